@@ -1,0 +1,62 @@
+"""Settings of the process: typed, from the environment, refusing nonsense at start.
+
+Every name carries the prefix ``TOCSIN_``; ``TOCSIN_PORT=9000`` sets ``port``.
+"""
+
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may set. The defaults run everything on one machine with nothing installed."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".tocsin"), description="Data folder: database, master key, files.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8700, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    public_url: str | None = Field(None, description="How the world reaches this installation, without a path.")
+
+    database_url: PostgresDsn | None = Field(
+        None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
+    )
+    app_database_url: PostgresDsn | None = Field(None, description="Login of API and workers.")
+    platform_database_url: PostgresDsn | None = Field(None, description="Login of the platform's routes.")
+    db_role_prefix: str = Field(
+        "tocsin", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="For two installations in one cluster."
+    )
+    postgres_bin: Path | None = Field(None, description="Folder of the binaries of the embedded database.")
+    redis_url: RedisDsn | None = Field(None, description="Broker between processes. Empty: PostgreSQL.")
+
+    master_key: SecretStr | None = Field(
+        None, description="32 bytes, base64. Empty: made at first start and kept in HOME with mode 0600."
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="The platform's own mail: smtp://user:password@host:587?from=alerts@example.com"
+    )
+    allow_private_targets: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Networks that outgoing calls may reach besides public ones, separated by commas."
+    )
+    default_plan: str = Field("enterprise", description="Plan of a new project.")
+    signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
+
+    slots: int = Field(64, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "text"] = "auto"
+
+    @field_validator("allow_private_targets", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @cached_property
+    def base_url(self) -> str:
+        """Where links in messages point to, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
