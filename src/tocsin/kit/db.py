@@ -1,0 +1,166 @@
+"""The database: one pool of connections per process and the scope without which no query sees a row.
+
+Row-level security binds every transaction to one project and one environment. ``Database.scope`` is for
+ordinary work (SQLAlchemy), ``Database.unit`` for hand-written SQL on hot paths (asyncpg); both begin by
+naming the project. Outside of them only the few cross-project functions answer anything.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy import MetaData, text
+from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+Env = Literal["live", "test"]
+
+SCHEMA = "tocsin"
+
+_STRONGER = """
+SELECT r.rolsuper OR r.rolbypassrls OR EXISTS (
+    SELECT 1 FROM pg_roles g WHERE g.rolname = ANY($1) AND pg_has_role(r.oid, g.oid, 'MEMBER'))
+FROM pg_roles r WHERE r.rolname = session_user
+"""
+
+# A statement that takes longer than this is a mistake of ours, and holding it would hold others up.
+_GUARDS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s", "search_path": SCHEMA}
+
+
+class Table(DeclarativeBase):
+    """Base of the mapped tables. Keys, policies and indexes stand in the migrations; this maps columns."""
+
+    metadata = MetaData(schema=SCHEMA)
+    type_annotation_map = {
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+    }
+
+
+class StrongLogin(RuntimeError):
+    """The login could see through the walls between projects, so the process refuses to work with it."""
+
+
+class Database:
+    """The pools of one process.
+
+    ``ordinary`` connections serve SQLAlchemy sessions, ``hot`` ones hand-written SQL; either may be 0.
+    """
+
+    def __init__(self, url: str, *, ordinary: int, hot: int, statement_timeout: str, role_prefix: str = SCHEMA):
+        self.url = plain_url(url)
+        self._role_prefix = role_prefix
+        self._settings = {**_GUARDS, "statement_timeout": statement_timeout}
+        self._hot_size = hot
+        self._hot: asyncpg.Pool | None = None
+        self._engine = create_async_engine(
+            make_url(self.url).set(drivername="postgresql+asyncpg"),
+            pool_size=max(ordinary, 1),
+            max_overflow=0,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            json_serializer=lambda value: msgspec.json.encode(value).decode(),
+            json_deserializer=msgspec.json.decode,
+            connect_args={"server_settings": self._settings, "timeout": 5},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def start(self) -> None:
+        """Open the hot pool, and refuse a login that row-level security would not bind."""
+        connection = await asyncpg.connect(self.url, timeout=5)
+        try:
+            strong = await connection.fetchval(
+                _STRONGER, [f"{self._role_prefix}_owner", f"{self._role_prefix}_pipeline"]
+            )
+        finally:
+            await connection.close()
+        if strong:
+            raise StrongLogin(
+                "The database login is a superuser, bypasses row-level security or belongs to an owning role. "
+                "Set TOCSIN_APP_DATABASE_URL to the login that `tocsin migrate` made for the application."
+            )
+        if self._hot_size:
+            self._hot = await asyncpg.create_pool(
+                self.url, min_size=1, max_size=self._hot_size, timeout=5, server_settings=self._settings
+            )
+
+    async def close(self) -> None:
+        if self._hot:
+            await self._hot.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def scope(self, project_id: UUID, env: Env) -> AsyncIterator[AsyncSession]:
+        """One transaction of one project for ordinary work; commits at the end, rolls back on any exception."""
+        async with self._sessions() as session, session.begin():
+            await session.execute(_ENTER, {"project": str(project_id), "env": env})
+            yield session
+
+    @asynccontextmanager
+    async def unscoped(self) -> AsyncIterator[AsyncSession]:
+        """One transaction of no project: tables look empty; for the cross-project functions alone."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def unit(self, project_id: UUID, env: Env, *, durable: bool = True) -> AsyncIterator[asyncpg.Connection]:
+        """One transaction of one project for hand-written SQL.
+
+        ``durable=False`` commits without waiting for the disk: only where a lost commit is found and done again.
+        """
+        async with self.hot.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "SELECT set_config('tocsin.project', $1, true), set_config('tocsin.env', $2, true),"
+                " set_config('synchronous_commit', $3, true)",
+                str(project_id),
+                env,
+                "on" if durable else "off",
+            )
+            yield connection
+
+    @property
+    def hot(self) -> asyncpg.Pool:
+        """Connections without a scope, for the cross-project functions and for ``unit``."""
+        if self._hot is None:
+            raise RuntimeError("this process was started without hot connections")
+        return self._hot
+
+
+_ENTER = text("SELECT set_config('tocsin.project', :project, true), set_config('tocsin.env', :env, true)")
+
+
+def plain_url(url: str) -> str:
+    """The URL as asyncpg takes it: without a driver in its scheme."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """The same host and database under another login."""
+    parsed: URL = make_url(url)
+    return parsed.set(drivername="postgresql", username=user, password=password).render_as_string(
+        hide_password=False
+    )
+
+
+def violated(error: BaseException) -> str | None:
+    """The name of the constraint that a failed statement broke, or None."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, asyncpg.PostgresError):
+            name: str | None = getattr(seen, "constraint_name", None)
+            return name
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return None
+
+
+def as_json(value: Mapping[str, Any] | list[Any] | None) -> str | None:
+    """A JSON text for a bound parameter."""
+    return None if value is None else msgspec.json.encode(value).decode()
