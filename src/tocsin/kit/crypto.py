@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -124,8 +123,6 @@ def bound(project_id: UUID, table: str, row: UUID | str, field: str) -> bytes:
     parts = ("v1", str(project_id), table, str(row), field)
     return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
 
-
-LoadKey = Callable[[UUID, UUID | None], Awaitable[DataKey]]
 
 
 def fingerprint(key: bytes, text: str) -> bytes:

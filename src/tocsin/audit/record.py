@@ -1,0 +1,57 @@
+"""Writing the audit log. Secrets never reach it: callers pass what an answer would show."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.kit.db import as_json
+from tocsin.kit.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it: ``type`` is ``user``, ``key``, ``public_key`` or ``system``."""
+
+    type: str
+    id: str | None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+
+async def record(
+    session: AsyncSession,
+    project_id: UUID,
+    env: str,
+    actor: Actor,
+    action: str,
+    resource_type: str,
+    resource_id: UUID | str | None,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """One audit row, e.g. ``rule.updated`` on ``rule`` with ``{"before": ..., "after": ...}``."""
+    await session.execute(
+        text(
+            "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, actor_id, resource_type,"
+            " resource_id, metadata, ip_address, user_agent, request_id)"
+            " VALUES (:project, :id, :env, :action, :actor_type, :actor_id, :resource_type, :resource_id,"
+            " :metadata, :ip, :agent, :request)"
+        ),
+        {
+            "project": project_id,
+            "id": new_id(),
+            "env": env,
+            "action": action,
+            "actor_type": actor.type,
+            "actor_id": actor.id,
+            "resource_type": resource_type,
+            "resource_id": str(resource_id) if resource_id is not None else None,
+            "metadata": as_json(metadata),
+            "ip": actor.ip_address,
+            "agent": (actor.user_agent or "")[:400] or None,
+            "request": actor.request_id,
+        },
+    )

@@ -1,0 +1,210 @@
+"""API keys (A3): ``pk_{env}_...`` names a key, ``sk_{env}_...`` proves it, both end in a checksum.
+
+A secret is compared twice: an HMAC under a key derived from the master key refuses a wrong one in
+microseconds (a public ``pk_`` must not be a way to burn CPU); bcrypt then confirms it once per process, in a
+pool of one with a bounded queue. Verified pairs are remembered in memory alone, under a key of the process.
+"""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import time
+import zlib
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hmac import compare_digest
+from ipaddress import ip_address, ip_network
+from typing import Any, cast
+from uuid import UUID
+
+import bcrypt
+from sqlalchemy import text
+
+from tocsin.auth.principal import Principal
+from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.kit.db import Database, Env
+from tocsin.kit.errors import Forbidden, Unauthorized, Unavailable
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECKSUM_LENGTH = 6
+_BCRYPT_COST = 10
+_WAITING_AT_MOST = 32
+_REMEMBERED = 50_000
+_FRESH_SECONDS = 60.0
+
+
+def new_key(env: Env) -> str:
+    return _with_checksum(f"pk_{env}_", 24)
+
+
+def new_secret(env: Env) -> str:
+    return _with_checksum(f"sk_{env}_", 43)
+
+
+def new_identity_secret(env: Env) -> str:
+    return _with_checksum(f"is_{env}_", 43)
+
+
+def key_env(key: str) -> Env | None:
+    """The environment that a well-formed key, secret or identity secret names, else None: typos need no look-up."""
+    kind, _, rest = key.partition("_")
+    env, _, body = rest.partition("_")
+    if kind not in ("pk", "sk", "is") or env not in ("live", "test") or len(body) <= _CHECKSUM_LENGTH:
+        return None
+    if not key.isascii() or not compare_digest(_checksum(key[:-_CHECKSUM_LENGTH]), key[-_CHECKSUM_LENGTH:]):
+        return None
+    return cast(Env, env)
+
+
+def _with_checksum(prefix: str, length: int) -> str:
+    body = prefix + "".join(secrets.choice(_BASE62) for _ in range(length))
+    return body + _checksum(body)
+
+
+def _checksum(body: str) -> str:
+    value = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM_LENGTH):
+        value, digit = divmod(value, 62)
+        digits = _BASE62[digit] + digits
+    return digits
+
+
+@dataclass(slots=True)
+class _Known:
+    principal: Principal
+    key: str
+    expires_at: datetime | None
+    allowed_ips: tuple[Any, ...]
+    fresh_until: float
+
+
+class Credentials:
+    """The API keys that this process has met."""
+
+    def __init__(self, db: Database, master: MasterKey) -> None:
+        self._db = db
+        self._mac_key = master.derive("api-key-mac")
+        self._memory_key = os.urandom(32)
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
+        self._waiting = 0
+
+    async def sealed_secret(self, secret: str) -> tuple[bytes, str]:
+        """What is kept of a secret: the HMAC and the bcrypt hash."""
+        hashed = await self._in_pool(bcrypt.hashpw, secret.encode(), bcrypt.gensalt(_BCRYPT_COST))
+        return fingerprint(self._mac_key, secret), hashed.decode()
+
+    def remembered(self, key: str, secret: str, client_ip: str | None) -> Principal | None:
+        """The caller, when this pair was verified before and still counts; the hot path's only cost."""
+        known = self._known.get(self._memory_name(key, secret))
+        if known is None or time.monotonic() > known.fresh_until:
+            return None
+        _check_use(known.expires_at, known.allowed_ips, client_ip)
+        return known.principal
+
+    async def verify(self, key: str, secret: str, client_ip: str | None) -> Principal:
+        """The caller of a key and its secret; raises Unauthorized alike for every reason."""
+        principal = self.remembered(key, secret, client_ip)
+        if principal is not None:
+            return principal
+        env = key_env(key)
+        if env is None or not key.startswith("pk_") or key_env(secret) != env or not secret.startswith("sk_"):
+            raise _refused()
+        row = await self._find(key)
+        if row is None or row.status != "active":
+            raise _refused()
+        mac = fingerprint(self._mac_key, secret)
+        if compare_digest(mac, bytes(row.secret_mac)):
+            hashed = row.secret_hash
+        elif (
+            row.previous_mac is not None
+            and compare_digest(mac, bytes(row.previous_mac))
+            and row.previous_until > datetime.now(UTC)
+        ):
+            hashed = row.previous_hash
+        else:
+            raise _refused()
+        if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
+            raise _refused()
+        allowed = tuple(ip_network(entry) for entry in row.allowed_ips)
+        _check_use(row.expires_at, allowed, client_ip)
+        principal = _principal(row, "key")
+        self._remember(key, secret, principal, row.expires_at, allowed)
+        return principal
+
+    async def public(self, key: str) -> Principal:
+        """The caller that shows a public key alone: no permissions, only what is open to anybody's app."""
+        if not key.startswith("pk_") or key_env(key) is None:
+            raise _refused()
+        row = await self._find(key)
+        if row is None or row.status != "active":
+            raise _refused()
+        return _principal(row, "public_key")
+
+    def forget_key(self, key_id: UUID) -> None:
+        self._forget(lambda known: known.principal.key_id == key_id)
+
+    def forget_project(self, project_id: UUID) -> None:
+        self._forget(lambda known: known.principal.project_id == project_id)
+
+    def forget_all(self) -> None:
+        self._known.clear()
+
+    def _forget(self, gone: Any) -> None:
+        for name in [name for name, known in self._known.items() if gone(known)]:
+            del self._known[name]
+
+    def _remember(self, key: str, secret: str, principal: Principal, expires_at: Any, allowed: Any) -> None:
+        known = _Known(principal, key, expires_at, allowed, time.monotonic() + _FRESH_SECONDS)
+        self._known[self._memory_name(key, secret)] = known
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _memory_name(self, key: str, secret: str) -> bytes:
+        return hashlib.blake2b(f"{key}\n{secret}".encode(), key=self._memory_key, digest_size=32).digest()
+
+    async def _find(self, key: str) -> Any:
+        async with self._db.unscoped() as session:
+            return (
+                await session.execute(text("SELECT * FROM tocsin.find_api_key(:key)"), {"key": key})
+            ).one_or_none()
+
+    async def _in_pool(self, work: Any, *args: Any) -> Any:
+        if self._waiting >= _WAITING_AT_MOST:
+            raise Unavailable("busy", "Too many keys are being verified at the moment; try again in a second.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+        finally:
+            self._waiting -= 1
+
+
+def _principal(row: Any, kind: Any) -> Principal:
+    return Principal(
+        kind=kind,
+        project_id=row.project_id,
+        project_slug=row.project_slug,
+        project_status=row.project_status,
+        env=row.env,
+        permissions=frozenset(row.permissions) if kind == "key" else frozenset(),
+        key_id=row.id,
+    )
+
+
+def _check_use(expires_at: datetime | None, allowed: tuple[Any, ...], client_ip: str | None) -> None:
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise _refused()
+    if allowed and (client_ip is None or not any(ip_address(client_ip) in network for network in allowed)):
+        raise Forbidden("ip_not_allowed", "This API key may not be used from your address.")
+
+
+def _refused() -> Unauthorized:
+    return Unauthorized(
+        "invalid_credentials",
+        "The API key or its secret is not valid.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )

@@ -1,0 +1,57 @@
+"""The one vocabulary of permissions, for roles and API keys alike, and the built-in roles (A6).
+
+A permission is ``resource:action``. The table here is the table of the documentation: `GET /permissions`.
+"""
+
+from collections.abc import Iterable
+
+PERMISSIONS: dict[str, str] = {
+    "project:read": "See the project and its settings.",
+    "project:manage": "Change the project and its settings.",
+    "project:delete": "Delete or transfer the project.",
+    "keys:manage": "Create, list and revoke API keys.",
+    "events:write": "Send events.",
+    "events:read": "See events and what became of them.",
+    "rules:read": "See rules.",
+    "rules:manage": "Create, change, test and delete rules.",
+    "users:read": "See users.",
+    "users:manage": "Create, change, approve and delete users.",
+    "roles:read": "See roles.",
+    "roles:manage": "Create, change and delete roles.",
+    "notifications:read": "See everybody's notifications and deliveries.",
+    "notifications:acknowledge": "Acknowledge notifications for the project.",
+    "deliveries:manage": "Retry deliveries by hand.",
+    "connections:read": "See connections.",
+    "connections:manage": "Create, change and delete the project's connections.",
+    "realtime:read": "See who is connected and follow the project's live activity.",
+    "audit:read": "See the audit log.",
+    "own:manage": "One's own profile, addresses, notifications and live channel.",
+}
+
+ALL = frozenset(PERMISSIONS)
+OWN = frozenset({"own:manage"})
+_READ = frozenset(name for name in PERMISSIONS if name.endswith(":read"))
+
+BUILT_IN_ROLES: dict[str, tuple[str, frozenset[str]]] = {
+    "owner": ("Everything. A project has one at least.", ALL),
+    "admin": ("Everything but deleting or transferring the project.", ALL - {"project:delete"}),
+    "agent": (
+        "Answers people: notifications, acknowledgement, users.",
+        frozenset({"notifications:read", "notifications:acknowledge", "users:read", "events:read"}) | OWN,
+    ),
+    "viewer": ("Sees everything, changes nothing.", _READ | OWN),
+    "user": ("Own things only.", OWN),
+}
+
+# What a key made at sign-up may do: all that a backend needs, and nothing about the project's own keys.
+SERVER_KEY = ALL - {"project:delete", "keys:manage", "own:manage"}
+
+
+def unknown(names: Iterable[str]) -> list[str]:
+    """The names that are no permission."""
+    return [name for name in names if name not in PERMISSIONS]
+
+
+def opens_panel(permissions: Iterable[str]) -> bool:
+    """Whether somebody with these permissions counts as an admin of the project (token type)."""
+    return any(name not in OWN for name in permissions)

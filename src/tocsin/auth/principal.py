@@ -1,0 +1,38 @@
+"""Who a request is: one value that the rest of the request carries."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from tocsin.kit.db import Env
+
+Kind = Literal["key", "public_key", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller inside one project and environment.
+
+    ``kind`` is ``key`` (server to server), ``public_key`` (only ``pk_`` was shown) or ``user`` (a token).
+    """
+
+    kind: Kind
+    project_id: UUID
+    project_slug: str
+    project_status: str
+    env: Env
+    permissions: frozenset[str]
+    key_id: UUID | None = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    roles: tuple[str, ...] = field(default=())
+
+    @property
+    def id(self) -> UUID:
+        """The id of the key or of the user."""
+        id_ = self.key_id or self.user_id
+        assert id_ is not None
+        return id_
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions

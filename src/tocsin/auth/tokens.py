@@ -1,0 +1,143 @@
+"""Access tokens (JWT, 15 minutes) and refresh tokens that change at every use (A1).
+
+Access tokens carry no permissions: they name a session and a user, and what those may do is read afresh, so a
+demotion counts at once. A refresh token is ``rt_`` and the sealed triple of project, session and generation;
+because only we can have made it, one with a spent generation proves a theft and ends its session.
+"""
+
+import base64
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.kit.errors import Unauthorized
+from tocsin.kit.ids import new_id, parse_id
+
+ACCESS_LIFETIME = timedelta(minutes=15)
+REFRESH_LIFETIME = timedelta(days=30)
+CLAIM_LIFETIME = timedelta(days=7)
+_ALGORITHM = "HS256"
+_AUDIENCE = "tocsin"
+_CLAIM_AUDIENCE = "tocsin:claim"
+_REQUIRED = ["sub", "projectId", "type", "iat", "exp", "jti", "aud"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a valid access token says."""
+
+    user_id: UUID
+    project_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a genuine refresh token says; whether it is the newest one, the session knows."""
+
+    project_id: UUID
+    session_id: UUID
+    generation: int
+    proof: bytes
+
+
+class Tokens:
+    def __init__(self, master: MasterKey) -> None:
+        self._signing_key = master.derive("access-token")
+        self._refresh_key = master.derive("refresh-token")
+
+    def access(
+        self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str
+    ) -> str:
+        now = datetime.now(UTC)
+        claims = {
+            "sub": str(user_id),
+            "projectId": str(project_id),
+            "roles": roles,
+            "type": type_,
+            "sid": str(session_id),
+            "iat": now,
+            "exp": now + ACCESS_LIFETIME,
+            "jti": str(new_id()),
+            "aud": _AUDIENCE,
+        }
+        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+
+    def read_access(self, token: str) -> Access:
+        claims = self._decode(token, _AUDIENCE)
+        user_id, project_id, session_id = (_id(claims.get(name)) for name in ("sub", "projectId", "sid"))
+        if claims["type"] not in ("user", "project_admin"):
+            raise _refused()
+        return Access(user_id, project_id, session_id)
+
+    def claim(self, *, user_id: UUID, project_id: UUID, env: str) -> str:
+        """What a person who registered alone turns into tokens once somebody approved them (A5)."""
+        now = datetime.now(UTC)
+        claims = {
+            "sub": str(user_id),
+            "projectId": str(project_id),
+            "env": env,
+            "type": "claim",
+            "iat": now,
+            "exp": now + CLAIM_LIFETIME,
+            "jti": str(new_id()),
+            "aud": _CLAIM_AUDIENCE,
+        }
+        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+
+    def read_claim(self, token: str) -> dict[str, Any]:
+        return self._decode(token, _CLAIM_AUDIENCE)
+
+    def refresh(self, *, project_id: UUID, session_id: UUID, generation: int, nonce: bytes) -> str:
+        body = project_id.bytes + session_id.bytes + struct.pack(">I", generation)
+        proof = fingerprint(self._refresh_key, (body + nonce).hex())
+        return "rt_" + base64.urlsafe_b64encode(body + proof).decode().rstrip("=")
+
+    def read_refresh(self, token: str) -> Refresh:
+        try:
+            raw = base64.b64decode(token[3:] + "=" * (-len(token[3:]) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raise _refused() from None
+        if not token.startswith("rt_") or len(raw) != 68:
+            raise _refused()
+        (generation,) = struct.unpack(">I", raw[32:36])
+        return Refresh(UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), generation, raw[36:])
+
+    def genuine(self, refresh: Refresh, nonce: bytes) -> bool:
+        """Whether we made this token for that session (the nonce is the session's own)."""
+        body = refresh.project_id.bytes + refresh.session_id.bytes + struct.pack(">I", refresh.generation)
+        return compare_digest(refresh.proof, fingerprint(self._refresh_key, (body + nonce).hex()))
+
+    def _decode(self, token: str, audience: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._signing_key,
+                algorithms=[_ALGORITHM],
+                audience=audience,
+                options={"require": _REQUIRED},
+            )
+        except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
+            raise _refused() from None
+        return claims
+
+
+def _id(value: object) -> UUID:
+    parsed = parse_id(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise _refused()
+    return parsed
+
+
+def _refused() -> Unauthorized:
+    return Unauthorized(
+        "invalid_token",
+        "The token is not valid or has expired; sign in again or refresh it.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )

@@ -1,0 +1,67 @@
+"""Bases of the request and answer shapes: camelCase outside, snake_case inside, nothing unknown accepted."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from tocsin.kit.errors import NotFound
+from tocsin.kit.ids import parse_id
+
+
+class Body(BaseModel):
+    """What a client sends."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", validate_by_name=False, str_strip_whitespace=False, strict=True
+    )
+
+
+class Answer(BaseModel):
+    """What a client gets."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, from_attributes=True
+    )
+
+
+def _utc(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso(value: datetime) -> str:
+    """A moment as the API writes it: ISO 8601 in UTC with ``Z`` and milliseconds."""
+    return _utc(value)
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(_utc, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-21T12:00:00.000Z"]}),
+]
+
+
+def _id_or_not_found(value: object) -> UUID:
+    parsed = parse_id(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise NotFound()
+    return parsed
+
+
+PathId = Annotated[
+    UUID,
+    BeforeValidator(_id_or_not_found),
+    WithJsonSchema({"type": "string", "format": "uuid", "description": "36 characters, lower case."}),
+]
+"""An id in a path: what is not well formed is absent, exactly like what belongs to somebody else."""
+
+
+def _plain(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain the character U+0000")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_plain)]
