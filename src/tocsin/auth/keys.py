@@ -33,7 +33,7 @@ _CHECKSUM_LENGTH = 6
 _BCRYPT_COST = 10
 _WAITING_AT_MOST = 32
 _REMEMBERED = 50_000
-_FRESH_SECONDS = 60.0
+_TRUST_SECONDS = 1.0
 
 
 def new_key(env: Env) -> str:
@@ -73,13 +73,11 @@ def _checksum(body: str) -> str:
     return digits
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Known:
     principal: Principal
-    key: str
     expires_at: datetime | None
     allowed_ips: tuple[Any, ...]
-    fresh_until: float
 
 
 class Credentials:
@@ -90,6 +88,8 @@ class Credentials:
         self._mac_key = master.derive("api-key-mac")
         self._memory_key = os.urandom(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._proven: OrderedDict[bytes, str] = OrderedDict()
+        self._trusted_until = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
         self._waiting = 0
 
@@ -101,7 +101,7 @@ class Credentials:
     def remembered(self, key: str, secret: str, client_ip: str | None) -> Principal | None:
         """The caller, when this pair was verified before and still counts; the hot path's only cost."""
         known = self._known.get(self._memory_name(key, secret))
-        if known is None or time.monotonic() > known.fresh_until:
+        if known is None or time.monotonic() > self._trusted_until:
             return None
         _check_use(known.expires_at, known.allowed_ips, client_ip)
         return known.principal
@@ -128,12 +128,15 @@ class Credentials:
             hashed = row.previous_hash
         else:
             raise _refused()
-        if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
-            raise _refused()
+        name = self._memory_name(key, secret)
+        if self._proven.get(name) != hashed:
+            if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
+                raise _refused()
+            _keep(self._proven, name, hashed)
         allowed = tuple(ip_network(entry) for entry in row.allowed_ips)
         _check_use(row.expires_at, allowed, client_ip)
         principal = _principal(row, "key")
-        self._remember(key, secret, principal, row.expires_at, allowed)
+        _keep(self._known, name, _Known(principal, row.expires_at, allowed))
         return principal
 
     async def public(self, key: str) -> Principal:
@@ -151,27 +154,20 @@ class Credentials:
     def forget_project(self, project_id: UUID) -> None:
         self._forget(lambda known: known.principal.project_id == project_id)
 
-    def forget_all(self) -> None:
-        self._known.clear()
+    def trust(self) -> None:
+        """Say that all revocations up to now were seen; what is remembered counts for one second more."""
+        self._trusted_until = time.monotonic() + _TRUST_SECONDS
 
     def _forget(self, gone: Any) -> None:
         for name in [name for name, known in self._known.items() if gone(known)]:
             del self._known[name]
-
-    def _remember(self, key: str, secret: str, principal: Principal, expires_at: Any, allowed: Any) -> None:
-        known = _Known(principal, key, expires_at, allowed, time.monotonic() + _FRESH_SECONDS)
-        self._known[self._memory_name(key, secret)] = known
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
 
     def _memory_name(self, key: str, secret: str) -> bytes:
         return hashlib.blake2b(f"{key}\n{secret}".encode(), key=self._memory_key, digest_size=32).digest()
 
     async def _find(self, key: str) -> Any:
         async with self._db.unscoped() as session:
-            return (
-                await session.execute(text("SELECT * FROM tocsin.find_api_key(:key)"), {"key": key})
-            ).one_or_none()
+            return (await session.execute(text("SELECT * FROM tocsin.find_api_key(:key)"), {"key": key})).one_or_none()
 
     async def _in_pool(self, work: Any, *args: Any) -> Any:
         if self._waiting >= _WAITING_AT_MOST:
@@ -181,6 +177,12 @@ class Credentials:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
         finally:
             self._waiting -= 1
+
+
+def _keep(memory: OrderedDict[bytes, Any], name: bytes, value: Any) -> None:
+    memory[name] = value
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
 
 
 def _principal(row: Any, kind: Any) -> Principal:

@@ -6,7 +6,9 @@ as a wrong password, so neither body nor time tells which e-mails exist.
 
 import asyncio
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -16,6 +18,8 @@ from tocsin.kit.errors import Unavailable
 MIN_LENGTH = 8
 MAX_LENGTH = 256
 _WAITING_AT_MOST = 64
+
+Result = TypeVar("Result")
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
@@ -44,7 +48,7 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-async def _in_pool(work, *args):  # type: ignore[no-untyped-def]
+async def _in_pool(work: Callable[..., Result], *args: object) -> Result:
     global _waiting
     if _waiting >= _WAITING_AT_MOST:
         raise Unavailable("busy", "Too many sign-ins at the moment; try again in a second.")

@@ -52,9 +52,7 @@ class Tokens:
         self._signing_key = master.derive("access-token")
         self._refresh_key = master.derive("refresh-token")
 
-    def access(
-        self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str
-    ) -> str:
+    def access(self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str) -> str:
         now = datetime.now(UTC)
         claims = {
             "sub": str(user_id),

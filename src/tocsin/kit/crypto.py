@@ -124,7 +124,6 @@ def bound(project_id: UUID, table: str, row: UUID | str, field: str) -> bytes:
     return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
 
 
-
 def fingerprint(key: bytes, text: str) -> bytes:
     """A keyed hash for comparing secrets without keeping them."""
     return hmac.digest(key, text.encode(), "sha256")

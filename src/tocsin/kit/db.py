@@ -8,7 +8,7 @@ naming the project. Outside of them only the few cross-project functions answer 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import asyncpg
@@ -37,7 +37,7 @@ class Table(DeclarativeBase):
     """Base of the mapped tables. Keys, policies and indexes stand in the migrations; this maps columns."""
 
     metadata = MetaData(schema=SCHEMA)
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: TIMESTAMP(timezone=True),
         dict[str, Any]: JSON(none_as_null=True),
         list[Any]: JSON(none_as_null=True),
@@ -145,9 +145,7 @@ def plain_url(url: str) -> str:
 def with_login(url: str, user: str, password: str) -> str:
     """The same host and database under another login."""
     parsed: URL = make_url(url)
-    return parsed.set(drivername="postgresql", username=user, password=password).render_as_string(
-        hide_password=False
-    )
+    return parsed.set(drivername="postgresql", username=user, password=password).render_as_string(hide_password=False)
 
 
 def violated(error: BaseException) -> str | None:

@@ -32,7 +32,7 @@ async def migrate(installer_url: str, roles: Roles, master_key: MasterKey) -> st
     try:
         async with engine.connect() as session:
             await session.run_sync(_upgrade, roles)
-            revision = await session.exec_driver_sql(f"SELECT version_num FROM {SCHEMA}.alembic_version")
+            revision = await session.exec_driver_sql("SELECT version_num FROM tocsin.alembic_version")
             return str(revision.scalar_one())
     finally:
         await engine.dispose()

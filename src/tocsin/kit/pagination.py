@@ -22,7 +22,6 @@ from tocsin.kit.errors import BadRequest
 CURSOR_LIFETIME_SECONDS = 24 * 3600
 
 Item = TypeVar("Item")
-Row = TypeVar("Row")
 
 Sort = Literal["createdAt", "-createdAt"]
 
@@ -40,9 +39,7 @@ class Paging:
     def __init__(
         self,
         limit: Annotated[int, Query(ge=1, le=200, description="Items per page.")] = 50,
-        cursor: Annotated[
-            str | None, Query(max_length=500, description="`nextCursor` of the page before.")
-        ] = None,
+        cursor: Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before.")] = None,
         sort: Annotated[Sort, Query(description="Newest first, or oldest first.")] = "-createdAt",
     ) -> None:
         self.limit = limit
@@ -81,12 +78,12 @@ def place_of(project_id: UUID, env: str, path: str, filters: Sequence[tuple[str,
 
 async def page(
     session: AsyncSession,
-    query: Select[tuple[Row]],
+    query: Select[Any],
     id_column: InstrumentedAttribute[UUID],
     paging: Paging,
     cursors: Cursors,
     place: bytes,
-    shown: Callable[[Row], Any],
+    shown: Callable[[Any], Any],
 ) -> dict[str, Any]:
     """Run one page of a query over rows that have a UUIDv7 ``id``."""
     if paging.cursor is not None:

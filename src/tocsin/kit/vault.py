@@ -5,7 +5,7 @@ in memory by their id, which never changes meaning.
 """
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.kit.crypto import DataKey, MasterKey, Unreadable, bound, data_key_id
 from tocsin.kit.ids import new_id
 
-Scoped = AsyncSession | asyncpg.Connection
+Scoped: TypeAlias = "AsyncSession | asyncpg.Connection"
 
 _KEPT = 10_000
 
@@ -36,9 +36,7 @@ class Vault:
         )
         self._keep(project_id, key)
 
-    async def seal(
-        self, scoped: Scoped, project_id: UUID, table: str, row: UUID | str, field: str, plain: str
-    ) -> str:
+    async def seal(self, scoped: Scoped, project_id: UUID, table: str, row: UUID | str, field: str, plain: str) -> str:
         """The sealed form of a secret that belongs into that field of that row, and opens nowhere else."""
         rows = await _fetch(
             scoped,
@@ -50,9 +48,7 @@ class Vault:
         key = self._unwrapped(project_id, rows[0][0], rows[0][1])
         return key.seal(plain.encode(), bound(project_id, table, row, field))
 
-    async def open(
-        self, scoped: Scoped, project_id: UUID, table: str, row: UUID | str, field: str, sealed: str
-    ) -> str:
+    async def open(self, scoped: Scoped, project_id: UUID, table: str, row: UUID | str, field: str, sealed: str) -> str:
         """The secret again; raises Unreadable when it was moved, damaged, or its key is gone."""
         id_ = data_key_id(sealed)
         key = self._opened.get((project_id, id_))

@@ -1,0 +1,439 @@
+"""The one place every request of the API passes: who calls, may they, in which transaction, sent twice?
+
+A router made by ``guarded_router`` accepts only endpoints that declare what they need:
+
+    @router.post("/rules", status_code=201)
+    @needs("rules:manage")
+    async def create_rule(call: Called, body: RuleBody) -> RuleAnswer: ...
+
+``Called`` is the request's ``Call``: the principal and the one open transaction, committed before the answer
+leaves. ``needs(own=True)`` admits whoever may manage own things, and ``call.own_only`` tells the endpoint to
+show no more than that. ``public`` is for the few calls that stand before any credential.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.audit.record import Actor, record
+from tocsin.auth.keys import Credentials
+from tocsin.auth.permissions import OWN, PERMISSIONS
+from tocsin.auth.principal import Principal
+from tocsin.auth.tokens import Access, Tokens
+from tocsin.kit.db import Database, Env
+from tocsin.kit.errors import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    Invalid,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from tocsin.kit.pagination import Cursors, place_of
+from tocsin.kit.strict_json import decode
+from tocsin.kit.vault import Vault
+
+MAX_BODY_BYTES = 6 * 1024 * 1024
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an endpoint asks of its caller."""
+
+    permission: str | None
+    own: bool = False
+    public_key: bool = False
+    idempotent: bool = True
+    while_suspended: bool = False
+
+
+@dataclass(slots=True)
+class Gate:
+    """What the guard works with, one per process (``app.state.gate``)."""
+
+    db: Database
+    vault: Vault
+    credentials: Credentials
+    tokens: Tokens
+    cursors: Cursors
+
+
+@dataclass(slots=True)
+class Call:
+    """One authenticated request: who, where, and its transaction."""
+
+    principal: Principal
+    session: AsyncSession
+    gate: Gate
+    request: Request
+    own_only: bool
+
+    @property
+    def project_id(self) -> UUID:
+        return self.principal.project_id
+
+    @property
+    def env(self) -> Env:
+        return self.principal.env
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(
+            self.principal.kind,
+            str(self.principal.id),
+            client_ip(self.request),
+            self.request.headers.get("user-agent"),
+            request_id(self.request),
+        )
+
+    @property
+    def place(self) -> bytes:
+        """What cursors of this list are bound to."""
+        return place_of(self.project_id, self.env, self.request.url.path, self.request.query_params.multi_items())
+
+    def write_to(self, env: str) -> None:
+        """Refuse a test caller who would change a live row (A2)."""
+        if env != self.env:
+            raise Forbidden("live_object", "This belongs to the live environment; a test caller may only read it.")
+
+    async def audit(self, action: str, kind: str, id_: UUID | str | None, **metadata: Any) -> None:
+        """Record a change in this transaction; ``metadata`` is what an answer would show (``before``, ``after``)."""
+        await record(self.session, self.project_id, self.env, self.actor, action, kind, id_, metadata or None)
+
+    async def seal(self, table: str, row: UUID | str, field: str, plain: str) -> str:
+        return await self.gate.vault.seal(self.session, self.project_id, table, row, field, plain)
+
+    async def open(self, table: str, row: UUID | str, field: str, sealed: str) -> str:
+        return await self.gate.vault.open(self.session, self.project_id, table, row, field, sealed)
+
+
+def needs(
+    permission: str,
+    *,
+    own: bool = False,
+    idempotent: bool = True,
+    while_suspended: bool = False,
+) -> Callable[[Endpoint], Endpoint]:
+    """Declare the permission of an endpoint; ``own`` also admits people to their own things."""
+    if permission not in PERMISSIONS:
+        raise ValueError(f"{permission!r} is not in the vocabulary")
+    return _declare(Need(permission, own=own, idempotent=idempotent, while_suspended=while_suspended))
+
+
+def public(endpoint: Endpoint) -> Endpoint:
+    """Declare that an endpoint stands before any credential (sign-up, login)."""
+    return _declare(Need(None, idempotent=False))(endpoint)
+
+
+def public_key(endpoint: Endpoint) -> Endpoint:
+    """Declare that an endpoint is for apps that hold only ``pk_...``."""
+    return _declare(Need(None, public_key=True))(endpoint)
+
+
+def _declare(need: Need) -> Callable[[Endpoint], Endpoint]:
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.__need__ = need  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
+def need_of(endpoint: Callable[..., Any]) -> Need:
+    """What an endpoint declared; raises when it declared nothing."""
+    need = getattr(endpoint, "__need__", None)
+    if not isinstance(need, Need):
+        raise TypeError(f"{endpoint.__qualname__} does not declare what it needs")
+    return need
+
+
+class GuardedRoute(APIRoute):
+    """A route that runs its endpoint inside the guard."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self.need = need_of(endpoint)
+        options.setdefault("openapi_extra", {})
+        options["openapi_extra"] = {**_openapi_part(self.need), **(options["openapi_extra"] or {})}
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            checked = await _checked_body(request)
+            if self.need.permission is None and not self.need.public_key:
+                return await handle(checked)
+            return await _inside(self.need, self.path, checked, handle)
+
+        return guarded
+
+
+def guarded_router(**options: Any) -> APIRouter:
+    return APIRouter(route_class=GuardedRoute, **options)
+
+
+def called(request: Request) -> Call:
+    """The dependency behind ``Called``."""
+    return cast(Call, request.state.call)
+
+
+Called = Annotated[Call, Depends(called)]
+
+
+def gate_of(request: Request) -> Gate:
+    return cast(Gate, request.app.state.gate)
+
+
+Gated = Annotated[Gate, Depends(gate_of)]
+
+
+def request_id(request: Request) -> str:
+    return str(request.scope.get("tocsin.request_id", ""))
+
+
+def client_ip(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+async def _inside(
+    need: Need, path: str, request: Request, handle: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Authenticate, open the transaction, check, run, commit."""
+    gate = gate_of(request)
+    access: Access | None = None
+    principal: Principal | None = None
+    if need.public_key:
+        principal = await gate.credentials.public(request.headers.get("x-api-key", ""))
+    elif request.headers.get("x-api-key") is not None:
+        principal = await gate.credentials.verify(
+            request.headers["x-api-key"], request.headers.get("x-api-secret", ""), client_ip(request)
+        )
+    else:
+        access = gate.tokens.read_access(_bearer(request))
+    project_id = principal.project_id if principal else cast(Access, access).project_id
+    env = principal.env if principal else _wanted_env(request)
+    async with gate.db.scope(project_id, env) as session:
+        if principal is None:
+            principal = await read_user(session, cast(Access, access), env)
+        own_only = _check(need, principal, request)
+        request.state.call = Call(principal, session, gate, request, own_only)
+        key = request.headers.get("idempotency-key")
+        if key is None or not need.idempotent or request.method != "POST":
+            response = await handle(request)
+        else:
+            response = await _once(request.state.call, path, key, request, handle)
+        if response.status_code >= 400:
+            await session.rollback()
+    return response
+
+
+def _check(need: Need, principal: Principal, request: Request) -> bool:
+    """Refuse whoever may not; whether the caller is confined to own things."""
+    wanted = request.headers.get("x-tenant-id")
+    if wanted is not None and wanted not in (str(principal.project_id), principal.project_slug):
+        raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
+    if (
+        principal.project_status in ("suspended", "cancelled")
+        and request.method in _WRITES
+        and not need.while_suspended
+    ):
+        raise Forbidden(f"project_{principal.project_status}", f"The project is {principal.project_status}.")
+    if need.permission is None or principal.may(need.permission):
+        return False
+    if need.own and principal.kind == "user" and principal.permissions >= OWN:
+        return True
+    raise Forbidden("permission_missing", f"This needs the permission {need.permission}.")
+
+
+_READ_USER = text("""
+SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
+    ARRAY(SELECT r.name FROM tocsin.user_roles ur JOIN tocsin.roles r
+        ON r.project_id = ur.project_id AND r.id = ur.role_id
+        WHERE ur.project_id = u.project_id AND ur.user_id = u.id ORDER BY r.name) AS roles,
+    ARRAY(SELECT DISTINCT unnest(r.permissions) FROM tocsin.user_roles ur JOIN tocsin.roles r
+        ON r.project_id = ur.project_id AND r.id = ur.role_id
+        WHERE ur.project_id = u.project_id AND ur.user_id = u.id) AS permissions
+FROM tocsin.users u
+JOIN tocsin.projects p ON p.id = u.project_id
+LEFT JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+WHERE u.project_id = :project AND u.id = :user
+""")
+
+
+async def read_user(session: AsyncSession, access: Access, env: Env) -> Principal:
+    """The user of a token as they are now: a demotion, a block or a logout counts at once."""
+    row = (
+        await session.execute(
+            _READ_USER,
+            {"project": access.project_id, "user": access.user_id, "session": access.session_id},
+        )
+    ).one_or_none()
+    if row is None or row.status != "active" or row.revoked_at is not None:
+        raise Unauthorized("invalid_token", "The session has ended; sign in again.")
+    return Principal(
+        kind="user",
+        project_id=access.project_id,
+        project_slug=row.slug,
+        project_status=row.project_status,
+        env=env,
+        permissions=frozenset(row.permissions) | OWN,
+        user_id=access.user_id,
+        session_id=access.session_id,
+        roles=tuple(row.roles),
+    )
+
+
+async def _once(
+    call: Call,
+    path: str,
+    key: str,
+    request: Request,
+    handle: Callable[[Request], Awaitable[Response]],
+) -> Response:
+    """Keep the answer of a POST under its Idempotency-Key, in the transaction of its effect."""
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise BadRequest("invalid_idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise BadRequest("invalid_idempotency_key", "Idempotency-Key was sent twice.")
+    body = await request.body()
+    where = {
+        "project": call.project_id,
+        "env": call.env,
+        "actor": str(call.principal.id),
+        "route": f"POST {request.url.path}",
+        "key": key,
+    }
+    row_name = hashlib.sha256(repr(sorted(where.items())).encode()).hexdigest()
+    fingerprint = hashlib.sha256(request.url.query.encode() + b"\n" + body).digest()
+    free = await call.session.scalar(
+        text("SELECT pg_try_advisory_xact_lock(('x' || :name)::bit(64)::bigint)"), {"name": row_name[:16]}
+    )
+    if not free:
+        raise Conflict(
+            "idempotency_in_progress",
+            "A request with this Idempotency-Key is still running.",
+            headers={"Retry-After": "1"},
+        )
+    kept = (await call.session.execute(_KEPT, where)).one_or_none()
+    if kept is not None:
+        if bytes(kept.fingerprint) != fingerprint:
+            raise Invalid(
+                [FieldError("/headers/idempotency-key", "key_reused", "This key was used with another body.")],
+                code="idempotency_key_reused",
+            )
+        answer = await call.open("idempotency_records", row_name, "response", kept.response)
+        return Response(answer, kept.status, media_type="application/json", headers={"Idempotent-Replayed": "true"})
+    response = await handle(request)
+    if response.status_code < 400:
+        sealed = await call.seal("idempotency_records", row_name, "response", bytes(response.body).decode())
+        await call.session.execute(
+            _KEEP, {**where, "fingerprint": fingerprint, "status": response.status_code, "response": sealed}
+        )
+    return response
+
+
+_KEPT = text("""
+SELECT fingerprint, status, response FROM tocsin.idempotency_records
+WHERE project_id = :project AND env = :env AND actor = :actor AND route = :route AND key = :key
+  AND created_at > now() - interval '24 hours'
+""")
+_KEEP = text("""
+INSERT INTO tocsin.idempotency_records (project_id, env, actor, route, key, fingerprint, status, response)
+VALUES (:project, :env, :actor, :route, :key, :fingerprint, :status, :response)
+ON CONFLICT (project_id, env, actor, route, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, status = excluded.status, response = excluded.response, created_at = now()
+""")
+
+
+def _bearer(request: Request) -> str:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthorized(
+            "not_authenticated",
+            "Send X-API-Key and X-API-Secret, or Authorization: Bearer with an access token.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return token.strip()
+
+
+def _wanted_env(request: Request) -> Env:
+    env = request.headers.get("x-tocsin-env", "live")
+    if env not in ("live", "test"):
+        raise BadRequest("invalid_env", "X-Tocsin-Env must be live or test.")
+    return cast(Env, env)
+
+
+class _Decoded(Request):
+    """A request whose JSON was already read strictly."""
+
+    decoded: Any
+
+    async def json(self) -> Any:
+        return self.decoded
+
+
+async def _checked_body(request: Request) -> Request:
+    """Read a body within its limit and decode it strictly, before anything looks at it."""
+    if request.method not in _WRITES:
+        return request
+    body = await read_body(request, MAX_BODY_BYTES)
+    if not body and not request.headers.get("content-type"):
+        return request
+    check_content_type(request.headers.get("content-type", ""))
+    checked = _Decoded(request.scope, request.receive)
+    checked._body = body
+    checked.decoded = decode(body) if body else None
+    return checked
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > most:
+        raise too_large(most)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise too_large(most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def too_large(most: int) -> TooLarge:
+    return TooLarge("body_too_large", f"The body is larger than {most // 1024} KiB.")
+
+
+def check_content_type(value: str) -> None:
+    kind, _, parameters = value.partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if kind.strip().lower() != "application/json" or charset not in ("", "utf-8"):
+        raise UnsupportedMediaType("unsupported_media_type", "Send the body as application/json in UTF-8.")
+
+
+def _openapi_part(need: Need) -> dict[str, Any]:
+    if need.public_key:
+        return {"security": [{"publicKey": []}]}
+    if need.permission is None:
+        return {"security": []}
+    return {
+        "security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}],
+        "x-permission": need.permission,
+    }
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A JSON answer built by hand."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

@@ -1,0 +1,74 @@
+"""Rows of the tenant's own tables."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tocsin.kit.db import Table
+
+_NOW = text("now()")
+
+
+class Project(Table):
+    __tablename__ = "projects"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str | None]
+    slug: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="active")
+    plan: Mapped[str]
+    owner_id: Mapped[UUID | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    branding: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
+
+
+class ApiKey(Table):
+    __tablename__ = "api_keys"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    env: Mapped[str]
+    name: Mapped[str]
+    key: Mapped[str]
+    secret_mac: Mapped[bytes]
+    secret_hash: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    status: Mapped[str] = mapped_column(server_default="active")
+    allowed_ips: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_by: Mapped[UUID | None]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
+
+
+class IdentitySecret(Table):
+    """What a project's backend signs identity tokens with (A5); sealed, because HMAC needs it readable."""
+
+    __tablename__ = "identity_secrets"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    env: Mapped[str] = mapped_column(primary_key=True)
+    secret: Mapped[str]
+    previous_secret: Mapped[str | None]
+    previous_until: Mapped[datetime | None]
+
+
+class RealtimeApp(Table):
+    """The project's app of one environment in the Pusher protocol; any active ``pk_`` opens it."""
+
+    __tablename__ = "realtime_apps"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    env: Mapped[str] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(server_default=text("nextval('tocsin.realtime_app_ids')"))
+    secret: Mapped[str]
+    previous_secret: Mapped[str | None]
+    previous_until: Mapped[datetime | None]
