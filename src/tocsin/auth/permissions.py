@@ -43,8 +43,8 @@ BUILT_IN_ROLES: dict[str, tuple[str, frozenset[str]]] = {
     "user": ("Own things only.", OWN),
 }
 
-# What a key made at sign-up may do: all that a backend needs, and nothing about the project's own keys.
-SERVER_KEY = ALL - {"project:delete", "keys:manage", "own:manage"}
+# What a key made at sign-up may do: what an admin may, for a backend sets a project up.
+SERVER_KEY = ALL - {"project:delete", "own:manage"}
 
 
 def unknown(names: Iterable[str]) -> list[str]:

@@ -27,7 +27,7 @@ Revoked = Callable[[UUID, str, str], None]
 
 
 async def revoke(session: AsyncSession, project_id: UUID, kind: str, ref: str) -> None:
-    """Make every process forget something: ``key`` (id), ``public_key`` (pk_...), ``session``, ``user``, ``project``."""
+    """Make every process forget a ``key`` (its id), a ``public_key`` (pk_...), a ``user`` or a ``project``."""
     await session.execute(
         text("INSERT INTO tocsin.revocations (project_id, id, kind, ref) VALUES (:project, :id, :kind, :ref)"),
         {"project": project_id, "id": new_id(), "kind": kind, "ref": ref},

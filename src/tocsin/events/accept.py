@@ -1,0 +1,201 @@
+"""The door events come through: `POST /events` and `POST /events/batch`.
+
+Written against ASGI itself and decoded straight from bytes, because this is the path that carries the load;
+its OpenAPI part stands in ``documented.py``. Order of work: credential, permission, size, shape, store.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, cast
+
+import msgspec
+
+from tocsin.auth.guard import Gate, check_content_type, read_user, too_large
+from tocsin.auth.principal import Principal
+from tocsin.events.shape import Event, read_batch, read_event
+from tocsin.events.store import EventStore, Incoming, Stored
+from tocsin.kit.db import Env
+from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
+from tocsin.kit.ids import new_id
+from tocsin.kit.problems import as_problem, rendered
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+EVENT_BYTES = 256 * 1024
+BATCH_BYTES = 5 * 1024 * 1024
+_ENVELOPE_BYTES = 4 * 1024
+_NEEDED = "events:write"
+_JSON = (b"content-type", b"application/json")
+
+
+class AcceptEvent:
+    """`POST /events`."""
+
+    def __init__(self, gate: Gate, store: EventStore) -> None:
+        self._gate = gate
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers = dict(scope["headers"])
+            caller = await _caller(self._gate, headers, scope)
+            body = await _body(headers, receive, EVENT_BYTES + _ENVELOPE_BYTES)
+            event = read_event(body, _idempotency_key(scope, headers))
+            (stored,) = await self._store.store([_incoming(caller, event)])
+            status, answer = _answer(stored)
+        except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
+            await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
+            return
+        await _respond(send, status, answer)
+
+
+class AcceptBatch:
+    """`POST /events/batch`: a result for each index; a bad event does not spoil the others."""
+
+    def __init__(self, gate: Gate, store: EventStore) -> None:
+        self._gate = gate
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers = dict(scope["headers"])
+            caller = await _caller(self._gate, headers, scope)
+            body = await _body(headers, receive, BATCH_BYTES)
+            answer = await self._accept(caller, read_batch(body))
+        except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
+            await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
+            return
+        await _respond(send, 202, answer)
+
+    async def _accept(self, caller: Principal, items: list[Event | Problem]) -> bytes:
+        good = [item for item in items if isinstance(item, Event)]
+        stored = iter(await self._store.store([_incoming(caller, event) for event in good]) if good else [])
+        results = [
+            _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored))
+            for index, item in enumerate(items)
+        ]
+        counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate")}
+        return msgspec.json.encode(
+            {
+                "results": results,
+                "accepted": counts["accepted"],
+                "duplicates": counts["duplicate"],
+                "rejected": len(results) - counts["accepted"] - counts["duplicate"],
+            }
+        )
+
+
+async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Principal:
+    """Who sends, verified and allowed to; a key this process knows costs one look into memory."""
+    client = scope.get("client")
+    ip = client[0] if client else None
+    key = headers.get(b"x-api-key")
+    if key is not None:
+        name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
+        caller = gate.credentials.remembered(name, secret, ip) or await gate.credentials.verify(name, secret, ip)
+    else:
+        caller = await _user(gate, headers)
+    if caller.project_status in ("suspended", "cancelled"):
+        raise Forbidden(f"project_{caller.project_status}", f"The project is {caller.project_status}.")
+    if _NEEDED not in caller.permissions:
+        raise Forbidden("permission_missing", f"This needs the permission {_NEEDED}.")
+    tenant = headers.get(b"x-tenant-id")
+    if tenant is not None and tenant.decode("latin-1") not in (str(caller.project_id), caller.project_slug):
+        raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
+    return caller
+
+
+async def _user(gate: Gate, headers: dict[bytes, bytes]) -> Principal:
+    kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if kind.lower() != "bearer":
+        raise Unauthorized(
+            "not_authenticated",
+            "Send X-API-Key and X-API-Secret, or Authorization: Bearer with an access token.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    access = gate.tokens.read_access(token.strip())
+    env = headers.get(b"x-tocsin-env", b"live").decode("latin-1")
+    if env not in ("live", "test"):
+        raise BadRequest("invalid_env", "X-Tocsin-Env must be live or test.")
+    async with gate.db.scope(access.project_id, cast(Env, env)) as session:
+        return await read_user(session, access, cast(Env, env))
+
+
+async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
+    check_content_type(headers.get(b"content-type", b"").decode("latin-1"))
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > most:
+        raise too_large(most)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise too_large(most)
+    return body
+
+
+def _idempotency_key(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
+    key = headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    if sum(name == b"idempotency-key" for name, _ in scope["headers"]) > 1:
+        raise BadRequest("invalid_idempotency_key", "Idempotency-Key was sent twice.")
+    text = key.decode("latin-1")
+    if not 1 <= len(text) <= 255 or not text.isascii() or not text.isprintable():
+        raise BadRequest("invalid_idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    return text
+
+
+def _incoming(caller: Principal, event: Event) -> Incoming:
+    body_hash = None
+    if event.client_event_id is not None:
+        body_hash = hashlib.sha256(event.canonical()).digest()
+    return Incoming(
+        caller.project_id,
+        caller.env,
+        new_id(),
+        event.type,
+        msgspec.json.encode(event.payload).decode(),
+        event.source,
+        event.client_event_id,
+        event.moment,
+        body_hash,
+    )
+
+
+def _answer(stored: Stored) -> tuple[int, bytes]:
+    if stored.outcome == "accepted":
+        return 202, b'{"id":"%s","duplicate":false}' % str(stored.id).encode()
+    if stored.outcome == "duplicate":
+        return 200, b'{"id":"%s","duplicate":true}' % str(stored.id).encode()
+    raise _conflict()
+
+
+def _result(index: int, stored: Stored) -> dict[str, Any]:
+    if stored.outcome == "conflict":
+        return _refused(index, _conflict())
+    return {"index": index, "id": str(stored.id), "status": stored.outcome}
+
+
+def _refused(index: int, problem: Problem) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": problem.code, "detail": problem.detail}
+    if problem.errors:
+        error["errors"] = [fault.as_json() for fault in problem.errors]
+    return {"index": index, "id": None, "status": "rejected", "error": error}
+
+
+def _conflict() -> Conflict:
+    detail = "This clientEventId was used before for an event with another body."
+    return Conflict(
+        "client_event_id_conflict", detail, errors=[FieldError("/clientEventId", "client_event_id_conflict", detail)]
+    )
+
+
+async def _respond(send: Send, status: int, body: bytes) -> None:
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

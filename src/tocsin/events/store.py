@@ -1,0 +1,148 @@
+"""Group commit: events of all callers of this process, stored by one statement and one fsync (E1, E2).
+
+There is no timer. A group is sent as soon as none is under way; what arrives meanwhile is the next group. So
+a lone event waits for nothing, and a thousand at once share one commit.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from tocsin.kit.broker import Broker
+from tocsin.kit.db import Database
+from tocsin.kit.errors import Unavailable
+from tocsin.kit.problems import is_away
+
+MOST_IN_GROUP = 1_000
+MOST_WAITING = 20_000
+
+_STORE = "SELECT ord, event_id, outcome FROM tocsin.ingest_events($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An event that passed every check and only has to be kept. ``body_hash`` tells a repeat from another body."""
+
+    project_id: UUID
+    env: str
+    id: UUID
+    type: str
+    payload: str
+    source: str | None
+    client_event_id: str | None
+    client_timestamp: datetime | None
+    body_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of it: ``accepted``, ``duplicate`` (``id`` is the first one's) or ``conflict``."""
+
+    id: UUID
+    outcome: str
+
+
+class EventStore:
+    """Takes events one by one or in batches and commits them in groups."""
+
+    def __init__(self, db: Database, broker: Broker) -> None:
+        self._db = db
+        self._broker = broker
+        self._waiting: deque[tuple[list[Incoming], asyncio.Future[list[Stored]]]] = deque()
+        self._count = 0
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def store(self, events: list[Incoming]) -> list[Stored]:
+        """Durable when this returns; raises Unavailable (nothing stored, or not known to be) otherwise."""
+        if self._count + len(events) > MOST_WAITING:
+            raise Unavailable("overloaded", "Too many events wait to be stored; try again in a second.")
+        future: asyncio.Future[list[Stored]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, future))
+        self._count += len(events)
+        if self._under_way is None:
+            self._under_way = asyncio.create_task(self._commit_groups())
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until everything taken so far is committed."""
+        if self._under_way is not None:
+            await asyncio.wait([self._under_way])
+
+    async def _commit_groups(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit(self._next_group())
+        finally:
+            self._under_way = None
+
+    def _next_group(self) -> list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]:
+        group = [self._waiting.popleft()]
+        size = len(group[0][0])
+        while self._waiting and size + len(self._waiting[0][0]) <= MOST_IN_GROUP:
+            group.append(self._waiting.popleft())
+            size += len(group[-1][0])
+        self._count -= size
+        return group
+
+    async def _commit(self, group: list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]) -> None:
+        events = [event for part, _ in group for event in part]
+        try:
+            stored = await self._insert(events)
+        except asyncpg.DataError:
+            # One row that the database cannot keep must not fail the others of its group.
+            await self._commit_apart(group)
+            return
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(_unavailable(error))
+            return
+        for project_id in {event.project_id for event in events}:
+            self._broker.wake("events", project_id)
+        position = 0
+        for part, future in group:
+            if not future.done():
+                future.set_result(stored[position : position + len(part)])
+            position += len(part)
+
+    async def _commit_apart(self, group: list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]) -> None:
+        for part, future in group:
+            try:
+                stored = await self._insert(part)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                if not future.done():
+                    future.set_exception(_unavailable(error))
+                continue
+            self._broker.wake("events", part[0].project_id)
+            if not future.done():
+                future.set_result(stored)
+
+    async def _insert(self, events: list[Incoming]) -> list[Stored]:
+        columns: list[Any] = [
+            [event.project_id for event in events],
+            [event.env for event in events],
+            [event.id for event in events],
+            [event.type for event in events],
+            [event.payload for event in events],
+            [event.source for event in events],
+            [event.client_event_id for event in events],
+            [event.client_timestamp for event in events],
+            [event.body_hash for event in events],
+        ]
+        async with self._db.hot.acquire(timeout=5) as connection:
+            repeated = await connection.fetch(_STORE, *columns, timeout=10)
+        stored = [Stored(event.id, "accepted") for event in events]
+        for position, event_id, outcome in repeated:
+            stored[position - 1] = Stored(event_id, outcome)
+        return stored
+
+
+def _unavailable(error: BaseException) -> Exception:
+    if is_away(error):
+        return Unavailable("database_unavailable", "The event was not stored; send it again.", 2)
+    return error if isinstance(error, Exception) else RuntimeError(str(error))

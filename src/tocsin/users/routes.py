@@ -1,0 +1,244 @@
+"""People of a project over HTTP: CRUD, sync, approval, addresses."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query, Response
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.revocation import revoke
+from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from tocsin.kit.ids import new_id
+from tocsin.kit.pagination import Page, Paging, page
+from tocsin.kit.schema import PathId
+from tocsin.users.models import Address, Role, User, UserRole
+from tocsin.users.people import change_user, create_user, find_user, search_filter, shown, shown_one
+from tocsin.users.roles import find_roles, keep_an_owner, role_names, set_roles
+from tocsin.users.schemas import (
+    AddressAnswer,
+    AddressCreate,
+    SyncAnswer,
+    SyncResult,
+    UserAnswer,
+    UserFields,
+    UserSync,
+)
+
+router = guarded_router(tags=["users"])
+
+_OWN_FIELDS = frozenset({"name", "avatar_url", "phone", "locale", "timezone", "addresses"})
+
+
+@router.post("/users", status_code=201)
+@needs("users:manage")
+async def create(call: Called, body: UserFields) -> UserAnswer:
+    """Make a person known. `roles` are names; unknown ones are refused."""
+    user = await create_user(call.session, call.project_id, call.env, body)
+    await _check_granted(call, body.roles or [])
+    answer = await shown_one(call.session, user)
+    await call.audit("user.created", "user", user.id, after=answer.model_dump(mode="json", by_alias=True))
+    return answer
+
+
+@router.get("/users")
+@needs("users:read")
+async def list_users(
+    call: Called,
+    paging: Annotated[Paging, Depends()],
+    search: Annotated[str | None, Query(max_length=200, description="Part of the name or e-mail.")] = None,
+    status: Literal["pending", "active", "disabled", "unverified"] | None = None,
+    role: Annotated[str | None, Query(max_length=63)] = None,
+    externalUserId: Annotated[str | None, Query(max_length=200)] = None,
+) -> Page[UserAnswer]:
+    query = select(User)
+    if search:
+        query = query.where(search_filter(search))
+    if status:
+        query = query.where(User.status == status)
+    if externalUserId:
+        query = query.where(User.external_user_id == externalUserId)
+    if role:
+        members = select(UserRole.user_id).join(
+            Role, (Role.project_id == UserRole.project_id) & (Role.id == UserRole.role_id)
+        )
+        query = query.where(User.id.in_(members.where(Role.name == role)))
+    found = await page(call.session, query, User.id, paging, call.gate.cursors, call.place, lambda user: user)
+    items = await shown(call.session, found["items"])
+    return Page[UserAnswer](items=items, nextCursor=found["nextCursor"])
+
+
+@router.post("/users/sync", status_code=200)
+@needs("users:manage")
+async def sync(call: Called, body: UserSync) -> SyncAnswer:
+    """Create or update up to 1,000 people, found by `externalUserId`, else by `email`; all or none."""
+    by_external, by_email = await _known(call, body)
+    results = []
+    granted: set[str] = set()
+    for index, fields in enumerate(body.users):
+        pointer = f"/users/{index}"
+        if fields.external_user_id is None and fields.email is None:
+            raise Invalid([FieldError(pointer, "no_identity", "Give externalUserId or email to find the person by.")])
+        user = by_external.get(fields.external_user_id or "") or by_email.get(fields.email or "")
+        granted.update(fields.roles or [])
+        if user is None:
+            user = await create_user(call.session, call.project_id, call.env, fields, pointer=pointer)
+            results.append(SyncResult(index=index, id=user.id, status="created"))
+        else:
+            before = (await role_names(call.session, [user.id])).get(user.id, []) if fields.roles is not None else []
+            await _check_may_change(call, before)
+            await change_user(call.session, user, fields, pointer)
+            results.append(SyncResult(index=index, id=user.id, status="updated"))
+        if user.external_user_id:
+            by_external[user.external_user_id] = user
+        if user.email:
+            by_email[user.email] = user
+    await _check_granted(call, sorted(granted))
+    created = sum(result.status == "created" for result in results)
+    await call.audit("users.synced", "user", None, created=created, updated=len(results) - created)
+    return SyncAnswer(results=results, created=created, updated=len(results) - created)
+
+
+@router.get("/users/{user_id}")
+@needs("users:read", own=True)
+async def read(call: Called, user_id: PathId) -> UserAnswer:
+    _only_self(call, user_id)
+    return await shown_one(call.session, await find_user(call.session, user_id))
+
+
+@router.put("/users/{user_id}")
+@needs("users:manage", own=True)
+async def change(call: Called, user_id: PathId, body: UserFields) -> UserAnswer:
+    """Change what is sent; what is left out stays. People may change their own name, phone, locale and addresses."""
+    _only_self(call, user_id)
+    user = await find_user(call.session, user_id)
+    call.write_to(user.env)
+    if call.own_only and (refused := sorted(body.model_fields_set - _OWN_FIELDS)):
+        raise Forbidden("permission_missing", f"You may not change your own {refused[0]} yourself.")
+    before = await shown_one(call.session, user)
+    if body.roles is not None:
+        await _check_may_change(call, before.roles)
+        await _check_granted(call, body.roles)
+    await change_user(call.session, user, body)
+    if body.status == "disabled":
+        await revoke(call.session, call.project_id, "user", str(user.id))
+    after = await shown_one(call.session, user)
+    await call.audit(
+        "user.updated",
+        "user",
+        user.id,
+        before=before.model_dump(mode="json", by_alias=True),
+        after=after.model_dump(mode="json", by_alias=True),
+    )
+    return after
+
+
+@router.delete("/users/{user_id}", status_code=204)
+@needs("users:manage")
+async def delete_user(call: Called, user_id: PathId) -> Response:
+    user = await find_user(call.session, user_id)
+    call.write_to(user.env)
+    await keep_an_owner(call.session, user.id)
+    await _check_may_change(call, (await role_names(call.session, [user.id])).get(user.id, []))
+    before = await shown_one(call.session, user)
+    await call.session.delete(user)
+    await revoke(call.session, call.project_id, "user", str(user.id))
+    await call.audit("user.deleted", "user", user.id, before=before.model_dump(mode="json", by_alias=True))
+    return Response(status_code=204)
+
+
+@router.post("/users/{user_id}/approve")
+@needs("users:manage")
+async def approve(call: Called, user_id: PathId) -> UserAnswer:
+    """Let a registered person in, with the roles they wished for as far as those exist and open no panel."""
+    user = await find_user(call.session, user_id)
+    call.write_to(user.env)
+    if user.status not in ("pending", "unverified"):
+        raise Conflict("not_pending", f"The user is {user.status}.")
+    wished = list(await call.session.scalars(select(Role.name).where(Role.name.in_(user.wished_roles))))
+    await _check_granted(call, wished)
+    await set_roles(call.session, user, sorted(set(wished)) or ["user"], call.env)
+    await call.session.execute(update(User).where(User.id == user.id).values(status="active", wished_roles=[]))
+    await call.audit("user.approved", "user", user.id)
+    return await shown_one(call.session, user)
+
+
+@router.get("/users/{user_id}/addresses")
+@needs("users:read", own=True)
+async def list_addresses(call: Called, user_id: PathId) -> list[AddressAnswer]:
+    _only_self(call, user_id)
+    await find_user(call.session, user_id)
+    rows = await call.session.scalars(select(Address).where(Address.user_id == user_id).order_by(Address.id))
+    return [AddressAnswer.model_validate(row) for row in rows]
+
+
+@router.post("/users/{user_id}/addresses", status_code=201)
+@needs("users:manage", own=True)
+async def add_address(call: Called, user_id: PathId, body: AddressCreate) -> AddressAnswer:
+    _only_self(call, user_id)
+    user = await find_user(call.session, user_id)
+    call.write_to(user.env)
+    values: dict[str, Any] = {
+        "project_id": call.project_id,
+        "id": new_id(),
+        "env": user.env,
+        "user_id": user.id,
+        "channel": body.channel,
+        "value": body.value,
+    }
+    row = (
+        await call.session.scalars(insert(Address).values(values).on_conflict_do_nothing().returning(Address))
+    ).one_or_none()
+    if row is None:
+        raise Conflict("address_taken", "The user already has this address.")
+    await call.audit("address.created", "user", user.id, after={"channel": body.channel, "value": body.value})
+    return AddressAnswer.model_validate(row)
+
+
+@router.delete("/users/{user_id}/addresses/{address_id}", status_code=204)
+@needs("users:manage", own=True)
+async def delete_address(call: Called, user_id: PathId, address_id: PathId) -> Response:
+    _only_self(call, user_id)
+    row = (
+        await call.session.scalars(select(Address).where(Address.user_id == user_id, Address.id == address_id))
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    call.write_to(row.env)
+    await call.session.delete(row)
+    await call.audit("address.deleted", "user", user_id, before={"channel": row.channel, "value": row.value})
+    return Response(status_code=204)
+
+
+async def _known(call: Call, body: UserSync) -> tuple[dict[str, User], dict[str, User]]:
+    """The people of a sync that are there already, of the caller's own environment."""
+    externals = [fields.external_user_id for fields in body.users if fields.external_user_id]
+    emails = [fields.email for fields in body.users if fields.email]
+    rows = list(
+        await call.session.scalars(
+            select(User).where(User.env == call.env, User.external_user_id.in_(externals) | User.email.in_(emails))
+        )
+    )
+    return (
+        {user.external_user_id: user for user in rows if user.external_user_id},
+        {user.email: user for user in rows if user.email},
+    )
+
+
+async def _check_granted(call: Call, names: list[str]) -> None:
+    """Nobody gives a role that may more than they may themselves."""
+    roles = await find_roles(call.session, names, "/roles")
+    for role in roles.values():
+        if not set(role.permissions) - {"own:manage"} <= call.principal.permissions:
+            raise Forbidden("role_not_allowed", f"You may not give the role {role.name!r}: it may more than you.")
+
+
+async def _check_may_change(call: Call, names: list[str]) -> None:
+    """Nobody takes a role away that may more than they may themselves."""
+    await _check_granted(call, names)
+
+
+def _only_self(call: Call, user_id: UUID) -> None:
+    if call.own_only and user_id != call.principal.user_id:
+        raise NotFound()
