@@ -1,0 +1,28 @@
+"""A child process that ends when its parent ends, also when the parent is killed with signal 9."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def tied_to_parent(signal_: signal.Signals) -> Callable[[], None] | None:
+    """A ``preexec_fn`` that has the kernel send the child this signal when its parent ends; None off Linux.
+
+    "Parent" is the thread that starts the child (prctl(2)), so start it from the main thread or from one
+    that lives as long.
+    """
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def tie() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal_))
+        if os.getppid() != parent:  # it ended before the kernel knew
+            os._exit(1)
+
+    return tie
