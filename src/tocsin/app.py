@@ -1,0 +1,97 @@
+"""The API process: what it opens, its routes in plain sight, and the edge every request crosses first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import structlog
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from tocsin import __version__
+from tocsin.auth.guard import Gate
+from tocsin.auth.keys import Credentials
+from tocsin.auth.revocation import RevocationWatch
+from tocsin.auth.tokens import Tokens
+from tocsin.documented import swagger_files, write_openapi
+from tocsin.edge import Edge
+from tocsin.events.accept import AcceptBatch, AcceptEvent
+from tocsin.events.store import EventStore
+from tocsin.health import router as health_routes
+from tocsin.kit import broker as brokers
+from tocsin.kit import problems
+from tocsin.kit.crypto import MasterKey
+from tocsin.kit.db import Database
+from tocsin.kit.pagination import Cursors
+from tocsin.kit.vault import Vault
+from tocsin.projects.routes import router as project_routes
+from tocsin.settings import Settings
+from tocsin.users.role_routes import router as role_routes
+from tocsin.users.routes import router as user_routes
+
+PREFIX = "/api/v1"
+
+ROUTERS = (
+    project_routes,
+    user_routes,
+    role_routes,
+)
+
+log = structlog.get_logger(__name__)
+
+
+
+def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
+    """The application over one database; everything it needs is opened in its lifespan."""
+    db = Database(
+        app_url, ordinary=4, hot=2, statement_timeout="5s", role_prefix=settings.db_role_prefix
+    )
+    broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
+    credentials = Credentials(db, master)
+    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
+    store = EventStore(db, broker)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as opened:
+            await db.start()
+            opened.push_async_callback(db.close)
+            await broker.start()
+            opened.push_async_callback(broker.close)
+            opened.push_async_callback(store.drain)
+            watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
+            await watch.look()
+            watching = asyncio.create_task(watch.run(), name="revocations")
+            opened.push_async_callback(_ended, watching)
+            log.info("api ready", version=__version__)
+            yield
+
+    app = FastAPI(
+        title="Tocsin",
+        version=__version__,
+        description="Events in, the right people woken, nothing lost.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.settings = settings
+    app.state.gate = gate
+    app.state.broker = broker
+    app.state.revocation_listeners = []
+    problems.install(app)
+    app.router.routes.append(Route(f"{PREFIX}/events", AcceptEvent(gate, store), methods=["POST"]))
+    app.router.routes.append(Route(f"{PREFIX}/events/batch", AcceptBatch(gate, store), methods=["POST"]))
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(health_routes)
+    write_openapi(app)
+    app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
+    return Edge(app)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

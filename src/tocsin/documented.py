@@ -1,0 +1,161 @@
+"""`/openapi.json` and `/docs`: the generated part, the hand-written part, and pages that work offline."""
+
+from pathlib import Path
+from typing import Any
+
+import swagger_ui_bundle
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+
+from tocsin.auth.guard import json_response
+from tocsin.events.documented import COMPONENTS as EVENT_COMPONENTS
+from tocsin.events.documented import PATHS as EVENT_PATHS
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "requestId"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "requestId": {"type": "string"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+    },
+}
+_FIELD_ERROR = {
+    "type": "object",
+    "required": ["pointer", "code", "detail"],
+    "properties": {
+        "pointer": {"type": "string", "description": "JSON pointer to the mistake."},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "line": {"type": "integer"},
+        "column": {"type": "integer"},
+    },
+}
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "apiSecret": {"type": "apiKey", "in": "header", "name": "X-API-Secret"},
+    "publicKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+_PROBLEMS = {
+    "400": "Bad request",
+    "401": "Not authenticated",
+    "403": "Not allowed",
+    "404": "Not found",
+    "409": "Conflict",
+    "413": "Content too large",
+    "415": "Unsupported media type",
+    "422": "Invalid content",
+    "429": "Too many requests",
+    "503": "Temporarily unavailable",
+}
+
+
+def write_openapi(app: FastAPI) -> None:
+    """Serve the document and the pages that show it."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build(app)
+        return app.openapi_schema
+
+    async def openapi(_request: Request) -> Response:
+        return json_response(document())
+
+    async def docs(_request: Request) -> Response:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Tocsin API",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )
+
+    app.openapi = document  # type: ignore[method-assign]
+    app.add_route("/openapi.json", openapi, include_in_schema=False)
+    app.add_route("/docs", docs, include_in_schema=False)
+
+
+def build(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI 3.1 of everything: each operation with the problems it may answer."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    document["paths"] = _merged(document["paths"], EVENT_PATHS)
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas.update(EVENT_COMPONENTS, Problem=_PROBLEM, FieldError=_FIELD_ERROR)
+    components["securitySchemes"] = _SECURITY
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _add_problems(path, method, operation)
+    document["paths"] = dict(sorted(document["paths"].items()))
+    return document
+
+
+def swagger_files() -> Path:
+    """The interactive pages' files, which come with a package, so that they work without a network."""
+    return Path(swagger_ui_bundle.swagger_ui_path)
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {path: {**one.get(path, {}), **other.get(path, {})} for path in {**one, **other}}
+
+
+def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Name every problem an operation may answer, by what it is."""
+    possible = {"503"}
+    if path.startswith("/api/"):
+        possible |= {"400"}
+        if operation.get("security") != []:
+            possible |= {"401", "403"}
+        if "{" in path:
+            possible |= {"404"}
+        if operation.get("parameters") or "requestBody" in operation:
+            possible |= {"422"}
+        if method in ("post", "put", "patch", "delete"):
+            possible |= {"409", "413", "415", "422", "429"}
+        if operation.get("security") == []:
+            possible |= {"401", "403"}
+        if method in ("post", "put", "patch"):
+            possible |= {"404"}
+    responses = operation.setdefault("responses", {})
+    responses.pop("422", None)
+    for status in sorted(possible):
+        responses.setdefault(
+            status,
+            {
+                "description": _PROBLEMS[status],
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        )
+    if path.startswith("/health") or path == "/metrics":
+        return
+    headers = operation.setdefault("parameters", [])
+    if operation.get("security") and not any(p.get("name") == "X-Tocsin-Env" for p in headers):
+        headers.append(
+            {
+                "name": "X-Tocsin-Env",
+                "in": "header",
+                "required": False,
+                "description": "Environment of a token's call; API keys imply it.",
+                "schema": {"type": "string", "enum": ["live", "test"], "default": "live"},
+            }
+        )
+    if method == "post" and operation.get("security"):
+        headers.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "The same answer for 24 hours.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            }
+        )
