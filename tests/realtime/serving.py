@@ -25,7 +25,7 @@ SMALL = App("4004", UUID("01900000-0000-7000-8000-000000000004"), "live", ("s",)
 
 
 class Served:
-    """``apps`` maps keys to apps and may be changed while it runs."""
+    """``apps`` maps keys to apps. It may change while this runs, as may ``failure``, raised by look-ups."""
 
     def __init__(self, limits: Limits | None, port: int, publish: Publish | None) -> None:
         self.apps = {
@@ -35,12 +35,15 @@ class Served:
             "pk_disabled": DISABLED,
             "pk_small": SMALL,
         }
+        self.failure: Exception | None = None
         self.hub = Hub(limits)
         self.realtime = RealtimeServer(self.hub, self.find_app, publish)
         self.port = port
 
     async def find_app(self, key: str) -> App | None:
         await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
         return self.apps.get(key)
 
     def url(self, key: str = KEY, query: str = "protocol=7&client=test&version=1") -> str:

@@ -58,7 +58,7 @@ def test_subscribing_twice_is_acknowledged_twice_and_delivered_once() -> None:
 
 def test_an_unsubscribed_client_hears_nothing_and_empty_channels_vanish() -> None:
     hub = Hub()
-    client, link = connected(hub)
+    client, _ = connected(hub)
     hub.subscribe(client, "news")
     hub.unsubscribe(client, "news")
     hub.unsubscribe(client, "never")

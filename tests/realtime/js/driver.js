@@ -42,7 +42,7 @@ const commands = {
     clients.set(client, pusher);
     pusher.connection.bind("state_change", ({ current }) =>
       tell({ client, state: current, socketId: pusher.connection.socket_id }));
-    pusher.connection.bind("error", (error) => tell({ client, error: error.data ?? String(error.error ?? error) }));
+    pusher.connection.bind("error", (error) => tell({ client, error: true, code: (error.data ?? error.error?.data)?.code }));
     pusher.connection.bind("message", ({ event }) => tell({ client, message: event }));
     pusher.bind("pusher:signin_success", (data) => tell({ client, signedIn: data }));
     pusher.user.bind_global((event, data) => tell({ client, userEvent: event, data }));
