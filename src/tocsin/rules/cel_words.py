@@ -22,7 +22,12 @@ _UNEXPECTED = re.compile(
 _UNREADABLE = re.compile(r"Syntax error: token recognition error at: '(.*)'", re.DOTALL)
 _RUNTIME_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
 _APPLIED = re.compile(r"^(?:\((?P<on>[^()]*)\)\.)?(?P<name>[^()]+?)(?:\((?P<args>.*)\))?$")
-_TYPE_NAMES = {"int64": "int", "uint64": "uint", "null_type": "null", "google.protobuf.Timestamp": "timestamp"}
+_TYPE_NAMES = {
+    "int64": "int",
+    "uint64": "uint",
+    "null_type": "null",
+    "google.protobuf.Timestamp": "timestamp",
+}
 
 
 def compile_errors(message: str, source: str, pointer: str) -> list[FieldError]:
@@ -30,8 +35,16 @@ def compile_errors(message: str, source: str, pointer: str) -> list[FieldError]:
     found = sorted(_compile_errors(message, source, pointer), key=lambda e: (e.line or 0, e.column or 0))
     if found:
         return found
-    if "recursion limit" in message or "size exceeds" in message:
-        return [FieldError(pointer, "too_complex", "The condition is nested too deeply (32 levels at most).", 1, 1)]
+    if "recursion" in message or "size exceeds" in message:
+        return [
+            FieldError(
+                pointer,
+                "too_complex",
+                "The condition is nested or chained too deeply (32 levels at most).",
+                1,
+                1,
+            )
+        ]
     return [FieldError(pointer, "invalid_condition", _shortened(message), 1, 1)]
 
 
@@ -72,7 +85,9 @@ def _unknown(name: str, *, is_call: bool) -> str:
     if is_call:
         return f"There is no function {name!r} in conditions."
     name = name.partition(".")[0]
-    return f"There is no {name!r} here: a condition sees event, payload and user. Did you mean payload.{name}?"
+    return (
+        f"There is no {name!r} here: a condition sees event, payload and user. Did you mean payload.{name}?"
+    )
 
 
 def _misapplied(name: str, types: str) -> str:
@@ -126,7 +141,10 @@ def _says(words: str) -> Callable[[re.Match[str]], str]:
 _RUNTIME: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ("divide by zero", _says("division by zero")),
     ("modulus by zero", _says("remainder of a division by zero")),
-    ("overflow|out of u?int64 range|out of range", _says("a number is too large for its type (int, uint: 64 bits)")),
+    (
+        "overflow|out of u?int64 range|out of range",
+        _says("a number is too large for its type (int, uint: 64 bits)"),
+    ),
     ("String to Timestamp", _says("a text is not a timestamp such as 2026-05-04T10:00:00Z")),
     ("String to Duration", _says("a text is not a duration such as 90s or 1h30m")),
     (r"cannot convert (\w+) to (\w+)", lambda m: f"a {m[1]} cannot be read as {m[2]}"),

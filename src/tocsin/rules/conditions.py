@@ -54,7 +54,7 @@ def check(expression: str | None, pointer: str = "/condition") -> list[FieldErro
     if len(expression) > MAX_LENGTH:
         return [_too_long(expression, pointer)]
     if not _is_text(expression):
-        return [FieldError(pointer, "syntax", "The condition holds half of a UTF-16 pair, which is no character.")]
+        return [FieldError(pointer, "syntax", "The condition holds something that is no character.")]
     stream = tokens(expression)
     return (
         [*_beyond_limits(expression, stream, pointer)]
@@ -72,7 +72,7 @@ def _is_text(expression: str) -> bool:
         expression.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in expression
 
 
 def _too_long(expression: str, pointer: str) -> FieldError:
@@ -97,9 +97,15 @@ def _excess(call: Call, macros: int) -> Iterator[tuple[str, str]]:
     elif call.is_macro and [token.text in ROOTS for token in call.arguments[0]] == [True]:
         yield "name_taken", f"{call.arguments[0][0].text!r} already has a meaning: choose another name."
     elif call.is_macro and call.macros_around >= MAX_DEPTH:
-        yield "too_complex", f"At most {MAX_DEPTH} of all(), exists(), exists_one(), filter() inside each other."
+        yield (
+            "too_complex",
+            f"At most {MAX_DEPTH} of all(), exists(), exists_one(), filter() inside each other.",
+        )
     elif call.is_macro and macros == MAX_MACROS + 1:
-        yield "too_complex", f"At most {MAX_MACROS} of all(), exists(), exists_one(), filter() in a condition."
+        yield (
+            "too_complex",
+            f"At most {MAX_MACROS} of all(), exists(), exists_one(), filter() in a condition.",
+        )
 
 
 def _not_compiling(expression: str, pointer: str) -> list[FieldError]:
@@ -167,9 +173,15 @@ class Facts:
     would spoil the whole payload, so a payload that holds one is converted again with those as doubles.
     """
 
-    def __init__(self, event: Mapping[str, Any], payload: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, event: Mapping[str, Any], payload: Mapping[str, Any], user: Mapping[str, Any] | None
+    ) -> None:
         fields = {name: event.get(name) for name in EVENT_FIELDS}
-        self.roots: dict[str, Any] = {"event": fields | {"payload": payload}, "payload": payload, "user": user}
+        self.roots: dict[str, Any] = {
+            "event": fields | {"payload": payload},
+            "payload": payload,
+            "user": user,
+        }
 
     @cached_property
     def activation(self) -> Any:
@@ -250,7 +262,11 @@ def _absence(path: tuple[Token, ...], facts: Facts, message: str) -> Verdict | N
     value, walked = facts.roots[path[0].text], path[0].text
     for step in path[1:]:
         key = _key(step)
-        here = f"{walked}.{key}" if isinstance(key, str) and key.isidentifier() else f"{walked}[{json.dumps(key)}]"
+        here = (
+            f"{walked}.{key}"
+            if isinstance(key, str) and key.isidentifier()
+            else f"{walked}[{json.dumps(key)}]"
+        )
         if value is None:
             return Verdict(False, _nothing_there(walked, here))
         if isinstance(value, dict) and key not in value:
