@@ -1,0 +1,331 @@
+"""Evaluates conditions and templates in a child process that may be killed at any moment.
+
+cel-cpp holds the GIL and counts iterations but neither time nor memory, so no thread or timer in this
+process could stop a hostile rule. The child has a deadline in its own processor time (a busy machine
+stops nobody), a memory cap, and no way to its siblings: an innocent rule next to a hostile one gets its
+answer from the next child.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+
+from tocsin.rules.jobs import Job, Outcome, Request, RuleOutcome, RuleSource, Task
+
+MEMORY_BYTES = 512 << 20
+"""Address space of the child. Interpreter and libraries take about 60 MiB of it."""
+
+BASE_SECONDS = 0.050
+SECONDS_PER_STEP = 0.002
+"""A step is a condition or a template."""
+SECONDS_PER_SOURCE_KIB = 0.004
+"""For compiling a text the first time: the largest template takes 0.15 s."""
+SECONDS_PER_PAYLOAD_KIB = 0.000_1
+
+WALL_FACTOR = 20
+"""How much longer than its processor time an evaluation may wait for a processor."""
+
+START_SECONDS = 30.0
+CAREFUL_ITEMS = 16
+"""Rules retried under one turn, so that a project in trouble does not keep the child from the others."""
+MAX_STRIKES = 5
+"""Kills of one rule in one call, after which its other events get the outcome without being tried."""
+
+_DECODE = msgspec.msgpack.Decoder(list[RuleOutcome])
+_ENCODE = msgspec.msgpack.Encoder()
+
+
+class EvaluatorUnavailable(Exception):
+    """The child could not be started (try later), or the evaluator is closed."""
+
+
+class Evaluator:
+    """One child, shared by every caller of an event loop; started when first needed."""
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._memory = memory_bytes
+        self._turn = asyncio.Lock()
+        self._child: _Child | None = None
+        self._exchanges: set[asyncio.Task[_Exchange]] = set()
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None while there is none."""
+        return self._child.pid if self._child else None
+
+    async def start(self) -> None:
+        """Start the child ahead of the first evaluation. Raises EvaluatorUnavailable."""
+        async with self._turn:
+            await self._ready_child()
+
+    async def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """An outcome per job, in order. All jobs of a call should belong to one project.
+
+        Processor time is bounded for the call as a whole; when that is not enough, what is left is tried
+        rule by rule, and a rule that fails alone gets an outcome with ``stopped``. A caller may be cancelled.
+        Raises EvaluatorUnavailable.
+        """
+        items = [_Item(job, rule) for job in jobs for rule in job.rules]
+        outcomes: list[RuleOutcome] = []
+        if items:
+            outcomes += (await self._exchange(items, careful=False)).outcomes
+        if len(outcomes) < len(items):
+            outcomes += await self._one_by_one(items[len(outcomes) :])
+        remaining = iter(outcomes)
+        return [Outcome(job.event.id, [next(remaining) for _ in job.rules]) for job in jobs]
+
+    async def _one_by_one(self, items: list["_Item"]) -> list[RuleOutcome]:
+        outcomes: list[RuleOutcome] = []
+        strikes: Counter[str] = Counter()
+        while left := items[len(outcomes) :]:
+            if strikes[left[0].rule.rule_id] >= MAX_STRIKES:
+                outcomes.append(_stopped(left[0].rule, "not tried: it was stopped for other events just now"))
+                continue
+            tried = _first_tries(left, strikes)
+            exchange = await self._exchange(tried, careful=True)
+            outcomes += exchange.outcomes
+            if len(exchange.outcomes) < len(tried):
+                guilty = tried[len(exchange.outcomes)].rule
+                strikes[guilty.rule_id] += 1
+                outcomes.append(_stopped(guilty, exchange.why, rendering=exchange.rendering))
+        return outcomes
+
+    async def _exchange(self, items: Sequence["_Item"], *, careful: bool) -> "_Exchange":
+        """One message and its answer. Goes on when the caller is cancelled: the pipe must stay in step."""
+        task = asyncio.create_task(self._take_turn(items, careful=careful))
+        self._exchanges.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: "asyncio.Task[_Exchange]") -> None:
+        self._exchanges.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _take_turn(self, items: Sequence["_Item"], *, careful: bool) -> "_Exchange":
+        async with self._turn:
+            child = await self._ready_child()
+            exchange = _Exchange(items, careful=careful)
+            await exchange.run(child)
+            if not exchange.complete:
+                await self._discard_child()
+            return exchange
+
+    async def _ready_child(self) -> "_Child":
+        if self._closed:
+            raise EvaluatorUnavailable("The evaluator is closed.")
+        if self._child and not self._child.running:
+            await self._discard_child()
+        if self._child is None:
+            self._child = await _Child.start(self._memory)
+        return self._child
+
+    async def _discard_child(self) -> None:
+        child, self._child = self._child, None
+        if child:
+            await child.kill()
+
+    async def close(self) -> None:
+        """Kill the child and wait for it. Evaluations under way raise EvaluatorUnavailable."""
+        self._closed = True
+        if self._child:
+            self._child.signal_kill()
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
+        async with self._turn:
+            await self._discard_child()
+
+
+class _Item(NamedTuple):
+    """One rule to be tried on one event."""
+
+    job: Job
+    rule: RuleSource
+
+
+def _first_tries(items: Sequence[_Item], strikes: Counter[str]) -> list[_Item]:
+    """As many items as share a turn, none of them given up."""
+    tried: list[_Item] = []
+    for item in items[:CAREFUL_ITEMS]:
+        if strikes[item.rule.rule_id] >= MAX_STRIKES:
+            break
+        tried.append(item)
+    return tried
+
+
+def _stopped(rule: RuleSource, why: str, *, rendering: bool = False) -> RuleOutcome:
+    if rendering:
+        return RuleOutcome(rule.rule_id, True, f"the templates were {why}", "render_error", stopped=True)
+    return RuleOutcome(rule.rule_id, False, f"the condition was {why}", "condition_error", stopped=True)
+
+
+@dataclass
+class _Exchange:
+    """One request and the outcomes that came back before the child finished, died, or ran out of time."""
+
+    items: Sequence[_Item]
+    careful: bool
+    outcomes: list[RuleOutcome] = field(default_factory=list)
+    rendering: bool = False
+    why: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return len(self.outcomes) == len(self.items)
+
+    async def run(self, child: "_Child") -> None:
+        try:
+            await child.send(_request(self.items, careful=self.careful))
+            await self._collect(child)
+        except TimeoutError:
+            self.why = "stopped after taking too long"
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.why = "stopped after taking too much memory"
+
+    async def _collect(self, child: "_Child") -> None:
+        deadline = child.deadline(_budget(self._next_items()))
+        while not self.complete:
+            received = _DECODE.decode(await child.receive(deadline))
+            self.rendering = not received
+            self.outcomes += received
+            if self.careful and not self.complete:
+                deadline = child.deadline(_budget(self._next_items()))
+
+    def _next_items(self) -> Sequence[_Item]:
+        done = len(self.outcomes)
+        return self.items[done : done + 1] if self.careful else self.items[done:]
+
+
+def _request(items: Sequence[_Item], *, careful: bool) -> bytes:
+    table = {id(item.rule): item.rule for item in items}
+    index = {key: position for position, key in enumerate(table)}
+    tasks = [
+        Task(job.event, job.user, job.project, [index[id(rule)] for rule in rules])
+        for job, rules in _by_job(items)
+    ]
+    return _ENCODE.encode(Request(careful, list(table.values()), tasks))
+
+
+def _by_job(items: Sequence[_Item]) -> Iterator[tuple[Job, list[RuleSource]]]:
+    for _, group in groupby(items, key=lambda item: id(item.job)):
+        same = list(group)
+        yield same[0].job, [item.rule for item in same]
+
+
+def _budget(items: Sequence[_Item]) -> float:
+    """Seconds of processor time for some items."""
+    steps = sum(1 + len(item.rule.templates) for item in items)
+    sources = {id(item.rule): item.rule for item in items}.values()
+    characters = sum(sum(map(len, (rule.condition or "", *rule.templates.values()))) for rule in sources)
+    payload_bytes = sum(len(job.event.payload) for job, _ in _by_job(items))
+    return (
+        BASE_SECONDS
+        + steps * SECONDS_PER_STEP
+        + characters / 1024 * SECONDS_PER_SOURCE_KIB
+        + payload_bytes / 1024 * SECONDS_PER_PAYLOAD_KIB
+    )
+
+
+class _Deadline(NamedTuple):
+    """When an evaluation ends: in processor time of the child, and in any case on the wall clock."""
+
+    processor: float
+    wall: float
+
+
+class _Child:
+    """The process and its two pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @classmethod
+    async def start(cls, memory_bytes: int) -> "_Child":
+        """A child that has said it is ready. Raises EvaluatorUnavailable; its reason is on stderr."""
+        arguments = ["-P", "-s", "-m", "tocsin.rules.child", str(memory_bytes), str(os.getpid())]
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, stdin=pipe, stdout=pipe, env=_environment(), cwd="/"
+        )
+        child = cls(process)
+        try:
+            await child.receive(_Deadline(float("inf"), time.monotonic() + START_SECONDS))
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
+            await child.kill()
+            raise EvaluatorUnavailable("The evaluation process did not start.") from error
+        except asyncio.CancelledError:
+            await child.kill()
+            raise
+        return child
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
+    def deadline(self, seconds: float) -> _Deadline:
+        return _Deadline(self._processor_time() + seconds, time.monotonic() + max(1.0, seconds * WALL_FACTOR))
+
+    def _processor_time(self) -> float:
+        """Seconds the child has computed. Where the system does not tell, the wall clock stands in."""
+        try:
+            return time.clock_gettime(_cpu_clock(self.pid))
+        except OSError:
+            return time.monotonic()
+
+    async def send(self, body: bytes) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(len(body).to_bytes(4, "big") + body)
+        await self._process.stdin.drain()
+
+    async def receive(self, deadline: _Deadline) -> bytes:
+        """The next frame. Raises TimeoutError at the deadline, IncompleteReadError when the child has ended."""
+        header = await self._read(4, deadline)
+        return await self._read(int.from_bytes(header, "big"), deadline)
+
+    async def _read(self, size: int, deadline: _Deadline) -> bytes:
+        assert self._process.stdout
+        reading = asyncio.ensure_future(self._process.stdout.readexactly(size))
+        try:
+            while not reading.done():
+                await asyncio.wait({reading}, timeout=self._patience(deadline))
+        finally:
+            reading.cancel()
+        return reading.result()
+
+    def _patience(self, deadline: _Deadline) -> float:
+        """Seconds until the deadline can have come at the earliest. Raises TimeoutError when it has."""
+        left = min(deadline.processor - self._processor_time(), deadline.wall - time.monotonic())
+        if left <= 0:
+            raise TimeoutError
+        return max(left, 0.001)
+
+    def signal_kill(self) -> None:
+        if self.running:
+            self._process.kill()
+
+    async def kill(self) -> None:
+        """End the process and wait until the system has forgotten it."""
+        self.signal_kill()
+        await self._process.wait()
+        assert self._process.stdin
+        self._process.stdin.close()
+
+
+def _environment() -> dict[str, str]:
+    """Where the code is, and nothing else: the child must not know secrets."""
+    paths = [os.path.abspath(path) for path in sys.path]
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "TZ": "UTC"}
+
+
+def _cpu_clock(pid: int) -> int:
+    """Linux's clock id of a process's processor time: clock_getcpuclockid(3), which Python does not offer."""
+    return (~pid << 3) | 2

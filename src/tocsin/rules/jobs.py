@@ -1,0 +1,78 @@
+"""What the evaluator is asked and what it answers: one event with the rules that may match it."""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An event as rules see it. ``timestamp`` is ISO 8601; ``payload`` is the JSON text of an object."""
+
+    id: str
+    type: str
+    source: str
+    timestamp: str
+    payload: bytes
+
+
+class RuleSource(msgspec.Struct, frozen=True):
+    """A rule's texts. Templates are named ``title``, ``message``, ``actionUrl``, or ``title.de`` for a language.
+
+    The same object given with several events travels once.
+    """
+
+    rule_id: str
+    condition: str | None = None
+    templates: dict[str, str] = {}
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects."""
+
+    event: Event
+    user: dict[str, Any] | None
+    project: dict[str, Any]
+    rules: list[RuleSource]
+
+
+class RuleOutcome(msgspec.Struct):
+    """What a rule says about an event.
+
+    ``reason`` is a phrase for the trace. With ``condition_error`` the rule did not match because its
+    condition went wrong; with ``render_error`` it matched and its templates went wrong. ``stopped`` marks
+    an evaluation that had to be killed: the strikes that suspend a rule. ``missing`` names variables that
+    printed nothing because they have no value.
+    """
+
+    rule_id: str
+    matched: bool
+    reason: str
+    error: Literal["", "condition_error", "render_error"] = ""
+    rendered: dict[str, str] = {}
+    missing: list[str] = []
+    duration_us: int = 0
+    stopped: bool = False
+
+
+class Outcome(msgspec.Struct):
+    """The answer to one job: an outcome for each of its rules, in their order."""
+
+    event_id: str
+    rules: list[RuleOutcome]
+
+
+class Task(msgspec.Struct, array_like=True):
+    """A job on the wire: its rules are indexes into the request's table."""
+
+    event: Event
+    user: dict[str, Any] | None
+    project: dict[str, Any]
+    rules: list[int]
+
+
+class Request(msgspec.Struct, array_like=True):
+    """A message to the child. ``careful`` asks for a frame after every step instead of every few milliseconds."""
+
+    careful: bool
+    rules: list[RuleSource]
+    tasks: list[Task]

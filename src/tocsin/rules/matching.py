@@ -1,0 +1,29 @@
+"""Event types and the patterns that match them: exact, ``prefix.*``, or ``*``."""
+
+import re
+
+MAX_TYPE_LENGTH = 200
+
+_TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+
+
+def valid_event_type(text: str) -> bool:
+    """Whether the text is dotted segments of ASCII letters, digits, ``_`` and ``-``, at most 200 characters."""
+    return len(text) <= MAX_TYPE_LENGTH and _TYPE.fullmatch(text) is not None
+
+
+def valid_pattern(text: str) -> bool:
+    """Whether the text is an event type, an event type followed by ``.*``, or ``*`` alone."""
+    return text == "*" or valid_event_type(text.removesuffix(".*"))
+
+
+def patterns_for(event_type: str) -> list[str]:
+    """Every pattern that matches an event type, most specific first.
+
+    ``order.item.added`` is matched by itself, ``order.item.*``, ``order.*`` and ``*``; ``order.*`` does not
+    match ``order`` itself. Rules are found by equality with these, so the cost does not grow with the
+    number of rules.
+    """
+    segments = event_type.split(".")
+    prefixes = (".".join(segments[:end]) + ".*" for end in range(len(segments) - 1, 0, -1))
+    return [event_type, *prefixes, "*"]
