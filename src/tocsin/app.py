@@ -41,12 +41,9 @@ ROUTERS = (
 log = structlog.get_logger(__name__)
 
 
-
 def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
-    db = Database(
-        app_url, ordinary=4, hot=2, statement_timeout="5s", role_prefix=settings.db_role_prefix
-    )
+    db = Database(app_url, ordinary=4, hot=2, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
     gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))

@@ -83,9 +83,7 @@ def write_openapi(app: FastAPI) -> None:
 
 def build(app: FastAPI) -> dict[str, Any]:
     """OpenAPI 3.1 of everything: each operation with the problems it may answer."""
-    document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
-    )
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     document["paths"] = _merged(document["paths"], EVENT_PATHS)
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

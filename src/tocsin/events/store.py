@@ -102,8 +102,7 @@ class EventStore:
                 if not future.done():
                     future.set_exception(_unavailable(error))
             return
-        for project_id in {event.project_id for event in events}:
-            self._broker.wake("events", project_id)
+        self._broker.wake("events")
         position = 0
         for part, future in group:
             if not future.done():
@@ -118,7 +117,7 @@ class EventStore:
                 if not future.done():
                     future.set_exception(_unavailable(error))
                 continue
-            self._broker.wake("events", part[0].project_id)
+            self._broker.wake("events")
             if not future.done():
                 future.set_result(stored)
 

@@ -30,9 +30,7 @@ def authorize(
     """
     _check_socket_id(socket_id)
     if not (is_channel_name(channel) and needs_signature(channel)):
-        raise Invalid(
-            [FieldError("/channel_name", "channel_name", "Not the name of a private or presence channel.")]
-        )
+        raise Invalid([FieldError("/channel_name", "channel_name", "Not the name of a private or presence channel.")])
     if not is_presence(channel):
         return {"auth": f"{key}:{channel_signature(secret, socket_id, channel)}"}
     _check_user_id(user_id)

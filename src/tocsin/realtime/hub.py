@@ -136,9 +136,7 @@ class Hub:
         client.user_id = user_id
         app.users.setdefault(user_id, set()).add(client)
 
-    def broadcast(
-        self, app_id: str, channel: str, event: str, data: str, exclude_socket_id: str | None = None
-    ) -> int:
+    def broadcast(self, app_id: str, channel: str, event: str, data: str, exclude_socket_id: str | None = None) -> int:
         """Publish to everybody on a channel of this process; how many sockets were sent to.
 
         ``data`` arrives as that string. ``#server-to-user-<id>`` reaches a signed-in user.

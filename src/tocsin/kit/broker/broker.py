@@ -338,9 +338,7 @@ def _wake_channel(topic: str) -> str:
 
 def _check_channel(channel: str) -> None:
     if not channel or len(channel) > MAX_CHANNEL_CHARS or not channel.isascii() or not channel.isprintable():
-        raise ValueError(
-            f"a channel is named by 1 to {MAX_CHANNEL_CHARS} printable ASCII characters: {channel!r}"
-        )
+        raise ValueError(f"a channel is named by 1 to {MAX_CHANNEL_CHARS} printable ASCII characters: {channel!r}")
     if " " in channel:
         raise ValueError(f"a channel name has no spaces: {channel!r}")
 

@@ -85,9 +85,7 @@ def _major(folder: Path) -> int:
     if not (folder / "initdb").is_file():
         raise _Unusable(f"there is no initdb in {folder}")
     try:
-        answer = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, timeout=20
-        )
+        answer = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _Unusable(str(error)) from error
     version = re.match(r"postgres \(PostgreSQL\) (\d+)", answer.stdout)

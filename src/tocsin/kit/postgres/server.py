@@ -139,9 +139,7 @@ def _check(data_dir: Path, binaries: Binaries) -> None:
         )
     if not is_made(data_dir):
         if any(data_dir.iterdir()):
-            raise CannotStart(
-                f"{data_dir} holds files but no database. Move them away, or choose another folder."
-            )
+            raise CannotStart(f"{data_dir} holds files but no database. Move them away, or choose another folder.")
         return
     major = int((data_dir / "PG_VERSION").read_text())
     if major != binaries.major:
@@ -223,9 +221,7 @@ def _command(data_dir: Path, binaries: Binaries, port: int, settings: Mapping[st
     return command
 
 
-def _spawn(
-    command: list[str], log: Path, account: Account, held: int, daemon: bool
-) -> "subprocess.Popen[bytes]":
+def _spawn(command: list[str], log: Path, account: Account, held: int, daemon: bool) -> "subprocess.Popen[bytes]":
     """Start in a session of its own: Ctrl-C must reach the workers first, they still need the database."""
     # We open the log: the server's account may not write where it stands.
     descriptor = open_private(log, os.O_WRONLY | os.O_APPEND)
@@ -320,9 +316,7 @@ def _serves(pid: int, data_dir: Path) -> bool:
     return f" -D {data_dir} " in listing.stdout
 
 
-def _running(
-    data_dir: Path, binaries: Binaries, status: _Status, process: "subprocess.Popen[bytes] | None"
-) -> Running:
+def _running(data_dir: Path, binaries: Binaries, status: _Status, process: "subprocess.Popen[bytes] | None") -> Running:
     return Running(
         pid=status.pid,
         port=status.port,

@@ -1,0 +1,48 @@
+"""What every process of an installation works out first: master key, role names, database addresses."""
+
+import sys
+from dataclasses import dataclass
+
+from tocsin.kit import log
+from tocsin.kit.crypto import MasterKey
+from tocsin.kit.db import with_login
+from tocsin.kit.roles import Roles
+from tocsin.settings import Settings
+
+
+class NotConfigured(RuntimeError):
+    """Something an operator has to say is missing; the message says what and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The settings of one process, resolved."""
+
+    settings: Settings
+    master: MasterKey
+    roles: Roles
+
+    @property
+    def installer_url(self) -> str:
+        """The strong login, for `migrate`, `up` and `doctor` alone."""
+        if self.settings.database_url is None:
+            raise NotConfigured(
+                "No database is given. Set TOCSIN_DATABASE_URL, or run `tocsin up`, which brings its own."
+            )
+        return str(self.settings.database_url)
+
+    @property
+    def app_url(self) -> str:
+        """The login of API and workers: given, or made by `migrate` beside the installer's."""
+        if self.settings.app_database_url is not None:
+            return str(self.settings.app_database_url)
+        return with_login(self.installer_url, self.roles.app, self.master.database_password(self.roles.app))
+
+
+def installation(settings: Settings | None = None) -> Installation:
+    """Read the environment, load or make the master key, and begin to log."""
+    settings = settings or Settings()
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    log.configure(as_json=as_json, level=settings.log_level)
+    secret = settings.master_key.get_secret_value() if settings.master_key else None
+    return Installation(settings, MasterKey.load(secret, settings.home), Roles(settings.db_role_prefix))
