@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Ask Linux to kill us with the parent even while a condition holds the GIL; elsewhere stdin's end stops us."""
+    """Let Linux kill us with the parent, even in the middle of a condition; elsewhere stdin ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
