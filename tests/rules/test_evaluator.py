@@ -159,6 +159,18 @@ async def test_a_rule_that_takes_all_memory_is_stopped_alone() -> None:
         await evaluator.close()
 
 
+async def test_a_template_that_takes_all_memory_is_stopped_alone() -> None:
+    listed = RuleSource("listed", None, {"message": "{% for i in (1..900000000) reversed %}{% endfor %}"})
+    evaluator = Evaluator(memory_bytes=100 << 20)
+    try:
+        outcomes = await evaluator.evaluate([job(0, MATCHES, listed, MATCHES), job(1, MATCHES)])
+        first, guilty, last = outcomes[0].rules
+        assert (guilty.matched, guilty.error, guilty.stopped) == (True, "render_error", True)
+        assert all(map(answered, [first, last, *outcomes[1].rules]))
+    finally:
+        await evaluator.close()
+
+
 async def test_a_hostile_rule_on_many_events_is_given_up_after_its_strikes(evaluator: Evaluator) -> None:
     outcomes = await evaluator.evaluate([job(number, HANGS, MATCHES) for number in range(MAX_STRIKES + 15)])
     hung = [outcome.rules[0] for outcome in outcomes]

@@ -43,7 +43,6 @@ _UNFORESEEN = (
     AssertionError,
     AttributeError,
     LookupError,
-    MemoryError,
     OSError,
     RecursionError,
     TypeError,
