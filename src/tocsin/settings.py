@@ -20,9 +20,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".tocsin"), description="Data folder: database, master key, files.")
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8700, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    public_url: str | None = Field(
-        None, description="How the world reaches this installation, without a path."
-    )
+    public_url: str | None = Field(None, description="How the world reaches this installation, without a path.")
 
     database_url: PostgresDsn | None = Field(
         None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
