@@ -1,4 +1,4 @@
-"""H3 at connection time: resolvers that lie, redirects, hostile servers, certificates (bad inputs 65 to 71)."""
+"""H3 at connection time: lying resolvers, redirects, hostile servers, certificates (bad inputs 65 to 71)."""
 
 import asyncio
 import gzip
