@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
     realtime: bool = Field(
         True, description="Whether the API serves sockets. Without Redis one process of the installation may."
     )

@@ -31,10 +31,12 @@ def created(row: Any) -> str:
 
 
 def acknowledged(row: Any) -> str:
-    """Who has acknowledged, first come first; ``userId`` is null where an API key did it for the project."""
+    """Who has acknowledged, recipients by time. Before them who did it first without being one of them: somebody
+    of the panel, or an API key, for which ``userId`` is null.
+    """
     by = [{"userId": user, "at": iso(at), "via": via} for user, at, via in row["acknowledged"]]
-    if row["acked_at"] is not None and row["acked_by"] is None:
-        by.insert(0, {"userId": None, "at": iso(row["acked_at"]), "via": row["acked_via"]})
+    if row["acked_at"] is not None and all(each["userId"] != row["acked_by"] for each in by):
+        by.insert(0, {"userId": row["acked_by"], "at": iso(row["acked_at"]), "via": row["acked_via"]})
     return _json({"id": row["id"], "acknowledgedBy": by})
 
 
