@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import batch, ingest
+from bench import batch, idle, ingest, latency
 from bench.machine import describe
 from bench.results import Line, Report
 from bench.run import Run
 
 SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
+    "idle": idle.measure,
     "ingest": ingest.measure,
     "batch": batch.measure,
+    "latency": latency.measure,
 }
 
 

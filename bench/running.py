@@ -10,9 +10,9 @@ from uuid import UUID
 
 import aiohttp
 import asyncpg
-
 from tests.client import Client, Project, sign_up
 from tests.running import Process, Site, running, running_api
+
 from tocsin.kit import postgres
 from tocsin.kit.migrate import migrate
 from tocsin.kit.roles import Roles

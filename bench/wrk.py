@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.events import OPEN_EVENT
 from tests.client import Project
+
+from bench.events import OPEN_EVENT
 
 LUA = Path(__file__).parent / "lua"
 _NUMBER = r"(\d+(?:\.\d+)?)"
