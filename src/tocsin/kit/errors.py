@@ -72,9 +72,7 @@ class Forbidden(Problem):
 class NotFound(Problem):
     status, title = 404, "Not found"
 
-    def __init__(
-        self, code: str = "not_found", detail: str = "There is no such thing in this project."
-    ) -> None:
+    def __init__(self, code: str = "not_found", detail: str = "There is no such thing in this project.") -> None:
         super().__init__(code, detail)
 
 
