@@ -11,6 +11,7 @@ leaves. ``needs(own=True)`` admits whoever may manage own things, and ``call.own
 show no more than that. ``public`` is for the few calls that stand before any credential.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from tocsin.kit.errors import (
     FieldError,
     Forbidden,
     Invalid,
+    RequestTimeout,
     TooLarge,
     Unauthorized,
     UnsupportedMediaType,
@@ -44,6 +46,7 @@ from tocsin.kit.strict_json import decode
 from tocsin.kit.vault import Vault
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
+BODY_SECONDS = 15.0
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -409,12 +412,20 @@ async def read_body(request: Request, most: int) -> bytes:
         raise too_large(most)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise too_large(most)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise too_large(most)
+                parts.append(part)
+    except TimeoutError:
+        raise too_slow() from None
     return b"".join(parts)
+
+
+def too_slow() -> RequestTimeout:
+    return RequestTimeout("body_too_slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
 
 
 def too_large(most: int) -> TooLarge:
