@@ -145,5 +145,3 @@ async def mark_error(connection: asyncpg.Connection, project_id: UUID, connectio
         connection_id,
         reason[:500],
     )
-
-

@@ -68,7 +68,7 @@ def retry_at(schedule: Sequence[int], attempt: int, asked: float | None) -> date
     """When attempt ``attempt + 1`` is due: the schedule with jitter, or later if the provider asked; None: given up."""
     if attempt >= len(schedule):
         return None
-    seconds = schedule[attempt] * random.uniform(*JITTER)  # noqa: S311 - spreads load, guards nothing
+    seconds = schedule[attempt] * random.uniform(*JITTER)
     if asked is not None:
         seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
     return datetime.now(UTC) + timedelta(seconds=seconds)
