@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
@@ -82,6 +83,16 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.state.broker = broker
     app.state.revocation_listeners = []
     problems.install(app)
+    # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
+    # key is left out on purpose: it does not belong into a browser.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Tocsin-Env", "Idempotency-Key"],
+        expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed"],
+        max_age=3600,
+    )
     app.router.routes.append(Route(f"{PREFIX}/events", AcceptEvent(gate, store), methods=["POST"]))
     app.router.routes.append(Route(f"{PREFIX}/events/batch", AcceptBatch(gate, store), methods=["POST"]))
     for router in ROUTERS:
