@@ -29,6 +29,8 @@ from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.projects.routes import router as project_routes
+from tocsin.realtime.routes import router as realtime_routes
+from tocsin.realtime.sockets import Sockets
 from tocsin.settings import Settings
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
@@ -41,6 +43,7 @@ ROUTERS = (
     role_routes,
     notification_routes,
     delivery_routes,
+    realtime_routes,
 )
 
 log = structlog.get_logger(__name__)
@@ -48,11 +51,12 @@ log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
-    db = Database(app_url, ordinary=4, hot=2, statement_timeout="5s", role_prefix=settings.db_role_prefix)
+    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
     gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
     store = EventStore(db, broker)
+    sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +70,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await watch.look()
             watching = asyncio.create_task(watch.run(), name="revocations")
             opened.push_async_callback(_ended, watching)
+            if settings.realtime:
+                await opened.enter_async_context(sockets.open())
             log.info("api ready", version=__version__)
             yield
 
@@ -81,7 +87,10 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.state.settings = settings
     app.state.gate = gate
     app.state.broker = broker
-    app.state.revocation_listeners = []
+    app.state.draining = False
+    app.state.sockets = sockets
+    app.state.hub = sockets.hub
+    app.state.revocation_listeners = [sockets.revoked]
     problems.install(app)
     # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
     # key is left out on purpose: it does not belong into a browser.

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
+from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
+from starlette.datastructures import State
 
 from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
 from tocsin.kit.problems import rendered
@@ -15,7 +17,6 @@ from tocsin.kit.problems import rendered
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUESTS = Counter("tocsin_http_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -38,10 +39,15 @@ _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
 class Edge:
     """The outermost ASGI application. Sockets and the life of the process pass through untouched."""
 
-    def __init__(self, app: Asgi) -> None:
+    def __init__(self, app: FastAPI) -> None:
         self.app = app
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
+
+    @property
+    def state(self) -> State:
+        """What the application inside keeps for the whole process."""
+        return self.app.state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
@@ -51,6 +52,7 @@ from tocsin.kit.vault import Vault
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
 BODY_SECONDS = 15.0
+_FORM = "application/x-www-form-urlencoded"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -66,6 +68,7 @@ class Need:
     idempotent: bool = True
     while_suspended: bool = False
     network_first: bool = False
+    form: bool = False
 
 
 @dataclass(slots=True)
@@ -137,8 +140,12 @@ def needs(
     idempotent: bool = True,
     while_suspended: bool = False,
     network_first: bool = False,
+    form: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Declare the permission of an endpoint; ``own`` also admits people to their own things."""
+    """Declare the permission of an endpoint; ``own`` also admits people to their own things.
+
+    With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    """
     if permission not in PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
     return _declare(
@@ -148,6 +155,7 @@ def needs(
             idempotent=idempotent,
             while_suspended=while_suspended,
             network_first=network_first,
+            form=form,
         )
     )
 
@@ -191,7 +199,7 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            checked = await _checked_body(request)
+            checked = await _checked_body(request, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
             return await _inside(self.need, checked, handle)
@@ -480,18 +488,41 @@ class _Decoded(Request):
         return self.decoded
 
 
-async def _checked_body(request: Request) -> Request:
+async def _checked_body(request: Request, *, form: bool) -> Request:
     """Read a body within its limit and decode it strictly, before anything looks at it."""
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
     if not body and not request.headers.get("content-type"):
         return request
+    if form and request.headers.get("content-type", "").lower().startswith(_FORM):
+        return _decoded(_as_json(request), body, _read_form(body))
     check_content_type(request.headers.get("content-type", ""))
+    return _decoded(request, body, decode(body) if body else None)
+
+
+def _decoded(request: Request, body: bytes, value: Any) -> Request:
     checked = _Decoded(request.scope, request.receive)
     checked._body = body
-    checked.decoded = decode(body) if body else None
+    checked.decoded = value
     return checked
+
+
+def _as_json(request: Request) -> Request:
+    """The same request under the content type of what its form stands for."""
+    others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+    return Request({**request.scope, "headers": [*others, (b"content-type", b"application/json")]}, request.receive)
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    """The fields of a urlencoded form; each may stand there once."""
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise BadRequest("malformed_form", "The body is not a urlencoded form in UTF-8.") from None
+    if len(dict(fields)) != len(fields):
+        raise BadRequest("malformed_form", "A field of the form was sent twice.")
+    return dict(fields)
 
 
 async def read_body(request: Request, most: int) -> bytes:
