@@ -19,6 +19,7 @@ from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge
 from tocsin.events.accept import AcceptBatch, AcceptEvent
+from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
 from tocsin.kit import broker as brokers
@@ -31,6 +32,8 @@ from tocsin.notifications.routes import router as notification_routes
 from tocsin.projects.routes import router as project_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
+from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
@@ -44,6 +47,8 @@ ROUTERS = (
     notification_routes,
     delivery_routes,
     realtime_routes,
+    rule_routes,
+    event_routes,
 )
 
 log = structlog.get_logger(__name__)
@@ -66,6 +71,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
+            app.state.evaluator = Evaluator()
+            opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
             await watch.look()
             watching = asyncio.create_task(watch.run(), name="revocations")
