@@ -31,7 +31,9 @@ from tocsin.rules.lookup import (
     ACTION_URL,
     Rule,
     Subject,
+    payload_user,
     people_for,
+    project_of,
     rules_for,
     subjects_of,
 )
@@ -72,13 +74,6 @@ class _Decided:
     outcome: str
     trace: list[dict[str, Any]]
     made: list[NewNotification]
-
-
-class _PayloadUser(msgspec.Struct):
-    userId: Any = None
-
-
-_payload_user = msgspec.json.Decoder(_PayloadUser)
 
 
 class MatchStage:
@@ -137,7 +132,7 @@ class MatchStage:
             events = await _read_events(connection, project_id, ids, token)
             rules = await rules_for(connection, project_id, [event.type for event in events])
             subjects = await subjects_of(connection, project_id, [e.subject for e in events if e.subject])
-            project = await _read_project(connection, project_id)
+            project = await project_of(connection, project_id)
         jobs = [_job(event, rules[event.type], subjects, project) for event in events if rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         async with self._db.unit(project_id, env) as connection:
@@ -198,19 +193,6 @@ async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: li
         )
         for row in rows
     ]
-
-
-def payload_user(payload: bytes) -> str | None:
-    """The external id of the person an event is about: ``payload.userId``."""
-    value = _payload_user.decode(payload).userId
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-async def _read_project(connection: asyncpg.Connection, project_id: UUID) -> dict[str, Any]:
-    row = await connection.fetchrow("SELECT id, name, slug FROM tocsin.projects WHERE id = $1", project_id)
-    return {"id": str(row["id"]), "name": row["name"], "slug": row["slug"]}
 
 
 def _job(event: _Event, rules: Sequence[Rule], subjects: dict[str, Subject], project: dict[str, Any]) -> Job:
