@@ -27,6 +27,8 @@ from tocsin.kit.http import Door
 
 LEASE_SECONDS = 60
 SEND_LIMIT_SECONDS = 45.0
+RECORD_LIMIT_SECONDS = 10.0
+RECORD_AGAIN_SECONDS = 0.5
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -193,13 +195,20 @@ class SendStage:
             self._recording = None
 
     async def _record(self, batch: Batch, results: list[Result]) -> None:
+        """Record, and go on trying while the lease lasts: what was sent but not recorded is sent again."""
         project_id, env, token = batch
+        give_up_at = time.monotonic() + RECORD_LIMIT_SECONDS
         try:
-            async with self._db.unit(project_id, env) as connection:
-                await record(connection, project_id, env, token, results)
-        except Exception:
-            log.exception("attempts not recorded", project=str(project_id), deliveries=len(results))
-        else:
+            while True:
+                try:
+                    async with self._db.unit(project_id, env) as connection:
+                        await record(connection, project_id, env, token, results)
+                    break
+                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                    log.warning("attempts not recorded", project=str(project_id), error=str(error)[:200])
+                    if time.monotonic() > give_up_at:
+                        return
+                    await asyncio.sleep(RECORD_AGAIN_SECONDS)
             for result in results:
                 ATTEMPTS.labels(result.state).inc()
         finally:
