@@ -172,7 +172,7 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            checked = await _checked_body(request)
+            checked = await _checked_body(request, takes_body=self.body_field is not None)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
             return await _inside(self.need, self.path, checked, handle)
@@ -267,7 +267,8 @@ SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
         WHERE ur.project_id = u.project_id AND ur.user_id = u.id) AS permissions
 FROM tocsin.users u
 JOIN tocsin.projects p ON p.id = u.project_id
-LEFT JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+    AND s.expires_at > now()
 WHERE u.project_id = :project AND u.id = :user
 """)
 
@@ -384,17 +385,18 @@ class _Decoded(Request):
         return self.decoded
 
 
-async def _checked_body(request: Request) -> Request:
+async def _checked_body(request: Request, *, takes_body: bool) -> Request:
     """Read a body within its limit and decode it strictly, before anything looks at it."""
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
-    if not body and not request.headers.get("content-type"):
+    # Some clients name a type for the body they do not send.
+    if not body and not takes_body:
         return request
     check_content_type(request.headers.get("content-type", ""))
     checked = _Decoded(request.scope, request.receive)
     checked._body = body
-    checked.decoded = decode(body) if body else None
+    checked.decoded = decode(body)
     return checked
 
 
