@@ -17,7 +17,7 @@ caller is checked, no transaction is open, and ``await admitted.begin()`` opens 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
@@ -85,6 +85,8 @@ class Call:
     gate: Gate
     request: Request
     own_only: bool
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    """What must happen once the change is durable, and not otherwise: hints to other processes."""
 
     @property
     def project_id(self) -> UUID:
@@ -267,7 +269,10 @@ class Admission:
         async with gate.db.scope(known.project_id, env) as session:
             principal = known if isinstance(known, Principal) else await read_user(session, known, env)
             own_only = _check(self._need, principal, self._request)
-            yield Call(principal, session, gate, self._request, own_only)
+            call = Call(principal, session, gate, self._request, own_only)
+            yield call
+        for tell in call.after_commit:
+            tell()
 
     async def look(self) -> None:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
@@ -288,6 +293,7 @@ class Admission:
             return
         if response.status_code >= 400:
             await self._call.session.rollback()
+            self._call.after_commit.clear()
         elif self._kept_once:
             await _keep(self._call, response)
 
