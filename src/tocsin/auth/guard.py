@@ -479,9 +479,9 @@ async def _checked_body(request: Request) -> Request:
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
-    if not body and not request.headers.get("content-type"):
-        return request
-    check_content_type(request.headers.get("content-type", ""))
+    if body:
+        # Some clients name a type for nothing at all (aiohttp: application/octet-stream).
+        check_content_type(request.headers.get("content-type", ""))
     checked = _Decoded(request.scope, request.receive)
     checked._body = body
     checked.decoded = decode(body) if body else None
