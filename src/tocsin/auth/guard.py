@@ -14,11 +14,13 @@ An endpoint that asks the network declares ``needs(..., network_first=True)`` an
 caller is checked, no transaction is open, and ``await admitted.begin()`` opens the request's one afterwards.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
@@ -39,6 +41,7 @@ from tocsin.kit.errors import (
     FieldError,
     Forbidden,
     Invalid,
+    RequestTimeout,
     TooLarge,
     Unauthorized,
     UnsupportedMediaType,
@@ -48,6 +51,8 @@ from tocsin.kit.strict_json import decode
 from tocsin.kit.vault import Vault
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
+BODY_SECONDS = 15.0
+_FORM = "application/x-www-form-urlencoded"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -63,6 +68,7 @@ class Need:
     idempotent: bool = True
     while_suspended: bool = False
     network_first: bool = False
+    form: bool = False
 
 
 @dataclass(slots=True)
@@ -134,8 +140,12 @@ def needs(
     idempotent: bool = True,
     while_suspended: bool = False,
     network_first: bool = False,
+    form: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Declare the permission of an endpoint; ``own`` also admits people to their own things."""
+    """Declare the permission of an endpoint; ``own`` also admits people to their own things.
+
+    With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    """
     if permission not in PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
     return _declare(
@@ -145,6 +155,7 @@ def needs(
             idempotent=idempotent,
             while_suspended=while_suspended,
             network_first=network_first,
+            form=form,
         )
     )
 
@@ -188,7 +199,7 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            checked = await _checked_body(request)
+            checked = await _checked_body(request, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
             return await _inside(self.need, checked, handle)
@@ -235,9 +246,10 @@ async def _inside(need: Need, request: Request, handle: Callable[[Request], Awai
                 request.state.call = await admission.begin()
             response = await handle(request)
             await admission.end(response)
-            return response
     except _Replayed as replayed:
         return replayed.response
+    admission.tell()
+    return response
 
 
 async def _known(need: Need, request: Request) -> Principal | Access:
@@ -296,6 +308,11 @@ class Admission:
             self._call.after_commit.clear()
         elif self._kept_once:
             await _keep(self._call, response)
+
+    def tell(self) -> None:
+        """What other processes should hear, now that the change is durable."""
+        for tell in self._call.after_commit if self._call else ():
+            tell()
 
     @property
     def _kept_once(self) -> bool:
@@ -474,18 +491,42 @@ class _Decoded(Request):
         return self.decoded
 
 
-async def _checked_body(request: Request) -> Request:
+async def _checked_body(request: Request, *, form: bool) -> Request:
     """Read a body within its limit and decode it strictly, before anything looks at it."""
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
-    if body:
-        # Some clients name a type for nothing at all (aiohttp: application/octet-stream).
-        check_content_type(request.headers.get("content-type", ""))
+    if not body:
+        # Nothing has no type; some clients name one all the same (aiohttp: application/octet-stream).
+        return _decoded(request, body, None)
+    if form and request.headers.get("content-type", "").lower().startswith(_FORM):
+        return _decoded(_as_json(request), body, _read_form(body))
+    check_content_type(request.headers.get("content-type", ""))
+    return _decoded(request, body, decode(body))
+
+
+def _decoded(request: Request, body: bytes, value: Any) -> Request:
     checked = _Decoded(request.scope, request.receive)
     checked._body = body
-    checked.decoded = decode(body) if body else None
+    checked.decoded = value
     return checked
+
+
+def _as_json(request: Request) -> Request:
+    """The same request under the content type of what its form stands for."""
+    others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+    return Request({**request.scope, "headers": [*others, (b"content-type", b"application/json")]}, request.receive)
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    """The fields of a urlencoded form; each may stand there once."""
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise BadRequest("malformed_form", "The body is not a urlencoded form in UTF-8.") from None
+    if len(dict(fields)) != len(fields):
+        raise BadRequest("malformed_form", "A field of the form was sent twice.")
+    return dict(fields)
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -494,12 +535,20 @@ async def read_body(request: Request, most: int) -> bytes:
         raise too_large(most)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise too_large(most)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise too_large(most)
+                parts.append(part)
+    except TimeoutError:
+        raise too_slow() from None
     return b"".join(parts)
+
+
+def too_slow() -> RequestTimeout:
+    return RequestTimeout("body_too_slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
 
 
 def too_large(most: int) -> TooLarge:
