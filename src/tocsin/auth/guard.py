@@ -282,7 +282,10 @@ class Admission:
         async with gate.db.scope(known.project_id, env) as session:
             principal = known if isinstance(known, Principal) else await read_user(session, known, env)
             own_only = _check(self._need, principal, self._request)
-            yield Call(principal, session, gate, self._request, own_only)
+            call = Call(principal, session, gate, self._request, own_only)
+            yield call
+        for tell in call.after_commit:
+            tell()
 
     async def look(self) -> None:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
@@ -495,7 +498,7 @@ async def _checked_body(request: Request, *, required: bool, form: bool) -> Requ
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
-    # Some clients name a type for the body they do not send.
+    # Some clients name a type for the body they do not send (aiohttp: application/octet-stream).
     if not body and not required:
         return _decoded(request, body, None)
     if form and request.headers.get("content-type", "").lower().startswith(_FORM):
