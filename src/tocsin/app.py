@@ -14,6 +14,7 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tokens import Tokens
+from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge
 from tocsin.events.accept import AcceptBatch, AcceptEvent
@@ -25,6 +26,7 @@ from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
+from tocsin.notifications.routes import router as notification_routes
 from tocsin.projects.routes import router as project_routes
 from tocsin.settings import Settings
 from tocsin.users.role_routes import router as role_routes
@@ -36,6 +38,8 @@ ROUTERS = (
     project_routes,
     user_routes,
     role_routes,
+    notification_routes,
+    delivery_routes,
 )
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ show no more than that. ``public`` is for the few calls that stand before any cr
 
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
@@ -80,6 +80,8 @@ class Call:
     gate: Gate
     request: Request
     own_only: bool
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    """What must happen once the change is durable, and not otherwise: hints to other processes."""
 
     @property
     def project_id(self) -> UUID:
@@ -236,6 +238,9 @@ async def _inside(
             response = await _once(request.state.call, path, key, request, handle)
         if response.status_code >= 400:
             await session.rollback()
+            request.state.call.after_commit.clear()
+    for tell in request.state.call.after_commit:
+        tell()
     return response
 
 

@@ -202,9 +202,7 @@ class Channel(Provider, ABC, Generic[S, C]):
     """Seconds before each try; as many tries as entries."""
 
     @abstractmethod
-    async def send(
-        self, message: Message, address: str | None, settings: S, credentials: C, door: Door
-    ) -> Receipt:
+    async def send(self, message: Message, address: str | None, settings: S, credentials: C, door: Door) -> Receipt:
         """Hand one message over. Raises Rejected, Unavailable or BadCredentials."""
 
     @abstractmethod

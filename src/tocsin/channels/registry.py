@@ -61,3 +61,12 @@ def _foreign(point: EntryPoint) -> Channel[Any, Any]:
     except (TypeError, AttributeError) as error:
         raise BadChannel(f"{point.value}: lacks a part of the contract: {error}") from error
     return channel
+
+
+@cache
+def kinds() -> Mapping[str, Provider]:
+    """One provider for each channel that rules may name: what it reaches and whether it is instant.
+
+    Providers of the same channel agree in both.
+    """
+    return {provider.channel: provider for provider in reversed(list(providers().values()))}

@@ -45,9 +45,7 @@ def _header_safe(text: str) -> str:
     return text
 
 
-Mailbox = Annotated[
-    str, Field(max_length=MAX_ADDRESS, json_schema_extra={"format": "email"}), AfterValidator(_mailbox)
-]
+Mailbox = Annotated[str, Field(max_length=MAX_ADDRESS, json_schema_extra={"format": "email"}), AfterValidator(_mailbox)]
 
 
 class SmtpSettings(Described):
@@ -131,9 +129,7 @@ class Smtp(Channel[SmtpSettings, SmtpCredentials]):
         login = f"{credentials.username}@" if credentials.username else ""
         return Account(id=f"{login}{settings.host.lower()}:{settings.port}", name=settings.from_address)
 
-    async def check(
-        self, settings: SmtpSettings, credentials: SmtpCredentials, door: Door
-    ) -> list[FieldError]:
+    async def check(self, settings: SmtpSettings, credentials: SmtpCredentials, door: Door) -> list[FieldError]:
         try:
             addresses = await door.judged(settings.host, settings.port, ports=SMTP_PORTS)
         except Blocked as refusal:
@@ -152,9 +148,7 @@ class Smtp(Channel[SmtpSettings, SmtpCredentials]):
 
 
 @asynccontextmanager
-async def _session(
-    settings: SmtpSettings, credentials: SmtpCredentials, door: Door
-) -> AsyncIterator[aiosmtplib.SMTP]:
+async def _session(settings: SmtpSettings, credentials: SmtpCredentials, door: Door) -> AsyncIterator[aiosmtplib.SMTP]:
     """A connection that is logged in, for half a minute altogether. Every failure leaves as one of ours."""
     server: aiosmtplib.SMTP | None = None
     try:

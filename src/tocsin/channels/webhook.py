@@ -70,9 +70,7 @@ class WebhookSettings(Described):
         max_length=MAX_URL,
         json_schema_extra={"format": "uri"},
     )
-    timeout_seconds: int = Field(
-        15, title="Timeout", description="Seconds to wait for the whole answer.", ge=1, le=30
-    )
+    timeout_seconds: int = Field(15, title="Timeout", description="Seconds to wait for the whole answer.", ge=1, le=30)
 
 
 class WebhookCredentials(Described):
@@ -134,9 +132,7 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
         await _post(f"msg_{secrets.token_hex(16)}", body, settings, credentials, door)
         return Account(id=settings.url, name=parse_target(settings.url, allowed=door.allowed).host)
 
-    async def check(
-        self, settings: WebhookSettings, credentials: WebhookCredentials, door: Door
-    ) -> list[FieldError]:
+    async def check(self, settings: WebhookSettings, credentials: WebhookCredentials, door: Door) -> list[FieldError]:
         try:
             await door.check(settings.url)
         except Blocked as refusal:

@@ -56,9 +56,7 @@ Resolve = Callable[[str], Awaitable[Iterable[str]]]
 class Blocked(Exception):
     """The target is not allowed, now or later. ``code`` is the stable code of a field error (422)."""
 
-    def __init__(
-        self, code: Literal["url_invalid", "port_not_allowed", "address_not_allowed"], detail: str
-    ) -> None:
+    def __init__(self, code: Literal["url_invalid", "port_not_allowed", "address_not_allowed"], detail: str) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -105,9 +103,7 @@ class Reply:
         return self.body[:limit].decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
-def parse_target(
-    url: str, *, allowed: Collection[Network] = (), ports: Collection[int] = HTTP_PORTS
-) -> Target:
+def parse_target(url: str, *, allowed: Collection[Network] = (), ports: Collection[int] = HTTP_PORTS) -> Target:
     """Judge the text of a URL, without asking the network. Raises Blocked.
 
     Only http and https, no user name, no blanks, control characters or backslashes. Other ports than
@@ -294,7 +290,7 @@ class Door:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; calls under way end as Unreachable."""
+        """Close every connection; calls under way end as Unreachable, later ones are a mistake of ours."""
         await self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

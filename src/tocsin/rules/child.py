@@ -124,9 +124,7 @@ class Evaluation:
             return RuleOutcome(rule.rule_id, False, "the payload is nested too deeply", "condition_error")
         except ValueError as error:
             return RuleOutcome(rule.rule_id, False, str(error), "condition_error")
-        return RuleOutcome(
-            rule.rule_id, verdict.matched, verdict.reason, "condition_error" if verdict.error else ""
-        )
+        return RuleOutcome(rule.rule_id, verdict.matched, verdict.reason, "condition_error" if verdict.error else "")
 
     def _render(self, rule: RuleSource, subject: "_Subject", outcome: RuleOutcome) -> None:
         missing: dict[str, None] = {}

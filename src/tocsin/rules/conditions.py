@@ -175,9 +175,7 @@ class Facts:
     would spoil the whole payload, so a payload that holds one is converted again with those as doubles.
     """
 
-    def __init__(
-        self, event: Mapping[str, Any], payload: Mapping[str, Any], user: Mapping[str, Any] | None
-    ) -> None:
+    def __init__(self, event: Mapping[str, Any], payload: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
         fields = {name: event.get(name) for name in EVENT_FIELDS}
         self.roots: dict[str, Any] = {
             "event": fields | {"payload": payload},
@@ -264,11 +262,7 @@ def _absence(path: tuple[Token, ...], facts: Facts, message: str) -> Verdict | N
     value, walked = facts.roots[path[0].text], path[0].text
     for step in path[1:]:
         key = _key(step)
-        here = (
-            f"{walked}.{key}"
-            if isinstance(key, str) and key.isidentifier()
-            else f"{walked}[{json.dumps(key)}]"
-        )
+        here = f"{walked}.{key}" if isinstance(key, str) and key.isidentifier() else f"{walked}[{json.dumps(key)}]"
         if value is None:
             return Verdict(False, _nothing_there(walked, here))
         if isinstance(value, dict) and key not in value:

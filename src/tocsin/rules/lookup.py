@@ -50,9 +50,7 @@ ORDER BY r.id
 """
 
 
-async def rules_for(
-    connection: asyncpg.Connection, project_id: UUID, types: Iterable[str]
-) -> dict[str, list[Rule]]:
+async def rules_for(connection: asyncpg.Connection, project_id: UUID, types: Iterable[str]) -> dict[str, list[Rule]]:
     """The candidate rules of each event type, in the order they were made."""
     wanted = {type_: patterns_for(type_) for type_ in set(types)}
     patterns = sorted({pattern for named in wanted.values() for pattern in named})
@@ -137,7 +135,9 @@ async def people_for(
     if roles:
         for row in await connection.fetch(_MEMBERS, project_id, roles):
             members.setdefault(row["role_id"], []).append(row["user_id"])
-    active = frozenset(row["id"] for row in await connection.fetch(_ACTIVE, project_id, users)) if users else frozenset()
+    active = (
+        frozenset(row["id"] for row in await connection.fetch(_ACTIVE, project_id, users)) if users else frozenset()
+    )
     return People(members, active)
 
 

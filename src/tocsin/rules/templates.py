@@ -145,9 +145,7 @@ class Template:
         except LiquidError as error:
             raise RenderError(_sentence(error), *_position(self._text, _start(error))) from error
         except _UNFORESEEN as error:
-            raise RenderError(
-                f"The template cannot be printed with these values ({type(error).__name__})."
-            ) from error
+            raise RenderError(f"The template cannot be printed with these values ({type(error).__name__}).") from error
         return Rendered(printed, tuple(dict.fromkeys(missing)))
 
 

@@ -1,0 +1,118 @@
+"""What most tests stand on: one PostgreSQL, a migrated template, one running API, and two projects in it.
+
+``acme`` and ``rival`` are new in each module; every tenant path is tested with both. Tests that need an
+installation of their own take ``database`` (fresh in each module) and start processes with ``tests.running``.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests import running
+from tests.client import Client, Project, sign_up
+from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
+from tests.running import Site, running_api
+from tocsin.kit.crypto import MasterKey
+from tocsin.kit.migrate import migrate
+from tocsin.kit.postgres import Running
+from tocsin.kit.roles import Roles
+
+_TEMPLATE = "tocsin_template"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Running]:
+    """One PostgreSQL for the run, without fsync."""
+    with running_postgres(fsync=False, settings={"max_connections": "200"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def template(cluster: Running, home: Path) -> str:
+    """The name of a migrated database to copy."""
+    await execute(cluster, f"CREATE DATABASE {_TEMPLATE}")
+    await migrate(cluster.dsn(_TEMPLATE), Roles(), MasterKey.load(running.MASTER_SECRET, home))
+    return _TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """The data folder of the installations under test."""
+    with temporary_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+async def database(cluster: Running, template: str) -> AsyncIterator[str]:
+    """The installer's URL of a migrated database of this module's own."""
+    async with fresh_database(cluster, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def site(cluster: Running, template: str, home: Path) -> AsyncIterator[Site]:
+    """The installation that most tests share."""
+    async with fresh_database(cluster, template) as url:
+        yield Site(url, home)
+
+
+@pytest.fixture(scope="session")
+async def api(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
+    """Nobody in particular, calling the shared API process."""
+    with running_api(site) as process:
+        yield Client(http, process.url)
+
+
+@pytest.fixture(scope="session")
+async def pair(
+    cluster: Running, template: str, home: Path, http: aiohttp.ClientSession
+) -> AsyncIterator[tuple[Client, Client]]:
+    """Two API processes over one database and one Redis."""
+    with running_redis() as redis:
+        async with fresh_database(cluster, template) as url:
+            site = Site(url, home, redis.url)
+            with running_api(site) as one, running_api(site) as other:
+                yield Client(http, one.url), Client(http, other.url)
+
+
+@pytest.fixture(scope="session")
+async def sql(site: Site) -> AsyncIterator[asyncpg.Connection]:
+    """The shared installation's database as its superuser sees it: past all walls."""
+    connection = await asyncpg.connect(site.installer_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.TCPConnector(limit=0, force_close=False)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+async def acme(api: Client) -> Project:
+    return await sign_up(api, "Acme")
+
+
+@pytest.fixture(scope="module")
+async def rival(api: Client) -> Project:
+    return await sign_up(api, "Rival")
+
+
+@pytest.fixture(scope="module")
+def two_projects(acme: Project, rival: Project) -> tuple[Project, Project]:
+    return acme, rival
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Put the ends of the running processes' logs beside what failed."""
+    report = yield
+    if report.failed:
+        for process in running.alive:
+            report.sections.append((f"{process.name} at {process.url}", process.last_lines()))
+    return report

@@ -1,0 +1,153 @@
+"""The product as it really runs: processes of an installation under test, on free ports, stopped by id.
+
+Their logs are kept; ``tests/conftest.py`` prints the ends of them beside a failing test.
+"""
+
+import base64
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.engines import free_port
+from tocsin.kit.crypto import MasterKey
+from tocsin.kit.db import with_login
+from tocsin.kit.lifeline import tied_to_parent
+from tocsin.kit.roles import Roles
+
+MASTER_SECRET = base64.b64encode(os.urandom(32)).decode()
+"""One for the whole run, because the passwords of the cluster's roles follow from it."""
+
+_IN_PROCESS = "from tocsin.{role} import serve; from tocsin.startup import installation; serve(installation())"
+
+alive: list["Process"] = []
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation: its database, its data folder and how its processes are told of them."""
+
+    installer_url: str
+    home: Path
+    redis_url: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def master(self) -> MasterKey:
+        return MasterKey.load(MASTER_SECRET, self.home)
+
+    @property
+    def app_url(self) -> str:
+        """The login of API and workers, for tests that attack with it."""
+        role = Roles().app
+        return with_login(self.installer_url, role, self.master.database_password(role))
+
+    def environment(self, port: int) -> dict[str, str]:
+        """What a process is given: nothing of ours that is meant for another installation."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        wanted = {
+            "TOCSIN_HOME": str(self.home),
+            "TOCSIN_DATABASE_URL": self.installer_url,
+            "TOCSIN_MASTER_KEY": MASTER_SECRET,
+            "TOCSIN_PORT": str(port),
+            "TOCSIN_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
+            "TOCSIN_LOG_FORMAT": "text",
+            **({"TOCSIN_REDIS_URL": self.redis_url} if self.redis_url else {}),
+            **self.settings,
+        }
+        return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **wanted}
+
+
+@dataclass
+class Process:
+    """One running process of a site."""
+
+    name: str
+    port: int
+    log: Path
+    popen: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self, timeout: float = 15) -> int:
+        """Ask it to end as an operator would; its exit code. One that does not listen is killed."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        self.popen.kill()
+        return self.popen.wait(10)
+
+    def last_lines(self, count: int = 60) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+
+@contextlib.contextmanager
+def running_api(site: Site) -> Iterator[Process]:
+    """`tocsin api`, answering when this yields."""
+    with running(site, "api") as process:
+        _wait_until_ready(process)
+        yield process
+
+
+@contextlib.contextmanager
+def running(site: Site, role: str) -> Iterator[Process]:
+    """`tocsin api` or `tocsin worker` as a process of its own, stopped at the end."""
+    process = start(site, role)
+    alive.append(process)
+    try:
+        yield process
+    finally:
+        process.stop()
+        alive.remove(process)
+
+
+def start(site: Site, role: str) -> Process:
+    port = free_port()
+    log = site.home / f"{role}-{port}.log"
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            _command(role),
+            cwd=site.home,
+            env=site.environment(port),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=tied_to_parent(signal.SIGKILL),
+        )
+    return Process(role, port, log, popen)
+
+
+def _command(role: str) -> list[str]:
+    if importlib.util.find_spec("tocsin.__main__"):
+        return [sys.executable, "-m", "tocsin", role]
+    return [sys.executable, "-c", _IN_PROCESS.format(role=role)]
+
+
+def _wait_until_ready(process: Process, timeout: float = 30) -> None:
+    deadline = time.monotonic() + timeout
+    while not _answers(f"{process.url}/health/ready"):
+        if process.popen.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.name} did not become ready:\n{process.last_lines()}")
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
