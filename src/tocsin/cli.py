@@ -4,7 +4,6 @@ Each command imports what it needs itself, so that `tocsin --help` answers at on
 cannot be done and the last lines say why, 2 the command line is wrong.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    app()
+    app(prog_name="tocsin")
 
 
 @app.command(epilog="Example: TOCSIN_PORT=9000 TOCSIN_HOME=/var/lib/tocsin tocsin up")
@@ -53,7 +52,7 @@ def up() -> None:
 
 @app.command(epilog="Example: TOCSIN_APP_DATABASE_URL=postgresql://... TOCSIN_HOST=0.0.0.0 tocsin api")
 def api() -> None:
-    """Serve the HTTP API and the realtime sockets in this process."""
+    """Serve the HTTP API and the realtime sockets."""
     with _clear_failures():
         from tocsin.api import serve
         from tocsin.failures import check_app_login
@@ -68,7 +67,10 @@ def api() -> None:
 
 @app.command(epilog="Example: TOCSIN_APP_DATABASE_URL=postgresql://... tocsin worker")
 def worker() -> None:
-    """Match events and send deliveries in this process; start as many as there is work for."""
+    """Match events and send deliveries.
+
+    Start as many as there is work for, on any machine that reaches the database.
+    """
     with _clear_failures():
         from tocsin.failures import check_app_login
         from tocsin.worker import work
@@ -80,9 +82,10 @@ def worker() -> None:
 
 @app.command(epilog="Example: TOCSIN_DATABASE_URL=postgresql://installer:...@db/tocsin tocsin migrate")
 def migrate() -> None:
-    """Bring roles and schema of the database up to date; nothing happens when they are.
+    """Bring the database's schema up to date.
 
-    Needs the installer's login in TOCSIN_DATABASE_URL; without one, a running `tocsin up`.
+    Makes the roles too; nothing happens when all is there. Needs the installer's
+    login in TOCSIN_DATABASE_URL; without one, a running `tocsin up`.
     """
     with _clear_failures():
         import asyncio
@@ -90,9 +93,7 @@ def migrate() -> None:
         from tocsin.kit.migrate import migrate as bring_up_to_date
 
         installation = _installation(beside_up=True)
-        revision = asyncio.run(
-            bring_up_to_date(installation.installer_url, installation.roles, installation.master)
-        )
+        revision = asyncio.run(bring_up_to_date(installation.installer_url, installation.roles, installation.master))
         typer.echo(f"The schema is at revision {revision}.")
 
 
@@ -102,9 +103,10 @@ def db_roles(
     server_version: Annotated[int, typer.Option(help="Major version of the server.", min=15)] = 16,
     with_passwords: Annotated[bool, typer.Option(help="Also set the passwords that Tocsin derives.")] = False,
 ) -> None:
-    """The SQL that makes the database roles, for those who let no program do that.
+    """Print the SQL that makes the database roles.
 
-    Run it as an administrator, connected to Tocsin's database, as the login that will run `tocsin migrate`.
+    For those who let no program do that. Run it as an administrator, connected to
+    Tocsin's database, as the login that will run `tocsin migrate`.
     """
     if not print_:
         raise typer.BadParameter("`tocsin migrate` makes the roles; add --print to see the SQL.")
@@ -123,7 +125,10 @@ def db_roles(
 def openapi(
     write: Annotated[Path | None, typer.Option(help="File to write instead of printing.", dir_okay=False)] = None,
 ) -> None:
-    """The OpenAPI document of this version, without a database and without a server."""
+    """Print or write the OpenAPI document.
+
+    Of this version; without a database and without a server.
+    """
     with _clear_failures():
         from tocsin.described import openapi_text
 
@@ -135,7 +140,10 @@ def openapi(
 
 @app.command(epilog="Example: tocsin doctor && echo all is well")
 def doctor() -> None:
-    """Examine this installation; each finding that is not well comes with what to do. Exit code 1 if any."""
+    """Examine this installation.
+
+    Each finding that is not well comes with what to do, and makes the exit code 1.
+    """
     with _clear_failures():
         import asyncio
 
@@ -161,7 +169,10 @@ def demo(
     ] = None,
     per_second: Annotated[float, typer.Option(help="Events sent per second.", min=0.1, max=100)] = 8.0,
 ) -> None:
-    """Sign up a project, install rules, send sample events, and show each notification as it arrives."""
+    """Send sample events and watch what arrives.
+
+    Signs up a project on the running Tocsin, installs rules, and shows each notification with its latency.
+    """
     with _clear_failures():
         import asyncio
 
@@ -216,5 +227,3 @@ def _clear_failures() -> Iterator[None]:
 def _fail(words: str) -> None:
     typer.echo(f"tocsin: {words}", err=True)
     raise typer.Exit(1)
-
-

@@ -33,7 +33,8 @@ def fetch(host: str, port: int, path: str) -> tuple[int, str]:
 
 def figures(*expositions: str) -> list[Figure]:
     """What the processes count, in words; a figure that none of them counts (yet) is left out."""
-    samples = [sample for text in expositions for family in text_string_to_metric_families(text) for sample in family.samples]
+    families = (family for text in expositions for family in text_string_to_metric_families(text))
+    samples = [sample for family in families for sample in family.samples]
     return [Figure(label, value) for label, read in _SHOWN if (value := read(samples)) is not None]
 
 

@@ -1,9 +1,9 @@
 """Which port to serve on, and who has it when it is taken."""
 
 import errno
-import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -67,9 +67,7 @@ def _listeners(port: int) -> set[str]:
 def _sockets(pid: int) -> set[str]:
     """What this process has open, as far as we may see it."""
     found = set()
-    try:
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            found.add(os.readlink(descriptor.path))
-    except OSError:
-        pass
+    with suppress(OSError):  # another user's, or just ended
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            found.add(str(descriptor.readlink()))
     return found

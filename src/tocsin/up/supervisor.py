@@ -89,9 +89,7 @@ async def _serve(installation: Installation, source: Source, port: int, claim: C
 class Up:
     """The two processes and what is known of them."""
 
-    def __init__(
-        self, installation: Installation, source: Source, port: int, claim: Claim, screen: Screen
-    ) -> None:
+    def __init__(self, installation: Installation, source: Source, port: int, claim: Claim, screen: Screen) -> None:
         settings = installation.settings
         self._home = settings.home.resolve()
         self._claim = claim
@@ -179,15 +177,18 @@ class Up:
         self._screen.say("stopping API and worker")
         for child in self._children:
             child.stop()
-        ended = asyncio.gather(*lives)
         hurried = asyncio.create_task(hurry.wait())
-        await asyncio.wait({ended, hurried}, timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        hurried.add_done_callback(lambda _: self._kill())
+        await asyncio.wait(lives, timeout=STOP_SECONDS)
         hurried.cancel()
-        for child in self._children:
-            child.kill()
-        await ended
+        self._kill()
+        await asyncio.gather(*lives)
         for child in self._children:
             child.log.close()
+
+    def _kill(self) -> None:
+        for child in self._children:
+            child.kill()
 
 
 def _environ(installation: Installation, source: Source, home: Path, port: int) -> dict[str, str]:
