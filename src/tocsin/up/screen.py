@@ -117,13 +117,12 @@ class LiveScreen:
 
 
 def drawn(picture: Picture) -> RenderableType:
-    """The whole screen; 23 lines at most, so that it fits the smallest usual terminal."""
-    parts: list[RenderableType] = [_heading(picture), Text(), _first_steps(picture.url), Text()]
+    """The whole screen. What changes stands above: a terminal that is too low cuts off the first steps."""
+    parts: list[RenderableType] = [_heading(picture), Text()]
     if picture.figures:
         parts.append(_counters(picture.figures))
     parts += [_notice(notice) for notice in picture.notices]
-    parts.append(Text("q or Ctrl-C ends Tocsin", style="dim"))
-    return Group(*parts)
+    return Group(*parts, Text(), _first_steps(picture.url))
 
 
 def _heading(picture: Picture) -> RenderableType:
@@ -133,7 +132,7 @@ def _heading(picture: Picture) -> RenderableType:
     table.add_row("data, logs", picture.home)
     table.add_row("database", picture.database)
     table.add_row("processes", _processes(picture.states))
-    table.add_row("since", f"{picture.since:%Y-%m-%d %H:%M:%S}")
+    table.add_row("since", f"{picture.since:%Y-%m-%d %H:%M:%S}, until q or Ctrl-C")
     return table
 
 
@@ -142,25 +141,21 @@ def _processes(states: Mapping[str, State]) -> Text:
 
 
 def _first_steps(url: str) -> RenderableType:
-    header = "-H 'Content-Type: application/json'"
-    keys = '-H "X-API-Key: $KEY" -H "X-API-Secret: $SECRET"'
-    rule = (
-        '{"name":"Large orders","eventTypes":["order.created"],"condition":"payload.amount > 1000",\n'
-        '      "targetRoles":["owner"],"channels":["realtime"],"title":"Order {{ payload.orderId }}","message":"Look"}'
-    )
-    steps = (
-        ("First steps: `tocsin demo` in another terminal (in a checkout: make demo), or by hand", None),
-        ("1 make a project; its keys are shown this once: apiKeys.live.key and .secret", None),
-        (f"  curl {url}/api/v1/signup {header} \\", "cyan"),
-        ("""    -d '{"email":"me@example.com","password":"choose a long one","projectName":"Shop"}'""", "cyan"),
-        ("2 say who shall know of what", None),
-        (f"  curl {url}/api/v1/rules {header} {keys} \\", "cyan"),
-        (f"    -d '{rule}'", "cyan"),
-        ("3 send an event", None),
-        (f"  curl {url}/api/v1/events {header} {keys} \\", "cyan"),
-        ("""    -d '{"type":"order.created","payload":{"orderId":"A-1","amount":1500}}'""", "cyan"),
-    )
-    return Group(*(Text(words, style=style or "") for words, style in steps))
+    """Lines of 80 columns at most, to be copied into another terminal."""
+    told = Text("First steps in another terminal: tocsin demo (in a checkout: make demo), or by hand", style="bold")
+    return Group(told, *(Text(line, style="cyan") for line in _STEPS.replace("URL", url).splitlines()))
+
+
+# curl leaves a header out whose value is empty, so the first call goes without keys.
+_STEPS = r"""post() { curl -sH 'Content-Type: application/json' -H "X-API-Key:$KEY" \
+  -H "X-API-Secret:$SECRET" URL/api/v1/$1 -d "$2"; echo; }
+post signup '{"email":"me@example.com","password":"choose a long one",
+  "projectName":"Shop"}'
+KEY=pk_live_... SECRET=sk_live_...   # from apiKeys.live above, shown this once
+post rules '{"name":"Large orders","eventTypes":["order.created"],
+  "condition":"payload.amount > 1000","targetRoles":["owner"],
+  "channels":["realtime"],"title":"Order {{ payload.orderId }}","message":"Look"}'
+post events '{"type":"order.created","payload":{"orderId":"A-1","amount":1500}}'"""
 
 
 def _counters(figures: Sequence[Figure]) -> RenderableType:

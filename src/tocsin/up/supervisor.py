@@ -1,6 +1,7 @@
 """The life of `tocsin up`: claim the folder, database, migrations, processes, screen, and back in order."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ from tocsin.up.screen import LiveScreen, Picture, PlainLines, Screen
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+LOOK_SECONDS = 2.0  # between looks at processes and counters: seldom enough to cost an idle machine nothing
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,6 +47,7 @@ def run(installation: Installation, console: Console) -> None:
     screen: Screen = LiveScreen(console) if console.is_terminal else PlainLines(console)
     with suppress(Stopped), _stopped_by_signals(), ExitStack() as opened:
         settings = installation.settings
+        logging.getLogger().setLevel("WARNING")  # our own words go to the screen
         claim = opened.enter_context(claimed(settings.home.resolve()))
         port = usable_port(settings.host, settings.port)
         screen.say("starting the database")
@@ -128,7 +131,7 @@ class Up:
             while not stop.is_set():
                 await self._look()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 1.0)
+                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
         finally:
             self._screen.close()
             await self._end(lives, hurry)
