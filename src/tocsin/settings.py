@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
+    realtime: bool = Field(
+        True, description="Whether the API serves sockets. Without Redis one process of the installation may."
+    )
     slots: int = Field(64, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"

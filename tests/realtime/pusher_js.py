@@ -74,9 +74,7 @@ class PusherJs:
             body = auth.sign_in(KEY, self.secret, fact["socketId"], user)
         else:
             info = {"name": user.title()}
-            body = auth.authorize(
-                KEY, self.secret, fact["socketId"], fact["channel"], user_id=user, user_info=info
-            )
+            body = auth.authorize(KEY, self.secret, fact["socketId"], fact["channel"], user_id=user, user_info=info)
         await self._write({"do": "answer", "ask": fact["ask"], "body": body})
 
     async def _write(self, command: dict[str, Any]) -> None:

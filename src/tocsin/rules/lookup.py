@@ -181,3 +181,24 @@ async def subjects_of(
         )
         for row in rows
     }
+
+
+async def project_of(connection: asyncpg.Connection, project_id: UUID) -> dict[str, Any]:
+    """``project`` in templates."""
+    row = await connection.fetchrow("SELECT id, name, slug FROM tocsin.projects WHERE id = $1", project_id)
+    return {"id": str(row["id"]), "name": row["name"], "slug": row["slug"]}
+
+
+class _PayloadUser(msgspec.Struct):
+    userId: Any = None
+
+
+_payload_user = msgspec.json.Decoder(_PayloadUser)
+
+
+def payload_user(payload: bytes) -> str | None:
+    """The external id of the person an event is about: ``payload.userId``."""
+    value = _payload_user.decode(payload).userId
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
