@@ -3,6 +3,7 @@
     match   events -> rules -> notifications and deliveries
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
+    tidy    what was only kept for a while
     months  partitions for the months to come
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
@@ -37,6 +38,7 @@ HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look 
 
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0
 DRAIN_SECONDS = 20.0
+TIDY_AT_ONCE = 5_000
 
 log = structlog.get_logger(__name__)
 
@@ -86,10 +88,15 @@ async def _work(installation: Installation) -> None:
             await db.hot.fetchval("SELECT tocsin.ensure_partitions(current_date, 4)")
             return False
 
+        async def tidy() -> bool:
+            removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
+            return removed >= TIDY_AT_ONCE
+
         stages = (
             Stage("match", match.run_once, await broker.waiter("events"), 1.0),
             Stage("send", send.run_once, send_ear, 1.0),
             Stage("clock", clock.run_once, await broker.waiter("clock"), 0.5),
+            Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]

@@ -29,9 +29,7 @@ def test_patterns_are_exact_or_end_in_a_star(text: str) -> None:
     assert valid_pattern(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "**", ".*", "*.*", "order*", "*.created", "a.*.b", "order.**", "order.*\n"]
-)
+@pytest.mark.parametrize("text", ["", "**", ".*", "*.*", "order*", "*.created", "a.*.b", "order.**", "order.*\n"])
 def test_a_star_stands_nowhere_else(text: str) -> None:
     assert not valid_pattern(text)
 
@@ -49,7 +47,5 @@ def test_every_pattern_of_a_type_is_valid_and_named_once(event_type: str) -> Non
 
 
 @given(event_types, event_types)
-def test_a_prefix_pattern_is_listed_exactly_when_the_type_starts_with_it(
-    event_type: str, prefix: str
-) -> None:
+def test_a_prefix_pattern_is_listed_exactly_when_the_type_starts_with_it(event_type: str, prefix: str) -> None:
     assert (f"{prefix}.*" in patterns_for(event_type)) == event_type.startswith(prefix + ".")

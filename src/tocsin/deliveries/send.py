@@ -27,6 +27,8 @@ from tocsin.kit.http import Door
 
 LEASE_SECONDS = 60
 SEND_LIMIT_SECONDS = 45.0
+RECORD_LIMIT_SECONDS = 10.0
+RECORD_AGAIN_SECONDS = 0.5
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -39,8 +41,8 @@ log = structlog.get_logger(__name__)
 
 NOBODY = UUID(int=0)
 
-Batch = tuple[UUID, Env, UUID]
-"""Project, environment and lease token: what is recorded together."""
+Batch = tuple[UUID, Env]
+"""Project and environment: what is read and recorded together."""
 
 
 class SendStage:
@@ -77,7 +79,7 @@ class SendStage:
             batches[row["project_id"], row["env"]].append(row["id"])
         for (project_id, env), ids in batches.items():
             self._in_flight[project_id] += len(ids)
-            self._begin(self._send_batch((project_id, env, token), ids))
+            self._begin(self._send_batch((project_id, env), ids, token))
         IN_FLIGHT.set(self._in_flight.total())
         return True
 
@@ -114,9 +116,9 @@ class SendStage:
         self._after = max((row["project_id"] for row in rows), default=NOBODY)
         return list(rows)
 
-    async def _send_batch(self, batch: Batch, ids: list[UUID]) -> None:
+    async def _send_batch(self, batch: Batch, ids: list[UUID], token: UUID) -> None:
         """Read a batch and send each of it; what could not even be read waits for its lease to run out."""
-        project_id, env, token = batch
+        project_id, env = batch
         try:
             async with self._db.unit(project_id, env) as connection:
                 outgoing = await load(connection, self._choice, project_id, env, ids, token)
@@ -140,7 +142,7 @@ class SendStage:
             self._recording = asyncio.create_task(self._record_groups())
 
     async def _attempt(self, batch: Batch, outgoing: Outgoing) -> Result:
-        _, env, _ = batch
+        _, env = batch
         if outgoing.refusal is not None or outgoing.message is None:
             return _untried(outgoing, "suppressed", outgoing.refusal or "nothing to send")
         if env == "test":
@@ -152,7 +154,7 @@ class SendStage:
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within its connection's turn and the lease."""
         assert outgoing.message is not None
-        project_id, env, _ = batch
+        project_id, env = batch
         async with self._turns[route.id or NOBODY]:
             started_at, began = datetime.now(UTC), time.perf_counter()
             try:
@@ -171,6 +173,7 @@ class SendStage:
                 await mark_error(connection, project_id, route.id, outcome.reason)
         return Result(
             delivery_id=outgoing.id,
+            lease_token=outgoing.lease_token,
             number=outgoing.attempt,
             rank=outgoing.rank,
             address=outgoing.address,
@@ -193,13 +196,20 @@ class SendStage:
             self._recording = None
 
     async def _record(self, batch: Batch, results: list[Result]) -> None:
-        project_id, env, token = batch
+        """Record, and go on trying while the lease lasts: what was sent but not recorded is sent again."""
+        project_id, env = batch
+        give_up_at = time.monotonic() + RECORD_LIMIT_SECONDS
         try:
-            async with self._db.unit(project_id, env) as connection:
-                await record(connection, project_id, env, token, results)
-        except Exception:
-            log.exception("attempts not recorded", project=str(project_id), deliveries=len(results))
-        else:
+            while True:
+                try:
+                    async with self._db.unit(project_id, env) as connection:
+                        await record(connection, project_id, env, results)
+                    break
+                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                    log.warning("attempts not recorded", project=str(project_id), error=str(error)[:200])
+                    if time.monotonic() > give_up_at:
+                        return
+                    await asyncio.sleep(RECORD_AGAIN_SECONDS)
             for result in results:
                 ATTEMPTS.labels(result.state).inc()
         finally:
@@ -220,7 +230,7 @@ class SendStage:
 
 
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
-    return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, error=reason)
+    return Result(outgoing.id, outgoing.lease_token, outgoing.attempt, state, None, outgoing.rank, error=reason)
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
@@ -231,6 +241,7 @@ def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     now = datetime.now(UTC)
     return Result(
         outgoing.id,
+        outgoing.lease_token,
         outgoing.attempt,
         "failed" if due_at is None else "queued",
         "credentials",
@@ -251,6 +262,7 @@ def _captured(outgoing: Outgoing) -> Result:
     assert message is not None
     return Result(
         outgoing.id,
+        outgoing.lease_token,
         outgoing.attempt,
         "captured",
         "captured",

@@ -142,7 +142,8 @@ async def people_for(
 
 
 _SUBJECTS = """
-SELECT DISTINCT ON (external_user_id) id, external_user_id, email, name, phone, status, locale, timezone, metadata
+SELECT DISTINCT ON (external_user_id) id, external_user_id, email, name, phone, status, locale, timezone,
+    metadata::text AS metadata
 FROM tocsin.users WHERE project_id = $1 AND external_user_id = ANY($2)
 ORDER BY external_user_id, env DESC
 """
@@ -181,3 +182,24 @@ async def subjects_of(
         )
         for row in rows
     }
+
+
+async def project_of(connection: asyncpg.Connection, project_id: UUID) -> dict[str, Any]:
+    """``project`` in templates."""
+    row = await connection.fetchrow("SELECT id, name, slug FROM tocsin.projects WHERE id = $1", project_id)
+    return {"id": str(row["id"]), "name": row["name"], "slug": row["slug"]}
+
+
+class _PayloadUser(msgspec.Struct):
+    userId: Any = None
+
+
+_payload_user = msgspec.json.Decoder(_PayloadUser)
+
+
+def payload_user(payload: bytes) -> str | None:
+    """The external id of the person an event is about: ``payload.userId``."""
+    value = _payload_user.decode(payload).userId
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -31,7 +31,9 @@ from tocsin.rules.lookup import (
     ACTION_URL,
     Rule,
     Subject,
+    payload_user,
     people_for,
+    project_of,
     rules_for,
     subjects_of,
 )
@@ -39,6 +41,7 @@ from tocsin.rules.lookup import (
 MOST_PROJECTS = 16
 MOST_EACH = 200
 LEASE_SECONDS = 60
+GIVE_BACK_SECONDS = 1.0
 MAX_RECIPIENTS = 10_000
 STRIKES_SUSPEND = 5
 
@@ -72,13 +75,6 @@ class _Decided:
     outcome: str
     trace: list[dict[str, Any]]
     made: list[NewNotification]
-
-
-class _PayloadUser(msgspec.Struct):
-    userId: Any = None
-
-
-_payload_user = msgspec.json.Decoder(_PayloadUser)
 
 
 class MatchStage:
@@ -125,19 +121,38 @@ class MatchStage:
         return list(rows)
 
     async def _match_safely(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
-        """A batch that fails leaves its lease to run out; the others go on."""
+        """A batch that fails is given back; the others go on."""
         try:
             with MATCH_SECONDS.time():
                 await self._match(project_id, env, ids, token)
         except Exception:
             log.exception("matching failed", project=str(project_id), env=env, events=len(ids))
+            await self._give_back(project_id, env, ids, token)
+
+    async def _give_back(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        """Return a batch as if it had not been claimed: the fault was not a death, so it is no step towards poison.
+
+        The database may be the very thing that failed; then the lease runs out instead.
+        """
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        try:
+            async with self._db.unit(project_id, env) as connection:
+                await connection.execute(
+                    "UPDATE tocsin.events SET state = 'received', claims = claims - 1, lease_token = NULL,"
+                    " lease_until = NULL WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
+                    project_id,
+                    ids,
+                    token,
+                )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            log.warning("batch not given back", project=str(project_id), error=str(error)[:200])
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
         async with self._db.unit(project_id, env) as connection:
             events = await _read_events(connection, project_id, ids, token)
             rules = await rules_for(connection, project_id, [event.type for event in events])
             subjects = await subjects_of(connection, project_id, [e.subject for e in events if e.subject])
-            project = await _read_project(connection, project_id)
+            project = await project_of(connection, project_id)
         jobs = [_job(event, rules[event.type], subjects, project) for event in events if rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         async with self._db.unit(project_id, env) as connection:
@@ -198,19 +213,6 @@ async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: li
         )
         for row in rows
     ]
-
-
-def payload_user(payload: bytes) -> str | None:
-    """The external id of the person an event is about: ``payload.userId``."""
-    value = _payload_user.decode(payload).userId
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-async def _read_project(connection: asyncpg.Connection, project_id: UUID) -> dict[str, Any]:
-    row = await connection.fetchrow("SELECT id, name, slug FROM tocsin.projects WHERE id = $1", project_id)
-    return {"id": str(row["id"]), "name": row["name"], "slug": row["slug"]}
 
 
 def _job(event: _Event, rules: Sequence[Rule], subjects: dict[str, Subject], project: dict[str, Any]) -> Job:
