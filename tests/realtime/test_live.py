@@ -210,4 +210,3 @@ async def test_client_events_reach_the_sockets_of_another_process(
                 id_ = await one.hand.tell(acme, ben.id)
                 assert (await there.fact(event="notification.created"))["data"]["id"] == str(id_)
                 assert not here.told(client="ann", event="client-typing")
-
