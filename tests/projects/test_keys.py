@@ -134,7 +134,9 @@ async def test_a_revoked_key_is_refused_by_another_process_within_a_second(pair:
         assert last_success - revoked < 1
 
 
-async def test_a_key_of_another_project_is_as_absent_as_one_that_never_was(two_projects: tuple[Project, Project]) -> None:
+async def test_a_key_of_another_project_is_as_absent_as_one_that_never_was(
+    two_projects: tuple[Project, Project],
+) -> None:
     acme, rival = two_projects
     made, caller = await rival.new_key("users:read")
     strange = ["01890000-0000-7000-8000-000000000000", "x", made["id"].upper(), "../" + made["id"]]
@@ -158,9 +160,7 @@ async def test_the_project_is_read_and_changed_by_its_own_callers(two_projects: 
 
 
 @pytest.mark.parametrize("status", ["suspended", "cancelled"])
-async def test_a_suspended_project_reads_but_does_not_write(
-    api: Client, sql: asyncpg.Connection, status: str
-) -> None:
+async def test_a_suspended_project_reads_but_does_not_write(api: Client, sql: asyncpg.Connection, status: str) -> None:
     project = await sign_up(api)
     await sql.execute("UPDATE tocsin.projects SET status = $2 WHERE id = $1", project.id, status)
     for caller in (project.owner, project.key):
