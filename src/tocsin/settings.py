@@ -20,9 +20,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".tocsin"), description="Data folder: database, master key, files.")
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8700, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    public_url: str | None = Field(
-        None, description="How the world reaches this installation, without a path."
-    )
+    public_url: str | None = Field(None, description="How the world reaches this installation, without a path.")
 
     database_url: PostgresDsn | None = Field(
         None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
@@ -47,6 +45,10 @@ class Settings(BaseSettings):
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
+    realtime: bool = Field(
+        True, description="Whether the API serves sockets. Without Redis one process of the installation may."
+    )
     slots: int = Field(64, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"

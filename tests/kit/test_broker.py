@@ -12,10 +12,11 @@ import asyncpg
 import psutil
 import pytest
 from redis.asyncio import Redis
-from tests.kit.broker_servers import Postgres, Server, Valkey
 
+from tests.kit.broker_servers import Postgres, Server, Valkey
 from tocsin.kit.broker import Broker, connect, project_key
 from tocsin.kit.broker.broker import OUTBOX_BYTES
+from tocsin.kit.broker.postgres_link import _lock_key
 from tocsin.kit.ids import new_id
 
 PEER = Path(__file__).with_name("broker_peer.py")
@@ -40,8 +41,7 @@ class Setup:
         else:
             connection = await asyncpg.connect(self.dsn)
             await connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name = 'tocsin broker'"
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tocsin broker'"
             )
             await connection.close()
 
@@ -113,6 +113,32 @@ async def peer_of(setup: Setup) -> AsyncIterator[Peer]:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def deaf_proxy(server_port: int) -> AsyncIterator[tuple[int, Callable[[], None]]]:
+    """A way to a Redis that can lose, on the connections subscribed so far, all that the server says."""
+    subscribed: set[asyncio.StreamWriter] = set()
+    deaf: set[asyncio.StreamWriter] = set()
+    pumps: set[asyncio.Task[None]] = set()
+
+    async def carry(source: asyncio.StreamReader, to: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            if b"SUBSCRIBE" in data:
+                subscribed.add(back)
+            if to not in deaf:
+                to.write(data)
+        to.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", server_port)
+        pumps.add(asyncio.create_task(carry(reader, far_writer, writer)))
+        pumps.add(asyncio.create_task(carry(far_reader, writer, far_writer)))
+
+    proxy = await asyncio.start_server(connected, "127.0.0.1", 0)
+    yield proxy.sockets[0].getsockname()[1], lambda: deaf.update(subscribed)
+    proxy.close()
+    await asyncio.wait(pumps, timeout=5)
 
 
 async def until(condition: Callable[[], bool], within: float = 15) -> None:
@@ -353,13 +379,25 @@ async def test_a_server_that_hangs_counts_as_lost_and_is_found_again(setup: Setu
     await until(lambda: broker.healthy and len(gaps) > 0)
 
 
+@pytest.mark.parametrize("setup", ["redis"], indirect=True)
+async def test_a_connection_that_went_deaf_is_replaced_though_sending_works(setup: Setup) -> None:
+    async with deaf_proxy(setup.server.port) as (port, deafen):
+        broker = connect(f"redis://127.0.0.1:{port}", setup.dsn)
+        await broker.start()
+        gaps: list[float] = []
+        await broker.subscribe("deaf", lambda _: None, on_gap=lambda: gaps.append(time.monotonic()))
+        deafen()
+        await until(lambda: len(gaps) == 1)
+        assert broker.counters.reconnects == 1
+        await broker.close()
+
+
 async def test_without_a_server_start_returns_and_the_link_comes_later(setup: Setup) -> None:
     setup.server.stop()
     broker = setup.broker()
     waiter = await broker.waiter("late")
-    started = time.monotonic()
-    await broker.start(patience=0.3)
-    assert time.monotonic() - started < 2
+    async with asyncio.timeout(5):
+        await broker.start(patience=0.3)
     assert not broker.healthy
     broker.wake("late")
     assert await waiter.wait(0), "wakes inside the process need no server"
@@ -393,9 +431,8 @@ async def test_closing_without_a_server_ends_at_once(setup: Setup) -> None:
     broker = setup.broker()
     await broker.start(patience=0.1)
     broker.publish("nowhere", b"")
-    started = time.monotonic()
-    await broker.close()
-    assert time.monotonic() - started < 1
+    async with asyncio.timeout(5):
+        await broker.close()
     setup.server.start()
 
 
@@ -480,8 +517,6 @@ async def _granted(broker: Broker, name: str) -> None:
 
 
 async def _take_lock_of(connection: asyncpg.Connection, role: str) -> None:
-    from tocsin.kit.broker.postgres_link import _lock_key
-
     await connection.execute("select pg_advisory_lock($1)", _lock_key(role))
 
 

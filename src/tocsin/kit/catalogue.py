@@ -23,7 +23,17 @@ FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
 BOTH_ENVIRONMENTS = ("api_keys", "identity_secrets", "realtime_apps", "audit_log")
 """Have an env, and belong to the account rather than to one environment (A2)."""
 
-PIPELINE_TABLES = ("events", "event_keys", "deliveries", "projects", "api_keys", "users", "revocations")
+PIPELINE_TABLES = (
+    "events",
+    "event_keys",
+    "deliveries",
+    "projects",
+    "api_keys",
+    "users",
+    "revocations",
+    "idempotency_records",
+    "used_tokens",
+)
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
@@ -36,6 +46,7 @@ CROSS_PROJECT = (
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "tidy",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 

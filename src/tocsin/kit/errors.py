@@ -72,14 +72,16 @@ class Forbidden(Problem):
 class NotFound(Problem):
     status, title = 404, "Not found"
 
-    def __init__(
-        self, code: str = "not_found", detail: str = "There is no such thing in this project."
-    ) -> None:
+    def __init__(self, code: str = "not_found", detail: str = "There is no such thing in this project.") -> None:
         super().__init__(code, detail)
 
 
 class MethodNotAllowed(Problem):
     status, title = 405, "Method not allowed"
+
+
+class RequestTimeout(Problem):
+    status, title = 408, "Request timeout"
 
 
 class Conflict(Problem):
@@ -99,6 +101,10 @@ class Invalid(Problem):
 
     def __init__(self, errors: list[FieldError], code: str = "invalid", detail: str | None = None) -> None:
         super().__init__(code, detail or errors[0].detail, errors=errors)
+
+
+class HeadersTooLarge(Problem):
+    status, title = 431, "Request header fields too large"
 
 
 class TooManyRequests(Problem):

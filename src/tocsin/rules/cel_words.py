@@ -85,9 +85,7 @@ def _unknown(name: str, *, is_call: bool) -> str:
     if is_call:
         return f"There is no function {name!r} in conditions."
     name = name.partition(".")[0]
-    return (
-        f"There is no {name!r} here: a condition sees event, payload and user. Did you mean payload.{name}?"
-    )
+    return f"There is no {name!r} here: a condition sees event, payload and user. Did you mean payload.{name}?"
 
 
 def _misapplied(name: str, types: str) -> str:

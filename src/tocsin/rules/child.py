@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Ask Linux to kill us with the parent even while a condition holds the GIL; elsewhere stdin's end stops us."""
+    """Let Linux kill us with the parent, even in the middle of a condition; elsewhere stdin ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -118,14 +118,13 @@ class Evaluation:
         try:
             verdict = self._condition(rule.condition or "").evaluate(subject.facts)
         except MemoryError:
-            return RuleOutcome(rule.rule_id, False, "the condition takes too much memory", "condition_error")
+            reason = "the condition was stopped after taking too much memory"
+            return RuleOutcome(rule.rule_id, False, reason, "condition_error", stopped=True)
         except RecursionError:
             return RuleOutcome(rule.rule_id, False, "the payload is nested too deeply", "condition_error")
         except ValueError as error:
             return RuleOutcome(rule.rule_id, False, str(error), "condition_error")
-        return RuleOutcome(
-            rule.rule_id, verdict.matched, verdict.reason, "condition_error" if verdict.error else ""
-        )
+        return RuleOutcome(rule.rule_id, verdict.matched, verdict.reason, "condition_error" if verdict.error else "")
 
     def _render(self, rule: RuleSource, subject: "_Subject", outcome: RuleOutcome) -> None:
         missing: dict[str, None] = {}
@@ -134,6 +133,10 @@ class Evaluation:
             try:
                 printed = self._template(text).render(subject.context)
                 rendered[name] = fitted(name, printed.text)
+            except MemoryError:
+                outcome.error, outcome.stopped = "render_error", True
+                outcome.reason = "the templates were stopped after taking too much memory"
+                return
             except (RenderError, ValueError) as error:
                 outcome.error, outcome.reason = "render_error", f"{name}: {error}"
                 return

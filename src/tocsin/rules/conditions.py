@@ -47,7 +47,7 @@ class Verdict:
 
 
 def check(expression: str | None, pointer: str = "/condition") -> list[FieldError]:
-    """What is wrong with a condition, by position; empty when it can be saved. No condition is always true."""
+    """What is wrong with a condition, by position; empty when it can be saved. None is always true."""
     if is_empty(expression):
         return []
     assert expression is not None
@@ -116,23 +116,25 @@ def _not_compiling(expression: str, pointer: str) -> list[FieldError]:
     returns = compiled.return_type()
     if returns in (cel.Type.BOOL, cel.Type.DYN):
         return []
-    words = f"The condition gives {returns.name().lower()}; it must give true or false. Compare it with something."
+    gives = returns.name().lower()
+    words = f"The condition gives {gives}; it must give true or false. Compare it with something."
     return [FieldError(pointer, "not_boolean", words, 1, 1)]
 
 
 def _surely_wrong(source: str, stream: Sequence[Token], pointer: str) -> Iterator[FieldError]:
-    """Mistakes that the compiler cannot see, because fields and regular expressions are known only at run time."""
-    for root, *steps in paths(stream, frozenset({"event"})):
-        if root.text == "event" and steps and _key(steps[0]) not in EVENT_FIELDS:
-            words = f"An event has no field {_key(steps[0])!r}; it has {', '.join(EVENT_FIELDS)}."
-            yield positioned(pointer, "unknown_name", words, source, steps[0].offset)
+    """Mistakes the compiler cannot see: to it, fields and regular expressions are known only at run time."""
+    for path in paths(stream, frozenset({"event"})):
+        if len(path) > 1 and _key(path[1]) not in EVENT_FIELDS:
+            words = f"An event has no field {_key(path[1])!r}; it has {', '.join(EVENT_FIELDS)}."
+            yield positioned(pointer, "unknown_name", words, source, path[1].offset)
     for index, token in enumerate(stream):
         if token.text in _CLOCK and [t.text for t in stream[max(0, index - 4) : index]] == _EVENT_TIMESTAMP:
             words = f"event.timestamp is a text: write timestamp(event.timestamp).{token.text}()."
             yield positioned(pointer, "wrong_types", words, source, token.offset)
     for call in calls(stream):
-        if call.name.text == "matches" and (words := _regex_error(call.arguments[-1])):
-            yield positioned(pointer, "invalid_regex", words, source, call.arguments[-1][0].offset)
+        complaint = _regex_error(call.arguments[-1]) if call.name.text == "matches" else None
+        if complaint:
+            yield positioned(pointer, "invalid_regex", complaint, source, call.arguments[-1][0].offset)
 
 
 _EVENT_TIMESTAMP = ["event", ".", "timestamp", "."]
@@ -173,9 +175,7 @@ class Facts:
     would spoil the whole payload, so a payload that holds one is converted again with those as doubles.
     """
 
-    def __init__(
-        self, event: Mapping[str, Any], payload: Mapping[str, Any], user: Mapping[str, Any] | None
-    ) -> None:
+    def __init__(self, event: Mapping[str, Any], payload: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
         fields = {name: event.get(name) for name in EVENT_FIELDS}
         self.roots: dict[str, Any] = {
             "event": fields | {"payload": payload},
@@ -262,11 +262,7 @@ def _absence(path: tuple[Token, ...], facts: Facts, message: str) -> Verdict | N
     value, walked = facts.roots[path[0].text], path[0].text
     for step in path[1:]:
         key = _key(step)
-        here = (
-            f"{walked}.{key}"
-            if isinstance(key, str) and key.isidentifier()
-            else f"{walked}[{json.dumps(key)}]"
-        )
+        here = f"{walked}.{key}" if isinstance(key, str) and key.isidentifier() else f"{walked}[{json.dumps(key)}]"
         if value is None:
             return Verdict(False, _nothing_there(walked, here))
         if isinstance(value, dict) and key not in value:

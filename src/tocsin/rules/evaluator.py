@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -208,8 +209,7 @@ def _request(items: Sequence[_Item], *, careful: bool) -> bytes:
     table = {id(item.rule): item.rule for item in items}
     index = {key: position for position, key in enumerate(table)}
     tasks = [
-        Task(job.event, job.user, job.project, [index[id(rule)] for rule in rules])
-        for job, rules in _by_job(items)
+        Task(job.event, job.user, job.project, [index[id(rule)] for rule in rules]) for job, rules in _by_job(items)
     ]
     return _ENCODE.encode(Request(careful, list(table.values()), tasks))
 
@@ -253,9 +253,12 @@ class _Child:
         """A child that has said it is ready. Raises EvaluatorUnavailable; its reason is on stderr."""
         arguments = ["-P", "-s", "-m", "tocsin.rules.child", str(memory_bytes), str(os.getpid())]
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, stdin=pipe, stdout=pipe, env=_environment(), cwd="/"
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *arguments, stdin=pipe, stdout=pipe, env=_environment(), cwd="/"
+            )
+        except OSError as error:
+            raise EvaluatorUnavailable("The system does not start an evaluation process.") from error
         child = cls(process)
         try:
             await child.receive(_Deadline(float("inf"), time.monotonic() + START_SECONDS))
@@ -287,7 +290,7 @@ class _Child:
         await self._process.stdin.drain()
 
     async def receive(self, deadline: _Deadline) -> bytes:
-        """The next frame. Raises TimeoutError at the deadline, IncompleteReadError when the child has ended."""
+        """The next frame. Raises TimeoutError at the deadline, IncompleteReadError at the child's end."""
         header = await self._read(4, deadline)
         return await self._read(int.from_bytes(header, "big"), deadline)
 
@@ -322,7 +325,7 @@ class _Child:
 
 def _environment() -> dict[str, str]:
     """Where the code is, and nothing else: the child must not know secrets."""
-    paths = [os.path.abspath(path) for path in sys.path]
+    paths = [str(Path(path).resolve()) for path in sys.path]
     return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "TZ": "UTC"}
 
 

@@ -16,7 +16,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class RuleSource(msgspec.Struct, frozen=True):
-    """A rule's texts. Templates are named ``title``, ``message``, ``actionUrl``, or ``title.de`` for a language.
+    """A rule's texts. Templates are named ``title``, ``message``, ``actionUrl``, or ``title.de``.
 
     The same object given with several events travels once.
     """
@@ -71,7 +71,7 @@ class Task(msgspec.Struct, array_like=True):
 
 
 class Request(msgspec.Struct, array_like=True):
-    """A message to the child. ``careful`` asks for a frame after every step instead of every few milliseconds."""
+    """A message to the child. ``careful`` asks for a frame after every step, not every few milliseconds."""
 
     careful: bool
     rules: list[RuleSource]

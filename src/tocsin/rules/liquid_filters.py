@@ -1,4 +1,4 @@
-"""The filters of templates: python-liquid's, with sizes bounded before and after, and safer versions of a few.
+"""The filters of templates: python-liquid's with bounded sizes, and safer versions of a few.
 
 A filter chain has no step limit of its own and each filter may multiply its input, so every one refuses
 texts, lists and numbers beyond what a notification can need.
@@ -48,7 +48,7 @@ def limit_filters(environment: Environment) -> None:
 
 
 def _bounded(function: Filter, growth: Callable[..., int]) -> Filter:
-    """The filter, refusing too large inputs and results, and results that ``growth`` foretells as too large."""
+    """The filter, refusing large inputs and results, also results that ``growth`` foretells as too large."""
 
     @wraps(function)
     def bounded(value: Any, *args: Any, **kwargs: Any) -> Any:

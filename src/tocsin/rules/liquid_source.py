@@ -80,9 +80,7 @@ class Scanner:
         if end < 0:
             raise self._error(f"'{opening.value}' is never closed with '{closing}'", opening)
         if end - start > MAX_MARKUP:
-            raise self._error(
-                f"at most {MAX_MARKUP:,} characters between {opening.value} and {closing}", opening
-            )
+            raise self._error(f"at most {MAX_MARKUP:,} characters between {opening.value} and {closing}", opening)
         inner = self._source[start + 2 : end]
         begins = start + 2 + inner.startswith("-")
         self._at, self._trim = end + 2, inner.endswith("-")

@@ -8,7 +8,7 @@ _TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 
 
 def valid_event_type(text: str) -> bool:
-    """Whether the text is dotted segments of ASCII letters, digits, ``_`` and ``-``, at most 200 characters."""
+    """Whether the text is dotted segments of ASCII letters, digits, ``_``, ``-``; at most 200 characters."""
     return len(text) <= MAX_TYPE_LENGTH and _TYPE.fullmatch(text) is not None
 
 

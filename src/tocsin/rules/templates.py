@@ -21,7 +21,7 @@ from liquid.undefined import UNDEFINED, Undefined
 
 from tocsin.kit.errors import FieldError
 from tocsin.rules.liquid_filters import limit_filters
-from tocsin.rules.liquid_source import Scanner
+from tocsin.rules.liquid_source import BLOCKS, Scanner
 
 MAX_LENGTH = 64 * 1024
 """Characters of a template's source."""
@@ -34,20 +34,20 @@ ONE_LINE = {"title": 1_000, "actionUrl": 2_000}
 MAX_BODY = 64 * 1024
 """Bytes that any other template prints at most."""
 
-_TAGS = frozenset(
-    "if unless case for break continue assign capture cycle increment decrement ifchanged".split()
-) | {"content", "output", "illegal"}
+_TAGS = BLOCKS | {"break", "continue", "assign", "cycle", "increment", "decrement"}
+_NODES = {"content", "output", "illegal"}
+"""Names under which python-liquid keeps text, ``{{ }}``, and unknown tags among the tags."""
 
 _UNFORESEEN = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     LookupError,
-    MemoryError,
     OSError,
     RecursionError,
+    TypeError,
+    ValueError,
 )
-_UNFORESEEN += (TypeError, ValueError)
 """What filters raise for values their authors did not think of, such as ``"²" | plus: 1``."""
 
 
@@ -145,9 +145,7 @@ class Template:
         except LiquidError as error:
             raise RenderError(_sentence(error), *_position(self._text, _start(error))) from error
         except _UNFORESEEN as error:
-            raise RenderError(
-                f"The template cannot be printed with these values ({type(error).__name__})."
-            ) from error
+            raise RenderError(f"The template cannot be printed with these values ({type(error).__name__}).") from error
         return Rendered(printed, tuple(dict.fromkeys(missing)))
 
 
@@ -157,7 +155,7 @@ def render(text: str, context: Mapping[str, Any]) -> str:
 
 
 def fitted(name: str, text: str) -> str:
-    """What a template named ``title``, ``message``, ``actionUrl`` or ``title.de`` printed, as it is delivered.
+    """What a template named ``title``, ``message``, ``actionUrl`` or ``title.de`` printed, fit to deliver.
 
     One-line texts lose line breaks and outer spaces, so that no title can add a mail header. Raises
     RenderError beyond the limit rather than cutting silently.
@@ -182,6 +180,10 @@ class _Missing(Undefined):
 
     __slots__ = ("sink",)
 
+    def __init__(self, path: str, sink: list[str], token: Token | None) -> None:
+        super().__init__(path, token=token)
+        self.sink = sink
+
     def __str__(self) -> str:
         self.sink.append(self.name)
         return ""
@@ -191,14 +193,14 @@ class _Context(RenderContext):
     """Gives missing variables their whole path, which python-liquid shortens to the first name."""
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
-        if default is not UNDEFINED:
-            return super().get(path, token=token, default=default)
         value = super().get(path, token=token, default=_ABSENT)
         if value is not _ABSENT:
             return value
-        missing = _Missing(".".join(map(str, path)), token=token)
-        missing.sink = self.globals[_SINK]
-        return missing
+        if default is not UNDEFINED:
+            return default
+        sink = self.globals[_SINK]
+        assert isinstance(sink, list)
+        return _Missing(".".join(map(str, path)), sink, token)
 
 
 _ABSENT = object()
@@ -237,7 +239,7 @@ class _Liquid(Environment):
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=False)
         self.add_tag(_PlainOutput)
-        self.tags = {name: tag for name, tag in self.tags.items() if name in _TAGS}
+        self.tags = {name: tag for name, tag in self.tags.items() if name in _TAGS | _NODES}
         limit_filters(self)
 
     def _parse(self, source: str) -> list[Any]:

@@ -1,0 +1,133 @@
+"""A notification written as an e-mail: plain text and simple HTML, safe whatever the words are."""
+
+import re
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from html import escape
+
+from tocsin.channels.contract import Action, Message
+
+MAX_SUBJECT = 250
+MAX_NAME = 64
+MAX_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3: a path of 256 octets, with its angle brackets
+MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
+
+# Only what every server and every reader takes for the same: no quoted local part, no address literal, no
+# comment. A domain beyond ASCII is given in its xn-- form, where a look-alike shows.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_MAILBOX = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
+
+# Transfer encodings that pass any server: no 8BITMIME or SMTPUTF8 needed.
+_POLICY = SMTP.clone(cte_type="7bit")
+
+_URGENCY = {
+    "critical": {"X-Priority": "1", "Importance": "high", "Priority": "urgent"},
+    "high": {"X-Priority": "2", "Importance": "high"},
+    "normal": {},
+    "low": {"X-Priority": "5", "Importance": "low"},
+}
+
+
+def mailbox_problem(address: str) -> str | None:
+    """Why this is not an address we write to, or None."""
+    mailbox = _MAILBOX.fullmatch(address)
+    if mailbox is None:
+        return "This is not an e-mail address of the usual form, name@example.com."
+    if len(address) > MAX_ADDRESS or len(mailbox["local"]) > MAX_LOCAL_PART:
+        return f"An e-mail address has at most {MAX_ADDRESS} characters, {MAX_LOCAL_PART} before the @."
+    return None
+
+
+def written(
+    message: Message, address: str, *, from_address: str, from_name: str | None, reply_to: str | None
+) -> EmailMessage:
+    """The mail of one delivery. Its Message-ID follows from the delivery, so a second copy can be told."""
+    mail = EmailMessage(policy=_POLICY)
+    mail["Message-ID"] = message_id(message, from_address)
+    mail["Date"] = format_datetime(message.created_at)
+    mail["From"] = Address(_name(from_name or message.project_name), addr_spec=from_address)
+    mail["To"] = Address(_name((message.recipient and message.recipient.name) or ""), addr_spec=address)
+    if reply_to:
+        mail["Reply-To"] = Address(addr_spec=reply_to)
+    mail["Subject"] = one_line(message.title)[:MAX_SUBJECT]
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers, please
+    mail["X-Auto-Response-Suppress"] = "All"
+    for name, value in _URGENCY[message.priority].items():
+        mail[name] = value
+    if message.unsubscribe_url:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    mail.set_content(_text(message))
+    mail.add_alternative(_html(message), subtype="html")
+    return mail
+
+
+def message_id(message: Message, from_address: str) -> str:
+    """``<delivery@domain of the sender>``."""
+    return f"<{message.delivery_id}@{from_address.rpartition('@')[2]}>"
+
+
+def _name(text: str) -> str:
+    """A display name; short, since folding a header takes the standard library quadratic time."""
+    return one_line(text)[:MAX_NAME]
+
+
+def one_line(text: str) -> str:
+    """The text fit for a header: every run of blanks and control characters is one blank."""
+    return _BLANKS.sub(" ", text).strip()
+
+
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def _text(message: Message) -> str:
+    parts = [one_line(message.title), _body(message)]
+    parts += [f"{link.label}: {link.url}" for link in _links(message)]
+    parts.append(f"-- \n{one_line(message.project_name)}")
+    if message.unsubscribe_url:
+        parts.append(f"Unsubscribe: {message.unsubscribe_url}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _html(message: Message) -> str:
+    locale = (message.recipient and message.recipient.locale) or "en"
+    links = "".join(
+        f'<p><a href="{escape(link.url)}" style="display:inline-block;padding:10px 16px;border-radius:6px;'
+        f'background:#1f2937;color:#ffffff;text-decoration:none">{escape(link.label or link.url)}</a></p>'
+        for link in _links(message)
+    )
+    unsubscribe = (
+        f' · <a href="{escape(message.unsubscribe_url)}" style="color:#6b7280">Unsubscribe</a>'
+        if message.unsubscribe_url
+        else ""
+    )
+    return (
+        f'<!doctype html><html lang="{escape(locale)}"><head><meta charset="utf-8">'
+        f"<title>{escape(one_line(message.title))}</title></head>"
+        '<body style="margin:0;padding:24px;font-family:sans-serif;font-size:16px;color:#111827">'
+        f'<h1 style="font-size:20px;margin:0 0 12px">{escape(one_line(message.title))}</h1>'
+        f'<p style="white-space:pre-line">{escape(_body(message))}</p>{links}'
+        f'<p style="font-size:13px;color:#6b7280">{escape(one_line(message.project_name))}{unsubscribe}</p>'
+        "</body></html>\n"
+    )
+
+
+def _body(message: Message) -> str:
+    return _CONTROLS.sub("", message.message.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _links(message: Message) -> list[Action]:
+    """What can be followed from a mail: web addresses only, since the words come from a tenant."""
+    wanted = []
+    if message.action:
+        wanted.append(Action(url=message.action.url, label=one_line(message.action.label or "") or "Open"))
+    if message.ack_url:
+        wanted.append(Action(url=message.ack_url, label="Acknowledge"))
+    return [link for link in wanted if _WEB.match(link.url)]
+
+
+_WEB = re.compile(r"https?://[^\s\x00-\x1f\x7f<>\"]+\Z", re.IGNORECASE)

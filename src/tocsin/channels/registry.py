@@ -1,0 +1,72 @@
+"""The list of providers: ours, one line each, and those of installed packages."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from tocsin.channels.contract import Channel, Provider
+from tocsin.channels.realtime import Realtime
+from tocsin.channels.smtp import Smtp
+from tocsin.channels.webhook import Webhook
+
+ENTRY_POINTS = "tocsin.channels"
+
+_OURS: tuple[type[Provider], ...] = (
+    Realtime,
+    Smtp,
+    Webhook,
+)
+
+
+class BadChannel(Exception):
+    """An installed package offers a channel that cannot be used; the process should not start with it."""
+
+
+@cache
+def providers() -> Mapping[str, Provider]:
+    """Every provider by name, read once per process. Raises BadChannel."""
+    return load()
+
+
+def sender(provider: str) -> Channel[Any, Any]:
+    """The channel that sends for a provider. Raises KeyError for an unknown or instant one."""
+    found = providers()[provider]
+    if not isinstance(found, Channel):
+        raise KeyError(provider)
+    return found
+
+
+def load() -> dict[str, Provider]:
+    """Ours first, then every package's; a name belongs to whoever had it first. Raises BadChannel."""
+    found: dict[str, Provider] = {kind.provider: kind() for kind in _OURS}
+    for point in entry_points(group=ENTRY_POINTS):
+        foreign = _foreign(point)
+        if foreign.provider in found:
+            raise BadChannel(f"{point.value}: the provider {foreign.provider!r} exists already")
+        found[foreign.provider] = foreign
+    return found
+
+
+def _foreign(point: EntryPoint) -> Channel[Any, Any]:
+    try:
+        kind = point.load()
+    except (ImportError, AttributeError) as error:
+        raise BadChannel(f"{point.value}: cannot be imported: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Channel)):
+        raise BadChannel(f"{point.value}: is not a subclass of tocsin.channels.contract.Channel")
+    try:
+        channel = kind()
+        channel.describe()
+    except (TypeError, AttributeError) as error:
+        raise BadChannel(f"{point.value}: lacks a part of the contract: {error}") from error
+    return channel
+
+
+@cache
+def kinds() -> Mapping[str, Provider]:
+    """One provider for each channel that rules may name: what it reaches and whether it is instant.
+
+    Providers of the same channel agree in both.
+    """
+    return {provider.channel: provider for provider in reversed(list(providers().values()))}

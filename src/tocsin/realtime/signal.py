@@ -1,0 +1,40 @@
+"""What travels between the worker and the process that holds the sockets: ids only, and what happened to them."""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from tocsin.kit.broker import project_key
+
+Kind = Literal["created", "acknowledged", "repeated"]
+
+MOST_IDS = 100
+"""Ids in one message: NOTIFY carries 8,000 bytes, encoded."""
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """Something happened to these notifications of one project and environment."""
+
+    kind: Kind
+    ids: list[UUID]
+
+
+_decoder = msgspec.json.Decoder(Signal)
+
+
+def channel_of(project_id: UUID, env: str) -> str:
+    """Where the signals of one project and environment are published."""
+    return project_key(project_id, "live", env)
+
+
+def signals(kind: Kind, ids: Sequence[UUID]) -> list[bytes]:
+    """The messages that tell of any number of notifications."""
+    return [
+        msgspec.json.encode(Signal(kind, list(ids[start : start + MOST_IDS]))) for start in range(0, len(ids), MOST_IDS)
+    ]
+
+
+def read_signal(message: bytes) -> Signal:
+    return _decoder.decode(message)

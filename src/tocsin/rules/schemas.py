@@ -1,0 +1,254 @@
+"""Shapes of rules, as clients send and get them, and of their tests."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from tocsin.channels.registry import kinds
+from tocsin.kit.schema import Answer, Body, Text, Time
+from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
+from tocsin.rules.matching import MAX_TYPE_LENGTH, valid_event_type, valid_pattern
+from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
+
+Priority = Literal["critical", "high", "normal", "low"]
+_LATER = "Stored now; takes effect with a later release."
+
+
+def _pattern(value: str) -> str:
+    if not valid_pattern(value):
+        raise PydanticCustomError(
+            "invalid_pattern",
+            "An event type such as order.created, a prefix such as order.*, or * alone; 200 characters at most.",
+        )
+    return value
+
+
+def checked_event_type(value: str) -> str:
+    if not valid_event_type(value):
+        raise PydanticCustomError(
+            "invalid_event_type",
+            "A type is dotted words of letters, digits, _ and -, 200 characters at most: order.created.",
+        )
+    return value
+
+
+def _channel(value: str) -> str:
+    if value not in kinds():
+        raise PydanticCustomError(
+            "unknown_channel",
+            "There is no channel {channel}; there are {known}.",
+            {"channel": repr(value[:60]), "known": ", ".join(sorted(kinds()))},
+        )
+    return value
+
+
+def _each_once(values: list[str]) -> list[str]:
+    for value in values:
+        if values.count(value) > 1:
+            raise PydanticCustomError("doubled", "{value} is named twice.", {"value": repr(value)})
+    return values
+
+
+def _without_doubles(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+RuleName = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["Large orders"])]
+Description = Annotated[Text, StringConstraints(max_length=2_000)]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(examples=["order.created", "order.*"])]
+EventTypes = Annotated[
+    list[Pattern],
+    Field(min_length=1, max_length=50, description="Event types, prefixes (`order.*`) or `*`."),
+    AfterValidator(_without_doubles),
+]
+Channels = Annotated[
+    list[Annotated[str, AfterValidator(_channel)]],
+    Field(min_length=1, max_length=20, description="In order; `GET /providers` tells which there are."),
+    AfterValidator(_each_once),
+]
+Roles = Annotated[
+    list[Annotated[Text, StringConstraints(min_length=1, max_length=63)]],
+    Field(max_length=50, description="Names of roles; everybody who has one of them is told."),
+]
+Users = Annotated[
+    list[Annotated[Text, StringConstraints(min_length=1, max_length=200)]],
+    Field(max_length=500, description="Ids or externalUserIds of people; answers show ids."),
+]
+PayloadUser = Annotated[bool, Field(description="Also tell the person whose externalUserId is `payload.userId`.")]
+Template = Annotated[Text, StringConstraints(max_length=MAX_TEMPLATE)]
+Title = Annotated[Template, StringConstraints(min_length=1), Field(examples=["Order {{ payload.orderId }}"])]
+Seconds = Annotated[int, Field(ge=10, le=86_400)]
+
+
+class Action(Body):
+    """Where the notification leads. Both are templates."""
+
+    url: Annotated[Template, StringConstraints(min_length=1), Field(examples=["https://x.example/{{ payload.id }}"])]
+    label: Annotated[Template, StringConstraints(min_length=1)] | None = None
+
+
+class Repeat(Body):
+    """Again and again until somebody acknowledges."""
+
+    every_seconds: Seconds
+    max_times: Annotated[int, Field(ge=1, le=100)]
+
+
+class EscalationStep(Body):
+    """Whom to tell as well when nobody has acknowledged for so long."""
+
+    after_seconds: Seconds
+    roles: Annotated[Roles, Field(min_length=1)]
+
+
+class RuleFields(Body):
+    """What may be null: saying so takes it away."""
+
+    description: Description | None = None
+    condition: Annotated[Text, StringConstraints(max_length=MAX_CONDITION)] | None = Field(
+        None,
+        description="CEL over `event`, `payload` and `user`; without one every event of these types matches.",
+        examples=["payload.amount > 1000"],
+    )
+    action: Action | None = None
+    sound: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+    repeat: Repeat | None = Field(None, description=_LATER)
+    escalation: list[EscalationStep] | None = Field(None, max_length=10, description=_LATER)
+    topic: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        None, description="What people switch on and off in their preferences."
+    )
+
+
+class RuleCreate(RuleFields):
+    name: RuleName
+    event_types: EventTypes
+    target_roles: Roles = Field([])
+    target_users: Users = Field([])
+    target_payload_user: PayloadUser = False
+    channels: Channels = Field(["realtime"])
+    title: Title
+    message: Template = ""
+    priority: Priority = "normal"
+    require_ack: bool = False
+    active: bool = True
+
+
+def _unsent() -> Any:
+    """A field that may be left out and may not be null; unlike a default, the schema shows no value for it."""
+    return Field(default_factory=lambda: None)
+
+
+class RuleUpdate(RuleFields):
+    name: RuleName = _unsent()
+    event_types: EventTypes = _unsent()
+    target_roles: Roles = _unsent()
+    target_users: Users = _unsent()
+    target_payload_user: PayloadUser = _unsent()
+    channels: Channels = _unsent()
+    title: Title = _unsent()
+    message: Template = _unsent()
+    priority: Priority = _unsent()
+    require_ack: bool = _unsent()
+    active: bool = _unsent()
+
+
+class ActionAnswer(Answer):
+    url: str
+    label: str | None = None
+
+
+class RepeatAnswer(Answer):
+    every_seconds: int
+    max_times: int
+
+
+class EscalationAnswer(Answer):
+    after_seconds: int
+    roles: list[str]
+
+
+class RuleAnswer(Answer):
+    id: UUID
+    env: Literal["live", "test"]
+    name: str
+    description: str | None
+    event_types: list[str]
+    condition: str | None
+    target_roles: list[str]
+    target_users: list[UUID]
+    target_payload_user: bool
+    channels: list[str]
+    title: str
+    message: str
+    action: ActionAnswer | None
+    sound: str | None
+    priority: Priority
+    require_ack: bool
+    repeat: RepeatAnswer | None = Field(description=_LATER)
+    escalation: list[EscalationAnswer] | None = Field(description=_LATER)
+    active: bool
+    suspended_reason: str | None = Field(description="Why Tocsin itself switched the rule off; any change clears it.")
+    topic: str | None
+    version: int
+    created_by: UUID | None = Field(description="The key or user that made it.")
+    created_at: Time
+    updated_at: Time
+
+
+class VersionAnswer(Answer):
+    """A rule as it was after one change."""
+
+    version: int
+    rule: RuleAnswer
+    created_by: str | None = Field(description="Who made the change: `user:` or `key:` and an id.")
+    created_at: Time
+
+
+class TestEvent(Body):
+    """An event that is judged and not stored."""
+
+    __test__ = False
+
+    type: Annotated[
+        str, AfterValidator(checked_event_type), Field(max_length=MAX_TYPE_LENGTH, examples=["order.created"])
+    ]
+    payload: dict[str, Any] = Field(examples=[{"orderId": "A-17", "amount": 1250}])
+    source: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class RuleTest(Body):
+    event: TestEvent
+
+
+class DraftTest(Body):
+    rule: RuleCreate
+    event: TestEvent
+
+
+class TestRecipient(Answer):
+    user_id: UUID
+    channels: list[str] = Field(description="The channels that reach people one by one.")
+
+
+class Rendering(Answer):
+    title: str
+    message: str
+    action_url: str | None
+    action_label: str | None
+
+
+class TestAnswer(Answer):
+    """What the rule would do with the event. Nothing is stored or sent."""
+
+    __test__ = False
+
+    matched: bool
+    reason: str
+    error: Literal["condition_error", "render_error"] | None = Field(description="Something went wrong: see reason.")
+    recipients: list[TestRecipient] = Field(description="The first 200.")
+    recipients_total: int
+    project_channels: list[str] = Field(description="The channels that reach the project once, whoever is targeted.")
+    rendered: Rendering | None = Field(description="Null unless the rule matched and every template could be printed.")
+    missing: list[str] = Field(description="Variables that printed nothing because the event does not have them.")

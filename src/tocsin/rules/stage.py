@@ -1,0 +1,326 @@
+"""The stage between an event and its notifications: claim, look up, evaluate, write (E5, E6, D6).
+
+A batch belongs to one project and one environment. It is claimed and committed, evaluated in the child with
+no transaction open, and written in one transaction: notifications, recipients, deliveries and the events'
+outcome, or nothing. A worker that dies in between leaves leases behind, which run out.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+import structlog
+from prometheus_client import Counter, Histogram
+
+from tocsin.channels.registry import kinds
+from tocsin.kit.broker import Broker
+from tocsin.kit.db import Database, Env
+from tocsin.kit.schema import iso
+from tocsin.notifications.write import NewNotification, write_notifications
+from tocsin.realtime.signal import channel_of, signals
+from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.jobs import Event as JobEvent
+from tocsin.rules.jobs import Job, RuleOutcome
+from tocsin.rules.lookup import (
+    ACTION_LABEL,
+    ACTION_URL,
+    Rule,
+    Subject,
+    payload_user,
+    people_for,
+    project_of,
+    rules_for,
+    subjects_of,
+)
+
+MOST_PROJECTS = 16
+MOST_EACH = 200
+LEASE_SECONDS = 60
+GIVE_BACK_SECONDS = 1.0
+MAX_RECIPIENTS = 10_000
+STRIKES_SUSPEND = 5
+
+MATCHED = Counter("tocsin_events_processed_total", "Events whose rules were run.", ["outcome"])
+NOTIFIED = Counter("tocsin_notifications_total", "Notifications made.")
+MATCH_SECONDS = Histogram("tocsin_match_seconds", "Matching one batch, from claim to commit.")
+
+log = structlog.get_logger(__name__)
+
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """A claimed event as read back."""
+
+    id: UUID
+    type: str
+    payload: bytes
+    source: str | None
+    client_event_id: str | None
+    timestamp: str
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What became of one event: the outcome, the trace of every rule considered, the notifications to write."""
+
+    event: _Event
+    outcome: str
+    trace: list[dict[str, Any]]
+    made: list[NewNotification]
+
+
+class MatchStage:
+    """Turns waiting events into notifications; one per worker process."""
+
+    def __init__(self, db: Database, broker: Broker, evaluator: Evaluator) -> None:
+        self._db = db
+        self._broker = broker
+        self._evaluator = evaluator
+        self._after = NOBODY
+        self._strikes: defaultdict[UUID, int] = defaultdict(int)
+
+    async def run_once(self) -> bool:
+        """One claim and everything it brought; False when no event waited."""
+        token = uuid4()
+        claimed = await self._claim(token)
+        if not claimed:
+            return False
+        batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
+        for row in claimed:
+            batches[row["project_id"], row["env"]].append(row["id"])
+        await asyncio.gather(
+            *(self._match_safely(project_id, env, ids, token) for (project_id, env), ids in batches.items())
+        )
+        return True
+
+    async def _claim(self, token: UUID) -> list[asyncpg.Record]:
+        """Events of the next projects in turn; from the beginning again after the last one."""
+        async with self._db.hot.acquire() as connection, connection.transaction():
+            # A claim that a crash forgets was never worked on, so it need not wait for the disk.
+            await connection.execute("SET LOCAL synchronous_commit = off")
+            rows = await connection.fetch(
+                "SELECT project_id, env, id FROM tocsin.claim_events($1, $2, $3, $4, $5)",
+                self._after,
+                MOST_PROJECTS,
+                MOST_EACH,
+                LEASE_SECONDS,
+                token,
+            )
+        if not rows and self._after != NOBODY:
+            self._after = NOBODY
+            return await self._claim(token)
+        self._after = max((row["project_id"] for row in rows), default=NOBODY)
+        return list(rows)
+
+    async def _match_safely(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        """A batch that fails is given back; the others go on."""
+        try:
+            with MATCH_SECONDS.time():
+                await self._match(project_id, env, ids, token)
+        except Exception:
+            log.exception("matching failed", project=str(project_id), env=env, events=len(ids))
+            await self._give_back(project_id, env, ids, token)
+
+    async def _give_back(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        """Return a batch as if it had not been claimed: the fault was not a death, so it is no step towards poison.
+
+        The database may be the very thing that failed; then the lease runs out instead.
+        """
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        try:
+            async with self._db.unit(project_id, env) as connection:
+                await connection.execute(
+                    "UPDATE tocsin.events SET state = 'received', claims = claims - 1, lease_token = NULL,"
+                    " lease_until = NULL WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
+                    project_id,
+                    ids,
+                    token,
+                )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            log.warning("batch not given back", project=str(project_id), error=str(error)[:200])
+
+    async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        async with self._db.unit(project_id, env) as connection:
+            events = await _read_events(connection, project_id, ids, token)
+            rules = await rules_for(connection, project_id, [event.type for event in events])
+            subjects = await subjects_of(connection, project_id, [e.subject for e in events if e.subject])
+            project = await project_of(connection, project_id)
+        jobs = [_job(event, rules[event.type], subjects, project) for event in events if rules[event.type]]
+        outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
+        async with self._db.unit(project_id, env) as connection:
+            decided = await _decide(connection, project_id, events, rules, subjects, outcomes)
+            kept = await _finish(connection, project_id, token, decided)
+            made = [notification for each in kept for notification in each.made]
+            deliveries = await write_notifications(connection, project_id, env, made)
+            await self._suspend(connection, project_id, outcomes)
+        for each in kept:
+            MATCHED.labels(each.outcome).inc()
+        NOTIFIED.inc(len(made))
+        if any(not delivery.instant for delivery in deliveries):
+            self._broker.wake("deliveries")
+        live = list(dict.fromkeys(d.notification_id for d in deliveries if d.instant))
+        for message in signals("created", live):
+            self._broker.publish(channel_of(project_id, env), message)
+
+    async def _suspend(
+        self, connection: asyncpg.Connection, project_id: UUID, outcomes: dict[str, list[RuleOutcome]]
+    ) -> None:
+        """Switch off a rule whose evaluation had to be killed again and again (design 4)."""
+        for outcome in (outcome for rules in outcomes.values() for outcome in rules if outcome.stopped):
+            rule_id = UUID(outcome.rule_id)
+            self._strikes[rule_id] += 1
+            if self._strikes[rule_id] >= STRIKES_SUSPEND:
+                del self._strikes[rule_id]
+                reason = f"suspended after {STRIKES_SUSPEND} evaluations that had to be stopped: {outcome.reason}"
+                await connection.execute(
+                    "UPDATE tocsin.rules SET active = false, suspended_reason = $3, updated_at = now()"
+                    " WHERE project_id = $1 AND id = $2",
+                    project_id,
+                    rule_id,
+                    reason,
+                )
+                await connection.execute(
+                    "DELETE FROM tocsin.rule_patterns WHERE project_id = $1 AND rule_id = $2", project_id, rule_id
+                )
+                log.warning("rule suspended", project=str(project_id), rule=str(rule_id))
+
+
+async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: list[UUID], token: UUID) -> list[_Event]:
+    rows = await connection.fetch(
+        "SELECT id, type, payload, source, client_event_id, coalesce(client_timestamp, received_at) AS moment"
+        " FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 ORDER BY id",
+        project_id,
+        ids,
+        token,
+    )
+    return [
+        _Event(
+            row["id"],
+            row["type"],
+            payload := row["payload"].encode(),
+            row["source"],
+            row["client_event_id"],
+            iso(row["moment"]),
+            payload_user(payload),
+        )
+        for row in rows
+    ]
+
+
+def _job(event: _Event, rules: Sequence[Rule], subjects: dict[str, Subject], project: dict[str, Any]) -> Job:
+    subject = subjects.get(event.subject) if event.subject else None
+    return Job(
+        JobEvent(str(event.id), event.type, event.source or "", event.timestamp, event.payload),
+        subject.fields if subject else None,
+        project,
+        [rule.source for rule in rules],
+    )
+
+
+async def _decide(
+    connection: asyncpg.Connection,
+    project_id: UUID,
+    events: Sequence[_Event],
+    rules: dict[str, list[Rule]],
+    subjects: dict[str, Subject],
+    outcomes: dict[str, list[RuleOutcome]],
+) -> list[_Decided]:
+    matched = {
+        rule.id: rule
+        for event in events
+        for rule, outcome in zip(rules[event.type], outcomes.get(str(event.id), ()), strict=False)
+        if outcome.matched
+    }
+    people = await people_for(
+        connection, project_id, list(matched.values()), [subject.id for subject in subjects.values()]
+    )
+    decided = []
+    for event in events:
+        trace: list[dict[str, Any]] = []
+        made: list[NewNotification] = []
+        subject = subjects.get(event.subject) if event.subject else None
+        for rule, outcome in zip(rules[event.type], outcomes.get(str(event.id), ()), strict=False):
+            told: dict[str, Any] = {
+                "ruleId": str(rule.id),
+                "ruleName": rule.name,
+                "ruleVersion": rule.version,
+                "matched": outcome.matched,
+                "reason": outcome.reason,
+            }
+            trace.append(told)
+            if outcome.error:
+                told["error"] = outcome.error
+            if not outcome.matched or outcome.error:
+                continue
+            recipients = people.recipients(rule, subject.id if subject else None)
+            notification = _notification(event, rule, outcome, recipients)
+            if notification is None:
+                told["reason"] = f"{outcome.reason}, but it reaches nobody: no active person in its targets"
+                continue
+            told["notificationId"] = str(notification.id)
+            made.append(notification)
+        decided.append(_Decided(event, _outcome(trace, made), trace, made))
+    return decided
+
+
+def _notification(
+    event: _Event, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
+) -> NewNotification | None:
+    if not recipients and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
+        return None
+    action = None
+    if url := outcome.rendered.get(ACTION_URL):
+        action = {"url": url, "label": outcome.rendered.get(ACTION_LABEL)}
+    return NewNotification(
+        event_id=event.id,
+        event_type=event.type,
+        client_event_id=event.client_event_id,
+        rule_id=rule.id,
+        rule_version=rule.version,
+        title=outcome.rendered["title"],
+        message=outcome.rendered["message"],
+        action=action,
+        sound=rule.sound,
+        priority=rule.priority,
+        require_ack=rule.require_ack,
+        topic=rule.topic,
+        channels=rule.channels,
+        recipients=dict(list(recipients.items())[:MAX_RECIPIENTS]),
+    )
+
+
+def _outcome(trace: list[dict[str, Any]], made: list[NewNotification]) -> str:
+    if made:
+        return "notified"
+    if not trace:
+        return "no_rule"
+    if any(told.get("error") for told in trace):
+        return "rule_error"
+    return "nobody" if any(told["matched"] for told in trace) else "no_match"
+
+
+async def _finish(
+    connection: asyncpg.Connection, project_id: UUID, token: UUID, decided: list[_Decided]
+) -> list[_Decided]:
+    """Mark the events processed; what comes back are those whose lease was still ours."""
+    rows = await connection.fetch(
+        "UPDATE tocsin.events e SET state = 'processed', outcome = d.outcome, trace = d.trace::json,"
+        " processed_at = clock_timestamp(), lease_token = NULL, lease_until = NULL"
+        " FROM unnest($2::uuid[], $3::text[], $4::text[]) AS d (id, outcome, trace)"
+        " WHERE e.project_id = $1 AND e.id = d.id AND e.lease_token = $5 RETURNING e.id",
+        project_id,
+        [each.event.id for each in decided],
+        [each.outcome for each in decided],
+        [msgspec.json.encode(each.trace).decode() for each in decided],
+        token,
+    )
+    ours = {row["id"] for row in rows}
+    return [each for each in decided if each.event.id in ours]

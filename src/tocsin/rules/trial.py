@@ -1,0 +1,118 @@
+"""Trying a rule on an event: judged and rendered in the child as the worker would, nothing stored or sent."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.channels.registry import kinds
+from tocsin.kit.errors import FieldError, Invalid, Unavailable
+from tocsin.kit.ids import new_id
+from tocsin.kit.schema import iso
+from tocsin.rules import lookup
+from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.jobs import Event, Job, RuleOutcome
+from tocsin.rules.matching import patterns_for
+from tocsin.rules.models import Rule
+from tocsin.rules.schemas import Rendering, TestAnswer, TestEvent, TestRecipient
+from tocsin.rules.targets import Targets
+
+EVENT_BYTES = 256 * 1024
+MOST_SHOWN = 200
+
+# Below the 10 s after which PostgreSQL ends a transaction that asks nothing.
+MOST_SECONDS = 6
+
+
+async def try_rule(
+    session: AsyncSession, evaluator: Evaluator, rule: Rule, targets: Targets, sent: TestEvent
+) -> TestAnswer:
+    """What a rule, saved or drafted, active or not, would do with an event. Raises Unavailable."""
+    payload = msgspec.json.encode(sent.payload)
+    if len(payload) > EVENT_BYTES:
+        detail = f"An event may have {EVENT_BYTES // 1024} KiB at most."
+        raise Invalid([FieldError("/event/payload", "event_too_large", detail)], code="event_too_large")
+    if not set(patterns_for(sent.type)) & set(rule.event_types):
+        return _not_covered(rule, sent.type)
+    connection = await _connection(session)
+    candidate = _candidate(rule, targets)
+    external_id = lookup.payload_user(payload)
+    subjects = await lookup.subjects_of(connection, rule.project_id, [external_id] if external_id else [])
+    subject = subjects.get(external_id or "")
+    event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
+    project = await lookup.project_of(connection, rule.project_id)
+    outcome = await _judged(evaluator, Job(event, subject.fields if subject else None, project, [candidate.source]))
+    people = await lookup.people_for(connection, rule.project_id, [candidate], [subject.id] if subject else [])
+    recipients = people.recipients(candidate, subject.id if subject else None)
+    return _told(rule, outcome, list(recipients))
+
+
+def _not_covered(rule: Rule, type_: str) -> TestAnswer:
+    reason = f"the rule's event types do not cover {type_!r}: {', '.join(rule.event_types)}"
+    return _told(rule, RuleOutcome(str(rule.id), False, reason), [])
+
+
+async def _connection(session: AsyncSession) -> asyncpg.Connection:
+    """The session's own connection, inside its transaction, for the queries that are shared with the worker."""
+    raw = await (await session.connection()).get_raw_connection()
+    return cast(asyncpg.Connection, raw.driver_connection)
+
+
+def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:
+    """The rule as the pipeline would read it."""
+    return lookup.Rule(
+        id=rule.id,
+        version=rule.version,
+        name=rule.name,
+        source=lookup.source_of(rule.id, rule.condition, rule.title, rule.message, rule.action),
+        channels=tuple(rule.channels),
+        sound=rule.sound,
+        priority=rule.priority,
+        require_ack=rule.require_ack,
+        topic=rule.topic,
+        target_payload_user=rule.target_payload_user,
+        target_roles=tuple(targets.roles),
+        target_users=tuple(targets.users),
+    )
+
+
+async def _judged(evaluator: Evaluator, job: Job) -> RuleOutcome:
+    try:
+        async with asyncio.timeout(MOST_SECONDS):
+            (outcome,) = await evaluator.evaluate([job])
+    except EvaluatorUnavailable as error:
+        raise Unavailable("evaluator_unavailable", str(error), 2) from None
+    except TimeoutError:
+        raise Unavailable("evaluator_busy", "Too many rules are being tested at the moment; try again.", 2) from None
+    return outcome.rules[0]
+
+
+def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID]) -> TestAnswer:
+    """The answer; whoever would be told is named only when there is something to tell them."""
+    tells = outcome.matched and not outcome.error
+    known = kinds()
+    personal = [channel for channel in rule.channels if channel in known and known[channel].reaches == "person"]
+    reached = recipients if tells else []
+    return TestAnswer(
+        matched=outcome.matched,
+        reason=outcome.reason,
+        error=outcome.error or None,
+        recipients=[TestRecipient(user_id=user_id, channels=personal) for user_id in reached[:MOST_SHOWN]],
+        recipients_total=len(reached),
+        project_channels=[c for c in rule.channels if c in known and known[c].reaches == "project"] if tells else [],
+        rendered=_rendering(outcome.rendered) if tells else None,
+        missing=outcome.missing,
+    )
+
+
+def _rendering(texts: dict[str, str]) -> Rendering:
+    return Rendering(
+        title=texts["title"],
+        message=texts["message"],
+        action_url=texts.get(lookup.ACTION_URL),
+        action_label=texts.get(lookup.ACTION_LABEL),
+    )
