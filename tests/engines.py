@@ -44,9 +44,7 @@ def temporary_folder(*, in_memory: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running_postgres(
-    *, fsync: bool = True, settings: Mapping[str, str] | None = None
-) -> Iterator[postgres.Running]:
+def running_postgres(*, fsync: bool = True, settings: Mapping[str, str] | None = None) -> Iterator[postgres.Running]:
     """A fresh cluster; ``fsync=False`` is fast and in memory, for suites that never cut the power."""
     binaries = postgres.find_binaries(_configured_folder())
     with temporary_folder(in_memory=not fsync) as folder:

@@ -527,6 +527,7 @@ CREATE TABLE tocsin.used_tokens (
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, env, jti)
 );
+CREATE INDEX used_tokens_age ON tocsin.used_tokens (expires_at);
 """
 
 # A month of a table is one partition, named by it, bounded by the smallest UUIDv7 of its first moment.
@@ -586,7 +587,7 @@ def walls() -> list[str]:
         statements += policy(table, f"{own} AND {env}", read=f"{own} AND {either}")
     for table in TRAFFIC:
         statements += policy(table, f"{own} AND {env}")
-    for table in (*QUEUE, "projects", "api_keys", "users", "revocations"):
+    for table in (*QUEUE, "projects", "api_keys", "users", "revocations", "idempotency_records", "used_tokens"):
         statements.append(f"CREATE POLICY pipeline ON tocsin.{table} TO {{pipeline}} USING (true) WITH CHECK (true);")
     return statements
 
@@ -615,7 +616,10 @@ GRANT USAGE ON SEQUENCE tocsin.realtime_app_ids TO {app};
 GRANT SELECT (project_id, id, env, state, received_at, lease_token, lease_until, claims),
     INSERT (project_id, id, env, type, payload, source, client_event_id, client_timestamp),
     UPDATE (state, outcome, processed_at, lease_token, lease_until, claims) ON tocsin.events TO {pipeline};
-GRANT SELECT, INSERT ON tocsin.event_keys TO {pipeline};
+GRANT SELECT, INSERT, UPDATE, DELETE ON tocsin.event_keys TO {pipeline};
+GRANT SELECT (project_id, env, actor, route, key, created_at), UPDATE (created_at), DELETE
+    ON tocsin.idempotency_records TO {pipeline};
+GRANT SELECT, UPDATE (expires_at), DELETE ON tocsin.used_tokens TO {pipeline};
 GRANT SELECT (project_id, id, env, state, ready, rank, due_at, lease_token, lease_until, crashes),
     UPDATE (state, ready, lease_token, lease_until, crashes, last_error, finished_at)
     ON tocsin.deliveries TO {pipeline};
@@ -623,7 +627,7 @@ GRANT SELECT (id, slug, name, status) ON tocsin.projects TO {pipeline};
 GRANT SELECT (project_id, id, env, key, secret_mac, secret_hash, previous_mac, previous_hash, previous_until,
     permissions, status, allowed_ips, rate_limit, expires_at) ON tocsin.api_keys TO {pipeline};
 GRANT SELECT (project_id, id, env, email, password_hash, status) ON tocsin.users TO {pipeline};
-GRANT SELECT (project_id, kind, ref, at) ON tocsin.revocations TO {pipeline};
+GRANT SELECT, UPDATE (at), DELETE ON tocsin.revocations TO {pipeline};
 """
 
 LOOKUPS = """
@@ -806,10 +810,38 @@ CREATE FUNCTION tocsin.release_expired(most integer, most_claims integer) RETURN
     )
     SELECT 'events', count(*) FROM freed_events UNION ALL SELECT 'deliveries', count(*) FROM freed_deliveries
 $$;
+-- What was only kept for a while: dedupe keys 30 days, answers of an Idempotency-Key 24 hours, used tokens until
+-- they expire, revocations until every process has long read them.
+CREATE FUNCTION tocsin.tidy(most integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    WITH event_keys AS (
+        DELETE FROM tocsin.event_keys WHERE (project_id, env, client_event_id) IN (
+            SELECT project_id, env, client_event_id FROM tocsin.event_keys
+            WHERE created_at < pg_catalog.now() - interval '30 days' ORDER BY created_at LIMIT most
+            FOR UPDATE SKIP LOCKED) RETURNING 1
+    ), answers AS (
+        DELETE FROM tocsin.idempotency_records WHERE (project_id, env, actor, route, key) IN (
+            SELECT project_id, env, actor, route, key FROM tocsin.idempotency_records
+            WHERE created_at < pg_catalog.now() - interval '24 hours' ORDER BY created_at LIMIT most
+            FOR UPDATE SKIP LOCKED) RETURNING 1
+    ), tokens AS (
+        DELETE FROM tocsin.used_tokens WHERE (project_id, env, jti) IN (
+            SELECT project_id, env, jti FROM tocsin.used_tokens
+            WHERE expires_at < pg_catalog.now() - interval '1 hour' ORDER BY expires_at LIMIT most
+            FOR UPDATE SKIP LOCKED) RETURNING 1
+    ), revocations AS (
+        DELETE FROM tocsin.revocations WHERE (project_id, id) IN (
+            SELECT project_id, id FROM tocsin.revocations
+            WHERE at < pg_catalog.now() - interval '1 hour' ORDER BY at LIMIT most
+            FOR UPDATE SKIP LOCKED) RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM event_keys) + (SELECT count(*) FROM answers)
+        + (SELECT count(*) FROM tokens) + (SELECT count(*) FROM revocations)
+$$;
 REVOKE ALL ON FUNCTION tocsin.claim_events, tocsin.claim_deliveries, tocsin.ready_due_deliveries,
-    tocsin.release_expired FROM PUBLIC;
+    tocsin.release_expired, tocsin.tidy FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.claim_events, tocsin.claim_deliveries, tocsin.ready_due_deliveries,
-    tocsin.release_expired TO {app};
+    tocsin.release_expired, tocsin.tidy TO {app};
 """
 
 PLATFORM = """

@@ -1,22 +1,30 @@
 """`tocsin api`: the HTTP API and the sockets of one process."""
 
+import asyncio
+import socket
+from types import FrameType
+
 import uvicorn
 
 from tocsin.app import create_app
+from tocsin.edge import Edge
+from tocsin.realtime.sockets import Sockets
+from tocsin.realtime.transport import websocket_protocol
 from tocsin.startup import Installation
 
 
 def serve(installation: Installation) -> None:
     """Run until told to stop. Requests under way are answered, sockets are told to go elsewhere."""
-    app = create_app(installation.settings, installation.app_url, installation.master)
-    server = uvicorn.Server(
+    settings = installation.settings
+    api = create_app(settings, installation.app_url, installation.master)
+    server = _Server(
         uvicorn.Config(
-            app,
-            host=installation.settings.host,
-            port=installation.settings.port,
+            api,
+            host=settings.host,
+            port=settings.port,
             loop="uvloop",
             http="httptools",
-            ws="none",
+            ws=websocket_protocol(api.state.sockets.server) if settings.realtime else "none",
             lifespan="on",
             access_log=False,
             log_config=None,
@@ -27,6 +35,39 @@ def serve(installation: Installation) -> None:
             timeout_graceful_shutdown=25,
             h11_max_incomplete_event_size=16 * 1024,
             proxy_headers=False,
-        )
+        ),
+        api,
     )
     server.run()
+
+
+class _Server(uvicorn.Server):
+    """Drains when told to stop: not ready any more, sockets away first, then uvicorn's own end."""
+
+    def __init__(self, config: uvicorn.Config, api: Edge) -> None:
+        super().__init__(config)
+        self._state = api.state
+        self._sockets: Sockets = api.state.sockets
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second signal does not wait for the sockets."""
+        if self._loop is None or self._state.draining:
+            super().handle_exit(sig, frame)
+            return
+        self._state.draining = True
+        self._loop.call_soon_threadsafe(self._begin_to_drain, sig)
+
+    def _begin_to_drain(self, sig: int) -> None:
+        self._draining = asyncio.get_running_loop().create_task(self._drain(sig), name="drain")
+
+    async def _drain(self, sig: int) -> None:
+        try:
+            await self._sockets.drain()
+        finally:
+            super().handle_exit(sig, None)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
@@ -14,6 +15,8 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tokens import Tokens
+from tocsin.connections.routes import router as connection_routes
+from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge
 from tocsin.events.accept import AcceptBatch, AcceptEvent
@@ -24,9 +27,13 @@ from tocsin.kit import broker as brokers
 from tocsin.kit import problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
+from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
+from tocsin.notifications.routes import router as notification_routes
 from tocsin.projects.routes import router as project_routes
+from tocsin.realtime.routes import router as realtime_routes
+from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
@@ -39,6 +46,10 @@ ROUTERS = (
     project_routes,
     user_routes,
     role_routes,
+    connection_routes,
+    notification_routes,
+    delivery_routes,
+    realtime_routes,
     rule_routes,
     event_routes,
 )
@@ -48,11 +59,12 @@ log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
-    db = Database(app_url, ordinary=4, hot=2, statement_timeout="5s", role_prefix=settings.db_role_prefix)
+    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
     gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
     store = EventStore(db, broker)
+    sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,12 +74,15 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
+            app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
             await watch.look()
             watching = asyncio.create_task(watch.run(), name="revocations")
             opened.push_async_callback(_ended, watching)
+            if settings.realtime:
+                await opened.enter_async_context(sockets.open())
             log.info("api ready", version=__version__)
             yield
 
@@ -83,8 +98,21 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.state.settings = settings
     app.state.gate = gate
     app.state.broker = broker
-    app.state.revocation_listeners = []
+    app.state.draining = False
+    app.state.sockets = sockets
+    app.state.hub = sockets.hub
+    app.state.revocation_listeners = [sockets.revoked]
     problems.install(app)
+    # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
+    # key is left out on purpose: it does not belong into a browser.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Tocsin-Env", "Idempotency-Key"],
+        expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed"],
+        max_age=3600,
+    )
     app.router.routes.append(Route(f"{PREFIX}/events", AcceptEvent(gate, store), methods=["POST"]))
     app.router.routes.append(Route(f"{PREFIX}/events/batch", AcceptBatch(gate, store), methods=["POST"]))
     for router in ROUTERS:

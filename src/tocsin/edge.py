@@ -7,12 +7,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
+from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
+from starlette.datastructures import State
+
+from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
+from tocsin.kit.problems import rendered
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUESTS = Counter("tocsin_http_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -21,6 +25,10 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5),
 )
+
+MOST_HEADERS = 100
+HEADER_BYTES = 8 * 1024
+QUERY_BYTES = 8 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +39,15 @@ _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
 class Edge:
     """The outermost ASGI application. Sockets and the life of the process pass through untouched."""
 
-    def __init__(self, app: Asgi) -> None:
+    def __init__(self, app: FastAPI) -> None:
         self.app = app
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
+
+    @property
+    def state(self) -> State:
+        """What the application inside keeps for the whole process."""
+        return self.app.state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,6 +55,11 @@ class Edge:
             return
         request_id = f"req_{next(_numbers):x}"
         scope["tocsin.request_id"] = request_id
+        excess = _excess(scope)
+        if excess is not None:
+            log.info("request refused", request_id=request_id, status=excess.status, reason=excess.code)
+            await rendered(excess, request_id)(scope, receive, send)
+            return
         began = time.perf_counter()
 
         async def answer(message: MutableMapping[str, Any]) -> None:
@@ -77,6 +95,15 @@ class Edge:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+def _excess(scope: Scope) -> Problem | None:
+    """Heads that no honest client sends, refused before anything parses them."""
+    if len(scope["headers"]) > MOST_HEADERS or any(len(value) > HEADER_BYTES for _, value in scope["headers"]):
+        return HeadersTooLarge("headers_too_large", f"At most {MOST_HEADERS} headers of {HEADER_BYTES} bytes each.")
+    if len(scope["query_string"]) > QUERY_BYTES:
+        return BadRequest("query_too_long", f"The query may have {QUERY_BYTES} bytes at most.")
+    return None
 
 
 def _fixed(scope: Scope) -> str:

@@ -21,7 +21,7 @@ async def live() -> Response:
 @router.get("/health/ready", responses={503: {"description": "Not ready."}})
 async def ready(request: Request) -> Response:
     """200 when the database answers and this process is not draining; else 503."""
-    if getattr(request.app.state, "draining", False):
+    if request.app.state.draining:
         return json_response({"status": "draining"}, 503)
     try:
         async with asyncio.timeout(2), gate_of(request).db.unscoped() as session:

@@ -45,7 +45,14 @@ class Settings(BaseSettings):
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
+    realtime: bool = Field(
+        True, description="Whether the API serves sockets. Without Redis one process of the installation may."
+    )
     slots: int = Field(64, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
+    lease_seconds: int = Field(
+        60, ge=2, le=600, description="After so long the work of a worker that is silent goes to another."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
 

@@ -36,9 +36,7 @@ MESSAGE = Message(
     action=Action(url="https://acme.example.com/ovens/3?a=1&b=2", label="Open the oven"),
     require_ack=True,
     ack_url="https://tocsin.example.com/ack/abc",
-    event=SourceEvent(
-        id=UUID("0199a000-0000-7000-8000-000000000004"), type="oven.hot", client_event_id="evt-9"
-    ),
+    event=SourceEvent(id=UUID("0199a000-0000-7000-8000-000000000004"), type="oven.hot", client_event_id="evt-9"),
     recipient=ANN,
     recipients=(ANN,),
 )

@@ -78,9 +78,7 @@ class Mood:
 
 
 @asynccontextmanager
-async def server(
-    mood: Mood, *, implicit_tls: ssl.SSLContext | None = None, **options: Any
-) -> AsyncIterator[int]:
+async def server(mood: Mood, *, implicit_tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
     def make() -> Server:
         return Server(mood, hostname="mx.example.com", authenticator=mood.authenticate, timeout=60, **options)
 
@@ -93,8 +91,7 @@ async def server(
 
 def settings(port: int, **changes: Any) -> SmtpSettings:
     return SmtpSettings.model_validate(
-        {"host": "127.0.0.1", "port": port, "security": "none", "fromAddress": "alerts@acme.example.com"}
-        | changes
+        {"host": "127.0.0.1", "port": port, "security": "none", "fromAddress": "alerts@acme.example.com"} | changes
     )
 
 
@@ -232,12 +229,8 @@ async def test_greylisting_ends_with_the_second_try(message: Build, door: Door) 
     assert len(mood.taken) == 1
 
 
-@pytest.mark.parametrize(
-    "address", [None, "", "a@[127.0.0.1]", '"a b"@x', "ann@example.com\r\nRCPT TO:<e@x.io>"]
-)
-async def test_an_unsafe_address_never_reaches_a_server(
-    message: Build, door: Door, address: str | None
-) -> None:
+@pytest.mark.parametrize("address", [None, "", "a@[127.0.0.1]", '"a b"@x', "ann@example.com\r\nRCPT TO:<e@x.io>"])
+async def test_an_unsafe_address_never_reaches_a_server(message: Build, door: Door, address: str | None) -> None:
     mood = Mood()
     async with server(mood) as port:
         with pytest.raises(Rejected):
@@ -272,9 +265,7 @@ async def trusting_door(authority: trustme.CA, door: Door) -> AsyncIterator[Door
         yield door
 
 
-async def test_starttls_protects_login_and_mail(
-    message: Build, trusting_door: Door, authority: trustme.CA
-) -> None:
+async def test_starttls_protects_login_and_mail(message: Build, trusting_door: Door, authority: trustme.CA) -> None:
     mood = Mood()
     tls = of_the_server(authority)
     async with server(mood, tls_context=tls, require_starttls=True, auth_required=True) as port:
@@ -305,9 +296,7 @@ async def test_no_password_goes_to_a_server_that_is_not_who_it_says(
     options = {"tls_context": tls} if security == "starttls" else {"implicit_tls": tls}
     async with server(mood, **options) as port:
         with pytest.raises(Unavailable, match="certificate"):
-            await Smtp().verify(
-                settings(port, host="smtp.example.com", security=security), ACME, trusting_door
-            )
+            await Smtp().verify(settings(port, host="smtp.example.com", security=security), ACME, trusting_door)
     assert not mood.logins
 
 
@@ -357,9 +346,7 @@ async def raw_server(*answers: bytes, then_close: bool) -> AsyncIterator[int]:
         (b"220 hello\r\n", b"250-" + b"x" * 100_000),
     ],
 )
-async def test_a_connection_that_breaks_is_tried_again(
-    message: Build, door: Door, answers: tuple[bytes, ...]
-) -> None:
+async def test_a_connection_that_breaks_is_tried_again(message: Build, door: Door, answers: tuple[bytes, ...]) -> None:
     async with raw_server(*answers, then_close=True) as port:
         with pytest.raises(Unavailable):
             await Smtp().send(message(), "ann@example.com", settings(port), NOBODY, door)
@@ -428,9 +415,7 @@ async def test_a_password_is_not_sent_in_the_clear_to_the_outside(door: Door) ->
     async with Door(resolve=resolve) as outside:
         public = settings(587, host="smtp.example.com")
         errors = await Smtp().check(public, ACME, outside)
-        assert [(error.pointer, error.code) for error in errors] == [
-            ("/settings/security", "encryption_required")
-        ]
+        assert [(error.pointer, error.code) for error in errors] == [("/settings/security", "encryption_required")]
         assert await Smtp().check(public, NOBODY, outside) == []
         assert await Smtp().check(settings(465, host="a.io", security="tls"), ACME, outside) == []
     assert await Smtp().check(settings(587), ACME, door) == []

@@ -180,9 +180,7 @@ async def test_any_2xx_is_delivered(
 @pytest.mark.parametrize(
     "status", [300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 408, 413, 422, 425, 429, 500, 502, 503, 599]
 )
-async def test_anything_else_is_tried_again(
-    receiver: Receiver, message: Build, door: Door, status: int
-) -> None:
+async def test_anything_else_is_tried_again(receiver: Receiver, message: Build, door: Door, status: int) -> None:
     receiver.status = status
     receiver.headers = {"Location": "/hook"} if status < 400 else {}
     failure = await failure_of(receiver, message(), door)
@@ -199,9 +197,7 @@ async def test_gone_is_for_ever(receiver: Receiver, message: Build, door: Door) 
     assert (failure.status, failure.answer) == (410, "moved to the country")
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("120", 120.0), ("-1", None), ("x", None), ("1e12", 86400.0)]
-)
+@pytest.mark.parametrize(("header", "seconds"), [("120", 120.0), ("-1", None), ("x", None), ("1e12", 86400.0)])
 async def test_the_wait_that_a_receiver_asks_for_is_heard(
     receiver: Receiver, message: Build, door: Door, header: str, seconds: float | None
 ) -> None:

@@ -24,9 +24,7 @@ async def obey(broker: Broker, line: str, background: set[asyncio.Task[None]]) -
         case ["wake", topic]:
             broker.wake(topic)
         case ["subscribe", channel]:
-            await broker.subscribe(
-                channel, lambda message: say("got", message.decode()), lambda: say("gap", channel)
-            )
+            await broker.subscribe(channel, lambda message: say("got", message.decode()), lambda: say("gap", channel))
             say("subscribed", channel)
         case ["publish", channel, first, last]:
             for number in range(int(first), int(last)):

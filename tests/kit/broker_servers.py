@@ -32,9 +32,7 @@ class Server:
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), cwd=self.folder, stdout=log, stderr=log, **_AS_NOBODY
-            )
+            self._process = subprocess.Popen(self.command(), cwd=self.folder, stdout=log, stderr=log, **_AS_NOBODY)
         deadline = time.monotonic() + 20
         while not self.answers():
             assert self._process.poll() is None, (self.folder / "log").read_text()

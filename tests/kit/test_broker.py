@@ -12,8 +12,8 @@ import asyncpg
 import psutil
 import pytest
 from redis.asyncio import Redis
-from tests.kit.broker_servers import Postgres, Server, Valkey
 
+from tests.kit.broker_servers import Postgres, Server, Valkey
 from tocsin.kit.broker import Broker, connect, project_key
 from tocsin.kit.broker.broker import OUTBOX_BYTES
 from tocsin.kit.broker.postgres_link import _lock_key
@@ -41,8 +41,7 @@ class Setup:
         else:
             connection = await asyncpg.connect(self.dsn)
             await connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name = 'tocsin broker'"
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tocsin broker'"
             )
             await connection.close()
 
@@ -123,9 +122,7 @@ async def deaf_proxy(server_port: int) -> AsyncIterator[tuple[int, Callable[[], 
     deaf: set[asyncio.StreamWriter] = set()
     pumps: set[asyncio.Task[None]] = set()
 
-    async def carry(
-        source: asyncio.StreamReader, to: asyncio.StreamWriter, back: asyncio.StreamWriter
-    ) -> None:
+    async def carry(source: asyncio.StreamReader, to: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):
             if b"SUBSCRIBE" in data:
                 subscribed.add(back)

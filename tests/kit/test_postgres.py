@@ -26,9 +26,7 @@ QUICK = {"fsync": "off"}  # spares the first sync of a new folder; nothing here 
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
 namespaced = pytest.mark.skipif(
-    subprocess.run(["unshare", "-U", "true"], capture_output=True).returncode != 0
-    if shutil.which("unshare")
-    else True,
+    subprocess.run(["unshare", "-U", "true"], capture_output=True).returncode != 0 if shutil.which("unshare") else True,
     reason="the kernel or the container forbids user namespaces",
 )
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent")
@@ -52,9 +50,7 @@ def start(data_dir: Path, binaries: Binaries, **settings: str) -> Running:
 
 def sql(server: Running, statement: str) -> str:
     psql = str(server.binaries.folder / "psql")
-    answer = subprocess.run(
-        [psql, server.dsn(), "-XAtqc", statement], capture_output=True, text=True, timeout=20
-    )
+    answer = subprocess.run([psql, server.dsn(), "-XAtqc", statement], capture_output=True, text=True, timeout=20)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout.strip()
 
@@ -117,9 +113,7 @@ class TestFindingBinaries:
         assert (found.folder, found.major) == (binaries.folder, binaries.major)
         assert found.source.startswith("TOCSIN_POSTGRES_BIN")
 
-    def test_a_wrong_configured_folder_is_an_error_and_not_a_silent_other_server(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_wrong_configured_folder_is_an_error_and_not_a_silent_other_server(self, tmp_path: Path) -> None:
         with pytest.raises(CannotStart, match=r"(?s)there is no initdb in .*unset it"):
             postgres.find_binaries(tmp_path)
 
@@ -168,8 +162,7 @@ class TestLife:
     def test_a_new_cluster_is_safe_and_portable(self, binaries: Binaries, data_dir: Path) -> None:
         server = postgres.start(data_dir, binaries, daemon=False, settings={"work_mem": "7MB"})
         shown = (
-            "select string_agg(current_setting(name), ' ' order by n) from unnest(array[{}])"
-            " with ordinality x(name, n)"
+            "select string_agg(current_setting(name), ' ' order by n) from unnest(array[{}]) with ordinality x(name, n)"
         )
         names = [
             "server_encoding",
@@ -181,18 +174,16 @@ class TestLife:
         ]
         values = sql(server, shown.format(",".join(f"'{name}'" for name in names)))
         assert values == "UTF8 on on on 127.0.0.1 7MB"
-        assert sql(
-            server, "select datlocprovider, datlocale from pg_database where datname = 'postgres'"
-        ) == ("b|C.UTF-8")
+        assert sql(server, "select datlocprovider, datlocale from pg_database where datname = 'postgres'") == (
+            "b|C.UTF-8"
+        )
         assert sql(server, "select distinct auth_method from pg_hba_file_rules") == "scram-sha-256"
         assert not server.adopted
         secret = data_dir.with_name("data.password")
         assert secret.stat().st_mode & 0o777 == 0o600
         assert server.password not in repr(server)
 
-    async def test_the_url_serves_asyncpg_over_tcp_and_the_socket(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    async def test_the_url_serves_asyncpg_over_tcp_and_the_socket(self, binaries: Binaries, data_dir: Path) -> None:
         server = start(data_dir, binaries)
         connection = await asyncpg.connect(server.dsn())
         assert await connection.fetchval("select inet_server_port()") == server.port
@@ -209,9 +200,7 @@ class TestLife:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(**local, password="wrong")
 
-    def test_a_folder_too_deep_for_a_socket_is_served_over_tcp(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    def test_a_folder_too_deep_for_a_socket_is_served_over_tcp(self, binaries: Binaries, data_dir: Path) -> None:
         deep = data_dir.with_name("d" * 120) / "data"
         server = start(deep, binaries)
         try:
@@ -238,15 +227,11 @@ class TestLife:
         server = start(data_dir, binaries)
         psql = [str(binaries.folder / "psql"), server.dsn(), "-XAtqc"]
         client = subprocess.Popen([*psql, "select pg_sleep(60)"], stderr=subprocess.DEVNULL)
-        assert until(
-            lambda: sql(server, "select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1"
-        )
+        assert until(lambda: sql(server, "select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1")
         server.stop(timeout=20)
         assert client.wait(20) != 0
 
-    def test_a_port_taken_meanwhile_is_left_to_its_new_owner(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    def test_a_port_taken_meanwhile_is_left_to_its_new_owner(self, binaries: Binaries, data_dir: Path) -> None:
         first = start(data_dir, binaries)
         first.stop()
         with socket.create_server(("127.0.0.1", first.port)):
@@ -270,9 +255,7 @@ class TestLife:
 
 
 class TestRefusals:
-    def test_another_major_version_is_named_with_the_way_out(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    def test_another_major_version_is_named_with_the_way_out(self, binaries: Binaries, data_dir: Path) -> None:
         start(data_dir, binaries).stop()
         (data_dir / "PG_VERSION").write_text("14\n")
         with pytest.raises(CannotStart, match=r"made by PostgreSQL 14.*TOCSIN_POSTGRES_BIN.*pg_upgrade"):
@@ -298,9 +281,7 @@ class TestRefusals:
 
 
 class TestCrashes:
-    def test_killed_server_starts_again_with_all_that_was_committed(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    def test_killed_server_starts_again_with_all_that_was_committed(self, binaries: Binaries, data_dir: Path) -> None:
         first = start(data_dir, binaries)
         sql(first, "create table t (n int); insert into t select generate_series(1, 1000)")
         os.kill(first.pid, signal.SIGKILL)
@@ -353,9 +334,7 @@ class TestCrashes:
         server.stop()
         assert not exists(pid)
 
-    def test_number_of_a_dead_server_in_use_by_another_process(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    def test_number_of_a_dead_server_in_use_by_another_process(self, binaries: Binaries, data_dir: Path) -> None:
         server = start(data_dir, binaries)
         note = (data_dir / "postmaster.pid").read_text().splitlines()
         os.kill(server.pid, signal.SIGKILL)
@@ -469,9 +448,7 @@ class TestAsRoot:
         in_child(NOBODY, again)
 
     @namespaced
-    def test_a_user_without_a_name_as_in_many_containers_may_start_it(
-        self, binaries: Binaries, data_dir: Path
-    ) -> None:
+    def test_a_user_without_a_name_as_in_many_containers_may_start_it(self, binaries: Binaries, data_dir: Path) -> None:
         os.chown(data_dir.parent, UNNAMED, UNNAMED)
 
         def work() -> None:

@@ -65,9 +65,7 @@ async def serving(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port or 0))
         served = Served(limits, listener.getsockname()[1], publish)
-        config = uvicorn.Config(
-            _no_http, ws=websocket_protocol(served.realtime), lifespan="off", log_config=None
-        )
+        config = uvicorn.Config(_no_http, ws=websocket_protocol(served.realtime), lifespan="off", log_config=None)
         server = _Server(config)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         watching = asyncio.create_task(served.hub.watch_activity())

@@ -43,9 +43,7 @@ def test_the_previous_secret_still_signs() -> None:
     assert not auth.is_channel_auth(answer["auth"], ["new"], SOCKET, "private-a")
 
 
-@pytest.mark.parametrize(
-    "given", [None, "", ":", KEY, f"{KEY}:", f"{KEY}:{PRIVATE[:-1]}", f"{KEY}:ü", f"{KEY}:{USER}"]
-)
+@pytest.mark.parametrize("given", [None, "", ":", KEY, f"{KEY}:", f"{KEY}:{PRIVATE[:-1]}", f"{KEY}:ü", f"{KEY}:{USER}"])
 def test_anything_else_is_no_authorization(given: str | None) -> None:
     assert not auth.is_channel_auth(given, [SECRET], SOCKET, "private-foobar")
 

@@ -96,9 +96,7 @@ def test_no_bytes_from_a_client_raise(text: bytes) -> None:
     assert frame is None or isinstance(frame.event, str)
 
 
-@given(
-    st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
-)
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_no_signed_data_raises(value: object) -> None:
     text = json.dumps(value)
     member = protocol.read_member(text)
@@ -111,9 +109,7 @@ def test_members_may_have_numeric_ids_and_nothing_to_say() -> None:
     assert member and member.user_id == "10" and bytes(member.user_info) == b"{}"
 
 
-@pytest.mark.parametrize(
-    "data", ['{"user_id":""}', '{"user_id":null}', "{}", '{"user_id":true}', '{"user_id":1.5}']
-)
+@pytest.mark.parametrize("data", ['{"user_id":""}', '{"user_id":null}', "{}", '{"user_id":true}', '{"user_id":1.5}'])
 def test_a_member_without_a_usable_id_is_none(data: str) -> None:
     assert protocol.read_member(data) is None
     assert protocol.read_member(json.dumps({"user_id": "x" * 129})) is None

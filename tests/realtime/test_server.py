@@ -174,9 +174,7 @@ async def test_what_cannot_be_a_subscription_is_refused_by_name() -> None:
     async with serving() as served, talking(served) as ann:
         assert (await ann.subscribe("#server-to-user-u1"))["data"]["type"] == "InvalidChannel"
         assert len((await ann.subscribe("x" * 300))["channel"]) == 200
-        no_member = await ann.subscribe(
-            "presence-a", auth=f"k:{_sign(ann, 'presence-a', '{}')}", channel_data="{}"
-        )
+        no_member = await ann.subscribe("presence-a", auth=f"k:{_sign(ann, 'presence-a', '{}')}", channel_data="{}")
         assert no_member["data"]["type"] == "InvalidData"
 
 

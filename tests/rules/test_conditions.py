@@ -205,9 +205,7 @@ def test_what_cannot_be_computed_does_not_match_and_is_explained(condition: str,
 
 
 def test_a_catastrophic_pattern_is_linear_in_re2() -> None:
-    assert verdict("payload.name.matches('^(a+)+$')", name="a" * 100_000 + "!") == Verdict(
-        False, "condition is false"
-    )
+    assert verdict("payload.name.matches('^(a+)+$')", name="a" * 100_000 + "!") == Verdict(False, "condition is false")
 
 
 def test_an_unknown_engine_error_is_shortened() -> None:
@@ -222,14 +220,8 @@ def test_a_condition_that_does_not_compile_cannot_be_made() -> None:
 
 
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(codec="utf-8")),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=4)
-    ),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=4),
     max_leaves=8,
 )
 CONDITIONS = [Condition(text) for text in TRUE + [text for text, _ in ERRORS + MISSING]]

@@ -25,9 +25,7 @@ LARGE = {"amount": 5000, "text": "xy" * 30_000, "list": list(range(3_000))}
 
 
 def job(number: int, *rules: RuleSource, payload: dict[str, Any] | bytes | None = None, **user: Any) -> Job:
-    body = (
-        payload if isinstance(payload, bytes) else json.dumps(payload or {"amount": 5000 + number}).encode()
-    )
+    body = payload if isinstance(payload, bytes) else json.dumps(payload or {"amount": 5000 + number}).encode()
     event = Event(f"e{number}", "order.created", "shop", "2026-05-04T10:00:00Z", body)
     return Job(event, user or None, {"name": "Shop"}, list(rules))
 
@@ -110,9 +108,7 @@ async def test_what_goes_wrong_is_said(
         (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "the payload is nested too deeply"),
     ],
 )
-async def test_a_payload_that_is_no_object_matches_nothing(
-    evaluator: Evaluator, payload: bytes, reason: str
-) -> None:
+async def test_a_payload_that_is_no_object_matches_nothing(evaluator: Evaluator, payload: bytes, reason: str) -> None:
     outcome = only(await evaluator.evaluate([job(1, MATCHES, payload=payload)]))
     assert (outcome.matched, outcome.error, outcome.reason) == (False, "condition_error", reason)
 
@@ -182,9 +178,7 @@ async def test_a_hostile_rule_on_many_events_is_given_up_after_its_strikes(evalu
 async def test_many_slow_rules_are_all_answered_though_the_batch_runs_out_of_time(
     evaluator: Evaluator,
 ) -> None:
-    slow = RuleSource(
-        "slowish", "payload.list.all(x, payload.text.contains('q') || x > -1)", MATCHES.templates
-    )
+    slow = RuleSource("slowish", "payload.list.all(x, payload.text.contains('q') || x > -1)", MATCHES.templates)
     payload = {"amount": 5000, "text": "xy" * 30_000, "list": list(range(2_500))}
     outcomes = await evaluator.evaluate([job(number, slow, payload=payload) for number in range(40)])
     assert all(answered(outcome.rules[0]) for outcome in outcomes)
@@ -227,8 +221,7 @@ async def test_concurrent_callers_get_their_own_answers(evaluator: Evaluator) ->
 async def test_a_cancelled_caller_leaves_the_others_their_answers(evaluator: Evaluator) -> None:
     await evaluator.start()
     cancelled = [
-        asyncio.create_task(evaluator.evaluate([job(number, MATCHES, HANGS) for number in range(50)]))
-        for _ in range(3)
+        asyncio.create_task(evaluator.evaluate([job(number, MATCHES, HANGS) for number in range(50)])) for _ in range(3)
     ]
     waiting = asyncio.create_task(evaluator.evaluate([job(7, MATCHES)]))
     await asyncio.sleep(0.02)
@@ -273,9 +266,7 @@ async def test_the_child_knows_no_secrets_and_holds_only_its_pipes(evaluator: Ev
 
 
 @pytest.mark.parametrize("executable", ["/bin/false", "/nowhere/python"])
-async def test_a_child_that_cannot_start_is_reported(
-    monkeypatch: pytest.MonkeyPatch, executable: str
-) -> None:
+async def test_a_child_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch, executable: str) -> None:
     monkeypatch.setattr(sys, "executable", executable)
     evaluator = Evaluator()
     with pytest.raises(EvaluatorUnavailable):

@@ -62,9 +62,7 @@ PRINTED = [
 @pytest.mark.parametrize(("text", "printed"), PRINTED)
 def test_templates_print(text: str, printed: str | None) -> None:
     assert check(text, "/title") == []
-    assert render(text, CONTEXT) == (
-        printed or '[1,true,null] {"lines":[1,true,null],"items":"the field","size":"XL"}'
-    )
+    assert render(text, CONTEXT) == (printed or '[1,true,null] {"lines":[1,true,null],"items":"the field","size":"XL"}')
 
 
 REFUSED = [
@@ -101,9 +99,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "code", "line", "column"), REFUSED)
-def test_a_mistake_is_refused_with_its_position(
-    text: str, code: str, line: int | None, column: int | None
-) -> None:
+def test_a_mistake_is_refused_with_its_position(text: str, code: str, line: int | None, column: int | None) -> None:
     found = positions(text)[0]
     assert found[0] == code
     assert line is None or found[1:] == (line, column)

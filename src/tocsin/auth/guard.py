@@ -9,12 +9,18 @@ A router made by ``guarded_router`` accepts only endpoints that declare what the
 ``Called`` is the request's ``Call``: the principal and the one open transaction, committed before the answer
 leaves. ``needs(own=True)`` admits whoever may manage own things, and ``call.own_only`` tells the endpoint to
 show no more than that. ``public`` is for the few calls that stand before any credential.
+
+An endpoint that asks the network declares ``needs(..., network_first=True)`` and takes ``Admitted`` instead: its
+caller is checked, no transaction is open, and ``await admitted.begin()`` opens the request's one afterwards.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
@@ -35,6 +41,7 @@ from tocsin.kit.errors import (
     FieldError,
     Forbidden,
     Invalid,
+    RequestTimeout,
     TooLarge,
     Unauthorized,
     UnsupportedMediaType,
@@ -44,6 +51,8 @@ from tocsin.kit.strict_json import decode
 from tocsin.kit.vault import Vault
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
+BODY_SECONDS = 15.0
+_FORM = "application/x-www-form-urlencoded"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -58,6 +67,8 @@ class Need:
     public_key: bool = False
     idempotent: bool = True
     while_suspended: bool = False
+    network_first: bool = False
+    form: bool = False
 
 
 @dataclass(slots=True)
@@ -80,6 +91,8 @@ class Call:
     gate: Gate
     request: Request
     own_only: bool
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    """What must happen once the change is durable, and not otherwise: hints to other processes."""
 
     @property
     def project_id(self) -> UUID:
@@ -126,11 +139,25 @@ def needs(
     own: bool = False,
     idempotent: bool = True,
     while_suspended: bool = False,
+    network_first: bool = False,
+    form: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Declare the permission of an endpoint; ``own`` also admits people to their own things."""
+    """Declare the permission of an endpoint; ``own`` also admits people to their own things.
+
+    With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    """
     if permission not in PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
-    return _declare(Need(permission, own=own, idempotent=idempotent, while_suspended=while_suspended))
+    return _declare(
+        Need(
+            permission,
+            own=own,
+            idempotent=idempotent,
+            while_suspended=while_suspended,
+            network_first=network_first,
+            form=form,
+        )
+    )
 
 
 def public(endpoint: Endpoint) -> Endpoint:
@@ -172,10 +199,11 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            checked = await _checked_body(request)
+            required = self.body_field is not None and self.body_field.field_info.is_required()
+            checked = await _checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
-            return await _inside(self.need, self.path, checked, handle)
+            return await _inside(self.need, checked, handle)
 
         return guarded
 
@@ -207,36 +235,97 @@ def client_ip(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-async def _inside(
-    need: Need, path: str, request: Request, handle: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """Authenticate, open the transaction, check, run, commit."""
-    gate = gate_of(request)
-    access: Access | None = None
-    principal: Principal | None = None
-    if need.public_key:
-        principal = await gate.credentials.public(request.headers.get("x-api-key", ""))
-    elif request.headers.get("x-api-key") is not None:
-        principal = await gate.credentials.verify(
-            request.headers["x-api-key"], request.headers.get("x-api-secret", ""), client_ip(request)
-        )
-    else:
-        access = gate.tokens.read_access(_bearer(request))
-    project_id = principal.project_id if principal else cast(Access, access).project_id
-    env = principal.env if principal else _wanted_env(request)
-    async with gate.db.scope(project_id, env) as session:
-        if principal is None:
-            principal = await read_user(session, cast(Access, access), env)
-        own_only = _check(need, principal, request)
-        request.state.call = Call(principal, session, gate, request, own_only)
-        key = request.headers.get("idempotency-key")
-        if key is None or not need.idempotent or request.method != "POST":
+async def _inside(need: Need, request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Authenticate, open the transaction, check, run, commit; or check, and let the endpoint open it."""
+    try:
+        async with AsyncExitStack() as ending:
+            admission = Admission(need, await _known(need, request), request, ending)
+            if need.network_first:
+                request.state.admission = admission
+                await admission.look()
+            else:
+                request.state.call = await admission.begin()
             response = await handle(request)
-        else:
-            response = await _once(request.state.call, path, key, request, handle)
-        if response.status_code >= 400:
-            await session.rollback()
+            await admission.end(response)
+    except _Replayed as replayed:
+        return replayed.response
+    admission.tell()
     return response
+
+
+async def _known(need: Need, request: Request) -> Principal | Access:
+    """Whoever the credential names, before anything is known of what they may."""
+    gate = gate_of(request)
+    key = request.headers.get("x-api-key")
+    if need.public_key:
+        return await gate.credentials.public(key or "")
+    if key is not None:
+        return await gate.credentials.verify(key, request.headers.get("x-api-secret", ""), client_ip(request))
+    return gate.tokens.read_access(_bearer(request))
+
+
+class Admission:
+    """The way of one request into its transaction."""
+
+    def __init__(self, need: Need, known: Principal | Access, request: Request, ending: AsyncExitStack) -> None:
+        self._need = need
+        self._known = known
+        self._request = request
+        self._ending = ending
+        self._call: Call | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Call]:
+        """A transaction of its own, committed at the end of the block; the caller is checked as they are now."""
+        gate, known = gate_of(self._request), self._known
+        env = known.env if isinstance(known, Principal) else _wanted_env(self._request)
+        async with gate.db.scope(known.project_id, env) as session:
+            principal = known if isinstance(known, Principal) else await read_user(session, known, env)
+            own_only = _check(self._need, principal, self._request)
+            call = Call(principal, session, gate, self._request, own_only)
+            yield call
+        for tell in call.after_commit:
+            tell()
+
+    async def look(self) -> None:
+        """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
+        async with self.transaction() as call:
+            if self._kept_once:
+                await _replay(call)
+
+    async def begin(self) -> Call:
+        """Open the transaction of the request; it ends after the answer was made and before that leaves."""
+        self._call = await self._ending.enter_async_context(self.transaction())
+        if self._kept_once:
+            await _replay(self._call)
+        return self._call
+
+    async def end(self, response: Response) -> None:
+        """Undo what an answer that refuses has changed; keep the answer of a POST that may be repeated."""
+        if self._call is None:
+            return
+        if response.status_code >= 400:
+            await self._call.session.rollback()
+            self._call.after_commit.clear()
+        elif self._kept_once:
+            await _keep(self._call, response)
+
+    def tell(self) -> None:
+        """What other processes should hear, now that the change is durable."""
+        for tell in self._call.after_commit if self._call else ():
+            tell()
+
+    @property
+    def _kept_once(self) -> bool:
+        return self._need.idempotent and self._request.method == "POST" and "idempotency-key" in self._request.headers
+
+
+def admitted(request: Request) -> Admission:
+    """The dependency behind ``Admitted``."""
+    return cast(Admission, request.state.admission)
+
+
+Admitted = Annotated[Admission, Depends(admitted)]
 
 
 def _check(need: Need, principal: Principal, request: Request) -> bool:
@@ -267,7 +356,8 @@ SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
         WHERE ur.project_id = u.project_id AND ur.user_id = u.id) AS permissions
 FROM tocsin.users u
 JOIN tocsin.projects p ON p.id = u.project_id
-LEFT JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+    AND s.expires_at > now()
 WHERE u.project_id = :project AND u.id = :user
 """)
 
@@ -295,28 +385,23 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
     )
 
 
-async def _once(
-    call: Call,
-    path: str,
-    key: str,
-    request: Request,
-    handle: Callable[[Request], Awaitable[Response]],
-) -> Response:
-    """Keep the answer of a POST under its Idempotency-Key, in the transaction of its effect."""
+class _Replayed(Exception):
+    """This request was answered before; the endpoint has nothing left to do."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("answered before")
+        self.response = response
+
+
+async def _replay(call: Call) -> None:
+    """Claim the Idempotency-Key of a POST for this transaction. Raises _Replayed with the answer it had already."""
+    key = call.request.headers["idempotency-key"]
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise BadRequest("invalid_idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
-    if len(request.headers.getlist("idempotency-key")) > 1:
+    if len(call.request.headers.getlist("idempotency-key")) > 1:
         raise BadRequest("invalid_idempotency_key", "Idempotency-Key was sent twice.")
-    body = await request.body()
-    where = {
-        "project": call.project_id,
-        "env": call.env,
-        "actor": str(call.principal.id),
-        "route": f"POST {request.url.path}",
-        "key": key,
-    }
-    row_name = hashlib.sha256(repr(sorted(where.items())).encode()).hexdigest()
-    fingerprint = hashlib.sha256(request.url.query.encode() + b"\n" + body).digest()
+    where = _kept_where(call)
+    row_name = _kept_name(where)
     free = await call.session.scalar(
         text("SELECT pg_try_advisory_xact_lock(('x' || :name)::bit(64)::bigint)"), {"name": row_name[:16]}
     )
@@ -327,21 +412,45 @@ async def _once(
             headers={"Retry-After": "1"},
         )
     kept = (await call.session.execute(_KEPT, where)).one_or_none()
-    if kept is not None:
-        if bytes(kept.fingerprint) != fingerprint:
-            raise Invalid(
-                [FieldError("/headers/idempotency-key", "key_reused", "This key was used with another body.")],
-                code="idempotency_key_reused",
-            )
-        answer = await call.open("idempotency_records", row_name, "response", kept.response)
-        return Response(answer, kept.status, media_type="application/json", headers={"Idempotent-Replayed": "true"})
-    response = await handle(request)
-    if response.status_code < 400:
-        sealed = await call.seal("idempotency_records", row_name, "response", bytes(response.body).decode())
-        await call.session.execute(
-            _KEEP, {**where, "fingerprint": fingerprint, "status": response.status_code, "response": sealed}
+    if kept is None:
+        return
+    if bytes(kept.fingerprint) != await _fingerprint(call.request):
+        raise Invalid(
+            [FieldError("/headers/idempotency-key", "key_reused", "This key was used with another body.")],
+            code="idempotency_key_reused",
         )
-    return response
+    answer = await call.open("idempotency_records", row_name, "response", kept.response)
+    raise _Replayed(
+        Response(answer, kept.status, media_type="application/json", headers={"Idempotent-Replayed": "true"})
+    )
+
+
+async def _keep(call: Call, response: Response) -> None:
+    """Keep the answer under the Idempotency-Key, in the transaction of its effect."""
+    where = _kept_where(call)
+    sealed = await call.seal("idempotency_records", _kept_name(where), "response", bytes(response.body).decode())
+    fingerprint = await _fingerprint(call.request)
+    await call.session.execute(
+        _KEEP, {**where, "fingerprint": fingerprint, "status": response.status_code, "response": sealed}
+    )
+
+
+def _kept_where(call: Call) -> dict[str, Any]:
+    return {
+        "project": call.project_id,
+        "env": call.env,
+        "actor": str(call.principal.id),
+        "route": f"POST {call.request.url.path}",
+        "key": call.request.headers["idempotency-key"],
+    }
+
+
+def _kept_name(where: dict[str, Any]) -> str:
+    return hashlib.sha256(repr(sorted(where.items())).encode()).hexdigest()
+
+
+async def _fingerprint(request: Request) -> bytes:
+    return hashlib.sha256(request.url.query.encode() + b"\n" + await request.body()).digest()
 
 
 _KEPT = text("""
@@ -384,18 +493,42 @@ class _Decoded(Request):
         return self.decoded
 
 
-async def _checked_body(request: Request) -> Request:
+async def _checked_body(request: Request, *, required: bool, form: bool) -> Request:
     """Read a body within its limit and decode it strictly, before anything looks at it."""
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
-    if not body and not request.headers.get("content-type"):
-        return request
+    # Some clients name a type for the body they do not send (aiohttp: application/octet-stream).
+    if not body and not required:
+        return _decoded(request, body, None)
+    if form and request.headers.get("content-type", "").lower().startswith(_FORM):
+        return _decoded(_as_json(request), body, _read_form(body))
     check_content_type(request.headers.get("content-type", ""))
+    return _decoded(request, body, decode(body))
+
+
+def _decoded(request: Request, body: bytes, value: Any) -> Request:
     checked = _Decoded(request.scope, request.receive)
     checked._body = body
-    checked.decoded = decode(body) if body else None
+    checked.decoded = value
     return checked
+
+
+def _as_json(request: Request) -> Request:
+    """The same request under the content type of what its form stands for."""
+    others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+    return Request({**request.scope, "headers": [*others, (b"content-type", b"application/json")]}, request.receive)
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    """The fields of a urlencoded form; each may stand there once."""
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise BadRequest("malformed_form", "The body is not a urlencoded form in UTF-8.") from None
+    if len(dict(fields)) != len(fields):
+        raise BadRequest("malformed_form", "A field of the form was sent twice.")
+    return dict(fields)
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -404,12 +537,20 @@ async def read_body(request: Request, most: int) -> bytes:
         raise too_large(most)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise too_large(most)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise too_large(most)
+                parts.append(part)
+    except TimeoutError:
+        raise too_slow() from None
     return b"".join(parts)
+
+
+def too_slow() -> RequestTimeout:
+    return RequestTimeout("body_too_slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
 
 
 def too_large(most: int) -> TooLarge:

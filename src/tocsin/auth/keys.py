@@ -101,7 +101,7 @@ class Credentials:
     def remembered(self, key: str, secret: str, client_ip: str | None) -> Principal | None:
         """The caller, when this pair was verified before and still counts; the hot path's only cost."""
         known = self._known.get(self._memory_name(key, secret))
-        if known is None or time.monotonic() > self._trusted_until:
+        if known is None or not self.trusted:
             return None
         _check_use(known.expires_at, known.allowed_ips, client_ip)
         return known.principal
@@ -157,6 +157,11 @@ class Credentials:
     def trust(self) -> None:
         """Say that all revocations up to now were seen; what is remembered counts for one second more."""
         self._trusted_until = time.monotonic() + _TRUST_SECONDS
+
+    @property
+    def trusted(self) -> bool:
+        """Whether what this process remembers of keys and projects still counts; if not, read it again."""
+        return time.monotonic() <= self._trusted_until
 
     def _forget(self, gone: Any) -> None:
         for name in [name for name, known in self._known.items() if gone(known)]:

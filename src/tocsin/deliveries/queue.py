@@ -24,7 +24,8 @@ class NewDelivery:
 
 
 _ENQUEUE = """
-INSERT INTO tocsin.deliveries (project_id, env, id, notification_id, user_id, channel, rank, state, sent_at, finished_at)
+INSERT INTO tocsin.deliveries
+    (project_id, env, id, notification_id, user_id, channel, rank, state, sent_at, finished_at)
 SELECT $1, $2, d.id, d.notification_id, d.user_id, d.channel, d.rank,
     CASE WHEN d.instant THEN 'sent' ELSE 'queued' END,
     CASE WHEN d.instant THEN now() END, CASE WHEN d.instant THEN now() END

@@ -4,13 +4,14 @@ Written against ASGI itself and decoded straight from bytes, because this is the
 its OpenAPI part stands in ``documented.py``. Order of work: credential, permission, size, shape, store.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
 import msgspec
 
-from tocsin.auth.guard import Gate, check_content_type, read_user, too_large
+from tocsin.auth.guard import BODY_SECONDS, Gate, check_content_type, read_user, too_large, too_slow
 from tocsin.auth.principal import Principal
 from tocsin.events.shape import Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
@@ -128,13 +129,17 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> byt
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
         raise too_large(most)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise too_large(most)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            while message.get("more_body", False):
+                message = await receive()
+                body += message.get("body", b"")
+                if len(body) > most:
+                    raise too_large(most)
+    except TimeoutError:
+        raise too_slow() from None
     return body
 
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -45,6 +45,8 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     events: list[msgspec.Raw]
 
 
+Shape = TypeVar("Shape")
+
 _event = msgspec.json.Decoder(Event)
 _batch = msgspec.json.Decoder(_Batch)
 
@@ -77,7 +79,7 @@ def _read_item(raw: bytes) -> Event | Problem:
         return problem
 
 
-def _decoded(decoder: Any, body: bytes) -> Any:
+def _decoded(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
     if not body:
         raise BadRequest("empty_body", "The request has no body; send a JSON object.")
     try:

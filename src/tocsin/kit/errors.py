@@ -80,6 +80,10 @@ class MethodNotAllowed(Problem):
     status, title = 405, "Method not allowed"
 
 
+class RequestTimeout(Problem):
+    status, title = 408, "Request timeout"
+
+
 class Conflict(Problem):
     status, title = 409, "Conflict"
 
@@ -97,6 +101,10 @@ class Invalid(Problem):
 
     def __init__(self, errors: list[FieldError], code: str = "invalid", detail: str | None = None) -> None:
         super().__init__(code, detail or errors[0].detail, errors=errors)
+
+
+class HeadersTooLarge(Problem):
+    status, title = 431, "Request header fields too large"
 
 
 class TooManyRequests(Problem):

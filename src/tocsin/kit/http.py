@@ -290,7 +290,7 @@ class Door:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; calls under way end as Unreachable."""
+        """Close every connection; calls under way end as Unreachable, later ones are a mistake of ours."""
         await self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -31,9 +31,7 @@ async def migrate(installer_url: str, roles: Roles, master_key: MasterKey) -> st
     engine = create_async_engine(make_url(installer_url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.connect() as session:
-            await session.run_sync(_upgrade, roles)
-            revision = await session.exec_driver_sql("SELECT version_num FROM tocsin.alembic_version")
-            return str(revision.scalar_one())
+            return await session.run_sync(_upgrade, roles)
     finally:
         await engine.dispose()
 
@@ -44,7 +42,7 @@ def folder() -> Path:
     return inside if inside.is_dir() else Path(tocsin.__file__).parents[2] / "migrations"
 
 
-def _upgrade(connection: Connection, roles: Roles) -> None:
+def _upgrade(connection: Connection, roles: Roles) -> str:
     config = Config()
     config.set_main_option("script_location", str(folder()))
     config.attributes["connection"] = connection
@@ -55,8 +53,11 @@ def _upgrade(connection: Connection, roles: Roles) -> None:
     connection.exec_driver_sql("SET lock_timeout = '2s'")
     connection.commit()
     command.upgrade(config, "head")
+    # Still as the owner: an installer that is no superuser does not inherit its rights.
+    revision = str(connection.exec_driver_sql("SELECT version_num FROM tocsin.alembic_version").scalar_one())
     connection.exec_driver_sql("RESET ROLE")
     connection.commit()
+    return revision
 
 
 def as_owner(sql: str) -> None:

@@ -59,6 +59,10 @@ class Hub:
         self.limits = limits or Limits()
         self.clock = clock
         self.draining = False
+        self.on_occupied: Callable[[str, str], None] | None = None
+        """Called with app id and channel when the first socket joins a channel, within that socket's turn."""
+        self.on_vacated: Callable[[str, str], None] | None = None
+        """Called with app id and channel when the last one has left."""
         self._apps: dict[str, _App] = {}
         self._wheel = ActivityWheel()
 
@@ -107,6 +111,8 @@ class Hub:
         channel = app.channels.get(name)
         if channel is None:
             channel = app.channels[name] = Channel(name)
+            if self.on_occupied:
+                self.on_occupied(client.app_id, name)
         arrived = False
         if name not in client.channels:
             client.channels[channel.name] = member.user_id if member else None
@@ -162,6 +168,11 @@ class Hub:
         """End every socket a user is signed in on, for good; how many those were."""
         return self._close_all(self._signed_in(app_id, user_id), protocol.UNAUTHORIZED)
 
+    def close_channel(self, app_id: str, name: str) -> int:
+        """End every socket on a channel, because nobody may hear it any more; how many those were."""
+        channel = self._channel(app_id, name)
+        return self._close_all(channel.clients, protocol.UNAUTHORIZED) if channel else 0
+
     def close_key(self, key: str) -> int:
         """End every socket that a public key opened, because the key was revoked; how many those were."""
         opened = [client for client in self._clients() if client.key == key]
@@ -201,6 +212,10 @@ class Hub:
             else:
                 self.close(client, protocol.NO_PONG)
 
+    def is_empty(self, app_id: str) -> bool:
+        """Whether an app has no socket here."""
+        return app_id not in self._apps
+
     def stats(self, app_id: str) -> Stats:
         app = self._apps.get(app_id)
         if app is None:
@@ -231,6 +246,8 @@ class Hub:
         gone = channel.leave(client, user_id)
         if not channel.clients:
             del app.channels[name]
+            if self.on_vacated:
+                self.on_vacated(client.app_id, name)
         elif gone and user_id is not None:
             _fan_out(channel.clients, protocol.member_removed(name, user_id))
 

@@ -49,14 +49,20 @@ every signed request, so it should remember; raises ``kit.errors.Unavailable`` w
 
 Publish = Callable[[Published], Awaitable[None]]
 
+Attend = Callable[[App], Awaitable[None]]
+"""Called before a socket of an app is let in, so that whatever is sent to the app from then on arrives."""
+
 
 class RealtimeServer:
     """Speaks the protocol over any ``Link``; counts in ``malformed`` the messages that were not messages."""
 
-    def __init__(self, hub: Hub, find_app: FindApp, publish: Publish | None = None) -> None:
+    def __init__(
+        self, hub: Hub, find_app: FindApp, publish: Publish | None = None, attend: Attend | None = None
+    ) -> None:
         self.hub = hub
         self.malformed = 0
         self._find_app = find_app
+        self._attend = attend
         self._publish = publish
 
     async def admit(self, link: Link, target: str) -> Client | None:
@@ -80,6 +86,11 @@ class RealtimeServer:
         found = await self._usable_app(key)
         if not isinstance(found, App):
             return found
+        if self._attend:
+            await self._attend(found)
+            found = await self._usable_app(key)  # the key may have been revoked while we waited
+            if not isinstance(found, App):
+                return found
         return self.hub.connect(found.app_id, key, link, found.max_connections)
 
     async def receive(self, client: Client, text: bytes) -> None:

@@ -40,7 +40,7 @@ from tocsin.rules.lookup import (
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
-LEASE_SECONDS = 60
+GIVE_BACK_SECONDS = 1.0
 MAX_RECIPIENTS = 10_000
 STRIKES_SUSPEND = 5
 
@@ -79,10 +79,11 @@ class _Decided:
 class MatchStage:
     """Turns waiting events into notifications; one per worker process."""
 
-    def __init__(self, db: Database, broker: Broker, evaluator: Evaluator) -> None:
+    def __init__(self, db: Database, broker: Broker, evaluator: Evaluator, lease_seconds: int) -> None:
         self._db = db
         self._broker = broker
         self._evaluator = evaluator
+        self._lease_seconds = lease_seconds
         self._after = NOBODY
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
 
@@ -110,7 +111,7 @@ class MatchStage:
                 self._after,
                 MOST_PROJECTS,
                 MOST_EACH,
-                LEASE_SECONDS,
+                self._lease_seconds,
                 token,
             )
         if not rows and self._after != NOBODY:
@@ -120,12 +121,31 @@ class MatchStage:
         return list(rows)
 
     async def _match_safely(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
-        """A batch that fails leaves its lease to run out; the others go on."""
+        """A batch that fails is given back; the others go on."""
         try:
             with MATCH_SECONDS.time():
                 await self._match(project_id, env, ids, token)
         except Exception:
             log.exception("matching failed", project=str(project_id), env=env, events=len(ids))
+            await self._give_back(project_id, env, ids, token)
+
+    async def _give_back(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        """Return a batch as if it had not been claimed: the fault was not a death, so it is no step towards poison.
+
+        The database may be the very thing that failed; then the lease runs out instead.
+        """
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        try:
+            async with self._db.unit(project_id, env) as connection:
+                await connection.execute(
+                    "UPDATE tocsin.events SET state = 'received', claims = claims - 1, lease_token = NULL,"
+                    " lease_until = NULL WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
+                    project_id,
+                    ids,
+                    token,
+                )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            log.warning("batch not given back", project=str(project_id), error=str(error)[:200])
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
         async with self._db.unit(project_id, env) as connection:

@@ -1,0 +1,144 @@
+"""Recording what an attempt brought: the next state, the attempt's row, and when to try again (D2)."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from tocsin.channels.contract import BadCredentials, Channel, Receipt, Rejected, SendFailure, Unavailable
+from tocsin.deliveries.queue import RETRY_RANK
+from tocsin.kit.db import as_json
+
+JITTER = (0.8, 1.2)
+MOST_RETRY_AFTER_SECONDS = 24 * 3600
+KEPT_TEXT = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one delivery in one attempt. ``outcome`` is None where nothing was attempted."""
+
+    delivery_id: UUID
+    lease_token: UUID
+    number: int
+    state: str
+    outcome: str | None
+    rank: int
+    due_at: datetime | None = None
+    error: str | None = None
+    status: int | None = None
+    answer: str | None = None
+    provider_message_id: str | None = None
+    address: str | None = None
+    connection_project: UUID | None = None
+    connection_id: UUID | None = None
+    connection_reason: str | None = None
+    captured: dict[str, Any] | None = None
+    started_at: datetime | None = None
+    duration_ms: int = 0
+
+
+def judged(outcome: Receipt | SendFailure, channel: Channel[Any, Any], attempt: int) -> dict[str, Any]:
+    """The part of a result that follows from the provider's answer."""
+    if isinstance(outcome, Receipt):
+        return {
+            "state": "delivered" if outcome.delivered else "sent",
+            "outcome": "ok",
+            "status": outcome.status,
+            "answer": outcome.answer[:KEPT_TEXT] or None,
+            "provider_message_id": outcome.provider_message_id,
+        }
+    told: dict[str, Any] = {
+        "error": outcome.reason[:KEPT_TEXT],
+        "status": outcome.status,
+        "answer": outcome.answer[:KEPT_TEXT] or None,
+    }
+    if isinstance(outcome, Rejected):
+        return {**told, "state": "failed", "outcome": "permanent"}
+    kind = "credentials" if isinstance(outcome, BadCredentials) else "temporary"
+    asked = outcome.retry_after if isinstance(outcome, Unavailable) else None
+    due_at = retry_at(channel.retries, attempt, asked)
+    return {**told, "state": "failed" if due_at is None else "queued", "outcome": kind, "due_at": due_at}
+
+
+def retry_at(schedule: Sequence[int], attempt: int, asked: float | None) -> datetime | None:
+    """When attempt ``attempt + 1`` is due: the schedule with jitter, or later if the provider asked; None: given up."""
+    if attempt >= len(schedule):
+        return None
+    seconds = schedule[attempt] * random.uniform(*JITTER)
+    if asked is not None:
+        seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+_UPDATE = """
+UPDATE tocsin.deliveries d SET
+    state = r.state, ready = false, rank = r.rank, due_at = coalesce(r.due_at, d.due_at), crashes = 0,
+    attempts = CASE WHEN r.tried THEN r.number ELSE d.attempts END,
+    lease_token = NULL, lease_until = NULL, last_error = r.error, address = coalesce(r.address, d.address),
+    provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
+    connection_project = r.connection_project, connection_id = r.connection_id,
+    connection_reason = coalesce(r.connection_reason, d.connection_reason),
+    captured = r.captured::json,
+    sent_at = CASE WHEN r.state IN ('sent', 'delivered') THEN coalesce(d.sent_at, clock_timestamp()) ELSE d.sent_at END,
+    delivered_at = CASE WHEN r.state = 'delivered' THEN clock_timestamp() ELSE d.delivered_at END,
+    finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE clock_timestamp() END
+FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::bool[], $7::smallint[], $8::timestamptz[], $9::text[],
+    $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::text[])
+    AS r (id, token, number, state, tried, rank, due_at, error, address, provider_message_id, connection_project,
+        connection_id, connection_reason, captured)
+WHERE d.project_id = $1 AND d.id = r.id AND d.lease_token = r.token
+RETURNING d.id
+"""
+_ATTEMPTS = """
+INSERT INTO tocsin.attempts (project_id, env, delivery_id, number, connection_id, outcome, status, answer, error,
+    started_at, duration_ms, next_due_at)
+SELECT $1, $2, a.* FROM unnest($3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::int[], $8::text[], $9::text[],
+    $10::timestamptz[], $11::int[], $12::timestamptz[]) AS a
+ON CONFLICT DO NOTHING
+"""
+
+
+async def record(connection: asyncpg.Connection, project_id: UUID, env: str, results: Sequence[Result]) -> set[UUID]:
+    """Write results of one project; the deliveries that were still ours. A lost lease changes nothing."""
+    rows = await connection.fetch(
+        _UPDATE,
+        project_id,
+        [r.delivery_id for r in results],
+        [r.lease_token for r in results],
+        [r.number for r in results],
+        [r.state for r in results],
+        [r.outcome is not None for r in results],
+        [r.rank % RETRY_RANK + RETRY_RANK if r.state == "queued" else r.rank for r in results],
+        [r.due_at for r in results],
+        [r.error for r in results],
+        [r.address for r in results],
+        [r.provider_message_id for r in results],
+        [r.connection_project for r in results],
+        [r.connection_id for r in results],
+        [r.connection_reason for r in results],
+        [as_json(r.captured) for r in results],
+    )
+    ours = {row["id"] for row in rows}
+    tried = [r for r in results if r.outcome is not None and r.delivery_id in ours]
+    if tried:
+        await connection.execute(
+            _ATTEMPTS,
+            project_id,
+            env,
+            [r.delivery_id for r in tried],
+            [r.number for r in tried],
+            [r.connection_id for r in tried],
+            [r.outcome for r in tried],
+            [r.status for r in tried],
+            [r.answer for r in tried],
+            [r.error for r in tried],
+            [r.started_at for r in tried],
+            [r.duration_ms for r in tried],
+            [r.due_at for r in tried],
+        )
+    return ours

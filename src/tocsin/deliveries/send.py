@@ -1,0 +1,281 @@
+"""The stage that sends: claim fairly, choose the connection, send, record (D1-D4).
+
+At most ``slots`` deliveries are in flight in a process, a quarter of them of one project and eight of one
+connection, and no more is claimed than there are free slots: a project whose endpoint hangs fills its own
+share and nobody else's. Results of one claim are recorded in groups, as soon as none is being recorded.
+"""
+
+import asyncio
+import time
+from collections import Counter as Count
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
+from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.deliveries.load import Outgoing, load
+from tocsin.deliveries.record import Result, judged, record, retry_at
+from tocsin.kit.db import Database, Env
+from tocsin.kit.http import Door
+
+SENDING_SHARE = 0.75
+"""Of its lease an attempt may take so much; the rest is for recording it."""
+RECORD_AGAIN_SECONDS = 0.5
+MOST_PROJECTS = 32
+PROJECT_SHARE = 4
+PER_CONNECTION = 8
+
+ATTEMPTS = Counter("tocsin_deliveries_total", "Deliveries by the state after an attempt.", ["state"])
+SEND_SECONDS = Histogram("tocsin_send_seconds", "From attempt to the provider's answer.", ["channel"])
+IN_FLIGHT = Gauge("tocsin_deliveries_in_flight", "Deliveries being sent by this process.")
+
+log = structlog.get_logger(__name__)
+
+NOBODY = UUID(int=0)
+
+Batch = tuple[UUID, Env]
+"""Project and environment: what is read and recorded together."""
+
+
+class SendStage:
+    """Sends waiting deliveries; one per worker process."""
+
+    def __init__(
+        self, db: Database, door: Door, choice: Choice, slots: int, lease_seconds: int, freed: Callable[[], None]
+    ) -> None:
+        """``freed`` is called when there is room again for work that had to be left."""
+        self._db = db
+        self._door = door
+        self._choice = choice
+        self._slots = slots
+        self._lease_seconds = lease_seconds
+        self._send_limit = lease_seconds * SENDING_SHARE
+        self._most_each = max(2, slots // PROJECT_SHARE)
+        self._after = NOBODY
+        self._in_flight: Count[UUID] = Count()
+        self._sends: set[asyncio.Task[None]] = set()
+        self._turns: defaultdict[UUID, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_CONNECTION))
+        self._results: defaultdict[Batch, list[Result]] = defaultdict(list)
+        self._recording: asyncio.Task[None] | None = None
+        self._freed = freed
+        self._left_some = False
+
+    async def run_once(self) -> bool:
+        """Claim as much as there is room for and begin to send it; False when nothing could be claimed."""
+        free = self._slots - self._in_flight.total()
+        self._left_some = free <= 0 or any(count >= self._most_each for count in self._in_flight.values())
+        if free <= 0:
+            return False
+        token = uuid4()
+        claimed = await self._claim(free, token)
+        if not claimed:
+            return False
+        batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
+        for row in claimed:
+            batches[row["project_id"], row["env"]].append(row["id"])
+        for (project_id, env), ids in batches.items():
+            self._in_flight[project_id] += len(ids)
+            self._begin(self._send_batch((project_id, env), ids, token))
+        IN_FLIGHT.set(self._in_flight.total())
+        return True
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being sent or recorded."""
+        return bool(self._sends) or self._recording is not None
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is in flight come to its end; what does not is claimed again after its lease."""
+        async with asyncio.timeout(seconds):
+            while self.busy:
+                await asyncio.wait([*self._sends, *filter(None, [self._recording])])
+
+    async def _claim(self, free: int, token: UUID) -> list[asyncpg.Record]:
+        """Deliveries of the next projects in turn, none of those whose share is full."""
+        busy = [(project_id, self._most_each - count) for project_id, count in self._in_flight.items() if count]
+        async with self._db.hot.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = off")
+            rows = await connection.fetch(
+                "SELECT project_id, env, id FROM tocsin.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8)",
+                self._after,
+                MOST_PROJECTS,
+                self._most_each,
+                free,
+                self._lease_seconds,
+                token,
+                [project_id for project_id, _ in busy],
+                [max(room, 0) for _, room in busy],
+            )
+        if not rows and self._after != NOBODY:
+            self._after = NOBODY
+            return await self._claim(free, token)
+        self._after = max((row["project_id"] for row in rows), default=NOBODY)
+        return list(rows)
+
+    async def _send_batch(self, batch: Batch, ids: list[UUID], token: UUID) -> None:
+        """Read a batch and send each of it; what could not even be read waits for its lease to run out."""
+        project_id, env = batch
+        try:
+            async with self._db.unit(project_id, env) as connection:
+                outgoing = await load(connection, self._choice, project_id, env, ids, token)
+        except Exception:
+            log.exception("deliveries not loaded", project=str(project_id), deliveries=len(ids))
+            self._free(project_id, len(ids))
+            return
+        self._free(project_id, len(ids) - len(outgoing))
+        for each in outgoing:
+            self._begin(self._send_safely(batch, each))
+
+    async def _send_safely(self, batch: Batch, outgoing: Outgoing) -> None:
+        try:
+            result = await self._attempt(batch, outgoing)
+        except Exception:
+            log.exception("send failed", project=str(batch[0]), delivery=str(outgoing.id))
+            self._free(batch[0], 1)
+            return
+        self._results[batch].append(result)
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record_groups())
+
+    async def _attempt(self, batch: Batch, outgoing: Outgoing) -> Result:
+        _, env = batch
+        if outgoing.refusal is not None or outgoing.message is None:
+            return _untried(outgoing, "suppressed", outgoing.refusal or "nothing to send")
+        if env == "test":
+            return _captured(outgoing)
+        if isinstance(outgoing.route, NoRoute):
+            return _no_route(outgoing, outgoing.route)
+        return await self._send(batch, outgoing, outgoing.route)
+
+    async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
+        """One attempt at the provider, within its connection's turn and the lease."""
+        assert outgoing.message is not None
+        project_id, env = batch
+        async with self._turns[route.id or NOBODY]:
+            started_at, began = datetime.now(UTC), time.perf_counter()
+            try:
+                async with asyncio.timeout(self._send_limit):
+                    outcome: Any = await route.channel.send(
+                        outgoing.message, outgoing.address, route.settings, route.credentials, self._door
+                    )
+            except SendFailure as failure:
+                outcome = failure
+            except TimeoutError:
+                outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
+            seconds = time.perf_counter() - began
+        SEND_SECONDS.labels(route.channel.channel).observe(seconds)
+        if isinstance(outcome, BadCredentials) and route.id is not None:
+            async with self._db.unit(project_id, env) as connection:
+                await mark_error(connection, project_id, route.id, outcome.reason)
+        return Result(
+            delivery_id=outgoing.id,
+            lease_token=outgoing.lease_token,
+            number=outgoing.attempt,
+            rank=outgoing.rank,
+            address=outgoing.address,
+            connection_project=route.connection_project,
+            connection_id=route.id,
+            connection_reason=route.reason,
+            started_at=started_at,
+            duration_ms=round(seconds * 1000),
+            **judged(outcome, route.channel, outgoing.attempt),
+        )
+
+    async def _record_groups(self) -> None:
+        """Record what has come in, project by project, until nothing more has."""
+        try:
+            while self._results:
+                batch = next(iter(self._results))
+                results = self._results.pop(batch)
+                await self._record(batch, results)
+        finally:
+            self._recording = None
+
+    async def _record(self, batch: Batch, results: list[Result]) -> None:
+        """Record, and go on trying while the lease lasts: what was sent but not recorded is sent again."""
+        project_id, env = batch
+        give_up_at = time.monotonic() + (1 - SENDING_SHARE) * self._lease_seconds
+        try:
+            while True:
+                try:
+                    async with self._db.unit(project_id, env) as connection:
+                        await record(connection, project_id, env, results)
+                    break
+                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                    log.warning("attempts not recorded", project=str(project_id), error=str(error)[:200])
+                    if time.monotonic() > give_up_at:
+                        return
+                    await asyncio.sleep(RECORD_AGAIN_SECONDS)
+            for result in results:
+                ATTEMPTS.labels(result.state).inc()
+        finally:
+            self._free(project_id, len(results))
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._sends.add(task)
+        task.add_done_callback(self._sends.discard)
+
+    def _free(self, project_id: UUID, count: int) -> None:
+        self._in_flight[project_id] -= count
+        if self._in_flight[project_id] <= 0:
+            del self._in_flight[project_id]
+        IN_FLIGHT.set(self._in_flight.total())
+        if self._left_some:
+            self._freed()
+
+
+def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
+    return Result(outgoing.id, outgoing.lease_token, outgoing.attempt, state, None, outgoing.rank, error=reason)
+
+
+def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
+    """Without a connection nothing is attempted; where one may be mended, the delivery waits as after a failure."""
+    if not route.waits:
+        return _untried(outgoing, "failed", route.reason)
+    due_at = retry_at(WAITING_FOR_CONNECTION, outgoing.attempt, None)
+    now = datetime.now(UTC)
+    return Result(
+        outgoing.id,
+        outgoing.lease_token,
+        outgoing.attempt,
+        "failed" if due_at is None else "queued",
+        "credentials",
+        outgoing.rank,
+        due_at=due_at,
+        error=route.reason,
+        started_at=now,
+    )
+
+
+# Somebody has to mend the connection, which takes hours rather than seconds: 8 looks within a day.
+WAITING_FOR_CONNECTION = (0, 60, 300, 900, 3_600, 10_800, 21_600, 43_200)
+
+
+def _captured(outgoing: Outgoing) -> Result:
+    """The sandbox: everything up to here ran, nothing leaves, and the message can be read back."""
+    message = outgoing.message
+    assert message is not None
+    return Result(
+        outgoing.id,
+        outgoing.lease_token,
+        outgoing.attempt,
+        "captured",
+        "captured",
+        outgoing.rank,
+        address=outgoing.address,
+        captured={
+            "title": message.title,
+            "message": message.message,
+            "address": outgoing.address,
+            "action": {"url": message.action.url, "label": message.action.label} if message.action else None,
+        },
+        started_at=datetime.now(UTC),
+    )

@@ -1,0 +1,150 @@
+"""Notifications over HTTP: one's own feed, the project's list, acknowledgement, counts."""
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from sqlalchemy import select, text
+
+from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.kit.broker import Broker
+from tocsin.kit.errors import NotFound
+from tocsin.kit.pagination import Page, Paging, page
+from tocsin.kit.schema import PathId
+from tocsin.notifications.acknowledge import acknowledge
+from tocsin.notifications.models import Notification, NotificationRecipient
+from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Stats
+from tocsin.notifications.show import shown
+
+router = guarded_router(tags=["notifications"])
+
+
+@router.get("/notifications")
+@needs("notifications:read", own=True)
+async def list_notifications(
+    call: Called,
+    paging: Annotated[Paging, Depends()],
+    sinceSeq: Annotated[
+        int | None,
+        Query(ge=0, le=2**62, description="What your feed got after this number, oldest first: what a client missed."),
+    ] = None,
+    since: Annotated[PathId | None, Query(description="What came after this notification, oldest first.")] = None,
+    userId: Annotated[PathId | None, Query(description="One person's feed.")] = None,
+    acknowledged: bool | None = None,
+    priority: Priority | None = None,
+    ruleId: Annotated[PathId | None, Query()] = None,
+    eventId: Annotated[PathId | None, Query()] = None,
+) -> Page[NotificationAnswer]:
+    """People see their own feed; whoever may read all sees all, or one person's with `userId`."""
+    if call.own_only and userId not in (None, call.principal.user_id):
+        return Page[NotificationAnswer](items=[], nextCursor=None)
+    whose = call.principal.user_id if call.own_only or (sinceSeq is not None and userId is None) else userId
+    query = select(Notification)
+    if priority:
+        query = query.where(Notification.priority == priority)
+    if ruleId:
+        query = query.where(Notification.rule_id == ruleId)
+    if eventId:
+        query = query.where(Notification.event_id == eventId)
+    if acknowledged is not None:
+        query = query.where(Notification.acked_at.is_not(None) if acknowledged else Notification.acked_at.is_(None))
+    if since is not None:
+        query = query.where(Notification.id > since)
+        paging.newest_first = False
+    if whose is None:
+        found = await page(call.session, query, Notification.id, paging, call.gate.cursors, call.place, _same)
+        return Page[NotificationAnswer](items=await shown(call.session, found["items"]), nextCursor=found["nextCursor"])
+    mine = query.join(
+        NotificationRecipient,
+        (NotificationRecipient.project_id == Notification.project_id)
+        & (NotificationRecipient.notification_id == Notification.id),
+    ).where(NotificationRecipient.user_id == whose)
+    if sinceSeq is None:
+        found = await page(call.session, mine, Notification.id, paging, call.gate.cursors, call.place, _same)
+        items = await shown(call.session, found["items"], whose)
+        return Page[NotificationAnswer](items=items, nextCursor=found["nextCursor"])
+    if paging.cursor is not None:
+        sinceSeq = call.gate.cursors.open(call.place, paging.cursor).int
+    missed = mine.where(NotificationRecipient.feed_seq > sinceSeq).order_by(NotificationRecipient.feed_seq)
+    rows = list(await call.session.scalars(missed.limit(paging.limit + 1)))
+    items = await shown(call.session, rows[: paging.limit], whose)
+    last = items[-1].seq if len(rows) > paging.limit else None
+    cursor = call.gate.cursors.seal(call.place, UUID(int=last)) if last is not None else None
+    return Page[NotificationAnswer](items=items, nextCursor=cursor)
+
+
+@router.get("/notifications/stats")
+@needs("notifications:read")
+async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24) -> Stats:
+    """Counts of the last hours: how many were made, acknowledged, and what became of their deliveries."""
+    window = {"hours": hours}
+    counts = (await call.session.execute(_COUNTS, window)).one()
+    rows = (await call.session.execute(_STATES, window)).all()
+    by_state: dict[str, int] = {}
+    by_channel: dict[str, int] = {}
+    for row in rows:
+        by_state[row.state] = by_state.get(row.state, 0) + row.n
+        by_channel[row.channel] = by_channel.get(row.channel, 0) + row.n
+    return Stats(
+        hours=hours,
+        notifications=counts.made,
+        acknowledged=counts.acknowledged,
+        awaiting_acknowledgement=counts.awaiting,
+        deliveries=by_state,
+        deliveries_by_channel=by_channel,
+    )
+
+
+@router.get("/notifications/{notification_id}")
+@needs("notifications:read", own=True)
+async def read(call: Called, notification_id: PathId) -> NotificationAnswer:
+    return await _answer(call, notification_id)
+
+
+@router.put("/notifications/{notification_id}/acknowledge")
+@needs("notifications:acknowledge", own=True, while_suspended=True)
+async def acknowledge_notification(
+    request: Request, call: Called, notification_id: PathId, body: Acknowledge | None = None
+) -> NotificationAnswer:
+    """Say "mine". The first one stops everything that insists; saying it again changes nothing."""
+    await _find(call, notification_id)
+    broker = cast(Broker, request.app.state.broker)
+    await acknowledge(call, broker, notification_id, body.user_id if body else None)
+    return await _answer(call, notification_id)
+
+
+_COUNTS = text("""
+SELECT count(*) AS made, count(acked_at) AS acknowledged,
+    count(*) FILTER (WHERE require_ack AND acked_at IS NULL) AS awaiting
+FROM tocsin.notifications WHERE id >= tocsin.first_id_at(now() - make_interval(hours => :hours))
+""")
+_STATES = text("""
+SELECT CASE WHEN state = 'leased' THEN 'queued' ELSE state END AS state, channel, count(*) AS n
+FROM tocsin.deliveries WHERE id >= tocsin.first_id_at(now() - make_interval(hours => :hours))
+GROUP BY 1, 2
+""")
+
+
+async def _find(call: Call, notification_id: UUID) -> Notification:
+    found = (
+        await call.session.scalars(
+            select(Notification).where(Notification.id == notification_id).execution_options(populate_existing=True)
+        )
+    ).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+async def _answer(call: Call, notification_id: UUID) -> NotificationAnswer:
+    """One notification as the caller may see it; somebody else's looks absent to those confined to their own."""
+    notification = await _find(call, notification_id)
+    only = call.principal.user_id if call.own_only else None
+    (answer,) = await shown(call.session, [notification], only)
+    if call.own_only and not answer.recipients:
+        raise NotFound()
+    return answer
+
+
+def _same(notification: Notification) -> Notification:
+    return notification

@@ -1,0 +1,70 @@
+"""Shapes of notifications."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from tocsin.kit.schema import Answer, Body, Time
+
+Priority = Literal["critical", "high", "normal", "low"]
+
+
+class AcknowledgedBy(Answer):
+    """Somebody's "I have seen to it"; `userId` is null where a backend said it with its key."""
+
+    user_id: UUID | None
+    at: Time
+    via: str
+
+
+class RecipientAnswer(Answer):
+    user_id: UUID
+    seq: int = Field(description="The notification's number in this person's feed.")
+    reason: str
+    seen_at: Time | None
+    read_at: Time | None
+    acknowledged_at: Time | None
+
+
+class NotificationAnswer(Answer):
+    id: UUID
+    env: Literal["live", "test"]
+    event_id: UUID | None
+    event_type: str | None
+    client_event_id: str | None
+    rule_id: UUID | None
+    rule_version: int | None
+    title: str
+    message: str
+    action: dict[str, Any] | None
+    sound: str | None
+    priority: Priority
+    require_ack: bool
+    topic: str | None
+    created_at: Time
+    seq: int | None = Field(None, description="Its number in your own feed, where you ask for yourself.")
+    recipients: list[RecipientAnswer] = Field(description="200 at most; `recipientsTotal` counts them all.")
+    recipients_total: int
+    acknowledged_by: list[AcknowledgedBy]
+    delivered: int = Field(description="Deliveries that were sent or arrived.")
+    delivery_attempts: int
+    last_delivery_attempt: Time | None
+    delivery_error: str | None
+    delivered_at: Time | None
+    pusher_event_sent: bool = Field(description="Whether it was pushed to live sockets.")
+
+
+class Acknowledge(Body):
+    user_id: UUID | None = Field(None, strict=False, description="For whom a backend acknowledges.")
+
+
+class Stats(Answer):
+    """Counts of the last `hours` hours."""
+
+    hours: int
+    notifications: int
+    acknowledged: int
+    awaiting_acknowledgement: int
+    deliveries: dict[str, int] = Field(description="By state.")
+    deliveries_by_channel: dict[str, int]

@@ -1,0 +1,86 @@
+"""Notifications as an answer: recipients, acknowledgements, and what their deliveries add up to."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.notifications.models import Notification
+from tocsin.notifications.schemas import AcknowledgedBy, NotificationAnswer, RecipientAnswer
+
+MOST_RECIPIENTS_SHOWN = 200
+
+_RECIPIENTS = text("""
+SELECT * FROM (
+    SELECT r.*, count(*) OVER (PARTITION BY r.notification_id) AS total,
+        row_number() OVER (PARTITION BY r.notification_id ORDER BY r.acked_at NULLS LAST, r.user_id) AS nth
+    FROM tocsin.notification_recipients r
+    WHERE r.notification_id = ANY(:ids) AND (CAST(:only AS uuid) IS NULL OR r.user_id = :only)
+) AS ranked WHERE nth <= :most
+""")
+_SUMS = text("""
+SELECT notification_id,
+    count(*) FILTER (WHERE state IN ('sent', 'delivered', 'read')) AS delivered,
+    coalesce(sum(attempts), 0) AS attempts,
+    max(coalesce(sent_at, finished_at)) FILTER (WHERE attempts > 0 OR sent_at IS NOT NULL) AS last_attempt,
+    max(last_error) FILTER (WHERE state IN ('failed', 'queued', 'suppressed')) AS error,
+    min(coalesce(delivered_at, sent_at)) AS delivered_at,
+    bool_or(channel = 'realtime' AND state = 'sent') AS pushed
+FROM tocsin.deliveries WHERE notification_id = ANY(:ids) AND (CAST(:only AS uuid) IS NULL OR user_id = :only)
+GROUP BY notification_id
+""")
+
+
+async def shown(
+    session: AsyncSession, notifications: Sequence[Notification], only: UUID | None = None
+) -> list[NotificationAnswer]:
+    """Answers in two queries for any number of notifications. ``only`` confines them to one person's part."""
+    ids = [notification.id for notification in notifications]
+    if not ids:
+        return []
+    people: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in await session.execute(_RECIPIENTS, {"ids": ids, "only": only, "most": MOST_RECIPIENTS_SHOWN}):
+        people[row.notification_id].append(row)
+    sums = {row.notification_id: row for row in await session.execute(_SUMS, {"ids": ids, "only": only})}
+    return [_shown(n, people[n.id], sums.get(n.id), only) for n in notifications]
+
+
+def _shown(notification: Notification, people: list[Any], sums: Any, only: UUID | None) -> NotificationAnswer:
+    return NotificationAnswer(
+        **{
+            name: getattr(notification, name) for name in NotificationAnswer.model_fields if hasattr(Notification, name)
+        },
+        seq=people[0].feed_seq if only and people else None,
+        recipients=[
+            RecipientAnswer(
+                user_id=row.user_id,
+                seq=row.feed_seq,
+                reason=row.reason,
+                seen_at=row.seen_at,
+                read_at=row.read_at,
+                acknowledged_at=row.acked_at,
+            )
+            for row in people
+        ],
+        recipients_total=people[0].total if people else 0,
+        acknowledged_by=acknowledged_by(notification, people),
+        delivered=sums.delivered if sums else 0,
+        delivery_attempts=sums.attempts if sums else 0,
+        last_delivery_attempt=sums.last_attempt if sums else None,
+        delivery_error=sums.error if sums else None,
+        delivered_at=sums.delivered_at if sums else None,
+        pusher_event_sent=bool(sums and sums.pushed),
+    )
+
+
+def acknowledged_by(notification: Notification, people: Sequence[Any]) -> list[AcknowledgedBy]:
+    """Everybody who acknowledged, the first one first, recipients or not."""
+    found = [AcknowledgedBy(user_id=row.user_id, at=row.acked_at, via=row.acked_via) for row in people if row.acked_at]
+    if notification.acked_at is not None and notification.acked_by not in {one.user_id for one in found}:
+        found.append(
+            AcknowledgedBy(user_id=notification.acked_by, at=notification.acked_at, via=notification.acked_via or "api")
+        )
+    return sorted(found, key=lambda one: one.at)

@@ -1,0 +1,64 @@
+"""The ``data`` of what is published about notifications (W2), as JSON text.
+
+What is the same for every recipient is encoded once; ``with_seq`` adds the recipient's own place in their feed.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tocsin.kit.schema import iso
+
+
+def created(row: Any) -> str:
+    """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``."""
+    event = None
+    if row["event_id"] is not None:
+        event = {"id": row["event_id"], "type": row["event_type"], "clientEventId": row["client_event_id"]}
+    return _json(
+        {
+            "id": row["id"],
+            "title": row["title"],
+            "message": row["message"],
+            "sound": row["sound"],
+            "priority": row["priority"],
+            "action": msgspec.Raw(row["action"].encode()) if row["action"] is not None else None,
+            "requireAck": row["require_ack"],
+            "createdAt": iso(row["created_at"]),
+            "event": event,
+        }
+    )
+
+
+def acknowledged(row: Any) -> str:
+    """Who has acknowledged, recipients by time. Before them who did it first without being one of them: somebody
+    of the panel, or an API key, for which ``userId`` is null.
+    """
+    by = [{"userId": user, "at": iso(at), "via": via} for user, at, via in row["acknowledged"]]
+    if row["acked_at"] is not None and all(each["userId"] != row["acked_by"] for each in by):
+        by.insert(0, {"userId": row["acked_by"], "at": iso(row["acked_at"]), "via": row["acked_via"]})
+    return _json({"id": row["id"], "acknowledgedBy": by})
+
+
+def summary(row: Any) -> str:
+    """One line of the panel's live activity; ``recipients`` is their number."""
+    return _json(
+        {
+            "id": row["id"],
+            "ruleId": row["rule_id"],
+            "title": row["title"],
+            "priority": row["priority"],
+            "eventId": row["event_id"],
+            "eventType": row["event_type"],
+            "recipients": row["recipients"],
+            "createdAt": iso(row["created_at"]),
+        }
+    )
+
+
+def with_seq(data: str, seq: int) -> str:
+    return f'{data[:-1]},"seq":{seq}}}'
+
+
+def _json(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,119 @@
+"""Which app a public key opens, remembered for as long as it may be believed."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.auth.keys import Credentials, key_env
+from tocsin.kit.db import Database
+from tocsin.kit.errors import Unavailable
+from tocsin.kit.problems import is_away
+from tocsin.kit.vault import Vault
+from tocsin.projects.models import RealtimeApp
+from tocsin.realtime.server import App
+
+REMEMBERED = 50_000
+REMEMBERED_SECONDS = 60.0
+
+
+class _Known(NamedTuple):
+    app: App
+    until: float
+
+
+class Apps:
+    """The apps of this process. ``forget`` listens to revocations; while those are not read, nothing counts."""
+
+    def __init__(
+        self, db: Database, vault: Vault, credentials: Credentials, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._db = db
+        self._vault = vault
+        self._credentials = credentials
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._revocations = 0
+
+    async def find(self, key: str) -> App | None:
+        """The app of a key in use, else None; raises ``Unavailable`` when the database cannot say."""
+        known = self._known.get(key)
+        if known is not None and known.until > self._clock() and self._credentials.trusted:
+            self._known.move_to_end(key)
+            return known.app
+        if not key.startswith("pk_") or key_env(key) is None:
+            return None
+        try:
+            return await self._read(key)
+        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if is_away(error):
+                raise Unavailable("database_unavailable", "The database does not answer at the moment.", 2) from error
+            raise
+
+    def forget(self, project_id: UUID, kind: str, ref: str) -> None:
+        """Believe no longer what a revocation took back."""
+        self._revocations += 1
+        if kind == "public_key":
+            self._known.pop(ref, None)
+        elif kind == "project":
+            for key in [key for key, known in self._known.items() if known.app.project_id == project_id]:
+                del self._known[key]
+
+    async def _read(self, key: str) -> App | None:
+        """What was read while something was revoked may be from before, so it is read once more."""
+        for _ in range(3):
+            seen = self._revocations
+            row = await self._find(key)
+            app = await self._app(row) if row is not None else None
+            if seen == self._revocations:
+                if app is not None:
+                    self._keep(key, app, row.expires_at)
+                return app
+        raise Unavailable("busy", "Too much is being revoked at the moment; try again in a second.")
+
+    async def _find(self, key: str) -> Any:
+        async with self._db.unscoped() as session:
+            row = (await session.execute(text("SELECT * FROM tocsin.find_api_key(:key)"), {"key": key})).one_or_none()
+        if row is None or row.status != "active":
+            return None
+        return row if row.expires_at is None or row.expires_at > datetime.now(UTC) else None
+
+    async def _app(self, key: Any) -> App | None:
+        async with self._db.scope(key.project_id, key.env) as session:
+            row = (await session.scalars(select(RealtimeApp).where(RealtimeApp.env == key.env))).one_or_none()
+            if row is None:
+                return None
+            return App(
+                str(row.app_id),
+                key.project_id,
+                key.env,
+                await self._secrets(session, row),
+                enabled=key.project_status not in ("suspended", "cancelled"),
+            )
+
+    async def _secrets(self, session: AsyncSession, row: RealtimeApp) -> tuple[str, ...]:
+        """The current secret, and the previous one while both count."""
+        sealed = [("secret", row.secret)]
+        if row.previous_secret and row.previous_until and row.previous_until > datetime.now(UTC):
+            sealed.append(("previous_secret", row.previous_secret))
+        return tuple(
+            [
+                await self._vault.open(session, row.project_id, "realtime_apps", row.env, field, secret)
+                for field, secret in sealed
+            ]
+        )
+
+    def _keep(self, key: str, app: App, expires_at: datetime | None) -> None:
+        seconds = REMEMBERED_SECONDS
+        if expires_at is not None:
+            seconds = min(seconds, (expires_at - datetime.now(UTC)).total_seconds())
+        self._known[key] = _Known(app, self._clock() + seconds)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)

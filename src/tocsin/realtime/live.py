@@ -1,0 +1,218 @@
+"""From a signal of the worker to the sockets of this process (W2).
+
+A project's signals are heard while one of its sockets is here. They are worked on in order, several waiting
+ones in one read; the sockets of other projects do not wait for that. After a gap between processes everybody
+connected is sent what came into their feed beyond what they were sent last.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+from uuid import UUID
+
+import structlog
+
+from tocsin.kit.broker import Broker
+from tocsin.kit.db import Database, Env
+from tocsin.kit.problems import is_away
+from tocsin.realtime import announcement, reading
+from tocsin.realtime.hub import Hub
+from tocsin.realtime.relay import Relay
+from tocsin.realtime.room import USER_PREFIX, Room, user_channel
+from tocsin.realtime.server import App
+from tocsin.realtime.signal import Kind, Signal, channel_of, read_signal
+
+SWEEP_SECONDS = 10.0
+RETRY_SECONDS = 0.25
+PEOPLE_A_READ = 500
+FRAMES_A_TURN = 200
+"""Frames written before everybody else in this process has a turn."""
+
+log = structlog.get_logger(__name__)
+
+
+class Live:
+    """The rooms of one process, one per app with a socket. Takes over the hub's word of who joins and leaves."""
+
+    def __init__(self, db: Database, broker: Broker, hub: Hub, relay: Relay | None = None) -> None:
+        self._db = db
+        self._broker = broker
+        self._hub = hub
+        self._relay = relay
+        self._rooms: dict[str, Room] = {}
+        hub.on_occupied = self._occupied
+        hub.on_vacated = self._vacated
+
+    async def attend(self, app: App) -> None:
+        """Listen to an app's project; returns once everything signalled from now on will be heard."""
+        room = self._rooms.get(app.app_id)
+        if room is None:
+            room = self._rooms[app.app_id] = Room(app)
+            room.opening = asyncio.create_task(self._open(room), name=f"open room {app.app_id}")
+        assert room.opening is not None
+        await asyncio.shield(room.opening)
+
+    async def sweep_forever(self) -> None:
+        """Leave the projects whose last socket went, a while after it did, since most come back."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Close the rooms that were empty at the last sweep and still are."""
+        for app_id, room in list(self._rooms.items()):
+            empty = self._hub.is_empty(app_id)
+            if empty and room.was_empty:
+                await self._close(self._rooms.pop(app_id))
+            room.was_empty = empty
+
+    async def close(self) -> None:
+        while self._rooms:
+            await self._close(self._rooms.popitem()[1])
+
+    def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
+        """End the sockets of a public key, or of a person who was blocked or deleted."""
+        if kind == "public_key":
+            self._hub.close_key(ref)
+        elif kind == "user":
+            for app_id in [app_id for app_id, room in self._rooms.items() if room.app.project_id == project_id]:
+                self._hub.close_channel(app_id, f"{USER_PREFIX}{ref}")
+                self._hub.terminate_user(app_id, ref)
+
+    async def _open(self, room: Room) -> None:
+        app = room.app
+        signals = channel_of(app.project_id, app.env)
+        heard, missed = partial(self._heard, room), partial(self._missed, room)
+        room.subscriptions.append(await self._broker.subscribe(signals, heard, missed))
+        if self._relay:
+            events = self._relay.channel_of(app.project_id, app.env)
+            room.subscriptions.append(await self._broker.subscribe(events, partial(self._relay.heard, app.app_id)))
+
+    async def _close(self, room: Room) -> None:
+        for task in (room.opening, room.worker):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        for subscription in room.subscriptions:
+            await self._broker.unsubscribe(subscription)
+
+    def _occupied(self, app_id: str, channel: str) -> None:
+        if room := self._rooms.get(app_id):
+            room.occupied(channel)
+            self._work_on(room)
+
+    def _vacated(self, app_id: str, channel: str) -> None:
+        if room := self._rooms.get(app_id):
+            room.vacated(channel)
+
+    def _heard(self, room: Room, message: bytes) -> None:
+        if room.people or self._panel_listens(room):
+            room.add(read_signal(message))
+            self._work_on(room)
+
+    def _missed(self, room: Room) -> None:
+        room.missed = True
+        self._work_on(room)
+
+    def _work_on(self, room: Room) -> None:
+        if room.worker is None and room.waits:
+            room.worker = asyncio.create_task(self._work(room), name=f"room {room.app.app_id}")
+
+    async def _work(self, room: Room) -> None:
+        """Read and tell until nothing waits. While the database is away, try again and catch up afterwards."""
+        while room.waits:
+            try:
+                await self._catch_up(room)
+                await self._tell(room)
+                await self._learn(room)
+            except Exception as error:  # one bad turn must not silence the room for good
+                if is_away(error):
+                    room.missed = True
+                else:
+                    log.error("live signals were not told", project=str(room.app.project_id), exc_info=error)
+                    room.drop()
+                await asyncio.sleep(RETRY_SECONDS)
+        room.caught_up.clear()
+        room.worker = None
+
+    async def _catch_up(self, room: Room) -> None:
+        """Send everybody what is newer than the last they were sent."""
+        if not room.missed:
+            return
+        room.missed = False
+        known = room.known()
+        for start in range(0, len(known), PEOPLE_A_READ):
+            async with self._db.unit(room.app.project_id, _env(room)) as connection:
+                rows = await reading.newer(
+                    connection, room.app.project_id, room.app.env, known[start : start + PEOPLE_A_READ]
+                )
+            for row in rows:
+                self._send(room, "created", row["user_id"], announcement.created(row), row["feed_seq"])
+                room.caught_up.add((row["user_id"], row["feed_seq"]))
+
+    async def _tell(self, room: Room) -> None:
+        """Read what the waiting signals are about, and send it."""
+        signals = room.next_signals()
+        if not signals:
+            return
+        acknowledged = _ids(signals, "acknowledged")
+        async with self._db.unit(room.app.project_id, _env(room)) as connection:
+            rows = await reading.notifications(
+                connection,
+                room.app.project_id,
+                _ids(signals),
+                people=list(room.people),
+                counted=self._panel_listens(room),
+                acknowledged=acknowledged,
+            )
+        room.done(signals)
+        found = {row["id"]: row for row in rows}
+        for signal in signals:
+            for row in [found[id_] for id_ in signal.ids if id_ in found]:
+                await self._tell_of(room, signal.kind, row)
+
+    async def _tell_of(self, room: Room, kind: Kind, row: Any) -> None:
+        if kind == "created" and row["recipients"] is not None:
+            self._broadcast(room, room.panel_channel, kind, announcement.summary(row))
+        data = announcement.acknowledged(row) if kind == "acknowledged" else announcement.created(row)
+        people = zip(row["people"] or (), row["seqs"] or (), strict=True)
+        for number, (person, seq) in enumerate(people, start=1):
+            if kind == "created" and (person, seq) in room.caught_up:
+                continue
+            self._send(room, kind, person, data, seq)
+            if number % FRAMES_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _learn(self, room: Room) -> None:
+        """Note how far the feeds of those who arrived have counted; what is there already, they ask for."""
+        arrived = list(room.arrived)[:PEOPLE_A_READ]
+        if not arrived:
+            return
+        async with self._db.unit(room.app.project_id, _env(room)) as connection:
+            ends = await reading.feed_ends(connection, room.app.project_id, room.app.env, arrived)
+        room.learn(arrived, ends)
+
+    def _send(self, room: Room, kind: Kind, person: UUID, data: str, seq: int) -> None:
+        if person not in room.people:
+            return
+        self._broadcast(room, user_channel(person), kind, announcement.with_seq(data, seq))
+        if kind == "created":
+            room.sent(person, seq)
+
+    def _broadcast(self, room: Room, channel: str, kind: Kind, data: str) -> None:
+        self._hub.broadcast(room.app.app_id, channel, f"notification.{kind}", data)
+
+    def _panel_listens(self, room: Room) -> bool:
+        return self._hub.occupancy(room.app.app_id, room.panel_channel) is not None
+
+
+def _ids(signals: Iterable[Signal], kind: Kind | None = None) -> Sequence[UUID]:
+    """Every id once, in order; of one kind, or of all."""
+    return list(dict.fromkeys(id_ for signal in signals if kind in (None, signal.kind) for id_ in signal.ids))
+
+
+def _env(room: Room) -> Env:
+    return cast(Env, room.app.env)

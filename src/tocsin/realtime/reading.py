@@ -1,0 +1,83 @@
+"""What signals are about: notifications and their connected recipients, one row per notification.
+
+Every function works inside the caller's scope, which decides project and environment.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+MOST_LISTED = 200
+"""Connected people up to whom the database is told who they are; beyond, the list costs more than it saves."""
+
+MOST_MISSED = 100
+"""Notifications one person is sent after a gap; who missed more finds a hole in ``seq`` and asks for the rest."""
+
+_NOTIFICATIONS = """
+SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.priority, n.action, n.require_ack, n.created_at,
+    n.event_id, n.event_type, n.client_event_id, heard.people, heard.seqs,
+    CASE WHEN $3 THEN (SELECT count(*) FROM tocsin.notification_recipients c
+        WHERE c.project_id = $1 AND c.notification_id = n.id) END AS recipients,
+    CASE WHEN n.id = ANY($4) THEN ARRAY(
+        SELECT ROW(a.user_id, a.acked_at, a.acked_via) FROM tocsin.notification_recipients a
+        WHERE a.project_id = $1 AND a.notification_id = n.id AND a.acked_at IS NOT NULL
+        ORDER BY a.acked_at, a.user_id LIMIT 100) END AS acknowledged,
+    n.acked_by, n.acked_at, n.acked_via
+FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, position)
+JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = asked.id
+CROSS JOIN LATERAL (
+    SELECT array_agg(r.user_id) AS people, array_agg(r.feed_seq) AS seqs
+    FROM tocsin.notification_recipients r WHERE r.project_id = $1 AND r.notification_id = n.id{listed}) heard
+ORDER BY asked.position
+"""
+_TO_EVERYBODY = _NOTIFICATIONS.format(listed="")
+_TO_LISTED = _NOTIFICATIONS.format(listed=" AND r.user_id = ANY($5)")
+
+_NEWER = """
+SELECT n.id, n.title, n.message, n.sound, n.priority, n.action, n.require_ack, n.created_at,
+    n.event_id, n.event_type, n.client_event_id, newer.user_id, newer.feed_seq
+FROM unnest($3::uuid[], $4::bigint[]) AS heard (user_id, seq)
+CROSS JOIN LATERAL (
+    SELECT r.user_id, r.notification_id, r.feed_seq FROM tocsin.notification_recipients r
+    WHERE r.project_id = $1 AND r.env = $2 AND r.user_id = heard.user_id AND r.feed_seq > heard.seq
+    ORDER BY r.feed_seq LIMIT $5) newer
+JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = newer.notification_id
+ORDER BY newer.feed_seq
+"""
+
+_ENDS = "SELECT user_id, seq FROM tocsin.feeds WHERE project_id = $1 AND env = $2 AND user_id = ANY($3)"
+
+
+async def notifications(
+    connection: asyncpg.Connection,
+    project_id: UUID,
+    ids: Sequence[UUID],
+    *,
+    people: Sequence[UUID],
+    counted: bool,
+    acknowledged: Sequence[UUID],
+) -> list[Any]:
+    """In the order asked for, with ``people`` and ``seqs`` side by side: the recipients among these people.
+
+    ``counted`` asks for the number of all recipients, ``acknowledged`` for who acknowledged those.
+    """
+    if len(people) > MOST_LISTED:
+        return list(await connection.fetch(_TO_EVERYBODY, project_id, ids, counted, acknowledged))
+    return list(await connection.fetch(_TO_LISTED, project_id, ids, counted, acknowledged, people))
+
+
+async def newer(
+    connection: asyncpg.Connection, project_id: UUID, env: str, heard: Sequence[tuple[UUID, int]]
+) -> list[Any]:
+    """What came into these feeds after those sequence numbers, one row per person and notification, in order."""
+    people, seqs = [person for person, _ in heard], [seq for _, seq in heard]
+    return list(await connection.fetch(_NEWER, project_id, env, people, seqs, MOST_MISSED))
+
+
+async def feed_ends(
+    connection: asyncpg.Connection, project_id: UUID, env: str, people: Sequence[UUID]
+) -> dict[UUID, int]:
+    """How far these feeds have counted; a feed without an entry is absent."""
+    return {row["user_id"]: row["seq"] for row in await connection.fetch(_ENDS, project_id, env, people)}

@@ -1,0 +1,117 @@
+"""Signatures for sockets, and how many sockets there are."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import or_, select
+
+from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid
+from tocsin.kit.schema import Answer
+from tocsin.projects.models import ApiKey, RealtimeApp
+from tocsin.realtime import auth
+from tocsin.realtime.access import may_subscribe
+from tocsin.realtime.hub import Hub
+from tocsin.realtime.protocol import is_channel_name, is_presence, needs_signature
+from tocsin.users.models import User
+
+router = guarded_router(tags=["realtime"])
+
+
+class SocketAuth(BaseModel):
+    """What Pusher's clients send, under their names; what else an app adds to it is not looked at."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    socket_id: str = Field(max_length=50, examples=["1234.5678"])
+    channel_name: str | None = Field(None, max_length=400, description="Left out to sign in as a user.")
+
+
+class SocketAuthAnswer(BaseModel):
+    """What Pusher's clients expect, under their names."""
+
+    auth: str
+    channel_data: str | None = Field(None, description="On presence channels: who the caller is, as signed.")
+    user_data: str | None = Field(None, description="When signing in: who the caller is, as signed.")
+
+
+class StatsAnswer(Answer):
+    """Of the caller's app, in the process that answers."""
+
+    sockets: int
+    channels: int
+    subscriptions: int
+
+
+_FORM_TOO = {
+    "requestBody": {
+        "content": {"application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/SocketAuth"}}}
+    }
+}
+
+
+@router.post("/realtime/auth", response_model_exclude_none=True, openapi_extra=_FORM_TOO)
+@needs("realtime:read", own=True, idempotent=False, form=True)
+async def authorize(call: Called, body: SocketAuth) -> SocketAuthAnswer:
+    """Sign a subscription, or without `channel_name` a user's sign-in, for a socket of the caller's app."""
+    if body.channel_name is None:
+        return await _sign_in(call, body.socket_id)
+    if not (is_channel_name(body.channel_name) and needs_signature(body.channel_name)):
+        detail = "Not the name of a private or presence channel."
+        raise Invalid([FieldError("/channel_name", "channel_name", detail)])
+    if not may_subscribe(call.principal, body.channel_name):
+        raise Forbidden("channel_not_allowed", "You may not subscribe to this channel.")
+    person = await _person(call) if is_presence(body.channel_name) else None
+    key, secret = await _signer(call)
+    user_id = str(call.principal.user_id) if person is not None else None
+    signed = auth.authorize(key, secret, body.socket_id, body.channel_name, user_id=user_id, user_info=person)
+    return SocketAuthAnswer.model_validate(signed)
+
+
+@router.get("/realtime/stats")
+@needs("realtime:read")
+async def stats(call: Called, request: Request) -> StatsAnswer:
+    hub = cast(Hub, request.app.state.hub)
+    return StatsAnswer.model_validate(hub.stats(str((await _app(call)).app_id)))
+
+
+async def _sign_in(call: Call, socket_id: str) -> SocketAuthAnswer:
+    if call.principal.user_id is None:
+        raise Forbidden("not_a_user", "An API key is nobody and cannot sign in on a socket.")
+    key, secret = await _signer(call)
+    signed = auth.sign_in(key, secret, socket_id, str(call.principal.user_id), await _person(call))
+    return SocketAuthAnswer.model_validate(signed)
+
+
+async def _person(call: Call) -> dict[str, Any]:
+    """What others on a channel are told about the caller."""
+    found = await call.session.execute(select(User.name, User.avatar_url).where(User.id == call.principal.user_id))
+    row = found.one()
+    return {"name": row.name, "avatarUrl": row.avatar_url}
+
+
+async def _signer(call: Call) -> tuple[str, str]:
+    """A public key of the caller's app, and the app's secret."""
+    app = await _app(call)
+    return await _public_key(call), await call.open("realtime_apps", call.env, "secret", app.secret)
+
+
+async def _app(call: Call) -> RealtimeApp:
+    return (await call.session.scalars(select(RealtimeApp).where(RealtimeApp.env == call.env))).one()
+
+
+async def _public_key(call: Call) -> str:
+    """The caller's own, else the oldest in use: every key of an environment opens the same app."""
+    usable = (
+        select(ApiKey.key)
+        .where(ApiKey.env == call.env, ApiKey.status == "active")
+        .where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > datetime.now(UTC)))
+    )
+    if call.principal.key_id is not None:
+        usable = usable.where(ApiKey.id == call.principal.key_id)
+    key = await call.session.scalar(usable.order_by(ApiKey.id).limit(1))
+    if key is None:
+        raise Conflict("no_public_key", "The project has no API key in use in this environment, so it has no sockets.")
+    return key

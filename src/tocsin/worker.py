@@ -1,0 +1,129 @@
+"""The worker process: the way of an event after its answer, as a list of stages.
+
+    match   events -> rules -> notifications and deliveries
+    send    deliveries -> connections -> providers -> attempts
+    clock   due retries, leases that ran out
+    tidy    what was only kept for a while
+    months  partitions for the months to come
+
+Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
+shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
+"""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+import uvloop
+from prometheus_client import Gauge, start_http_server
+
+from tocsin.connections.choose import Choice
+from tocsin.connections.defaults import platform_defaults
+from tocsin.deliveries.clock import ClockStage
+from tocsin.deliveries.send import SendStage
+from tocsin.kit import broker as brokers
+from tocsin.kit.db import Database
+from tocsin.kit.http import Door
+from tocsin.kit.vault import Vault
+from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.stage import MatchStage
+from tocsin.startup import Installation
+
+HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
+
+FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0
+DRAIN_SECONDS = 20.0
+TIDY_AT_ONCE = 5_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A loop: what it does at each look (True: look again at once), what wakes it, how long it sleeps at most."""
+
+    name: str
+    look: Callable[[], Awaitable[bool]]
+    ear: brokers.Waiter
+    seconds: float
+
+
+def work(installation: Installation) -> None:
+    """Run until SIGTERM or SIGINT; what is in flight comes to its end first."""
+    uvloop.run(_work(installation))
+
+
+async def _work(installation: Installation) -> None:
+    settings = installation.settings
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, "127.0.0.1")
+    async with AsyncExitStack() as opened:
+        db = Database(
+            installation.app_url, ordinary=0, hot=6, statement_timeout="30s", role_prefix=settings.db_role_prefix
+        )
+        await db.start()
+        opened.push_async_callback(db.close)
+        broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
+        await broker.start()
+        opened.push_async_callback(broker.close)
+        evaluator = Evaluator()
+        opened.push_async_callback(evaluator.close)
+        door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+        choice = Choice(Vault(installation.master), platform_defaults(settings))
+        match = MatchStage(db, broker, evaluator, settings.lease_seconds)
+        send_ear = await broker.waiter("deliveries")
+        send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
+        clock = ClockStage(db, broker)
+        await evaluator.start()
+
+        async def months() -> bool:
+            await db.hot.fetchval("SELECT tocsin.ensure_partitions(current_date, 4)")
+            return False
+
+        async def tidy() -> bool:
+            removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
+            return removed >= TIDY_AT_ONCE
+
+        stages = (
+            Stage("match", match.run_once, await broker.waiter("events"), 1.0),
+            Stage("send", send.run_once, send_ear, 1.0),
+            Stage("clock", clock.run_once, await broker.waiter("clock"), 0.5),
+            Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
+            Stage("months", months, await broker.waiter("months"), 3600.0),
+        )
+        loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
+        log.info("worker ready")
+        await stop.wait()
+        for stage in stages:
+            stage.ear.wake()
+        await asyncio.gather(*loops)
+        try:
+            await send.drain(DRAIN_SECONDS)
+        except TimeoutError:
+            log.warning("stopped while sending; the leases will run out")
+    log.info("worker stopped")
+
+
+async def _run(stage: Stage, stop: asyncio.Event) -> None:
+    """Look, look again while there is more, else sleep until woken. A failure backs off and never ends the loop."""
+    backoff = FIRST_BACKOFF
+    while not stop.is_set():
+        HEARTBEAT.labels(stage.name).set(time.time())
+        try:
+            more = await stage.look()
+            backoff = FIRST_BACKOFF
+        except Exception as error:  # noqa: BLE001 - a stage outlives whatever its look ran into
+            log.warning("stage failed", stage=stage.name, error=f"{type(error).__name__}: {error}"[:300])
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.5))
+            backoff = min(backoff * 2, LAST_BACKOFF)
+            continue
+        if not more:
+            await stage.ear.wait(stage.seconds)
