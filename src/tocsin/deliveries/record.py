@@ -102,6 +102,13 @@ ON CONFLICT DO NOTHING
 """
 
 
+_GIVE_BACK = """
+UPDATE tocsin.deliveries
+SET state = 'queued', ready = true, crashes = crashes - 1, lease_token = NULL, lease_until = NULL
+WHERE project_id = $1 AND id = ANY($3) AND lease_token = $2
+"""
+
+
 async def record(
     connection: asyncpg.Connection, project_id: UUID, env: str, token: UUID, results: Sequence[Result]
 ) -> set[UUID]:
@@ -143,3 +150,9 @@ async def record(
             [r.due_at for r in tried],
         )
     return ours
+
+
+async def give_back(connection: asyncpg.Connection, project_id: UUID, token: UUID, untouched: Sequence[UUID]) -> None:
+    """Undo the claim of deliveries that nothing was done for: that their process lives is no crash of theirs."""
+    if untouched:
+        await connection.execute(_GIVE_BACK, project_id, token, untouched)
