@@ -77,6 +77,9 @@ def is_away(error: BaseException) -> bool:
     """Whether a failure says that the database cannot be reached or cannot take the work now."""
     if isinstance(error, PoolTimeout | asyncio.TimeoutError | ConnectionError | asyncpg.InterfaceError):
         return True
+    # What asyncpg says when a connection ends at the wrong moment ("cannot switch to state ...").
+    if isinstance(error, asyncpg.InternalClientError):
+        return True
     if isinstance(error, InterfaceError):
         return True
     cause = error
