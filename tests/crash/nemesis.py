@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import asyncpg
@@ -29,10 +29,12 @@ class Fault:
 
 
 class Nemesis:
-    def __init__(self, installation: Installation, seed: int) -> None:
+    def __init__(self, installation: Installation, seed: int, only: Collection[str] = ()) -> None:
+        """``only`` these kinds of faults, or all."""
         self._here = installation
         self._rng = random.Random(seed)
         self._deck: list[str] = []
+        self._only = only
         self.faults: list[Fault] = []
         self._deadly: dict[str, Callable[[], Awaitable[None]]] = {
             "kill api": self._kill_api,
@@ -70,7 +72,7 @@ class Nemesis:
 
     def _next_kind(self) -> str:
         if not self._deck:
-            self._deck = [*self._deadly, *self._deadly, *self._harsh]
+            self._deck = [*self._only] or [*self._deadly, *self._deadly, *self._harsh]
             self._rng.shuffle(self._deck)
         return self._deck.pop()
 
