@@ -15,6 +15,7 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tokens import Tokens
+from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge
@@ -26,6 +27,7 @@ from tocsin.kit import broker as brokers
 from tocsin.kit import problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
+from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
@@ -44,6 +46,7 @@ ROUTERS = (
     project_routes,
     user_routes,
     role_routes,
+    connection_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,
@@ -71,6 +74,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
+            app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)

@@ -5,19 +5,25 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.node import find_node, installed_packages
-from tests.realtime.serving import KEY, SECRET, Served
+from tests.realtime.serving import KEY, SECRET
 from tocsin.realtime import auth
 
 JS = Path(__file__).parent / "js"
 
 
+class Listening(Protocol):
+    """Whatever serves sockets on a port of this machine."""
+
+    port: int
+
+
 class PusherJs:
     """``facts`` is everything the clients have told so far. ``people`` says who a client authorizes as."""
 
-    def __init__(self, process: asyncio.subprocess.Process, served: Served) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, served: Listening) -> None:
         self.process = process
         self.port = served.port
         self.facts: list[dict[str, Any]] = []
@@ -84,7 +90,7 @@ class PusherJs:
 
 
 @contextlib.asynccontextmanager
-async def pusher_js(served: Served) -> AsyncIterator[PusherJs]:
+async def pusher_js(served: Listening) -> AsyncIterator[PusherJs]:
     node = find_node()
     packages = await asyncio.to_thread(installed_packages, JS, node)
     process = await asyncio.create_subprocess_exec(

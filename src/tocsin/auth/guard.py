@@ -199,7 +199,8 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            checked = await _checked_body(request, form=self.need.form)
+            required = self.body_field is not None and self.body_field.field_info.is_required()
+            checked = await _checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
             return await _inside(self.need, checked, handle)
@@ -281,7 +282,10 @@ class Admission:
         async with gate.db.scope(known.project_id, env) as session:
             principal = known if isinstance(known, Principal) else await read_user(session, known, env)
             own_only = _check(self._need, principal, self._request)
-            yield Call(principal, session, gate, self._request, own_only)
+            call = Call(principal, session, gate, self._request, own_only)
+            yield call
+        for tell in call.after_commit:
+            tell()
 
     async def look(self) -> None:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
@@ -352,7 +356,8 @@ SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
         WHERE ur.project_id = u.project_id AND ur.user_id = u.id) AS permissions
 FROM tocsin.users u
 JOIN tocsin.projects p ON p.id = u.project_id
-LEFT JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+JOIN tocsin.sessions s ON s.project_id = u.project_id AND s.user_id = u.id AND s.id = :session
+    AND s.expires_at > now()
 WHERE u.project_id = :project AND u.id = :user
 """)
 
@@ -488,17 +493,18 @@ class _Decoded(Request):
         return self.decoded
 
 
-async def _checked_body(request: Request, *, form: bool) -> Request:
+async def _checked_body(request: Request, *, required: bool, form: bool) -> Request:
     """Read a body within its limit and decode it strictly, before anything looks at it."""
     if request.method not in _WRITES:
         return request
     body = await read_body(request, MAX_BODY_BYTES)
-    if not body and not request.headers.get("content-type"):
-        return request
+    # Some clients name a type for the body they do not send (aiohttp: application/octet-stream).
+    if not body and not required:
+        return _decoded(request, body, None)
     if form and request.headers.get("content-type", "").lower().startswith(_FORM):
         return _decoded(_as_json(request), body, _read_form(body))
     check_content_type(request.headers.get("content-type", ""))
-    return _decoded(request, body, decode(body) if body else None)
+    return _decoded(request, body, decode(body))
 
 
 def _decoded(request: Request, body: bytes, value: Any) -> Request:

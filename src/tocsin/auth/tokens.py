@@ -68,7 +68,7 @@ class Tokens:
         return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
 
     def read_access(self, token: str) -> Access:
-        claims = self._decode(token, _AUDIENCE)
+        claims = self._decode(token, _AUDIENCE, ACCESS_LIFETIME)
         user_id, project_id, session_id = (_id(claims.get(name)) for name in ("sub", "projectId", "sid"))
         if claims["type"] not in ("user", "project_admin"):
             raise _refused()
@@ -90,7 +90,7 @@ class Tokens:
         return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
 
     def read_claim(self, token: str) -> dict[str, Any]:
-        return self._decode(token, _CLAIM_AUDIENCE)
+        return self._decode(token, _CLAIM_AUDIENCE, CLAIM_LIFETIME)
 
     def refresh(self, *, project_id: UUID, session_id: UUID, generation: int, nonce: bytes) -> str:
         body = project_id.bytes + session_id.bytes + struct.pack(">I", generation)
@@ -112,7 +112,7 @@ class Tokens:
         body = refresh.project_id.bytes + refresh.session_id.bytes + struct.pack(">I", refresh.generation)
         return compare_digest(refresh.proof, fingerprint(self._refresh_key, (body + nonce).hex()))
 
-    def _decode(self, token: str, audience: str) -> dict[str, Any]:
+    def _decode(self, token: str, audience: str, longest: timedelta) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -123,6 +123,8 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
             raise _refused() from None
+        if claims["exp"] - claims["iat"] > longest.total_seconds():
+            raise _refused()
         return claims
 
 

@@ -7,8 +7,14 @@ from tocsin.settings import Settings
 
 
 def platform_defaults(settings: Settings) -> dict[str, PlatformDefault]:
-    """The platform's default connection of each channel that has one. Raises ValueError for a bad address."""
+    """The platform's default connection of each channel that has one.
+
+    Raises ValueError, naming the setting, for an address that cannot be used.
+    """
     if settings.smtp_url is None:
         return {}
-    smtp_settings, credentials = from_url(settings.smtp_url.get_secret_value())
+    try:
+        smtp_settings, credentials = from_url(settings.smtp_url.get_secret_value())
+    except ValueError as error:
+        raise ValueError(f"TOCSIN_SMTP_URL is not usable: {error}") from None
     return {"email": PlatformDefault(sender("smtp"), smtp_settings, credentials)}

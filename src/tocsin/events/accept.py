@@ -13,7 +13,7 @@ import msgspec
 
 from tocsin.auth.guard import BODY_SECONDS, Gate, check_content_type, read_user, too_large, too_slow
 from tocsin.auth.principal import Principal
-from tocsin.events.shape import Event, read_batch, read_event
+from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
@@ -24,9 +24,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-EVENT_BYTES = 256 * 1024
 BATCH_BYTES = 5 * 1024 * 1024
-_ENVELOPE_BYTES = 4 * 1024
 _NEEDED = "events:write"
 _JSON = (b"content-type", b"application/json")
 
@@ -42,7 +40,7 @@ class AcceptEvent:
         try:
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
-            body = await _body(headers, receive, EVENT_BYTES + _ENVELOPE_BYTES)
+            body = await _body(headers, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
             (stored,) = await self._store.store([_incoming(caller, event)])
             status, answer = _answer(stored)
@@ -129,13 +127,13 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> byt
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
         raise too_large(most)
+    body, more = b"", True
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            while message.get("more_body", False):
+            while more:
                 message = await receive()
                 body += message.get("body", b"")
+                more = message.get("more_body", False)
                 if len(body) > most:
                     raise too_large(most)
     except TimeoutError:

@@ -31,7 +31,7 @@ _CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 _DETAILS = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}
 
 # The database is away, restarting, full, or too busy to take one more: the caller should come back.
-_AWAY = ("08", "53", "57P", "55P03", "40001", "40P01", "25006")
+_AWAY = ("08", "53", "57", "55P03", "40001", "40P01", "25006")
 
 
 def install(app: FastAPI) -> None:

@@ -58,10 +58,11 @@ PathId = Annotated[
 """An id in a path: what is not well formed is absent, exactly like what belongs to somebody else."""
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
+    """The text, unless PostgreSQL could not keep it."""
     if "\0" in value:
         raise ValueError("must not contain the character U+0000")
     return value
 
 
-Text = Annotated[str, AfterValidator(_plain)]
+Text = Annotated[str, AfterValidator(plain)]

@@ -10,12 +10,13 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator
 from tocsin.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from tocsin.auth.permissions import unknown
 from tocsin.auth.schemas import TokensAnswer
-from tocsin.kit.schema import Answer, Body, Text, Time
+from tocsin.kit.schema import Answer, Body, Text, Time, plain
 from tocsin.users.contact import Email
 from tocsin.users.schemas import UserAnswer
 
 EnvName = Literal["live", "test"]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+# The constraints come first, so that the length is that of the stripped text.
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(plain)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"), Field(examples=["acme"])]
 Password = Annotated[str, StringConstraints(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
 

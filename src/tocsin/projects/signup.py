@@ -90,10 +90,10 @@ async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, pl
     if slug in _RESERVED:
         raise _slug_taken()
     project = Project(id=project_id, name=body.project_name, slug=slug, plan=plan)
-    session.add(project)
     try:
+        # Added inside: opening a savepoint writes what waits before it.
         async with session.begin_nested():
-            await session.flush()
+            session.add(project)
     except IntegrityError as error:
         if violated(error) != "projects_slug_taken":
             raise

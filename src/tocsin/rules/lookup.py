@@ -142,7 +142,8 @@ async def people_for(
 
 
 _SUBJECTS = """
-SELECT DISTINCT ON (external_user_id) id, external_user_id, email, name, phone, status, locale, timezone, metadata
+SELECT DISTINCT ON (external_user_id) id, external_user_id, email, name, phone, status, locale, timezone,
+    metadata::text AS metadata
 FROM tocsin.users WHERE project_id = $1 AND external_user_id = ANY($2)
 ORDER BY external_user_id, env DESC
 """

@@ -1,0 +1,229 @@
+"""`tocsin`: one command for every process and for what an operator does around them.
+
+Each command imports what it needs itself, so that `tocsin --help` answers at once. Exit codes: 0 done, 1 it
+cannot be done and the last lines say why, 2 the command line is wrong.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tocsin.startup import Installation
+
+app = typer.Typer(
+    name="tocsin",
+    help="The notification platform that insists until somebody answers.",
+    epilog="Settings come from the environment; all begin with TOCSIN_. Start with: tocsin up",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    app(prog_name="tocsin")
+
+
+@app.command(epilog="Example: TOCSIN_PORT=9000 TOCSIN_HOME=/var/lib/tocsin tocsin up")
+def up() -> None:
+    """Run everything on this machine: database, API and worker.
+
+    Brings its own PostgreSQL unless TOCSIN_DATABASE_URL names one. Ctrl-C, q or SIGTERM ends it in order.
+    """
+    with _clear_failures():
+        from rich.console import Console
+
+        from tocsin.up.claim import AlreadyRunning
+        from tocsin.up.supervisor import run
+
+        console = Console()
+        try:
+            run(_installation(), console)
+        except AlreadyRunning as already:
+            where = f"already running at {already.url}" if already.url else "already starting"
+            typer.echo(f"Tocsin is {where} (pid {already.pid}).")
+
+
+@app.command(epilog="Example: TOCSIN_APP_DATABASE_URL=postgresql://... TOCSIN_HOST=0.0.0.0 tocsin api")
+def api() -> None:
+    """Serve the HTTP API and the realtime sockets."""
+    with _clear_failures():
+        from tocsin.api import serve
+        from tocsin.failures import check_app_login
+        from tocsin.up.port import usable_port
+
+        installation = _installation()
+        if installation.settings.port:
+            usable_port(installation.settings.host, installation.settings.port)
+        check_app_login(installation)
+        serve(installation)
+
+
+@app.command(epilog="Example: TOCSIN_APP_DATABASE_URL=postgresql://... tocsin worker")
+def worker() -> None:
+    """Match events and send deliveries.
+
+    Start as many as there is work for, on any machine that reaches the database.
+    """
+    with _clear_failures():
+        from tocsin.failures import check_app_login
+        from tocsin.worker import work
+
+        installation = _installation()
+        check_app_login(installation)
+        work(installation)
+
+
+@app.command(epilog="Example: TOCSIN_DATABASE_URL=postgresql://installer:...@db/tocsin tocsin migrate")
+def migrate() -> None:
+    """Bring the database's schema up to date.
+
+    Makes the roles too; nothing happens when all is there. Needs the installer's
+    login in TOCSIN_DATABASE_URL; without one, a running `tocsin up`.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.kit.migrate import migrate as bring_up_to_date
+
+        installation = _installation(beside_up=True)
+        revision = asyncio.run(bring_up_to_date(installation.installer_url, installation.roles, installation.master))
+        typer.echo(f"The schema is at revision {revision}.")
+
+
+@app.command("db-roles", epilog="Example: tocsin db-roles --print --server-version 16 | psql -U postgres tocsin")
+def db_roles(
+    print_: Annotated[bool, typer.Option("--print", help="Print the SQL; nothing is run.")] = False,
+    server_version: Annotated[int, typer.Option(help="Major version of the server.", min=15)] = 16,
+    with_passwords: Annotated[bool, typer.Option(help="Also set the passwords that Tocsin derives.")] = False,
+) -> None:
+    """Print the SQL that makes the database roles.
+
+    For those who let no program do that. Run it as an administrator, connected to
+    Tocsin's database, as the login that will run `tocsin migrate`.
+    """
+    if not print_:
+        raise typer.BadParameter("`tocsin migrate` makes the roles; add --print to see the SQL.")
+    with _clear_failures():
+        from tocsin.kit.roles import bootstrap_script
+
+        installation = _installation()
+        roles = installation.roles
+        typer.echo(bootstrap_script(roles, server_version=server_version))
+        if with_passwords:
+            for login in (roles.app, roles.platform):
+                typer.echo(f"ALTER ROLE {login} PASSWORD '{installation.master.database_password(login)}';")
+
+
+@app.command(epilog="Example: tocsin openapi --write openapi.json")
+def openapi(
+    write: Annotated[Path | None, typer.Option(help="File to write instead of printing.", dir_okay=False)] = None,
+) -> None:
+    """Print or write the OpenAPI document.
+
+    Of this version; without a database and without a server.
+    """
+    with _clear_failures():
+        from tocsin.described import openapi_text
+
+        if write is None:
+            typer.echo(openapi_text(), nl=False)
+        else:
+            write.write_text(openapi_text(), encoding="utf-8")
+
+
+@app.command(epilog="Example: tocsin doctor && echo all is well")
+def doctor() -> None:
+    """Examine this installation.
+
+    Each finding that is not well comes with what to do, and makes the exit code 1.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.doctor import examine
+
+        findings = asyncio.run(examine(_installation(beside_up=True)))
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}")
+            if not finding.ok and finding.fix:
+                typer.echo(f"     fix: {finding.fix}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: tocsin demo --url http://127.0.0.1:8700 my-events.ndjson")
+def demo(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Events, one JSON object a line as POST /events takes it.", exists=True, dir_okay=False),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The running Tocsin. Default: TOCSIN_PUBLIC_URL, HOST and PORT.")
+    ] = None,
+    per_second: Annotated[float, typer.Option(help="Events sent per second.", min=0.1, max=100)] = 8.0,
+) -> None:
+    """Send sample events and watch what arrives.
+
+    Signs up a project on the running Tocsin, installs rules, and shows each notification with its latency.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from rich.console import Console
+
+        from tocsin.demo.play import NoDemo, play
+        from tocsin.demo.sample import BadSample, read_sample
+        from tocsin.settings import Settings
+
+        try:
+            events = read_sample(file)
+            asyncio.run(play(url or Settings().base_url, events, per_second, Console()))
+        except (NoDemo, BadSample) as error:
+            _fail(str(error))
+
+
+@app.command()
+def version() -> None:
+    """The version of this program."""
+    from tocsin import __version__
+
+    typer.echo(__version__)
+
+
+def _installation(*, beside_up: bool = False) -> "Installation":
+    """What the environment says. ``beside_up`` takes the running embedded database where none is given."""
+    from tocsin.settings import Settings
+    from tocsin.startup import NotConfigured, installation
+    from tocsin.up.database import with_database
+
+    settings = Settings()
+    try:
+        return installation(with_database(settings) if beside_up else settings)
+    except ValueError as error:
+        raise NotConfigured(f"TOCSIN_MASTER_KEY, or the file {settings.home / 'master.key'}: {error}") from error
+
+
+@contextmanager
+def _clear_failures() -> Iterator[None]:
+    """Expected failures end the command with words on stderr and exit code 1."""
+    from tocsin.failures import Failed, in_words
+
+    try:
+        with in_words():
+            yield
+    except Failed as failed:
+        _fail(str(failed))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _fail(words: str) -> None:
+    typer.echo(f"tocsin: {words}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,40 @@
+"""Rows of connections."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tocsin.kit.db import Table
+
+_NOW = text("now()")
+
+
+class Connection(Table):
+    """``credentials`` is sealed JSON; ``settings`` is plain JSON, both as ``Described.revealed`` writes it."""
+
+    __tablename__ = "connections"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    env: Mapped[str]
+    provider: Mapped[str]
+    channel: Mapped[str]
+    owner: Mapped[str]
+    user_id: Mapped[UUID | None]
+    name: Mapped[str]
+    credentials: Mapped[str | None]
+    settings: Mapped[dict[str, Any]]
+    account: Mapped[dict[str, Any] | None]
+    is_default: Mapped[bool]
+    use_as_fallback: Mapped[bool]
+    status: Mapped[str]
+    status_reason: Mapped[str | None]
+    verified_at: Mapped[datetime | None]
+    health_status: Mapped[str] = mapped_column(server_default="unknown")
+    last_health_check: Mapped[datetime | None]
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)

@@ -1,0 +1,101 @@
+"""Shapes of providers and connections."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from tocsin.kit.schema import Answer, Body, Text, Time
+
+Status = Literal["pending", "active", "suspended", "rate_limited", "error"]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["Mail of the shop"])]
+
+_SETTINGS = "As the provider's `settingsSchema` says."
+_CREDENTIALS = "As the provider's `credentialsSchema` says."
+
+
+class ProviderAnswer(Answer):
+    """A way of sending, and the forms of its connections (JSON Schema 2020-12)."""
+
+    provider: str
+    channel: str
+    title: str
+    reaches: Literal["person", "project"]
+    address_kind: str | None
+    instant: bool = Field(description="Needs no connection: recorded as sent where it is decided.")
+    settings_schema: dict[str, Any]
+    credentials_schema: dict[str, Any] = Field(description="Secrets are `writeOnly`.")
+    setup_steps: list[str]
+
+
+class ConnectionCreate(Body):
+    provider: Annotated[Text, StringConstraints(min_length=1, max_length=63)] = Field(examples=["smtp"])
+    name: Name
+    owner: Literal["project", "user"] = "project"
+    credentials: dict[str, Any] = Field(
+        {}, description=f"{_CREDENTIALS} Left out where we make them: then the answer shows `secret` once."
+    )
+    settings: dict[str, Any] = Field({}, description=_SETTINGS)
+    is_default: bool | None = Field(None, description="Left out: true for the first connection of its channel.")
+    use_as_fallback: bool = True
+
+
+class ConnectionUpdate(Body):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    credentials: dict[str, Any] | None = Field(
+        None, description="Only the fields that change; one that still reads as it was shown, masked, is kept."
+    )
+    settings: dict[str, Any] | None = Field(None, description=f"{_SETTINGS} Replaces all of them.")
+    is_default: bool | None = None
+    use_as_fallback: bool | None = None
+
+
+class ConnectionAnswer(Answer):
+    """A connection; of its secrets only the last four characters."""
+
+    id: UUID
+    env: Literal["live", "test"]
+    provider: str
+    channel: str
+    owner: Literal["platform", "project", "user"]
+    name: str
+    credentials: dict[str, Any] | None = Field(description="Null when they cannot be read; set them again.")
+    settings: dict[str, Any] | None
+    account: dict[str, Any] | None = Field(description="What the provider calls this account: `id` and `name`.")
+    is_default: bool
+    use_as_fallback: bool
+    status: Status
+    status_reason: str | None
+    verified: bool
+    verified_at: Time | None
+    health_status: Literal["unknown", "healthy", "degraded", "failing"]
+    last_health_check: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+class ConnectionWithSecret(ConnectionAnswer):
+    secret: str | None = Field(description="Shown this once; null when you brought the credentials yourself.")
+
+
+class VerifyBody(Body):
+    target: Annotated[Text, StringConstraints(min_length=1, max_length=4_096)] | None = Field(
+        None, description="An address that gets a test message.", examples=["ann@example.com"]
+    )
+
+
+class MessageSent(Answer):
+    """What became of a test message; `captured` in the sandbox."""
+
+    status: Literal["sent", "delivered", "captured"]
+    provider_message_id: str | None = None
+    answer: str = Field("", description="The provider's own words.")
+
+
+class VerifyAnswer(Answer):
+    status: Status
+    verified: bool
+    account: dict[str, Any] | None
+    test_message: MessageSent | None = None

@@ -1,0 +1,152 @@
+"""Trying a connection out: does the provider know these credentials, and does a message leave?"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from tocsin.auth.guard import Call
+from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
+from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.models import Connection
+from tocsin.connections.rows import (
+    Seen,
+    audited,
+    find_to_change,
+    opened_credentials,
+    read_settings,
+    seen_of,
+    shown,
+)
+from tocsin.connections.schemas import MessageSent, VerifyAnswer
+from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
+from tocsin.kit.http import Door
+from tocsin.kit.ids import new_id
+from tocsin.projects.models import Project
+
+TRIAL_SECONDS = 45.0
+
+WORDS_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A connection as it was when it was tried; ``target`` is the address that gets ``message``."""
+
+    connection_id: UUID
+    seen: Seen
+    configuration: Configuration
+    target: str | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the provider said. ``account`` is None when it refused, or in the sandbox, where nobody is asked."""
+
+    account: Account | None = None
+    sent: MessageSent | None = None
+    problem: Problem | None = None
+
+
+async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial:
+    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried."""
+    row = await find_to_change(call, connection_id)
+    if row.status == "suspended":
+        raise Conflict("connection_suspended", "The connection is suspended.")
+    channel = installed(row.provider)
+    settings, credentials = read_settings(row), await opened_credentials(call, row)
+    if settings is None or credentials is None:
+        raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
+    _check_target(channel, target)
+    message = await _test_message(call, row, target)
+    return Trial(row.id, seen_of(row), Configuration(channel, settings, credentials), target, message)
+
+
+def _check_target(channel: Any, target: str | None) -> None:
+    if target is None:
+        return
+    if channel.reaches != "person":
+        detail = "This provider reaches the project: verifying it sends a test call, without a target."
+        raise Invalid([FieldError("/target", "no_target", detail)])
+    if problem := channel.address_problem(target):
+        raise Invalid([FieldError("/target", "invalid_address", problem)])
+
+
+async def _test_message(call: Call, row: Connection, target: str | None) -> Message:
+    project = (await call.session.scalars(select(Project.name))).one()
+    recipient = Recipient(user_id=new_id(), email=target)
+    return Message(
+        delivery_id=new_id(),
+        notification_id=new_id(),
+        project_id=call.project_id,
+        project_name=project,
+        env=call.env,
+        title="Test message",
+        message=f"This is a test message of {project}. The connection “{row.name}” works.",
+        priority="normal",
+        created_at=datetime.now(UTC),
+        recipient=recipient,
+        recipients=(recipient,),
+    )
+
+
+async def tried(trial: Trial, door: Door) -> Outcome:
+    """Ask the provider, then send the test message if somebody is to get it. Not inside a transaction."""
+    if trial.message.env == "test":
+        # The sandbox: nothing leaves the machine (A2).
+        return Outcome(sent=MessageSent(status="captured") if trial.target else None)
+    chosen = trial.configuration
+    account: Account | None = None
+    try:
+        async with asyncio.timeout(TRIAL_SECONDS):
+            account = await chosen.channel.verify(chosen.settings, chosen.credentials, door)
+            return Outcome(account, await _sent(trial, door) if trial.target else None)
+    except SendFailure as failure:
+        return Outcome(account, problem=_problem(trial, failure, verified=account is not None))
+    except TimeoutError:
+        late = Unavailable(f"There was no answer within {TRIAL_SECONDS:g} s.")
+        return Outcome(account, problem=_problem(trial, late, verified=account is not None))
+
+
+async def _sent(trial: Trial, door: Door) -> MessageSent:
+    chosen = trial.configuration
+    receipt = await chosen.channel.send(trial.message, trial.target, chosen.settings, chosen.credentials, door)
+    return MessageSent(
+        status="delivered" if receipt.delivered else "sent",
+        provider_message_id=receipt.provider_message_id,
+        answer=without_secrets(receipt.answer, chosen.credentials)[:WORDS_KEPT],
+    )
+
+
+def _problem(trial: Trial, failure: SendFailure, *, verified: bool) -> Invalid:
+    """The refusal in the provider's own words."""
+    words = f"{failure.reason} {without_secrets(failure.answer, trial.configuration.credentials)}"
+    code, pointer = ("test_message_failed", "/target") if verified else ("verification_failed", "")
+    return Invalid([FieldError(pointer, code, words.strip()[:WORDS_KEPT])], code=code)
+
+
+async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
+    """Write down what became of a trial. Raises Conflict when the connection is another one by now."""
+    row = await find_to_change(call, trial.connection_id, trial.seen)
+    before = audited(await shown(call, row))
+    if outcome.account is not None or outcome.problem is None:
+        row.status = "active"
+        row.status_reason = None
+    else:
+        row.status_reason = outcome.problem.detail
+    if outcome.account is not None:
+        row.account = {"id": outcome.account.id, "name": outcome.account.name}
+        row.verified_at = func.now()
+    if trial.message.env != "test":
+        row.health_status = "healthy" if outcome.account is not None else "failing"
+        row.last_health_check = func.now()
+    await call.session.flush()
+    await call.session.refresh(row)
+    after = await shown(call, row)
+    action = "connection.verified" if outcome.account is not None else "connection.tried"
+    await call.audit(action, "connection", row.id, before=before, after=audited(after))
+    return VerifyAnswer(status=after.status, verified=after.verified, account=after.account, test_message=outcome.sent)
