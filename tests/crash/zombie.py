@@ -7,7 +7,6 @@ from uuid import UUID
 
 import aiohttp
 
-from tests.client import Client
 from tests.crash.checker import read_tables, violations
 from tests.crash.installation import Installation, Member, installed
 from tests.crash.ledger import Entry, Ledger
@@ -101,15 +100,12 @@ class _Stage:
         await self._until_delivered(delivered)
 
     async def _send_events(self, name: str, count: int) -> None:
-        client: Client = self.scene.project.key
-        for number in range(count):
-            key = f"{name}-{number}"
-            payload = {"order": number, "amount": 1}
-            entry = Entry(key, {"type": EVENT_TYPE, "clientEventId": key, "payload": payload})
-            self.ledger.entries[key] = entry
-            reply = await client.post("/events", entry.body)
-            assert reply.status == 202, reply.json
-            self.ledger.acknowledge(entry, reply.json["id"])
+        """In one batch, so that they are claimed together."""
+        entries = [_entry(f"{name}-{number}") for number in range(count)]
+        self.ledger.entries.update({entry.client_event_id: entry for entry in entries})
+        reply = await self.scene.project.key.post("/events/batch", {"events": [entry.body for entry in entries]})
+        for entry, result in zip(entries, reply.json["results"], strict=True):
+            self.ledger.acknowledge(entry, result["id"])
 
     async def _until_delivered(self, count: int) -> None:
         await self._until(
@@ -122,3 +118,7 @@ class _Stage:
         async with asyncio.timeout(LIMIT), self.here.sql() as connection:
             while await connection.fetchval(query) != count:
                 await asyncio.sleep(0.05)
+
+
+def _entry(key: str) -> Entry:
+    return Entry(key, {"type": EVENT_TYPE, "clientEventId": key, "payload": {"order": 0, "amount": 1}})
