@@ -86,7 +86,6 @@ class _Stage:
         os.kill(self.sleeper.pid, signal.SIGSTOP)
         if self.other is None:
             self.other = await self.here.add("worker")
-            self.other.prologue = ""
         self.other.kept = True
         await self._until_delivered(delivered)
 
