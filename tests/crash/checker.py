@@ -13,7 +13,6 @@ from tests.crash.project import Arranged
 from tests.crash.sink import Sink
 
 SHOWN = 5
-CHANNELS = ("realtime", "webhook")
 
 _EVENTS = """
 SELECT e.id, e.client_event_id, e.type, e.payload::text, e.state, e.outcome, e.claims, k.event_id AS keyed
@@ -23,7 +22,7 @@ WHERE e.project_id = $1
 """
 _NOTIFICATIONS = "SELECT id, event_id, rule_id FROM tocsin.notifications WHERE project_id = $1"
 _DELIVERIES = """
-SELECT id, notification_id, channel, user_id, state, attempts, crashes, last_error, lease_until < now() AS late
+SELECT id, notification_id, channel, user_id, state, attempts, crashes, last_error
 FROM tocsin.deliveries WHERE project_id = $1
 """
 _ATTEMPTS = """
@@ -55,14 +54,16 @@ class Tables:
 
 
 async def read_tables(connection: asyncpg.Connection, project_id: UUID) -> Tables:
-    return Tables(
-        events=await connection.fetch(_EVENTS, project_id),
-        notifications=await connection.fetch(_NOTIFICATIONS, project_id),
-        deliveries=await connection.fetch(_DELIVERIES, project_id),
-        attempts={row["delivery_id"]: row["numbers"] for row in await connection.fetch(_ATTEMPTS, project_id)},
-        feeds=await connection.fetch(_FEEDS, project_id),
-        recipients={row["notification_id"]: row["n"] for row in await connection.fetch(_RECIPIENTS, project_id)},
-    )
+    """All tables at one moment."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return Tables(
+            events=await connection.fetch(_EVENTS, project_id),
+            notifications=await connection.fetch(_NOTIFICATIONS, project_id),
+            deliveries=await connection.fetch(_DELIVERIES, project_id),
+            attempts={row["delivery_id"]: row["numbers"] for row in await connection.fetch(_ATTEMPTS, project_id)},
+            feeds=await connection.fetch(_FEEDS, project_id),
+            recipients={row["notification_id"]: row["n"] for row in await connection.fetch(_RECIPIENTS, project_id)},
+        )
 
 
 def violations(
