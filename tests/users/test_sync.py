@@ -1,7 +1,8 @@
 """Many people at once: found or made, entry by entry, all or none (A2)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import event
 from tests.client import Client, Project, Reply, sign_up
 from tests.running import Site
 from tocsin.kit.db import Database
+from tocsin.kit.ids import new_id
 from tocsin.users.drafts import Draft, write
 from tocsin.users.people import find_user
 from tocsin.users.roles import roles_named
@@ -242,13 +244,62 @@ async def test_a_sync_leaves_one_row_in_the_audit_log(api: Client, sql: asyncpg.
     assert [tuple(row) for row in rows] == [("2", "1")]
 
 
-async def test_of_two_syncs_of_the_same_people_at_once_the_second_finds_those_of_the_first(api: Client) -> None:
+async def test_who_was_made_by_somebody_else_in_the_meantime_is_found(api: Client, site: Site) -> None:
     project = await sign_up(api)
-    users = [{"externalUserId": f"race-{n}", "email": f"race-{n}@x.example", "roles": ["user"]} for n in range(200)]
-    first, second = await asyncio.gather(synced(project.key, *users), synced(project.key, *users))
-    assert (first.status, second.status) == (200, 200), (first.json, second.json)
-    assert first.json["created"] + second.json["created"] == 200
-    assert [row["id"] for row in first.json["results"]] == [row["id"] for row in second.json["results"]]
+    async with made_meanwhile(site, project, external_user_id="raced", email="raced@x.example") as made:
+        reply = await made(
+            synced(project.key, {"externalUserId": "fine"}, {"externalUserId": "raced", "name": "Found"})
+        )
+    assert [row["status"] for row in reply.json["results"]] == ["created", "updated"]
+    (found,) = (await project.key.get("/users", externalUserId="raced")).json["items"]
+    assert (found["id"], found["email"]) == (reply.json["results"][1]["id"], "raced@x.example")
+    assert found["name"] == "Found"
+
+
+async def test_an_email_that_somebody_else_took_in_the_meantime_is_refused_at_its_place(
+    api: Client, site: Site
+) -> None:
+    project = await sign_up(api)
+    await project.add_user(externalUserId="known")
+    async with made_meanwhile(site, project, external_user_id="quicker", email="raced@x.example") as made:
+        reply = await made(
+            synced(project.key, {"externalUserId": "fine"}, {"externalUserId": "known", "email": "raced@x.example"})
+        )
+    assert (reply.status, reply.code, reply.pointers) == (409, "email_taken", ["/users/1/email"])
+    assert (await project.key.get("/users", externalUserId="fine")).json["items"] == []
+
+
+@asynccontextmanager
+async def made_meanwhile(
+    site: Site, project: Project, **values: str
+) -> AsyncIterator[Callable[[Awaitable[Reply]], Awaitable[Reply]]]:
+    """A function that lets a call begin before, and end after, a person with these values is committed."""
+    maker, watcher = await asyncpg.connect(site.installer_url), await asyncpg.connect(site.installer_url)
+
+    async def during(call: Awaitable[Reply]) -> Reply:
+        async with maker.transaction():
+            await maker.execute(
+                "INSERT INTO tocsin.users (project_id, id, env, status, external_user_id, email)"
+                " VALUES ($1, $2, 'live', 'active', $3, $4)",
+                UUID(project.id),
+                new_id(),
+                values["external_user_id"],
+                values["email"],
+            )
+            running = asyncio.ensure_future(call)
+            async with asyncio.timeout(10):
+                while not await watcher.fetchval(_WAITS_FOR, maker.get_server_pid()):
+                    await asyncio.sleep(0.01)
+        return await running
+
+    try:
+        yield during
+    finally:
+        await maker.close()
+        await watcher.close()
+
+
+_WAITS_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))"
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ async def register_vouched(call: Call, token: str) -> User:
 
 def _said(fields: UserFields, user: User) -> UserFields:
     """What a token changes of somebody who is known: it says nothing by leaving out, and it lets them in."""
-    said = {name: value for name in ("email", "name", "roles") if (value := getattr(fields, name))}
+    said = {name: value for name in ("email", "name", "roles") if (value := getattr(fields, name)) not in (None, [])}
     if user.status in ("pending", "unverified"):
         said["status"] = "active"
     return UserFields.model_construct(_fields_set=set(said), **said)
