@@ -4,14 +4,15 @@ Written against ASGI itself and decoded straight from bytes, because this is the
 its OpenAPI part stands in ``documented.py``. Order of work: credential, permission, size, shape, store.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
 import msgspec
 
-from tocsin.auth.guard import BODY_SECONDS, Gate, check_content_type, read_user, too_large, too_slow
+from tocsin.auth.body import check_content_type, read_body
+from tocsin.auth.guard import Gate, read_user
+from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
 from tocsin.events.shape import Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
@@ -126,33 +127,13 @@ async def _user(gate: Gate, headers: dict[bytes, bytes]) -> Principal:
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
     check_content_type(headers.get(b"content-type", b"").decode("latin-1"))
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(most)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            while message.get("more_body", False):
-                message = await receive()
-                body += message.get("body", b"")
-                if len(body) > most:
-                    raise too_large(most)
-    except TimeoutError:
-        raise too_slow() from None
-    return body
+    return await read_body(headers.get(b"content-length", b"").decode("latin-1"), receive, most)
 
 
 def _idempotency_key(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
-    key = headers.get(b"idempotency-key")
-    if key is None:
+    if b"idempotency-key" not in headers:
         return None
-    if sum(name == b"idempotency-key" for name, _ in scope["headers"]) > 1:
-        raise BadRequest("invalid_idempotency_key", "Idempotency-Key was sent twice.")
-    text = key.decode("latin-1")
-    if not 1 <= len(text) <= 255 or not text.isascii() or not text.isprintable():
-        raise BadRequest("invalid_idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
-    return text
+    return checked_key([value.decode("latin-1") for name, value in scope["headers"] if name == b"idempotency-key"])
 
 
 def _incoming(caller: Principal, event: Event) -> Incoming:
