@@ -5,7 +5,6 @@ Their logs are kept; ``tests/conftest.py`` prints the ends of them beside a fail
 
 import base64
 import contextlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -24,8 +23,6 @@ from tocsin.kit.roles import Roles
 
 MASTER_SECRET = base64.b64encode(os.urandom(32)).decode()
 """One for the whole run, because the passwords of the cluster's roles follow from it."""
-
-_IN_PROCESS = "from tocsin.{role} import serve; from tocsin.startup import installation; serve(installation())"
 
 alive: list["Process"] = []
 
@@ -120,7 +117,7 @@ def start(site: Site, role: str) -> Process:
     log = site.home / f"{role}-{port}.log"
     with log.open("wb") as output:
         popen = subprocess.Popen(
-            _command(role),
+            [sys.executable, "-m", "tocsin", role],
             cwd=site.home,
             env=site.environment(port),
             stdin=subprocess.DEVNULL,
@@ -129,12 +126,6 @@ def start(site: Site, role: str) -> Process:
             preexec_fn=tied_to_parent(signal.SIGKILL),
         )
     return Process(role, port, log, popen)
-
-
-def _command(role: str) -> list[str]:
-    if importlib.util.find_spec("tocsin.__main__"):
-        return [sys.executable, "-m", "tocsin", role]
-    return [sys.executable, "-c", _IN_PROCESS.format(role=role)]
 
 
 def _wait_until_ready(process: Process, timeout: float = 30) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -11,6 +12,22 @@ from tocsin.edge import Edge
 from tocsin.realtime.sockets import Sockets
 from tocsin.realtime.transport import websocket_protocol
 from tocsin.startup import Installation
+
+SERVER: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "lifespan": "on",
+    "access_log": False,
+    "log_config": None,
+    "server_header": False,
+    "date_header": True,
+    "backlog": 4096,
+    "timeout_keep_alive": 75,
+    "timeout_graceful_shutdown": 25,
+    "h11_max_incomplete_event_size": 16 * 1024,
+    "proxy_headers": False,
+}
+"""How uvicorn serves, whatever it serves: the floor of `make bench` is measured under the same."""
 
 
 def serve(installation: Installation) -> None:
@@ -22,19 +39,8 @@ def serve(installation: Installation) -> None:
             api,
             host=settings.host,
             port=settings.port,
-            loop="uvloop",
-            http="httptools",
             ws=websocket_protocol(api.state.sockets.server) if settings.realtime else "none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=True,
-            backlog=4096,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=25,
-            h11_max_incomplete_event_size=16 * 1024,
-            proxy_headers=False,
+            **SERVER,
         ),
         api,
     )

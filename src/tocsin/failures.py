@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from tocsin.kit.db import Database, StrongLogin
 from tocsin.kit.postgres import CannotStart
 from tocsin.startup import Installation, NotConfigured
+from tocsin.up.child import NotUp
 from tocsin.up.port import PortTaken
-from tocsin.up.supervisor import NotUp
 
 
 class Failed(Exception):

@@ -78,9 +78,9 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(evaluator.close)
         door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
         choice = Choice(Vault(installation.master), platform_defaults(settings))
-        match = MatchStage(db, broker, evaluator)
+        match = MatchStage(db, broker, evaluator, settings.lease_seconds)
         send_ear = await broker.waiter("deliveries")
-        send = SendStage(db, door, choice, settings.slots, freed=send_ear.wake)
+        send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
         await evaluator.start()
 

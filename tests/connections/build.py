@@ -18,7 +18,6 @@ from tests.client import Client, Reply
 PASSWORD = "canary-of-the-mail-server"
 MAIL = {"host": "127.0.0.1", "port": 2525, "security": "none", "fromAddress": "alerts@acme.example.com"}
 LOGIN = {"username": "acme", "password": PASSWORD}
-HOOK = {"url": "https://203.0.113.7/hook"}
 
 _numbers = itertools.count(1)
 

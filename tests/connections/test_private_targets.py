@@ -10,8 +10,11 @@ import aiohttp
 import pytest
 
 from tests.client import Client, Project, sign_up
-from tests.connections.build import HOOK, LOGIN, MAIL, make_hook
+from tests.connections.build import LOGIN, MAIL, make_hook
 from tests.running import Site, running_api
+
+# A public address, so that only the part under test can be wrong; nothing is ever sent there.
+PUBLIC = "https://1.1.1.1/"
 
 INSIDE = [
     # 62: loopback in every notation
@@ -46,49 +49,46 @@ INSIDE = [
 NO_URL = [
     # 66
     "file:///etc/passwd",
-    "gopher://203.0.113.7/",
-    "ftp://203.0.113.7/",
+    "gopher://1.1.1.1/",
+    "ftp://1.1.1.1/",
     "javascript:alert(1)",
-    "//203.0.113.7/",
+    "//1.1.1.1/",
     "https:///x",
-    "https://a@203.0.113.7/",
-    "https://a\\@203.0.113.7/",
-    "https://203.0.113.7/\tx",
-    "https://203.0.113.7/\nx",
-    "https://203.0.113.7:0x50/",
-    # 67, where the number is no port at all
-    "https://203.0.113.7:65536/",
+    "https://a@1.1.1.1/",
+    "https://a\\@1.1.1.1/",
+    "https://1.1.1.1/\tx",
+    "https://1.1.1.1/\nx",
+    "https://1.1.1.1:0x50/",
 ]
-PORTS = [22, 6379, 5432, 0]
+# 67
+PORTS = [22, 6379, 5432, 0, 65536]
 
 
 @pytest.fixture(scope="module")
 async def strict(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Project]:
     """A project of an installation whose operator opened no private network."""
-    with running_api(replace(site, settings={"TOCSIN_ALLOW_PRIVATE_TARGETS": ""})) as process:
+    with running_api(replace(site, settings={"TOCSIN_ALLOW_PRIVATE_TARGETS": "", "TOCSIN_REALTIME": "0"})) as process:
         yield await sign_up(Client(http, process.url), "Strict")
 
 
 @pytest.fixture(scope="module")
 async def hook(strict: Project) -> str:
-    return str((await make_hook(strict.key, HOOK["url"]))["id"])
+    return str((await make_hook(strict.key, PUBLIC))["id"])
 
 
 @pytest.mark.parametrize(
-    ("url", "codes"),
-    [(url, {"address_not_allowed"}) for url in INSIDE]
-    + [(url, {"url_invalid"}) for url in NO_URL]
-    + [(f"https://203.0.113.7:{port}/", {"port_not_allowed", "url_invalid"}) for port in PORTS],
+    ("url", "code"),
+    [(url, "address_not_allowed") for url in INSIDE]
+    + [(url, "url_invalid") for url in NO_URL]
+    + [(f"https://1.1.1.1:{port}/", "port_not_allowed") for port in PORTS],
 )
-async def test_no_webhook_leads_inside(strict: Project, hook: str, url: str, codes: set[str]) -> None:
+async def test_no_webhook_leads_inside(strict: Project, hook: str, url: str, code: str) -> None:
     made = await strict.key.post("/connections", {"provider": "webhook", "name": "x", "settings": {"url": url}})
     changed = await strict.key.put(f"/connections/{hook}", {"settings": {"url": url}})
     for reply in (made, changed):
         assert reply.status == 422
-        assert [(error["pointer"], error["code"] in codes) for error in reply.json["errors"]] == [
-            ("/settings/url", True)
-        ], reply.json
-    assert (await strict.key.get(f"/connections/{hook}")).json["settings"]["url"] == HOOK["url"]
+        assert [(error["pointer"], error["code"]) for error in reply.json["errors"]] == [("/settings/url", code)]
+    assert (await strict.key.get(f"/connections/{hook}")).json["settings"]["url"] == PUBLIC
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ async def test_no_webhook_leads_inside(strict: Project, hook: str, url: str, cod
     ],
 )
 async def test_no_mail_goes_inside(strict: Project, change: dict[str, object], pointer: str, code: str) -> None:
-    settings = {**MAIL, "host": "203.0.113.7", **change}
+    settings = {**MAIL, "host": "1.1.1.1", **change}
     body = {"provider": "smtp", "name": "x", "settings": settings, "credentials": LOGIN}
     reply = await strict.key.post("/connections", body)
     assert reply.status == 422

@@ -29,7 +29,7 @@ async def match(site: Site) -> AsyncIterator[Match]:
     await db.start()
     broker = brokers.connect(None, db.url)
     await broker.start()
-    stage = MatchStage(db, broker, evaluator)
+    stage = MatchStage(db, broker, evaluator, lease_seconds=60)
 
     async def run() -> None:
         for _ in range(50):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.rules.matching import MAX_TYPE_LENGTH, patterns_for, valid_event_type, valid_pattern
+from tocsin.rules.matching import MAX_TYPE_LENGTH, patterns_for, valid_event_type, valid_pattern, widest
 
 segments = st.text("abcXYZ019_-", min_size=1, max_size=8)
 event_types = st.lists(segments, min_size=1, max_size=6).map(".".join)
@@ -49,3 +49,13 @@ def test_every_pattern_of_a_type_is_valid_and_named_once(event_type: str) -> Non
 @given(event_types, event_types)
 def test_a_prefix_pattern_is_listed_exactly_when_the_type_starts_with_it(event_type: str, prefix: str) -> None:
     assert (f"{prefix}.*" in patterns_for(event_type)) == event_type.startswith(prefix + ".")
+
+
+related_types = st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map(".".join)
+related_patterns = related_types.flatmap(lambda type_: st.sampled_from(patterns_for(type_)))
+
+
+@given(st.lists(related_patterns, min_size=1, unique=True), related_types)
+def test_the_widest_patterns_match_the_same_types_each_by_one_of_them(patterns: list[str], type_: str) -> None:
+    matching = set(patterns_for(type_))
+    assert len(matching & set(widest(patterns))) == bool(matching & set(patterns))

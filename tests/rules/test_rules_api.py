@@ -4,11 +4,22 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
+import aiohttp
 import asyncpg
+import psutil
 import pytest
 
 from tests.client import Client, Project, Reply, sign_up
+from tests.running import Site, running_api
+from tocsin.kit.db import Database
+from tocsin.kit.errors import Unavailable
+from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.schemas import TestEvent
+from tocsin.rules.show import find_rule
+from tocsin.rules.targets import Targets
+from tocsin.rules.trial import try_rule
 
 _numbers = itertools.count(1)
 
@@ -192,9 +203,9 @@ async def test_a_deleted_rule_is_gone_with_all_that_belongs_to_it(acme: Project,
 
 
 async def test_only_an_active_rule_can_be_met(acme: Project, sql: asyncpg.Connection) -> None:
-    rule = await made(acme, eventTypes=["onoff.a", "onoff.*"])
+    rule = await made(acme, eventTypes=["onoff.a", "onoff.b.*", "onoff.b.c", "onoff.b.d.*"])
     query = "SELECT array_agg(pattern ORDER BY pattern) FROM tocsin.rule_patterns WHERE rule_id = $1"
-    assert await sql.fetchval(query, rule["id"]) == ["onoff.*", "onoff.a"]
+    assert await sql.fetchval(query, rule["id"]) == ["onoff.a", "onoff.b.*"]
     await acme.key.put(f"/rules/{rule['id']}", {"active": False})
     assert await sql.fetchval(query, rule["id"]) is None
     await acme.key.put(f"/rules/{rule['id']}", {"active": True, "eventTypes": ["onoff.b"]})
@@ -207,6 +218,23 @@ async def test_a_change_clears_the_reason_of_a_suspension(acme: Project, sql: as
     assert (await acme.key.get(f"/rules/{rule['id']}")).json["suspendedReason"] == "stopped"
     reply = await acme.key.put(f"/rules/{rule['id']}", {"active": True})
     assert (reply.json["active"], reply.json["suspendedReason"]) == (True, None)
+
+
+async def test_a_person_deleted_meanwhile_is_a_conflict(acme: Project, site: Site, sql: asyncpg.Connection) -> None:
+    person = await acme.add_user()
+    other = await asyncpg.connect(site.installer_url)
+    try:
+        async with other.transaction():
+            await other.execute("DELETE FROM tocsin.users WHERE id = $1", person["id"])
+            saving = asyncio.create_task(acme.key.post("/rules", body(targetUsers=[person["id"]])))
+            for _ in range(150):
+                if await sql.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                    break
+                await asyncio.sleep(0.01)
+        reply = await saving
+    finally:
+        await other.close()
+    assert (reply.status, reply.code) == (409, "target_deleted")
 
 
 async def test_lists_filter_and_page(fresh: Project) -> None:
@@ -459,3 +487,36 @@ async def test_a_try_leaves_nothing_behind(fresh: Project, sql: asyncpg.Connecti
     assert reply.json["recipientsTotal"] == 1
     for table in ("rules", "events", "notifications", "deliveries"):
         assert await sql.fetchval(f"SELECT count(*) FROM tocsin.{table} WHERE project_id = $1", fresh.id) == 0
+
+
+async def test_tries_go_on_after_their_child_has_died_and_end_with_the_api(
+    acme: Project, site: Site, http: aiohttp.ClientSession
+) -> None:
+    draft = {"rule": body(eventTypes=["a"]), "event": {"type": "a", "payload": {}}}
+    with running_api(site) as process:
+        caller = acme.key.at(Client(http, process.url))
+        assert (await caller.post("/rules/test", draft)).json["matched"] is True
+        (first,) = evaluation_children(process.popen.pid)
+        first.kill()
+        assert (await caller.post("/rules/test", draft)).json["matched"] is True
+        (second,) = evaluation_children(process.popen.pid)
+        process.stop()
+        assert not second.is_running()
+
+
+def evaluation_children(pid: int) -> list[psutil.Process]:
+    children = psutil.Process(pid).children()
+    return [child for child in children if child.is_running() and "tocsin.rules.child" in child.cmdline()]
+
+
+async def test_without_an_evaluator_a_try_asks_to_come_back(acme: Project, site: Site) -> None:
+    rule = await made(acme, eventTypes=["a"])
+    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    evaluator = Evaluator()
+    await evaluator.close()
+    async with db.scope(UUID(acme.id), "live") as session:
+        saved = await find_rule(session, UUID(rule["id"]))
+        with pytest.raises(Unavailable) as caught:
+            await try_rule(session, evaluator, saved, Targets(), TestEvent(type="a", payload={}))
+    await db.close()
+    assert caught.value.code == "evaluator_unavailable"

@@ -35,7 +35,7 @@ async def checked_body(request: Request, *, required: bool, form: bool) -> Reque
 
 async def read_body(declared: str | None, receive: Receive, most: int) -> bytes:
     """The whole body; ``declared`` is its Content-Length. What is too long is refused before it is read to its end."""
-    if declared is not None and declared.isdigit() and int(declared) > most:
+    if declared is not None and declared.isdecimal() and int(declared) > most:
         raise _too_large(most)
     parts: list[bytes] = []
     size = 0

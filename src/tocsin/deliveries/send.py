@@ -25,9 +25,8 @@ from tocsin.deliveries.record import Result, judged, record, retry_at
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 
-LEASE_SECONDS = 60
-SEND_LIMIT_SECONDS = 45.0
-RECORD_LIMIT_SECONDS = 10.0
+SENDING_SHARE = 0.75
+"""Of its lease an attempt may take so much; the rest is for recording it."""
 RECORD_AGAIN_SECONDS = 0.5
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
@@ -48,12 +47,16 @@ Batch = tuple[UUID, Env]
 class SendStage:
     """Sends waiting deliveries; one per worker process."""
 
-    def __init__(self, db: Database, door: Door, choice: Choice, slots: int, freed: Callable[[], None]) -> None:
+    def __init__(
+        self, db: Database, door: Door, choice: Choice, slots: int, lease_seconds: int, freed: Callable[[], None]
+    ) -> None:
         """``freed`` is called when there is room again for work that had to be left."""
         self._db = db
         self._door = door
         self._choice = choice
         self._slots = slots
+        self._lease_seconds = lease_seconds
+        self._send_limit = lease_seconds * SENDING_SHARE
         self._most_each = max(2, slots // PROJECT_SHARE)
         self._after = NOBODY
         self._in_flight: Count[UUID] = Count()
@@ -105,7 +108,7 @@ class SendStage:
                 MOST_PROJECTS,
                 self._most_each,
                 free,
-                LEASE_SECONDS,
+                self._lease_seconds,
                 token,
                 [project_id for project_id, _ in busy],
                 [max(room, 0) for _, room in busy],
@@ -158,14 +161,14 @@ class SendStage:
         async with self._turns[route.id or NOBODY]:
             started_at, began = datetime.now(UTC), time.perf_counter()
             try:
-                async with asyncio.timeout(SEND_LIMIT_SECONDS):
+                async with asyncio.timeout(self._send_limit):
                     outcome: Any = await route.channel.send(
                         outgoing.message, outgoing.address, route.settings, route.credentials, self._door
                     )
             except SendFailure as failure:
                 outcome = failure
             except TimeoutError:
-                outcome = Unavailable(f"no answer within {SEND_LIMIT_SECONDS:.0f} s")
+                outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
             seconds = time.perf_counter() - began
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         if isinstance(outcome, BadCredentials) and route.id is not None:
@@ -198,7 +201,7 @@ class SendStage:
     async def _record(self, batch: Batch, results: list[Result]) -> None:
         """Record, and go on trying while the lease lasts: what was sent but not recorded is sent again."""
         project_id, env = batch
-        give_up_at = time.monotonic() + RECORD_LIMIT_SECONDS
+        give_up_at = time.monotonic() + (1 - SENDING_SHARE) * self._lease_seconds
         try:
             while True:
                 try:

@@ -14,7 +14,7 @@ from tocsin.auth.body import check_content_type, read_body
 from tocsin.auth.guard import Gate, read_user
 from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
-from tocsin.events.shape import Event, read_batch, read_event
+from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
@@ -25,9 +25,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-EVENT_BYTES = 256 * 1024
 BATCH_BYTES = 5 * 1024 * 1024
-_ENVELOPE_BYTES = 4 * 1024
 _NEEDED = "events:write"
 _JSON = (b"content-type", b"application/json")
 
@@ -43,7 +41,7 @@ class AcceptEvent:
         try:
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
-            body = await _body(headers, receive, EVENT_BYTES + _ENVELOPE_BYTES)
+            body = await _body(headers, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
             (stored,) = await self._store.store([_incoming(caller, event)])
             status, answer = _answer(stored)

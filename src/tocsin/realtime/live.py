@@ -158,7 +158,6 @@ class Live:
         signals = room.next_signals()
         if not signals:
             return
-        acknowledged = _ids(signals, "acknowledged")
         async with self._db.unit(room.app.project_id, _env(room)) as connection:
             rows = await reading.notifications(
                 connection,
@@ -166,13 +165,14 @@ class Live:
                 _ids(signals),
                 people=list(room.people),
                 counted=self._panel_listens(room),
-                acknowledged=acknowledged,
+                acknowledged=_ids(signals, "acknowledged"),
             )
-        room.done(signals)
-        found = {row["id"]: row for row in rows}
-        for signal in signals:
-            for row in [found[id_] for id_ in signal.ids if id_ in found]:
-                await self._tell_of(room, signal.kind, row)
+            # Sent before the read-only transaction ends, which would cost two more round trips.
+            room.done(signals)
+            found = {row["id"]: row for row in rows}
+            for signal in signals:
+                for row in [found[id_] for id_ in signal.ids if id_ in found]:
+                    await self._tell_of(room, signal.kind, row)
 
     async def _tell_of(self, room: Room, kind: Kind, row: Any) -> None:
         if kind == "created" and row["recipients"] is not None:

@@ -16,8 +16,8 @@ from tocsin.rules.matching import patterns_for
 
 MOST_RULES = 200
 
-# The sum over patterns counts a rule once for each pattern that meets the type, so it is never below the
-# number of rules: only where it reaches the limit are rules counted apart, and usually that is nowhere.
+# Saving keeps of a rule's patterns only the widest, so a rule meets a type by one of them at most, and the
+# sum over patterns is the number of rules.
 _CROWDED = text("""
 WITH counted AS MATERIALIZED (
     SELECT p.pattern, count(*) AS n FROM tocsin.rule_patterns p
@@ -29,20 +29,16 @@ WITH counted AS MATERIALIZED (
     WHERE EXISTS (SELECT 1 FROM unnest(CAST(:beginnings AS text[])) AS b (words) WHERE starts_with(c.pattern, b.words))
 ), split AS (
     SELECT c.pattern, string_to_array(c.pattern, '.') AS words FROM candidates c
-), met AS MATERIALIZED (
+), met AS (
     SELECT s.pattern, s.pattern AS by FROM split s
     UNION
     SELECT s.pattern, array_to_string(s.words[1:n], '.') || '.*'
     FROM split s CROSS JOIN generate_series(1, cardinality(s.words) - 1) AS n
     UNION
     SELECT s.pattern, '*' FROM split s
-), crowded AS (
-    SELECT m.pattern FROM met m JOIN counted c ON c.pattern = m.by GROUP BY m.pattern HAVING sum(c.n) >= :most
 )
-SELECT w.pattern FROM crowded w JOIN met m ON m.pattern = w.pattern
-JOIN tocsin.rule_patterns p ON p.project_id = :project AND p.pattern = m.by AND p.rule_id <> :rule
-GROUP BY w.pattern HAVING count(DISTINCT p.rule_id) >= :most
-ORDER BY count(DISTINCT p.rule_id) DESC, w.pattern LIMIT 1
+SELECT m.pattern FROM met m JOIN counted c ON c.pattern = m.by
+GROUP BY m.pattern HAVING sum(c.n) >= :most ORDER BY sum(c.n) DESC, m.pattern LIMIT 1
 """)
 
 

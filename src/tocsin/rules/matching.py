@@ -1,6 +1,7 @@
 """Event types and the patterns that match them: exact, ``prefix.*``, or ``*``."""
 
 import re
+from collections.abc import Sequence
 
 MAX_TYPE_LENGTH = 200
 
@@ -27,3 +28,8 @@ def patterns_for(event_type: str) -> list[str]:
     segments = event_type.split(".")
     prefixes = (".".join(segments[:end]) + ".*" for end in range(len(segments) - 1, 0, -1))
     return [event_type, *prefixes, "*"]
+
+
+def widest(patterns: Sequence[str]) -> list[str]:
+    """The patterns that no other of them covers; together they match the same types, and each type once."""
+    return [pattern for pattern in patterns if not (set(patterns_for(pattern)) - {pattern}) & set(patterns)]

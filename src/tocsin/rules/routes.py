@@ -58,6 +58,7 @@ async def list_rules(
     ] = None,
     search: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
 ) -> Page[RuleAnswer]:
+    """Rules, the sandbox's and the live ones for a test caller."""
     query = select(Rule)
     if active is not None:
         query = query.where(Rule.active == active)

@@ -15,6 +15,7 @@ from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.ids import new_id
 from tocsin.rules import conditions, templates
 from tocsin.rules.crowding import lock_rules, refuse_crowding
+from tocsin.rules.matching import widest
 from tocsin.rules.models import Rule, RulePattern, RuleVersion
 from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
 from tocsin.rules.show import find_rule, shown_one
@@ -98,7 +99,7 @@ async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleA
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
         await refuse_crowding(session, rule.project_id, rule.id, rule.event_types)
-        await session.execute(insert(RulePattern), [_pattern(rule, pattern) for pattern in rule.event_types])
+        await session.execute(insert(RulePattern), [_pattern(rule, pattern) for pattern in widest(rule.event_types)])
     await session.refresh(rule)
     answer = await shown_one(session, rule)
     session.add(

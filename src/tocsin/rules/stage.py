@@ -40,7 +40,6 @@ from tocsin.rules.lookup import (
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
-LEASE_SECONDS = 60
 GIVE_BACK_SECONDS = 1.0
 MAX_RECIPIENTS = 10_000
 STRIKES_SUSPEND = 5
@@ -80,10 +79,11 @@ class _Decided:
 class MatchStage:
     """Turns waiting events into notifications; one per worker process."""
 
-    def __init__(self, db: Database, broker: Broker, evaluator: Evaluator) -> None:
+    def __init__(self, db: Database, broker: Broker, evaluator: Evaluator, lease_seconds: int) -> None:
         self._db = db
         self._broker = broker
         self._evaluator = evaluator
+        self._lease_seconds = lease_seconds
         self._after = NOBODY
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
 
@@ -111,7 +111,7 @@ class MatchStage:
                 self._after,
                 MOST_PROJECTS,
                 MOST_EACH,
-                LEASE_SECONDS,
+                self._lease_seconds,
                 token,
             )
         if not rows and self._after != NOBODY:

@@ -18,6 +18,10 @@ _LONG_ENOUGH = 60.0  # seconds of life after which the next death counts as the 
 State = Literal["starting", "running", "restarting", "ended"]
 
 
+class NotUp(RuntimeError):
+    """A process ended, or did not serve in time, before it served once; the message holds the end of its log."""
+
+
 class Child:
     """``python -m tocsin <name>`` with this environment.
 
@@ -68,6 +72,11 @@ class Child:
     def kill(self) -> None:
         self._stopping.set()
         self._send(signal.SIGKILL)
+
+    def not_up(self, what: str) -> NotUp:
+        """The error to raise when it never served, with its last words."""
+        words = "\n".join(f"  {line[:400]}" for line in self.log.tail) or "  (it said nothing)"
+        return NotUp(f"The process `tocsin {self.name}` {what}. The end of {self.log.path}:\n{words}")
 
     async def _live_once(self) -> int:
         """From start to end; its output goes to the log. The exit code, negative for a signal."""

@@ -24,15 +24,11 @@ from tocsin.up.logfile import ChildLog, Notice
 from tocsin.up.port import usable_port
 from tocsin.up.screen import LiveScreen, Picture, PlainLines, Screen
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 2.0  # between looks at processes and counters: seldom enough to cost an idle machine nothing
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class NotUp(RuntimeError):
-    """A process ended before it served once; the message holds the end of its log."""
 
 
 class Stopped(BaseException):
@@ -145,9 +141,9 @@ class Up:
                 return
             for child in self._children:
                 if child.deaths:
-                    raise NotUp(_last_words(child, "ended while starting"))
+                    raise child.not_up("ended while starting")
                 if asyncio.get_running_loop().time() > deadline and child.state != "running":
-                    raise NotUp(_last_words(child, f"does not serve after {START_SECONDS:.0f} s"))
+                    raise child.not_up(f"does not serve after {START_SECONDS:.0f} s")
             await asyncio.sleep(0.1)
 
     async def _look(self) -> None:
@@ -221,8 +217,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _last_words(child: Child, what: str) -> str:
-    words = "\n".join(f"  {line[:400]}" for line in child.log.tail) or "  (it said nothing)"
-    return f"The process `tocsin {child.name}` {what}. The end of {child.log.path}:\n{words}"

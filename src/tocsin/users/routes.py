@@ -28,6 +28,7 @@ from tocsin.users.schemas import (
 
 router = guarded_router(tags=["users"])
 
+_WHO = ("email", "status", "external_user_id")
 _OWN_FIELDS = frozenset({"name", "avatar_url", "phone", "locale", "timezone", "addresses"})
 
 
@@ -74,6 +75,7 @@ async def list_users(
 async def sync(call: Called, body: UserSync) -> SyncAnswer:
     """Create or update up to 1,000 people, found by `externalUserId`, else by `email`; all or none."""
     by_external, by_email = await _known(call, body)
+    roles = await role_names(call.session, [user.id for user in {*by_external.values(), *by_email.values()}])
     results = []
     granted: set[str] = set()
     for index, fields in enumerate(body.users):
@@ -86,8 +88,7 @@ async def sync(call: Called, body: UserSync) -> SyncAnswer:
             user = await create_user(call.session, call.project_id, call.env, fields, pointer=pointer)
             results.append(SyncResult(index=index, id=user.id, status="created"))
         else:
-            before = (await role_names(call.session, [user.id])).get(user.id, []) if fields.roles is not None else []
-            await _check_may_change(call, before)
+            await _check_may_change(call, user, roles.get(user.id, []), fields)
             await change_user(call.session, user, fields, pointer)
             results.append(SyncResult(index=index, id=user.id, status="updated"))
         if user.external_user_id:
@@ -117,9 +118,8 @@ async def change(call: Called, user_id: PathId, body: UserFields) -> UserAnswer:
     if call.own_only and (refused := sorted(body.model_fields_set - _OWN_FIELDS)):
         raise Forbidden("permission_missing", f"You may not change your own {refused[0]} yourself.")
     before = await shown_one(call.session, user)
-    if body.roles is not None:
-        await _check_may_change(call, before.roles)
-        await _check_granted(call, body.roles)
+    await _check_may_change(call, user, before.roles, body)
+    await _check_granted(call, body.roles or [])
     await change_user(call.session, user, body)
     if body.status == "disabled":
         await revoke(call.session, call.project_id, "user", str(user.id))
@@ -140,8 +140,8 @@ async def delete_user(call: Called, user_id: PathId) -> Response:
     user = await find_user(call.session, user_id)
     call.write_to(user.env)
     await keep_an_owner(call.session, user.id)
-    await _check_may_change(call, (await role_names(call.session, [user.id])).get(user.id, []))
     before = await shown_one(call.session, user)
+    await _check_granted(call, before.roles)
     await call.session.delete(user)
     await revoke(call.session, call.project_id, "user", str(user.id))
     await call.audit("user.deleted", "user", user.id, before=before.model_dump(mode="json", by_alias=True))
@@ -227,16 +227,19 @@ async def _known(call: Call, body: UserSync) -> tuple[dict[str, User], dict[str,
 
 
 async def _check_granted(call: Call, names: list[str]) -> None:
-    """Nobody gives a role that may more than they may themselves."""
+    """Nobody gives or takes a role that may more than they may themselves."""
     roles = await find_roles(call.session, names, "/roles")
     for role in roles.values():
         if not set(role.permissions) - {"own:manage"} <= call.principal.permissions:
             raise Forbidden("role_not_allowed", f"You may not give the role {role.name!r}: it may more than you.")
 
 
-async def _check_may_change(call: Call, names: list[str]) -> None:
-    """Nobody takes a role away that may more than they may themselves."""
-    await _check_granted(call, names)
+async def _check_may_change(call: Call, user: User, roles: list[str], fields: UserFields) -> None:
+    """Nobody takes over, locks out or demotes a person who may more than they may themselves."""
+    sent = fields.model_fields_set
+    changed = any(name in sent and getattr(fields, name) != getattr(user, name) for name in _WHO)
+    if changed or ("roles" in sent and set(fields.roles or []) != set(roles)):
+        await _check_granted(call, roles)
 
 
 def _only_self(call: Call, user_id: UUID) -> None:

@@ -1,0 +1,59 @@
+"""The scenarios in plain sight, and the command that runs them."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from rich.console import Console
+
+from bench import batch, idle, ingest, latency
+from bench.machine import describe
+from bench.results import Line, Report
+from bench.run import Run
+
+SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
+    "idle": idle.measure,
+    "ingest": ingest.measure,
+    "batch": batch.measure,
+    "latency": latency.measure,
+}
+
+
+def main() -> int:
+    """0 when every bar is met, 1 when one is missed, 2 when a measurement is void."""
+    arguments = _arguments()
+    console = Console(stderr=True)
+    machine = describe()
+    for name, value in machine.items():
+        console.print(f"[dim]{name:>10}[/] {value}", highlight=False)
+    report = Report(machine, quick=arguments.quick)
+    for name in arguments.scenarios or SCENARIOS:
+        with console.status(f"[bold]{name}[/]") as status:
+
+            def tell(what: str, scenario: str = name) -> None:
+                status.update(f"[bold]{scenario}[/]  {what}")
+
+            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell)
+            report.add(name, asyncio.run(SCENARIOS[name](run)))
+    report.show(Console())
+    report.write()
+    return report.exit_code
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench", description="Measure Tocsin against floors of the same run.")
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"of {', '.join(SCENARIOS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s: to see that it works, not to quote")
+    parser.add_argument("--rounds", type=int, help="times that floor and product alternate (5)")
+    parser.add_argument("--seconds", type=float, help="length of one measurement (10)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.scenarios) - set(SCENARIOS):
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    arguments.rounds = arguments.rounds or (2 if arguments.quick else 5)
+    arguments.seconds = arguments.seconds or (3.0 if arguments.quick else 10.0)
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

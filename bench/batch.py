@@ -1,0 +1,69 @@
+"""Batches of events against plain grouped inserts of the same rows (the bar: half of them)."""
+
+import secrets
+from functools import partial
+
+from bench.ledger import Ledger
+from bench.plain_inserts import Inserted, Task, insert
+from bench.results import Line, middle, moved
+from bench.run import Run
+from bench.running import Installed, installed
+from bench.wrk import Driven, drive, require_wrk, sending
+
+CONNECTIONS = 4
+SIZES = (1_000, 100)
+BAR = 0.5
+
+
+async def measure(run: Run) -> list[Line]:
+    """`POST /events/batch` over a few connections, in large and small batches, with and without keys."""
+    require_wrk()
+    return [await _measured(run, size, keys) for size in SIZES for keys in (True, False)]
+
+
+async def _measured(run: Run, size: int, keys: bool) -> Line:
+    run.tell("starting")
+    async with installed(worker=False) as site:
+        ledger = Ledger()
+        await _batches(site, ledger, size, keys, seconds=1)
+        await _inserts(site, ledger, size, keys, seconds=1)
+        floors, driven = await run.alternate(
+            (f"plain inserts of {size:,}", partial(_inserts, site, ledger, size, keys, run.seconds)),
+            (f"batches of {size:,}", partial(_batches, site, ledger, size, keys, run.seconds)),
+        )
+        fault = ledger.fault(await site.count_events())
+    return Line(
+        f"{size:,} events a batch, {'with' if keys else 'without'} keys",
+        middle([load.per_second * size for load in driven]),
+        "rows/s",
+        floor=middle([floor.per_second for floor in floors]),
+        bar=BAR,
+        void=fault or moved([floor.per_second for floor in floors]),
+        details={
+            "faults": sum(load.faults for load in driven),
+            "rounds": [load.per_second * size for load in driven],
+            "floor rounds": [floor.per_second for floor in floors],
+        },
+    )
+
+
+async def _inserts(site: Installed, ledger: Ledger, size: int, keys: bool, seconds: float) -> Inserted:
+    await site.tidy()
+    start = secrets.token_hex(4) if keys else ""
+    task = Task(site.site.installer_url, site.project_id, size, start, CONNECTIONS, seconds)
+    inserted = await insert(task)
+    ledger.add(inserted.rows)
+    return inserted
+
+
+async def _batches(site: Installed, ledger: Ledger, size: int, keys: bool, seconds: float) -> Driven:
+    await site.tidy()
+    driven = await drive(
+        f"{site.api.url}/api/v1/events/batch",
+        "events.lua",
+        connections=CONNECTIONS,
+        seconds=seconds,
+        environment=sending(site.project, size=size, keys=keys),
+    )
+    ledger.add((driven.requests - driven.faults) * size, CONNECTIONS * size)
+    return driven

@@ -1,0 +1,2 @@
+-- An empty POST, always the same.
+wrk.method = "POST"

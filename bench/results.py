@@ -1,0 +1,130 @@
+"""Figures against their bars: the table that is printed and the JSON that is kept."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+MOST_FLOOR_SPREAD = 0.15
+"""A floor that moved by more than this says that the machine was busy with something else."""
+
+
+class Line(msgspec.Struct, rename="camel"):
+    """One figure. With a floor its ratio is held against the bar, without one the figure itself.
+
+    ``bar`` is None for what is told for information. ``void`` says why the measurement counts for nothing.
+    """
+
+    what: str
+    measured: float
+    unit: str
+    floor: float | None = None
+    bar: float | None = None
+    bar_is: Literal["least", "most"] = "least"
+    void: str | None = None
+    details: dict[str, Any] = {}
+
+    @property
+    def ratio(self) -> float | None:
+        return self.measured / self.floor if self.floor else None
+
+    @property
+    def verdict(self) -> Literal["void", "pass", "FAIL", ""]:
+        if self.void:
+            return "void"
+        if self.bar is None:
+            return ""
+        held = self.measured if self.floor is None else self.measured / self.floor
+        met = held >= self.bar if self.bar_is == "least" else held <= self.bar
+        return "pass" if met else "FAIL"
+
+
+def middle(figures: list[float]) -> float:
+    return median(figures)
+
+
+def spread(figures: list[float]) -> float:
+    """How far apart the lowest and the highest are, as a part of the middle one."""
+    return (max(figures) - min(figures)) / median(figures)
+
+
+def moved(floor: list[float]) -> str | None:
+    """Why a run over this floor is void, or None."""
+    if spread(floor) <= MOST_FLOOR_SPREAD:
+        return None
+    return f"the floor moved by {spread(floor):.0%} between rounds"
+
+
+@dataclass
+class Report:
+    """Everything one run measured."""
+
+    machine: dict[str, str]
+    quick: bool
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    scenarios: dict[str, list[Line]] = field(default_factory=dict)
+
+    def add(self, scenario: str, lines: list[Line]) -> None:
+        self.scenarios[scenario] = lines
+
+    @property
+    def exit_code(self) -> int:
+        verdicts = {line.verdict for lines in self.scenarios.values() for line in lines}
+        return 2 if "void" in verdicts else 1 if "FAIL" in verdicts else 0
+
+    def show(self, console: Console) -> None:
+        table = Table("", "measured", "floor", "ratio", "bar", "", box=None, pad_edge=False, header_style="dim")
+        for column in table.columns[1:5]:
+            column.justify = "right"
+        for scenario, lines in self.scenarios.items():
+            table.add_row(f"[bold]{scenario}[/]")
+            for line in lines:
+                table.add_row(*_cells(line))
+                if notes := _notes(line):
+                    table.add_row(f"    [dim]{notes}[/]")
+        console.print(table)
+        if self.quick:
+            console.print("[yellow]A quick run: enough to see that it works, not to quote.[/]")
+
+    def write(self) -> None:
+        """``latest.json``, and the same under the time of the run."""
+        RESULTS.mkdir(exist_ok=True)
+        body = msgspec.json.format(msgspec.json.encode(self._as_json()), indent=2) + b"\n"
+        (RESULTS / "latest.json").write_bytes(body)
+        (RESULTS / f"{self.began:%Y-%m-%dT%H%M%SZ}.json").write_bytes(body)
+
+    def _as_json(self) -> dict[str, Any]:
+        scenarios = {
+            name: [{**msgspec.to_builtins(line), "ratio": line.ratio, "verdict": line.verdict} for line in lines]
+            for name, lines in self.scenarios.items()
+        }
+        return {"at": self.began, "quick": self.quick, "machine": self.machine, "scenarios": scenarios}
+
+
+def _cells(line: Line) -> list[str]:
+    colour = {"pass": "green", "FAIL": "bold red", "void": "yellow"}.get(line.verdict, "")
+    sign = "≥" if line.bar_is == "least" else "≤"
+    return [
+        f"  {line.what}",
+        f"{_figure(line.measured)} {line.unit}",
+        _figure(line.floor) if line.floor is not None else "",
+        f"{line.ratio:.3f}" if line.ratio is not None else "",
+        f"{sign} {line.bar:g}" if line.bar is not None else "",
+        f"[{colour}]{line.verdict}[/]" if colour else "",
+    ]
+
+
+def _notes(line: Line) -> str:
+    parts = [line.void] if line.void else []
+    parts += [f"{name} {_figure(value)}" for name, value in line.details.items() if isinstance(value, int | float)]
+    return ", ".join(parts)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:,.3g}"
