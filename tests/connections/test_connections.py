@@ -289,3 +289,13 @@ async def test_the_same_post_at_once_makes_one_connection(shop: Project) -> None
     assert {reply.status for reply in replies} <= {201, 409}
     assert len({reply.json["id"] for reply in replies if reply.status == 201}) == 1
     assert len((await shop.key.get("/connections")).json["items"]) == 1
+
+
+async def test_people_connect_by_token_in_the_environment_they_name(api: Client, shop: Project) -> None:
+    token = shop.signed_up["tokens"]["accessToken"]
+    sandbox = api.with_token(token, "test")
+    live, test = await make_hook(shop.owner), await make_hook(sandbox)
+    assert (live["env"], test["env"]) == ("live", "test")
+    assert (await sandbox.put(f"/connections/{live['id']}", {"name": "mine"})).code == "live_object"
+    assert (await sandbox.put(f"/connections/{test['id']}", {"name": "mine"})).json["name"] == "mine"
+    assert (await api.with_token("not-a-token").post(f"/connections/{live['id']}/verify")).status == 401

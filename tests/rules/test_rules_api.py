@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -493,7 +494,7 @@ async def test_tries_go_on_after_their_child_has_died_and_end_with_the_api(
     acme: Project, site: Site, http: aiohttp.ClientSession
 ) -> None:
     draft = {"rule": body(eventTypes=["a"]), "event": {"type": "a", "payload": {}}}
-    with running_api(site) as process:
+    with running_api(replace(site, settings={"TOCSIN_REALTIME": "0"})) as process:
         caller = acme.key.at(Client(http, process.url))
         assert (await caller.post("/rules/test", draft)).json["matched"] is True
         (first,) = evaluation_children(process.popen.pid)

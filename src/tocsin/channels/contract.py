@@ -174,6 +174,9 @@ class Provider:
     """True for what is recorded as sent in the transaction that decides it; only a ``Channel`` sends."""
     settings: ClassVar[type[Described]] = Nothing
     credentials: ClassVar[type[Described]] = Nothing
+    trusts: ClassVar[tuple[str, ...]] = ()
+    """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
+    so that nobody can send stored ones to a server of their own."""
     setup_steps: ClassVar[tuple[str, ...]] = ()
 
     def describe(self) -> dict[str, Any]:

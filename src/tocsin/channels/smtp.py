@@ -88,6 +88,7 @@ class Smtp(Channel[SmtpSettings, SmtpCredentials]):
     address_kind = "email"
     settings = SmtpSettings
     credentials = SmtpCredentials
+    trusts = ("host", "port", "security")
     setup_steps = (
         "Ask your mail provider for the server's name, port and encryption.",
         "Create a login for sending, an app password where the provider offers one.",
@@ -238,17 +239,30 @@ def from_url(url: str) -> tuple[SmtpSettings, SmtpCredentials]:
     words never repeat the password.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError("an address of the form smtp://user:password@host:587?from=alerts@example.com")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if unknown := query.keys() - {"from", "name", "replyTo", "security"}:
-        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if (
+        parts.scheme not in ("smtp", "smtps")
+        or not parts.hostname
+        or port == -1
+        or parts.path not in ("", "/")
+        or parts.fragment
+        or query.keys() - {"from", "name", "replyTo", "security"}
+    ):
+        # Which part is wrong stays unsaid: an unencoded ? or # in the password would make it part of the words.
+        raise ValueError(
+            "not of the form smtp://user:password@host:587?from=alerts@example.com with the parameters from, name,"
+            " replyTo and security; user name and password must be percent-encoded"
+        )
     implicit = parts.scheme == "smtps"
     try:
         settings = SmtpSettings.model_validate(
             {
                 "host": parts.hostname,
-                "port": parts.port or (465 if implicit else 587),
+                "port": port or (465 if implicit else 587),
                 "security": query.get("security") or ("tls" if implicit else "starttls"),
                 "fromAddress": query.get("from"),
                 "fromName": query.get("name"),

@@ -106,7 +106,10 @@ class Choice:
     async def _open(
         self, connection: asyncpg.Connection, project_id: UUID, row: asyncpg.Record, reason: str
     ) -> Route | NoRoute:
-        channel = sender(row["provider"])
+        try:
+            channel = sender(row["provider"])
+        except KeyError:
+            return NoRoute(f"the provider {row['provider']} is not installed any more", waits=True)
         key = (project_id, row["id"], row["updated_at"])
         opened = self._opened.get(key)
         if opened is None:

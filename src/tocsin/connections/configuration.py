@@ -78,6 +78,19 @@ def merged(current: Described | None, sent: dict[str, Any]) -> dict[str, Any]:
     return current.revealed() | changed
 
 
+def check_still_trusted(
+    channel: Channel[Any, Any], before: dict[str, Any], wanted: Configuration, sent: dict[str, Any]
+) -> None:
+    """Refuse to show stored credentials to somebody else than they were given for. Raises Invalid."""
+    revealed, masked = wanted.credentials.revealed(), wanted.credentials.masked()
+    kept = [name for name, value in revealed.items() if masked[name] != value and sent.get(name) != value]
+    after = wanted.settings.revealed()
+    moved = [name for name in channel.trusts if before.get(name) != after.get(name)]
+    if moved and kept:
+        detail = f"Changing {moved[0]} sends the credentials to another place; give them again."
+        raise Invalid([FieldError(f"/credentials/{name}", "required", detail) for name in kept])
+
+
 def proven_by_making(channel: Channel[Any, Any]) -> bool:
     """Whether the credentials are ours to make, so that no provider has to be asked if they are right."""
     return channel.issue() is not None

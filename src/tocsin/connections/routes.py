@@ -9,6 +9,7 @@ from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.registry import providers
 from tocsin.connections.configuration import (
     Configuration,
+    check_still_trusted,
     configured,
     connectable,
     installed,
@@ -164,8 +165,11 @@ async def _wanted(call: Call, row: Connection, body: ConnectionUpdate) -> Config
     """The configuration after a change, or None when it stays."""
     if body.settings is None and body.credentials is None:
         return None
+    channel = installed(row.provider)
     credentials = merged(await opened_credentials(call, row), body.credentials or {})
-    return configured(installed(row.provider), row.settings if body.settings is None else body.settings, credentials)
+    wanted = configured(channel, row.settings if body.settings is None else body.settings, credentials)
+    check_still_trusted(channel, row.settings, wanted, body.credentials or {})
+    return wanted
 
 
 async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> None:

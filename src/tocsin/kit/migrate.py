@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 from alembic import command, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -42,9 +43,21 @@ def folder() -> Path:
     return inside if inside.is_dir() else Path(tocsin.__file__).parents[2] / "migrations"
 
 
-def _upgrade(connection: Connection, roles: Roles) -> str:
+def newest() -> str:
+    """The revision that this version of the program works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(folder()))
+    return config
+
+
+def _upgrade(connection: Connection, roles: Roles) -> str:
+    config = _config()
     config.attributes["connection"] = connection
     config.attributes["roles"] = roles
     # One migration at a time on this database; the lock ends with the connection.

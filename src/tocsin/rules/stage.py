@@ -166,8 +166,7 @@ class MatchStage:
         NOTIFIED.inc(len(made))
         if any(not delivery.instant for delivery in deliveries):
             self._broker.wake("deliveries")
-        live = list(dict.fromkeys(d.notification_id for d in deliveries if d.instant))
-        for message in signals("created", live):
+        for message in signals("created", [notification.id for notification in made]):
             self._broker.publish(channel_of(project_id, env), message)
 
     async def _suspend(
