@@ -22,6 +22,8 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,8 +36,9 @@ from tocsin.auth.permissions import OWN, PERMISSIONS
 from tocsin.auth.principal import Principal
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.kit.db import Database, Env
-from tocsin.kit.errors import BadRequest, Forbidden, Unauthorized
+from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.pagination import Cursors, place_of
+from tocsin.kit.strict_json import escaped
 from tocsin.kit.vault import Vault
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -98,7 +101,7 @@ class Call:
     @property
     def place(self) -> bytes:
         """What cursors of this list are bound to."""
-        return place_of(self.project_id, self.env, self.request.url.path, self.request.query_params.multi_items())
+        return place_of(self.project_id, self.env, self.request.scope["path"], self.request.query_params.multi_items())
 
     def write_to(self, env: str) -> None:
         """Refuse a test caller who would change a live row (A2)."""
@@ -180,8 +183,11 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query))
 
         async def guarded(request: Request) -> Response:
+            _check_query(request, known)
             required = self.body_field is not None and self.body_field.field_info.is_required()
             checked = await checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
@@ -189,6 +195,23 @@ class GuardedRoute(APIRoute):
             return await _inside(self.need, checked, handle)
 
         return guarded
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    """Refuse a filter that would silently filter nothing, and one that is said twice."""
+    sent = [name for name, _ in request.query_params.multi_items()]
+    errors = [
+        FieldError(f"/query/{escaped(name[:80])}", "unknown_field", "There is no such query parameter.")
+        for name in dict.fromkeys(sent)
+        if name not in known
+    ]
+    errors += [
+        FieldError(f"/query/{name}", "doubled", "This query parameter was sent twice.")
+        for name in known
+        if sent.count(name) > 1
+    ]
+    if errors:
+        raise Invalid(errors[:20])
 
 
 def guarded_router(**options: Any) -> APIRouter:

@@ -83,7 +83,7 @@ class Once:
             "project": self.principal.project_id,
             "env": self.principal.env,
             "actor": str(self.principal.id),
-            "route": f"POST {self.request.url.path}",
+            "route": f"POST {self.request.scope['path']}",
             "key": checked_key(self.request.headers.getlist("idempotency-key")),
         }
 
@@ -103,7 +103,7 @@ def _row_name(where: dict[str, Any]) -> str:
 
 
 async def _fingerprint(request: Request) -> bytes:
-    return hashlib.sha256(request.url.query.encode() + b"\n" + await request.body()).digest()
+    return hashlib.sha256(request.scope["query_string"] + b"\n" + await request.body()).digest()
 
 
 _KEPT = text("""

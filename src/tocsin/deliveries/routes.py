@@ -92,14 +92,14 @@ async def list_deliveries(
     return Page[DeliveryAnswer](items=await _shown(call, found["items"]), nextCursor=found["nextCursor"])
 
 
-@router.get("/deliveries/{delivery_id}")
+@router.get("/deliveries/{delivery_id}", operation_id="read_delivery")
 @needs("notifications:read")
 async def read(call: Called, delivery_id: PathId) -> DeliveryAnswer:
     (answer,) = await _shown(call, [await _find(call, delivery_id)])
     return answer
 
 
-@router.post("/deliveries/{delivery_id}/retry")
+@router.post("/deliveries/{delivery_id}/retry", operation_id="retry_delivery")
 @needs("deliveries:manage")
 async def retry(request: Request, call: Called, delivery_id: PathId) -> DeliveryAnswer:
     """Try once more what was given up; its earlier attempts stay on the record."""

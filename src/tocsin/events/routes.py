@@ -50,7 +50,7 @@ async def list_events(
     return Page[EventSummary](**found)
 
 
-@router.get("/events/{event_id}")
+@router.get("/events/{event_id}", operation_id="read_event")
 @needs("events:read")
 async def read(call: Called, event_id: PathId) -> EventStory:
     """The event, every rule that was considered with its reason, whom it told, and each attempt to reach them."""

@@ -73,7 +73,7 @@ async def list_notifications(
     return Page[NotificationAnswer](items=items, nextCursor=cursor)
 
 
-@router.get("/notifications/stats")
+@router.get("/notifications/stats", operation_id="read_notification_stats")
 @needs("notifications:read")
 async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24) -> Stats:
     """Counts of the last hours: how many were made, acknowledged, and what became of their deliveries."""
@@ -95,7 +95,7 @@ async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 2
     )
 
 
-@router.get("/notifications/{notification_id}")
+@router.get("/notifications/{notification_id}", operation_id="read_notification")
 @needs("notifications:read", own=True)
 async def read(call: Called, notification_id: PathId) -> NotificationAnswer:
     return await _answer(call, notification_id)
