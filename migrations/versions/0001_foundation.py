@@ -383,7 +383,8 @@ CREATE TABLE tocsin.events (
     claims smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (project_id, id)
 ) PARTITION BY RANGE (id);
-CREATE INDEX events_waiting ON tocsin.events (project_id, id) WHERE state = 'received';
+CREATE INDEX events_waiting ON tocsin.events (project_id, id) WHERE state = 'received' AND claims = 0;
+CREATE INDEX events_suspect ON tocsin.events (id) WHERE state = 'received' AND claims > 0;
 CREATE INDEX events_leased ON tocsin.events (lease_until) WHERE state = 'leased';
 CREATE TABLE tocsin.event_keys (
     project_id uuid NOT NULL,
@@ -722,17 +723,34 @@ CREATE FUNCTION tocsin.claim_events(
     LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
     WITH RECURSIVE waiting AS (
         (SELECT e.project_id FROM tocsin.events e
-         WHERE e.state = 'received' AND e.project_id > after ORDER BY e.project_id LIMIT 1)
+         WHERE e.state = 'received' AND e.claims = 0 AND e.project_id > after ORDER BY e.project_id LIMIT 1)
         UNION ALL
         SELECT (SELECT e.project_id FROM tocsin.events e
-                WHERE e.state = 'received' AND e.project_id > w.project_id ORDER BY e.project_id LIMIT 1)
+                WHERE e.state = 'received' AND e.claims = 0 AND e.project_id > w.project_id
+                ORDER BY e.project_id LIMIT 1)
         FROM waiting w WHERE w.project_id IS NOT NULL
     ), turn AS MATERIALIZED (
         SELECT w.project_id FROM waiting w WHERE w.project_id IS NOT NULL LIMIT most_projects
     ), picked AS MATERIALIZED (
         SELECT t.project_id, e.id FROM turn t CROSS JOIN LATERAL (
-            SELECT q.id FROM tocsin.events q WHERE q.project_id = t.project_id AND q.state = 'received'
+            SELECT q.id FROM tocsin.events q
+            WHERE q.project_id = t.project_id AND q.state = 'received' AND q.claims = 0
             ORDER BY q.id LIMIT most_each FOR UPDATE SKIP LOCKED) e
+    )
+    UPDATE tocsin.events e
+    SET state = 'leased', lease_token = token, claims = e.claims + 1,
+        lease_until = pg_catalog.now() + pg_catalog.make_interval(secs => lease_seconds)
+    FROM picked p WHERE e.project_id = p.project_id AND e.id = p.id
+    RETURNING e.project_id, e.env, e.id
+$$;
+-- An event that a process ended over is claimed alone from then on: what ends the next one is then known,
+-- and those that were merely claimed with it are not set aside for its sake.
+CREATE FUNCTION tocsin.claim_suspect_event(lease_seconds integer, token uuid)
+    RETURNS TABLE (project_id uuid, env text, id uuid)
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    WITH picked AS MATERIALIZED (
+        SELECT q.project_id, q.id FROM tocsin.events q WHERE q.state = 'received' AND q.claims > 0
+        ORDER BY q.id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     UPDATE tocsin.events e
     SET state = 'leased', lease_token = token, claims = e.claims + 1,
@@ -782,9 +800,9 @@ CREATE FUNCTION tocsin.ready_due_deliveries(most integer) RETURNS bigint
     )
     SELECT count(*) FROM readied
 $$;
--- A lease that ran out belonged to a process that died or hung. The third one in a row is taken to be the
--- row's own doing: it is set aside, visible, instead of killing a fourth worker.
-CREATE FUNCTION tocsin.release_expired(most integer, most_claims integer) RETURNS TABLE (kind text, rows bigint)
+-- A lease that ran out belonged to a process that died or hung. After most_claims of an event, or most_crashes
+-- of a delivery in a row, that is taken to be its own doing: it is set aside, visible, instead of killing another.
+CREATE FUNCTION tocsin.release_expired(most integer, most_claims integer, most_crashes integer) RETURNS TABLE (kind text, rows bigint)
     LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
     WITH late_events AS (
         SELECT e.project_id, e.id FROM tocsin.events e
@@ -801,10 +819,10 @@ CREATE FUNCTION tocsin.release_expired(most integer, most_claims integer) RETURN
         WHERE d.state = 'leased' AND d.lease_until < pg_catalog.now() LIMIT most FOR UPDATE SKIP LOCKED
     ), freed_deliveries AS (
         UPDATE tocsin.deliveries d
-        SET state = CASE WHEN d.crashes < most_claims THEN 'queued' ELSE 'failed' END,
-            last_error = CASE WHEN d.crashes < most_claims THEN 'the process that was sending it ended'
+        SET state = CASE WHEN d.crashes < most_crashes THEN 'queued' ELSE 'failed' END,
+            last_error = CASE WHEN d.crashes < most_crashes THEN 'the process that was sending it ended'
                 ELSE 'quarantined: the process that was sending it ended each time' END,
-            finished_at = CASE WHEN d.crashes < most_claims THEN NULL ELSE pg_catalog.now() END,
+            finished_at = CASE WHEN d.crashes < most_crashes THEN NULL ELSE pg_catalog.now() END,
             ready = true, lease_token = NULL, lease_until = NULL
         FROM late_deliveries l WHERE d.project_id = l.project_id AND d.id = l.id RETURNING 1
     )
@@ -838,10 +856,10 @@ CREATE FUNCTION tocsin.tidy(most integer) RETURNS bigint
     SELECT (SELECT count(*) FROM event_keys) + (SELECT count(*) FROM answers)
         + (SELECT count(*) FROM tokens) + (SELECT count(*) FROM revocations)
 $$;
-REVOKE ALL ON FUNCTION tocsin.claim_events, tocsin.claim_deliveries, tocsin.ready_due_deliveries,
-    tocsin.release_expired, tocsin.tidy FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.claim_events, tocsin.claim_deliveries, tocsin.ready_due_deliveries,
-    tocsin.release_expired, tocsin.tidy TO {app};
+REVOKE ALL ON FUNCTION tocsin.claim_events, tocsin.claim_suspect_event, tocsin.claim_deliveries,
+    tocsin.ready_due_deliveries, tocsin.release_expired, tocsin.tidy FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.claim_events, tocsin.claim_suspect_event, tocsin.claim_deliveries,
+    tocsin.ready_due_deliveries, tocsin.release_expired, tocsin.tidy TO {app};
 """
 
 PLATFORM = """

@@ -195,3 +195,18 @@ def test_no_text_makes_check_or_rendering_fail_otherwise(parts: list[str]) -> No
             Template(text).render(CONTEXT)
         except RenderError as error:
             assert error.reason
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", " JavaScript :alert(1)", "data:text/html,x", "vbscript:x", "file:///etc"]
+)
+def test_an_action_runs_no_code_where_it_is_opened(url: str) -> None:
+    with pytest.raises(RenderError, match="scheme"):
+        fitted("actionUrl", url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/a?b=javascript:1", "myapp://orders/17", "mailto:a@example.com", "/orders"]
+)
+def test_other_actions_pass(url: str) -> None:
+    assert fitted("actionUrl", url) == url

@@ -7,7 +7,9 @@ from tocsin.kit.db import Database
 
 MOST_AT_ONCE = 2_000
 MOST_CLAIMS = 3
-"""After this many processes ended over one row, the row is set aside (a crash counter rises at each claim)."""
+"""After this many processes ended over one event, it is set aside (a crash counter rises at each claim)."""
+MOST_CRASHES = 5
+"""The same for a delivery. It is never alone in its process, so an event that ends three must not cost it too."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +29,7 @@ class ClockStage:
         freed = {
             row["kind"]: row["rows"]
             for row in await self._db.hot.fetch(
-                "SELECT kind, rows FROM tocsin.release_expired($1, $2)", MOST_AT_ONCE, MOST_CLAIMS
+                "SELECT kind, rows FROM tocsin.release_expired($1, $2, $3)", MOST_AT_ONCE, MOST_CLAIMS, MOST_CRASHES
             )
         }
         for kind, count in freed.items():

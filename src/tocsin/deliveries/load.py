@@ -40,7 +40,6 @@ class Outgoing:
     """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried."""
 
     id: UUID
-    lease_token: UUID
     attempt: int
     rank: int
     message: Message | None
@@ -58,7 +57,7 @@ async def load(
     routes = await choice.routes(connection, project_id, [(row["channel"], row["user_id"]) for row in rows])
     addresses = await _addresses(connection, project_id, rows)
     named = await _recipients(connection, project_id, rows)
-    return [_outgoing(project_id, name, env, token, row, routes, addresses, named) for row in rows]
+    return [_outgoing(project_id, name, env, row, routes, addresses, named) for row in rows]
 
 
 async def _addresses(
@@ -101,7 +100,6 @@ def _outgoing(
     project_id: UUID,
     project_name: str,
     env: Any,
-    token: UUID,
     row: asyncpg.Record,
     routes: dict[tuple[str, UUID | None], Route | NoRoute],
     addresses: dict[tuple[UUID, str], str],
@@ -132,7 +130,7 @@ def _outgoing(
         recipients=named.get(row["notification_id"], ()),
         attempt=row["attempts"] + 1,
     )
-    return Outgoing(row["id"], token, row["attempts"] + 1, row["rank"], message, address, route, refusal)
+    return Outgoing(row["id"], row["attempts"] + 1, row["rank"], message, address, route, refusal)
 
 
 def _refusal(row: asyncpg.Record, reaches: str, address_kind: str | None, address: str | None) -> str | None:

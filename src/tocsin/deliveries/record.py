@@ -23,7 +23,6 @@ class Result:
     """What became of one delivery in one attempt. ``outcome`` is None where nothing was attempted."""
 
     delivery_id: UUID
-    lease_token: UUID
     number: int
     state: str
     outcome: str | None
@@ -87,11 +86,11 @@ UPDATE tocsin.deliveries d SET
     sent_at = CASE WHEN r.state IN ('sent', 'delivered') THEN coalesce(d.sent_at, clock_timestamp()) ELSE d.sent_at END,
     delivered_at = CASE WHEN r.state = 'delivered' THEN clock_timestamp() ELSE d.delivered_at END,
     finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE clock_timestamp() END
-FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::bool[], $7::smallint[], $8::timestamptz[], $9::text[],
-    $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::text[])
-    AS r (id, token, number, state, tried, rank, due_at, error, address, provider_message_id, connection_project,
+FROM unnest($3::uuid[], $4::int[], $5::text[], $6::bool[], $7::smallint[], $8::timestamptz[], $9::text[], $10::text[],
+    $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::text[])
+    AS r (id, number, state, tried, rank, due_at, error, address, provider_message_id, connection_project,
         connection_id, connection_reason, captured)
-WHERE d.project_id = $1 AND d.id = r.id AND d.lease_token = r.token
+WHERE d.project_id = $1 AND d.id = r.id AND d.lease_token = $2
 RETURNING d.id
 """
 _ATTEMPTS = """
@@ -103,13 +102,22 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def record(connection: asyncpg.Connection, project_id: UUID, env: str, results: Sequence[Result]) -> set[UUID]:
-    """Write results of one project; the deliveries that were still ours. A lost lease changes nothing."""
+_GIVE_BACK = """
+UPDATE tocsin.deliveries
+SET state = 'queued', ready = true, crashes = crashes - 1, lease_token = NULL, lease_until = NULL
+WHERE project_id = $1 AND id = ANY($3) AND lease_token = $2
+"""
+
+
+async def record(
+    connection: asyncpg.Connection, project_id: UUID, env: str, token: UUID, results: Sequence[Result]
+) -> set[UUID]:
+    """Write results of one claim; the deliveries that were still ours. A lost lease changes nothing."""
     rows = await connection.fetch(
         _UPDATE,
         project_id,
+        token,
         [r.delivery_id for r in results],
-        [r.lease_token for r in results],
         [r.number for r in results],
         [r.state for r in results],
         [r.outcome is not None for r in results],
@@ -142,3 +150,9 @@ async def record(connection: asyncpg.Connection, project_id: UUID, env: str, res
             [r.due_at for r in tried],
         )
     return ours
+
+
+async def give_back(connection: asyncpg.Connection, project_id: UUID, token: UUID, untouched: Sequence[UUID]) -> None:
+    """Undo the claim of deliveries that nothing was done for: that their process lives is no crash of theirs."""
+    if untouched:
+        await connection.execute(_GIVE_BACK, project_id, token, untouched)

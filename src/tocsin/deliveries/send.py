@@ -11,7 +11,7 @@ from collections import Counter as Count
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -21,13 +21,15 @@ from prometheus_client import Counter, Gauge, Histogram
 from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.deliveries.load import Outgoing, load
-from tocsin.deliveries.record import Result, judged, record, retry_at
+from tocsin.deliveries.record import Result, give_back, judged, record, retry_at
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
+from tocsin.kit.problems import is_away
 
-SENDING_SHARE = 0.75
-"""Of its lease an attempt may take so much; the rest is for recording it."""
-RECORD_AGAIN_SECONDS = 0.5
+WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
+"""Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
+recording it. What outlives its lease is sent twice."""
+RECORD_AGAIN_SECONDS = 0.25
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -40,8 +42,14 @@ log = structlog.get_logger(__name__)
 
 NOBODY = UUID(int=0)
 
-Batch = tuple[UUID, Env]
-"""Project and environment: what is read and recorded together."""
+
+class Batch(NamedTuple):
+    """What was claimed together and is recorded together; times are the event loop's."""
+
+    project_id: UUID
+    env: Env
+    token: UUID
+    claimed_at: float
 
 
 class SendStage:
@@ -56,13 +64,14 @@ class SendStage:
         self._choice = choice
         self._slots = slots
         self._lease_seconds = lease_seconds
+        self._turn_limit = lease_seconds * WAITING_SHARE
         self._send_limit = lease_seconds * SENDING_SHARE
         self._most_each = max(2, slots // PROJECT_SHARE)
         self._after = NOBODY
         self._in_flight: Count[UUID] = Count()
         self._sends: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[UUID, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_CONNECTION))
-        self._results: defaultdict[Batch, list[Result]] = defaultdict(list)
+        self._settled: defaultdict[Batch, list[Result | UUID]] = defaultdict(list)
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
         self._left_some = False
@@ -73,7 +82,7 @@ class SendStage:
         self._left_some = free <= 0 or any(count >= self._most_each for count in self._in_flight.values())
         if free <= 0:
             return False
-        token = uuid4()
+        token, claimed_at = uuid4(), asyncio.get_running_loop().time()
         claimed = await self._claim(free, token)
         if not claimed:
             return False
@@ -82,7 +91,7 @@ class SendStage:
             batches[row["project_id"], row["env"]].append(row["id"])
         for (project_id, env), ids in batches.items():
             self._in_flight[project_id] += len(ids)
-            self._begin(self._send_batch((project_id, env), ids, token))
+            self._begin(self._send_batch(Batch(project_id, env, token, claimed_at), ids))
         IN_FLIGHT.set(self._in_flight.total())
         return True
 
@@ -119,15 +128,23 @@ class SendStage:
         self._after = max((row["project_id"] for row in rows), default=NOBODY)
         return list(rows)
 
-    async def _send_batch(self, batch: Batch, ids: list[UUID], token: UUID) -> None:
-        """Read a batch and send each of it; what could not even be read waits for its lease to run out."""
-        project_id, env = batch
+    async def _send_batch(self, batch: Batch, ids: list[UUID]) -> None:
+        """Read a batch and send each of it. One that cannot be read spoils only itself: its lease runs out."""
+        project_id, env, token, _ = batch
         try:
             async with self._db.unit(project_id, env) as connection:
                 outgoing = await load(connection, self._choice, project_id, env, ids, token)
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                for id_ in ids:
+                    self._settle(batch, id_)
+                return
             log.exception("deliveries not loaded", project=str(project_id), deliveries=len(ids))
-            self._free(project_id, len(ids))
+            if len(ids) == 1:
+                self._free(project_id, 1)
+            else:
+                for id_ in ids:
+                    self._begin(self._send_batch(batch, [id_]))
             return
         self._free(project_id, len(ids) - len(outgoing))
         for each in outgoing:
@@ -140,43 +157,58 @@ class SendStage:
             log.exception("send failed", project=str(batch[0]), delivery=str(outgoing.id))
             self._free(batch[0], 1)
             return
-        self._results[batch].append(result)
-        if self._recording is None:
-            self._recording = asyncio.create_task(self._record_groups())
+        self._settle(batch, result)
 
-    async def _attempt(self, batch: Batch, outgoing: Outgoing) -> Result:
-        _, env = batch
+    async def _attempt(self, batch: Batch, outgoing: Outgoing) -> Result | UUID:
+        """What came of it, or the delivery's id if nothing was begun: then it goes back as it came."""
         if outgoing.refusal is not None or outgoing.message is None:
             return _untried(outgoing, "suppressed", outgoing.refusal or "nothing to send")
-        if env == "test":
+        if batch.env == "test":
             return _captured(outgoing)
         if isinstance(outgoing.route, NoRoute):
             return _no_route(outgoing, outgoing.route)
-        return await self._send(batch, outgoing, outgoing.route)
+        turn = self._turns[outgoing.route.id or NOBODY]
+        if not await self._took(turn, batch):
+            return outgoing.id
+        try:
+            return await self._send(batch, outgoing, outgoing.route)
+        finally:
+            turn.release()
+
+    async def _took(self, turn: asyncio.Semaphore, batch: Batch) -> bool:
+        """Whether the turn came early enough for an attempt within the lease. It does not behind an endpoint that
+        hangs, nor in a process that was stopped for long."""
+        start_by = batch.claimed_at + self._turn_limit
+        try:
+            async with asyncio.timeout_at(start_by):
+                await turn.acquire()
+        except TimeoutError:
+            return False
+        if asyncio.get_running_loop().time() > start_by:
+            turn.release()
+            return False
+        return True
 
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
-        """One attempt at the provider, within its connection's turn and the lease."""
+        """One attempt at the provider, within the lease."""
         assert outgoing.message is not None
-        project_id, env = batch
-        async with self._turns[route.id or NOBODY]:
-            started_at, began = datetime.now(UTC), time.perf_counter()
-            try:
-                async with asyncio.timeout(self._send_limit):
-                    outcome: Any = await route.channel.send(
-                        outgoing.message, outgoing.address, route.settings, route.credentials, self._door
-                    )
-            except SendFailure as failure:
-                outcome = failure
-            except TimeoutError:
-                outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
-            seconds = time.perf_counter() - began
+        started_at, began = datetime.now(UTC), time.perf_counter()
+        try:
+            async with asyncio.timeout(self._send_limit):
+                outcome: Any = await route.channel.send(
+                    outgoing.message, outgoing.address, route.settings, route.credentials, self._door
+                )
+        except SendFailure as failure:
+            outcome = failure
+        except TimeoutError:
+            outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
+        seconds = time.perf_counter() - began
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         if isinstance(outcome, BadCredentials) and route.id is not None:
-            async with self._db.unit(project_id, env) as connection:
-                await mark_error(connection, project_id, route.id, outcome.reason)
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await mark_error(connection, batch.project_id, route.id, outcome.reason)
         return Result(
             delivery_id=outgoing.id,
-            lease_token=outgoing.lease_token,
             number=outgoing.attempt,
             rank=outgoing.rank,
             address=outgoing.address,
@@ -188,35 +220,42 @@ class SendStage:
             **judged(outcome, route.channel, outgoing.attempt),
         )
 
+    def _settle(self, batch: Batch, settled: Result | UUID) -> None:
+        self._settled[batch].append(settled)
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record_groups())
+
     async def _record_groups(self) -> None:
         """Record what has come in, project by project, until nothing more has."""
         try:
-            while self._results:
-                batch = next(iter(self._results))
-                results = self._results.pop(batch)
-                await self._record(batch, results)
+            while self._settled:
+                batch = next(iter(self._settled))
+                settled = self._settled.pop(batch)
+                results = [each for each in settled if isinstance(each, Result)]
+                untouched = [each for each in settled if isinstance(each, UUID)]
+                await self._record(batch, results, untouched)
+                self._free(batch.project_id, len(settled))
         finally:
             self._recording = None
 
-    async def _record(self, batch: Batch, results: list[Result]) -> None:
-        """Record, and go on trying while the lease lasts: what was sent but not recorded is sent again."""
-        project_id, env = batch
-        give_up_at = time.monotonic() + (1 - SENDING_SHARE) * self._lease_seconds
-        try:
-            while True:
-                try:
-                    async with self._db.unit(project_id, env) as connection:
-                        await record(connection, project_id, env, results)
-                    break
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                    log.warning("attempts not recorded", project=str(project_id), error=str(error)[:200])
-                    if time.monotonic() > give_up_at:
-                        return
-                    await asyncio.sleep(RECORD_AGAIN_SECONDS)
+    async def _record(self, batch: Batch, results: list[Result], untouched: list[UUID]) -> None:
+        """Again and again while the database is away and the lease lasts: a result that is lost is a second send."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                async with self._db.unit(batch.project_id, batch.env) as connection:
+                    if results:
+                        await record(connection, batch.project_id, batch.env, batch.token, results)
+                    await give_back(connection, batch.project_id, batch.token, untouched)
+            except Exception as error:
+                if not is_away(error) or clock() > batch.claimed_at + self._lease_seconds:
+                    log.exception("attempts not recorded", project=str(batch.project_id), deliveries=len(results))
+                    return
+                await asyncio.sleep(RECORD_AGAIN_SECONDS)
+                continue
             for result in results:
                 ATTEMPTS.labels(result.state).inc()
-        finally:
-            self._free(project_id, len(results))
+            return
 
     def _begin(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -233,7 +272,7 @@ class SendStage:
 
 
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
-    return Result(outgoing.id, outgoing.lease_token, outgoing.attempt, state, None, outgoing.rank, error=reason)
+    return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, error=reason)
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
@@ -244,7 +283,6 @@ def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     now = datetime.now(UTC)
     return Result(
         outgoing.id,
-        outgoing.lease_token,
         outgoing.attempt,
         "failed" if due_at is None else "queued",
         "credentials",
@@ -265,7 +303,6 @@ def _captured(outgoing: Outgoing) -> Result:
     assert message is not None
     return Result(
         outgoing.id,
-        outgoing.lease_token,
         outgoing.attempt,
         "captured",
         "captured",

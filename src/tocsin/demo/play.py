@@ -131,7 +131,8 @@ class _Demo:
         words = f"{said['title']}  {said['message']}".rstrip()
         ack = " (wants an acknowledgement)" if said.get("requireAck") else ""
         line = f"{arrival.seconds * 1000:6.1f} ms  {arrival.person:<7} {said['priority']:<9} {words}{ack}"
-        self._console.print(Text(line, style=_COLOUR.get(said["priority"], ""), no_wrap=True, overflow="ellipsis"))
+        text = Text(line, style=_COLOUR.get(said["priority"], ""), no_wrap=True, overflow="ellipsis")
+        self._console.print(text, soft_wrap=not self._console.is_terminal)  # a file gets whole lines
 
     def _count(self, stories: list[dict[str, Any]]) -> None:
         processed = sum(story["status"] == "processed" for story in stories)
@@ -156,7 +157,7 @@ class _Demo:
                 )
 
     def _say(self, words: str) -> None:
-        self._console.print(Text(words))
+        self._console.print(Text(words), soft_wrap=True)
 
 
 def _promised(stories: list[dict[str, Any]]) -> int:

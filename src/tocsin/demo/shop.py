@@ -41,7 +41,7 @@ RULES: tuple[dict[str, Any], ...] = (
         "targetRoles": ["operations"],
         "channels": ["realtime"],
         "title": "{{ event.type }}",
-        "message": "",
+        "message": "{{ payload.orderId }}{{ payload.name }}",
         "priority": "low",
     },
 )

@@ -97,7 +97,7 @@ class EventStore:
             # One row that the database cannot keep must not fail the others of its group.
             await self._commit_apart(group)
             return
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be left without an answer
             for _, future in group:
                 if not future.done():
                     future.set_exception(_unavailable(error))
@@ -113,7 +113,7 @@ class EventStore:
         for part, future in group:
             try:
                 stored = await self._insert(part)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 if not future.done():
                     future.set_exception(_unavailable(error))
                 continue
@@ -141,7 +141,7 @@ class EventStore:
         return stored
 
 
-def _unavailable(error: BaseException) -> Exception:
+def _unavailable(error: Exception) -> Exception:
     if is_away(error):
         return Unavailable("database_unavailable", "The event was not stored; send it again.", 2)
-    return error if isinstance(error, Exception) else RuntimeError(str(error))
+    return error

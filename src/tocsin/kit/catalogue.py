@@ -39,6 +39,7 @@ PIPELINE_TABLES = (
 CROSS_PROJECT = (
     "claim_deliveries",
     "claim_events",
+    "claim_suspect_event",
     "find_api_key",
     "find_logins",
     "find_project",

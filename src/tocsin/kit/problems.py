@@ -32,7 +32,7 @@ _CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 _DETAILS = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}
 
 # The database is away, restarting, full, or too busy to take one more: the caller should come back.
-_AWAY = ("08", "53", "57P", "55P03", "40001", "40P01", "25006")
+_AWAY = ("08", "53", "57", "55P03", "40001", "40P01", "25006")
 
 
 def install(app: FastAPI) -> None:
@@ -92,6 +92,9 @@ def as_problem(error: BaseException) -> Problem:
 def is_away(error: BaseException) -> bool:
     """Whether a failure says that the database cannot be reached or cannot take the work now."""
     if isinstance(error, PoolTimeout | asyncio.TimeoutError | ConnectionError | asyncpg.InterfaceError):
+        return True
+    # What asyncpg says when a connection ends at the wrong moment ("cannot switch to state ...").
+    if isinstance(error, asyncpg.InternalClientError):
         return True
     if isinstance(error, InterfaceError):
         return True

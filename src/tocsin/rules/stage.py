@@ -2,7 +2,8 @@
 
 A batch belongs to one project and one environment. It is claimed and committed, evaluated in the child with
 no transaction open, and written in one transaction: notifications, recipients, deliveries and the events'
-outcome, or nothing. A worker that dies in between leaves leases behind, which run out.
+outcome, or nothing. A worker that dies in between leaves leases behind, which run out; its events are then
+tried one by one.
 """
 
 import asyncio
@@ -20,10 +21,11 @@ from prometheus_client import Counter, Histogram
 from tocsin.channels.registry import kinds
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
+from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.notifications.write import NewNotification, write_notifications
 from tocsin.realtime.signal import channel_of, signals
-from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
 from tocsin.rules.lookup import (
@@ -40,7 +42,6 @@ from tocsin.rules.lookup import (
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
-GIVE_BACK_SECONDS = 1.0
 MAX_RECIPIENTS = 10_000
 STRIKES_SUSPEND = 5
 
@@ -76,6 +77,17 @@ class _Decided:
     made: list[NewNotification]
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A claim that could not be worked on, through no fault of its events."""
+
+    project_id: UUID
+    env: Env
+    ids: list[UUID]
+    token: UUID
+    because: Exception
+
+
 class MatchStage:
     """Turns waiting events into notifications; one per worker process."""
 
@@ -86,20 +98,29 @@ class MatchStage:
         self._lease_seconds = lease_seconds
         self._after = NOBODY
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
+        self._owed: list[_Owed] = []
 
     async def run_once(self) -> bool:
-        """One claim and everything it brought; False when no event waited."""
-        token = uuid4()
-        claimed = await self._claim(token)
-        if not claimed:
-            return False
+        """One claim and everything it brought, then one event that a process ended over, alone; False when none
+        waited. Raises what kept it from the work, with the claims of that given back."""
+        await self._give_back()
+        found = False
+        for claim in (self._claim, self._claim_suspect):
+            token = uuid4()
+            if claimed := await claim(token):
+                found = True
+                await self._match_all(claimed, token)
+        return found
+
+    async def _match_all(self, claimed: list[asyncpg.Record], token: UUID) -> None:
         batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
         for row in claimed:
             batches[row["project_id"], row["env"]].append(row["id"])
         await asyncio.gather(
             *(self._match_safely(project_id, env, ids, token) for (project_id, env), ids in batches.items())
         )
-        return True
+        if self._owed:
+            raise self._owed[0].because
 
     async def _claim(self, token: UUID) -> list[asyncpg.Record]:
         """Events of the next projects in turn; from the beginning again after the last one."""
@@ -120,32 +141,40 @@ class MatchStage:
         self._after = max((row["project_id"] for row in rows), default=NOBODY)
         return list(rows)
 
+    async def _claim_suspect(self, token: UUID) -> list[asyncpg.Record]:
+        return list(
+            await self._db.hot.fetch(
+                "SELECT project_id, env, id FROM tocsin.claim_suspect_event($1, $2)", self._lease_seconds, token
+            )
+        )
+
     async def _match_safely(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
-        """A batch that fails is given back; the others go on."""
+        """A batch that fails is matched event by event, so that a bad one spoils only itself: its lease runs out.
+        Where the failure is not theirs, their claim is given back."""
         try:
             with MATCH_SECONDS.time():
                 await self._match(project_id, env, ids, token)
-        except Exception:
+        except Exception as error:
+            if is_away(error) or isinstance(error, EvaluatorUnavailable):
+                self._owed.append(_Owed(project_id, env, ids, token, error))
+                return
             log.exception("matching failed", project=str(project_id), env=env, events=len(ids))
-            await self._give_back(project_id, env, ids, token)
+            for id_ in ids if len(ids) > 1 else ():
+                await self._match_safely(project_id, env, [id_], token)
 
-    async def _give_back(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
-        """Return a batch as if it had not been claimed: the fault was not a death, so it is no step towards poison.
-
-        The database may be the very thing that failed; then the lease runs out instead.
-        """
-        await asyncio.sleep(GIVE_BACK_SECONDS)
-        try:
-            async with self._db.unit(project_id, env) as connection:
+    async def _give_back(self) -> None:
+        """Claims that came to nothing while we live are no crash: undo them, rather than let leases run out."""
+        while self._owed:
+            owed = self._owed[-1]
+            async with self._db.unit(owed.project_id, owed.env) as connection:
                 await connection.execute(
-                    "UPDATE tocsin.events SET state = 'received', claims = claims - 1, lease_token = NULL,"
-                    " lease_until = NULL WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
-                    project_id,
-                    ids,
-                    token,
+                    "UPDATE tocsin.events SET state = 'received', lease_token = NULL, lease_until = NULL,"
+                    " claims = claims - 1 WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
+                    owed.project_id,
+                    owed.ids,
+                    owed.token,
                 )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            log.warning("batch not given back", project=str(project_id), error=str(error)[:200])
+            self._owed.pop()
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
         async with self._db.unit(project_id, env) as connection:

@@ -5,6 +5,7 @@ Rendering belongs in the child behind `evaluator.Evaluator`; `check` is safe any
 largest template).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -166,10 +167,14 @@ def fitted(name: str, text: str) -> str:
             raise RenderError(f"{name} is longer than {MAX_BODY // 1024} KiB.")
         return text
     line = " ".join(text.splitlines()).strip()
+    if name.startswith("actionUrl") and _RUNS_CODE.match(line):
+        raise RenderError(f"{name} begins with a scheme that runs code or reads files where it is opened.")
     if len(line) > limit:
         raise RenderError(f"{name} has {len(line):,} characters; at most {limit:,} are allowed.")
     return line
 
+
+_RUNS_CODE = re.compile(r"[\s\x00-\x1f]*(javascript|vbscript|data|blob|file)[\s\x00-\x1f]*:", re.IGNORECASE)
 
 _SINK = "\0missing"
 """A name no template can write, under which the list of missing variables travels in the context."""

@@ -1,0 +1,189 @@
+"""Compares what was promised with what is there: ledger, tables, sink. An empty list means that all holds."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from tests.crash.ledger import Ledger, digest
+from tests.crash.project import Arranged
+from tests.crash.sink import Sink
+
+SHOWN = 5
+CHANNELS = ("realtime", "webhook")
+
+_EVENTS = """
+SELECT e.id, e.client_event_id, e.type, e.payload::text, e.state, e.outcome, e.claims, k.event_id AS keyed
+FROM tocsin.events e LEFT JOIN tocsin.event_keys k
+    ON k.project_id = e.project_id AND k.env = e.env AND k.client_event_id = e.client_event_id
+WHERE e.project_id = $1
+"""
+_NOTIFICATIONS = "SELECT id, event_id, rule_id FROM tocsin.notifications WHERE project_id = $1"
+_DELIVERIES = """
+SELECT id, notification_id, channel, user_id, state, attempts, crashes, last_error, lease_until < now() AS late
+FROM tocsin.deliveries WHERE project_id = $1
+"""
+_ATTEMPTS = """
+SELECT delivery_id, array_agg(number ORDER BY number) AS numbers
+FROM tocsin.attempts WHERE project_id = $1 GROUP BY delivery_id
+"""
+_FEEDS = """
+SELECT f.user_id, f.seq, count(r.feed_seq) AS n, count(DISTINCT r.feed_seq) AS n_distinct, min(r.feed_seq) AS first,
+    max(r.feed_seq) AS last
+FROM tocsin.feeds f LEFT JOIN tocsin.notification_recipients r USING (project_id, env, user_id)
+WHERE f.project_id = $1 GROUP BY f.user_id, f.seq
+"""
+_RECIPIENTS = """
+SELECT notification_id, count(*) AS n FROM tocsin.notification_recipients
+WHERE project_id = $1 GROUP BY notification_id
+"""
+
+
+@dataclass
+class Tables:
+    """Everything of the project, read once."""
+
+    events: list[asyncpg.Record]
+    notifications: list[asyncpg.Record]
+    deliveries: list[asyncpg.Record]
+    attempts: dict[UUID, list[int]]
+    feeds: list[asyncpg.Record]
+    recipients: dict[UUID, int]
+
+
+async def read_tables(connection: asyncpg.Connection, project_id: UUID) -> Tables:
+    return Tables(
+        events=await connection.fetch(_EVENTS, project_id),
+        notifications=await connection.fetch(_NOTIFICATIONS, project_id),
+        deliveries=await connection.fetch(_DELIVERIES, project_id),
+        attempts={row["delivery_id"]: row["numbers"] for row in await connection.fetch(_ATTEMPTS, project_id)},
+        feeds=await connection.fetch(_FEEDS, project_id),
+        recipients={row["notification_id"]: row["n"] for row in await connection.fetch(_RECIPIENTS, project_id)},
+    )
+
+
+def violations(tables: Tables, ledger: Ledger, sink: Sink, arranged: Arranged, most_duplicates: int) -> list[str]:
+    """What does not hold, a line each; long lists of culprits are cut."""
+    return [
+        *_shown("an answer that may never be given", ledger.surprises),
+        *_events_kept(tables, ledger),
+        *_events_processed(tables),
+        *_notified_once(tables, arranged),
+        *_feeds_without_gaps(tables, arranged),
+        *_delivered(tables, sink),
+        *_attempts_without_gaps(tables),
+        *_heard(tables, sink, most_duplicates),
+    ]
+
+
+def _events_kept(tables: Tables, ledger: Ledger) -> Iterable[str]:
+    """Every acknowledged event is there once, under the id that was told, with the body that was sent."""
+    copies = Counter(row["client_event_id"] for row in tables.events)
+    stored = {row["client_event_id"]: row for row in tables.events}
+    yield from _shown("an event was stored twice", [key for key, count in copies.items() if count > 1])
+    yield from _shown("an event nobody sent", [key for key in copies if key not in ledger.entries])
+    lost, altered, renamed = [], [], []
+    for entry in ledger.entries.values():
+        row = stored.get(entry.client_event_id)
+        if row is None:
+            if entry.acknowledged_as:
+                lost.append(entry.client_event_id)
+            continue
+        if entry.acknowledged_as not in (None, str(row["id"])) or row["keyed"] != row["id"]:
+            renamed.append(entry.client_event_id)
+        if digest(row["type"], json.loads(row["payload"])) != entry.digest:
+            altered.append(entry.client_event_id)
+    yield from _shown("an acknowledged event is lost", lost)
+    yield from _shown("an event has another id than was told", renamed)
+    yield from _shown("an event has another body than was sent", altered)
+
+
+def _events_processed(tables: Tables) -> Iterable[str]:
+    unfinished = [
+        f"{row['client_event_id']} {row['state']} {row['outcome']} after {row['claims']} claims"
+        for row in tables.events
+        if (row["state"], row["outcome"]) != ("processed", "notified")
+    ]
+    yield from _shown("an event did not end in its notification", unfinished)
+
+
+def _notified_once(tables: Tables, arranged: Arranged) -> Iterable[str]:
+    per_event = Counter((row["event_id"], row["rule_id"]) for row in tables.notifications)
+    events = {row["id"] for row in tables.events}
+    yield from _shown("an event notified twice", [event for (event, _), count in per_event.items() if count > 1])
+    yield from _shown("an event was never notified", events - {event for event, _ in per_event})
+    yield from _shown("a notification of no event", {event for event, _ in per_event} - events)
+    incomplete = [row["id"] for row in tables.notifications if tables.recipients.get(row["id"]) != arranged.people]
+    yield from _shown("a notification with other recipients than the rule names", incomplete)
+    wanted = Counter({"realtime": arranged.people, "webhook": 1})
+    per_notification: dict[UUID, Counter[str]] = {row["id"]: Counter() for row in tables.notifications}
+    for row in tables.deliveries:
+        per_notification.setdefault(row["notification_id"], Counter())[row["channel"]] += 1
+    wrong = [f"{id_}: {dict(channels)}" for id_, channels in per_notification.items() if channels != wanted]
+    yield from _shown("a notification with other deliveries than one per channel and recipient", wrong)
+
+
+def _feeds_without_gaps(tables: Tables, arranged: Arranged) -> Iterable[str]:
+    """Each person's feed counts 1 to n, and every notification stands in it."""
+    count = len(tables.notifications)
+    wrong = [
+        str(dict(row))
+        for row in tables.feeds
+        if (row["n"], row["n_distinct"], row["first"], row["last"], row["seq"]) != (count, count, 1, count, count)
+    ]
+    yield from _shown("a feed with gaps", wrong)
+    if count and len(tables.feeds) != arranged.people:
+        yield f"{len(tables.feeds)} feeds for {arranged.people} people"
+
+
+def _delivered(tables: Tables, sink: Sink) -> Iterable[str]:
+    unfinished = [
+        f"{row['id']} {row['state']} after {row['attempts']} attempts and {row['crashes']} crashes: {row['last_error']}"
+        for row in tables.deliveries
+        if row["state"] != ("sent" if row["channel"] == "realtime" else "delivered")
+    ]
+    yield from _shown("a delivery did not come to its end", unfinished)
+    answered = {id_ for id_, hits in sink.hits.items() if any(hit.answered < 300 for hit in hits)}
+    unheard = [
+        row["id"] for row in tables.deliveries if row["state"] == "delivered" and webhook_id(row["id"]) not in answered
+    ]
+    yield from _shown("a delivery is called delivered and nobody heard of it", unheard)
+
+
+def _attempts_without_gaps(tables: Tables) -> Iterable[str]:
+    wrong = [
+        f"{row['id']}: attempts {tables.attempts.get(row['id'], [])} recorded, {row['attempts']} counted"
+        for row in tables.deliveries
+        if row["channel"] == "webhook" and tables.attempts.get(row["id"], []) != list(range(1, row["attempts"] + 1))
+    ]
+    yield from _shown("a delivery whose attempts are not numbered 1 to n", wrong)
+
+
+def _heard(tables: Tables, sink: Sink, most_duplicates: int) -> Iterable[str]:
+    known = {webhook_id(row["id"]) for row in tables.deliveries}
+    yield from _shown("a call for a delivery that does not exist", sink.hits.keys() - known)
+    hits = [hit for calls in sink.hits.values() for hit in calls]
+    yield from _shown("a call whose signature is wrong", [hit.webhook_id for hit in hits if not hit.genuine])
+    changed = [id_ for id_, calls in sink.hits.items() if len({hit.digest for hit in calls}) > 1]
+    yield from _shown("a repeated call with another body", changed)
+    if (count := duplicates(sink)) > most_duplicates:
+        yield f"{count} duplicates at the sink, where the faults explain {most_duplicates} at most"
+
+
+def duplicates(sink: Sink) -> int:
+    """Calls beyond the first that was taken; one that we refused has to be repeated."""
+    return sum(max(0, sum(hit.answered < 300 for hit in calls) - 1) for calls in sink.hits.values())
+
+
+def webhook_id(delivery_id: UUID) -> str:
+    return f"msg_{delivery_id.hex}"
+
+
+def _shown(what: str, culprits: Iterable[object]) -> Iterable[str]:
+    found = [str(culprit) for culprit in culprits]
+    if found:
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        yield f"{len(found)} x {what}: {', '.join(found[:SHOWN])}{more}"

@@ -1,0 +1,296 @@
+"""An installation that is meant to be killed: PostgreSQL with fsync, perhaps Redis, APIs, workers.
+
+A keeper starts again whatever died, as a supervisor would. Everything is killed by pid, and every process but the
+database leads a group of its own, so that a worker that leaves its evaluator behind is noticed.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import psutil
+
+from tests import running
+from tests.crash.leftovers import Register
+from tests.engines import Redis, free_port, temporary_folder
+from tests.running import Site
+from tocsin.kit import postgres
+from tocsin.kit.crypto import MasterKey
+from tocsin.kit.lifeline import tied_to_parent
+from tocsin.kit.migrate import migrate
+from tocsin.kit.roles import Roles
+
+SLOTS = 32
+START_LIMIT = 90.0
+ORPHAN_LIMIT = 5.0
+
+_RUN = {
+    "api": "from tocsin.api import serve as run",
+    "worker": "from tocsin.worker import work as run",
+}
+_READY = {"api": "api ready", "worker": "worker ready"}
+
+T = TypeVar("T")
+
+
+@dataclass
+class Member:
+    """A place in the installation, filled by one process after the other. ``prologue`` runs before the product."""
+
+    role: str
+    number: int
+    port: int
+    prologue: str = ""
+    starts: int = 0
+    kept: bool = True
+    process: "subprocess.Popen[bytes] | None" = None
+    log: Path = Path()
+
+    @property
+    def name(self) -> str:
+        return f"{self.role} {self.number}"
+
+    @property
+    def pid(self) -> int:
+        assert self.process
+        return self.process.pid
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def ready(self) -> bool:
+        return self.running and _READY[self.role] in self.log.read_text(errors="replace") and self._answers()
+
+    def _answers(self) -> bool:
+        if self.role != "api":
+            return True
+        try:
+            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def evaluator(self) -> int | None:
+        """The pid of the worker's evaluation child."""
+        try:
+            for child in psutil.Process(self.pid).children():
+                if "tocsin.rules.child" in child.cmdline():
+                    return child.pid
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            return None
+        return None
+
+
+@dataclass
+class Installation:
+    """Processes, how to reach them, and what went wrong with them that no table shows."""
+
+    folder: Path
+    server: postgres.Running
+    redis: Redis | None
+    lease_seconds: int
+    register: Register
+    nursery: ThreadPoolExecutor
+    members: list[Member] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def site(self) -> Site:
+        return Site(
+            self.server.dsn(),
+            self.folder,
+            self.redis.url if self.redis else None,
+            {"TOCSIN_LEASE_SECONDS": str(self.lease_seconds), "TOCSIN_SLOTS": str(SLOTS)},
+        )
+
+    @property
+    def apis(self) -> list[Member]:
+        return [member for member in self.members if member.role == "api"]
+
+    @property
+    def workers(self) -> list[Member]:
+        return [member for member in self.members if member.role == "worker"]
+
+    async def add(self, role: str, prologue: str = "") -> Member:
+        """One more member, started; `whole` waits for it."""
+        number = sum(member.role == role for member in self.members) + 1
+        member = Member(role, number, free_port(), prologue)
+        self.members.append(member)
+        await self.start(member)
+        return member
+
+    async def start(self, member: Member) -> None:
+        member.starts += 1
+        member.log = self.folder / f"{member.role}-{member.number}-{member.starts}.log"
+        member.process = await self.in_nursery(self._spawn, member)
+        self.register.note(member.process.pid)
+
+    def _spawn(self, member: Member) -> "subprocess.Popen[bytes]":
+        code = f"{member.prologue}\n{_RUN[member.role]}\nfrom tocsin.startup import installation\nrun(installation())"
+        with member.log.open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=self.folder,
+                env=self.site.environment(member.port),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=0,
+                preexec_fn=tied_to_parent(signal.SIGKILL),
+            )
+
+    async def keep(self) -> None:
+        """Start again what died, for ever; the database and Redis are the nemesis's own to start."""
+        while True:
+            for member in self.members:
+                if member.kept and member.process and not member.running:
+                    await self.bury(member)
+                    await self.start(member)
+            await asyncio.sleep(0.05)
+
+    async def bury(self, member: Member) -> None:
+        """Wait until nothing of a dead process is left; its evaluator has to notice by itself."""
+        pid = member.pid
+        try:
+            await until(lambda: not _group_lives(pid), ORPHAN_LIMIT, "the group of a dead process is empty")
+        except TimeoutError:
+            self.complaints.append(f"{member.name} died and left children behind in its process group {pid}")
+            _kill_group(pid)
+
+    async def kill(self, member: Member) -> None:
+        if member.running:
+            os.kill(member.pid, signal.SIGKILL)
+
+    async def kill_postgres(self) -> None:
+        """Kill the postmaster; its backends see that and end; then start it again over the same folder."""
+        os.kill(self.server.pid, signal.SIGKILL)
+        self.server = await self.in_nursery(_start_postgres, self.folder)
+        self.register.note(self.server.pid)
+
+    async def kill_redis(self) -> None:
+        assert self.redis
+        await self.in_nursery(self.redis.kill)
+        await self.in_nursery(self.redis.start)
+        assert self.redis.process
+        self.register.note(self.redis.process.pid)
+
+    async def whole(self, limit: float = START_LIMIT) -> None:
+        """Wait until every member is ready. Raises TimeoutError with the end of the log of one that is not."""
+        for member in self.members:
+            try:
+                await until(lambda member=member: member.ready, limit, f"{member.name} is ready", self.in_nursery)
+            except TimeoutError as error:
+                raise TimeoutError(f"{error}\n{member.log.read_text(errors='replace')[-3000:]}") from None
+
+    def troubles(self, most: int = 30) -> list[str]:
+        """What the processes logged as errors, the last lines of each log."""
+        found = []
+        for log in sorted(self.folder.glob("*-*-*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            found += [f"{log.name}: {line}" for line in lines if "[error" in line or "Error:" in line][-5:]
+        return found[-most:]
+
+    async def in_nursery(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run in the one thread that starts processes: they end with the thread that started them."""
+        return await asyncio.get_running_loop().run_in_executor(self.nursery, work, *arguments)
+
+    @contextlib.asynccontextmanager
+    async def sql(self) -> AsyncIterator[asyncpg.Connection]:
+        """The database as its superuser sees it: past all walls."""
+        connection = await asyncpg.connect(self.server.dsn(), timeout=10)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def installed(
+    *, redis: bool = False, lease_seconds: int = 4, sabotage: dict[str, str] | None = None, workers: int = 2
+) -> AsyncIterator[Installation]:
+    """APIs and workers over a database of their own, all ready and kept; two APIs where Redis joins them.
+
+    ``sabotage`` names a prologue for the processes of a role.
+    """
+    prologues = sabotage or {}
+    with contextlib.ExitStack() as opened:
+        register = Register()
+        opened.callback(register.close)
+        folder = opened.enter_context(temporary_folder())
+        nursery = opened.enter_context(ThreadPoolExecutor(1))
+        server = await asyncio.get_running_loop().run_in_executor(nursery, _start_postgres, folder)
+        opened.callback(postgres.stop, folder / "data")
+        register.note(server.pid)
+        broker = Redis(folder, free_port(), appendonly=False) if redis else None
+        here = Installation(folder, server, broker, lease_seconds, register, nursery)
+        if broker:
+            await here.in_nursery(broker.start)
+            opened.callback(broker.kill)
+        await migrate(server.dsn(), Roles(), MasterKey.load(running.MASTER_SECRET, folder))
+        keeper = asyncio.create_task(here.keep())
+        try:
+            for role in ["api"] * (2 if redis else 1) + ["worker"] * workers:
+                await here.add(role, prologues.get(role, ""))
+            await here.whole()
+            yield here
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+            await here.in_nursery(_end, here.members)
+
+
+def _start_postgres(folder: Path) -> postgres.Running:
+    configured = os.environ.get("TOCSIN_POSTGRES_BIN")
+    binaries = postgres.find_binaries(Path(configured) if configured else None)
+    return postgres.start(folder / "data", binaries, daemon=False, settings={"max_connections": "100"})
+
+
+def _end(members: list[Member]) -> None:
+    for member in members:
+        if member.process:
+            _kill_group(member.pid)
+            member.process.wait(10)
+
+
+def _group_lives(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+async def until(
+    holds: Callable[[], bool],
+    limit: float,
+    what: str,
+    run: Callable[[Callable[[], bool]], Any] | None = None,
+) -> None:
+    """Look until it holds, at most ``limit`` seconds; then raise TimeoutError saying what did not come true."""
+    deadline = time.monotonic() + limit
+    while not (await run(holds) if run else holds()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{limit:.0f} s passed and it is not so that {what}")
+        await asyncio.sleep(0.05)

@@ -1,0 +1,132 @@
+"""The client: sends events, tries again with the same key until it is told yes, and remembers what it was told."""
+
+import asyncio
+import hashlib
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from tests.client import Client
+from tests.crash.project import EVENT_TYPE
+
+CLIENTS = 6
+PAUSE = (0.05, 0.25)
+BATCHED = 0.25
+"""Share of the sends that are batches, and of the answered ones that are sent once more all the same."""
+REPEATED = 0.05
+
+
+@dataclass
+class Entry:
+    """One event as the client knows it. ``acknowledged_as`` is the id it was told, None while it was told nothing."""
+
+    client_event_id: str
+    body: dict[str, Any]
+    sends: int = 0
+    acknowledged_as: str | None = None
+    acknowledged_at: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        return digest(self.body["type"], self.body["payload"])
+
+
+@dataclass
+class Ledger:
+    """``surprises`` are answers that no client should ever get, whatever is killed."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    surprises: list[str] = field(default_factory=list)
+
+    @property
+    def acknowledged(self) -> list[Entry]:
+        return [entry for entry in self.entries.values() if entry.acknowledged_as]
+
+    def acknowledge(self, entry: Entry, event_id: str) -> None:
+        if entry.acknowledged_as is None:
+            entry.acknowledged_as, entry.acknowledged_at = event_id, time.monotonic()
+        elif entry.acknowledged_as != event_id:
+            self.surprises.append(f"{entry.client_event_id} was first {entry.acknowledged_as}, then {event_id}")
+
+
+def digest(type_: str, payload: Any) -> str:
+    """What tells one body from another, however its keys are ordered."""
+    return hashlib.sha256(msgspec.json.encode((type_, payload), order="deterministic")).hexdigest()
+
+
+class Load:
+    """A handful of clients of every API, each with one request at a time."""
+
+    def __init__(self, ledger: Ledger, callers: list[Client], seed: int) -> None:
+        self._ledger = ledger
+        self._callers = callers
+        self._rng = random.Random(seed)
+        self._stopped = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._send_events()) for _ in range(CLIENTS)]
+
+    async def stop(self, limit: float = 30.0) -> None:
+        """Begin nothing new, and wait until what was begun is acknowledged."""
+        self._stopped.set()
+        _, late = await asyncio.wait(self._tasks, timeout=limit)
+        for task in late:
+            task.cancel()
+            self._ledger.surprises.append(f"a client was not answered for {limit:.0f} s after the last fault")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._ledger.surprises += [
+            f"a client failed: {task.exception()!r}"
+            for task in self._tasks
+            if not task.cancelled() and task.exception()
+        ]
+
+    async def _send_events(self) -> None:
+        while not self._stopped.is_set():
+            count = self._rng.randint(2, 15) if self._rng.random() < BATCHED else 1
+            entries = [self._new_entry() for _ in range(count)]
+            await self._send_until_acknowledged(entries)
+            if self._rng.random() < REPEATED:
+                await self._send(entries)
+            await asyncio.sleep(self._rng.uniform(*PAUSE))
+
+    def _new_entry(self) -> Entry:
+        number = len(self._ledger.entries)
+        payload = {"order": number, "amount": self._rng.randint(0, 10_000), "note": "ä" * self._rng.randint(0, 200)}
+        key = f"order-{number}"
+        entry = Entry(key, {"type": EVENT_TYPE, "clientEventId": key, "payload": payload})
+        self._ledger.entries[key] = entry
+        return entry
+
+    async def _send_until_acknowledged(self, entries: list[Entry]) -> None:
+        while not all(entry.acknowledged_as for entry in entries):
+            await self._send(entries)
+            if not all(entry.acknowledged_as for entry in entries):
+                await asyncio.sleep(self._rng.uniform(0.05, 0.3))
+
+    async def _send(self, entries: list[Entry]) -> None:
+        """One try at any of the APIs; what was not answered may or may not be stored."""
+        caller = self._rng.choice(self._callers)
+        for entry in entries:
+            entry.sends += 1
+        try:
+            async with asyncio.timeout(12):
+                if len(entries) == 1:
+                    reply = await caller.post("/events", entries[0].body)
+                    told = [reply.json] if reply.status in (200, 202) else []
+                else:
+                    reply = await caller.post("/events/batch", {"events": [entry.body for entry in entries]})
+                    told = reply.json["results"] if reply.status == 202 else []
+        except (aiohttp.ClientError, ConnectionError):
+            return
+        except TimeoutError:
+            self._ledger.surprises.append("an API took a request and left it without an answer for 12 s")
+            return
+        if reply.status not in (200, 202, 503):
+            self._ledger.surprises.append(f"answered {reply.status}: {reply.json}")
+        for entry, result in zip(entries, told, strict=False):
+            if result["id"] is None:
+                self._ledger.surprises.append(f"{entry.client_event_id} was refused: {result}")
+            else:
+                self._ledger.acknowledge(entry, result["id"])

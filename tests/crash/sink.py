@@ -1,0 +1,90 @@
+"""The far end: a backend that gets webhooks, checks them with the official library and remembers each.
+
+It takes its time and refuses some first attempts, so that kills meet sends under way and retries happen.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from aiohttp import web
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from tocsin.channels.webhook import new_secret
+
+REFUSED_OF = 40
+"""One delivery of so many is refused at its first attempt."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One call: which delivery, what it said and whether the signature proved it, when, and our answer."""
+
+    webhook_id: str
+    client_event_id: str | None
+    digest: str
+    genuine: bool
+    at: float
+    answered: int
+
+
+@dataclass
+class Sink:
+    rng: random.Random
+    url: str = ""
+    secret: str = field(default_factory=new_secret)
+    hits: defaultdict[str, list[Hit]] = field(default_factory=lambda: defaultdict(list))
+    answer: Callable[[str], Awaitable[int]] | None = None
+    """Decides a call's status instead of the sink's own habits; gets the client's event id."""
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        webhook_id = request.headers.get("webhook-id", "")
+        client_event_id = msgspec.json.decode(body)["data"]["event"]["clientEventId"]
+        status = await (self.answer or self._answer)(client_event_id if self.answer else webhook_id)
+        self.hits[webhook_id].append(
+            Hit(
+                webhook_id,
+                client_event_id,
+                hashlib.sha256(body).hexdigest(),
+                self._genuine(body, request),
+                time.monotonic(),
+                status,
+            )
+        )
+        return web.Response(status=status)
+
+    async def _answer(self, webhook_id: str) -> int:
+        await asyncio.sleep(self.rng.uniform(0.005, 0.12))
+        unlucky = int(webhook_id[-8:], 16) % REFUSED_OF == 0
+        return 503 if unlucky and not self.hits[webhook_id] else 204
+
+    def _genuine(self, body: bytes, request: web.Request) -> bool:
+        try:
+            Webhook(self.secret).verify(body, dict(request.headers))
+        except WebhookVerificationError:
+            return False
+        return True
+
+
+@contextlib.asynccontextmanager
+async def listening(seed: int) -> AsyncIterator[Sink]:
+    sink = Sink(random.Random(seed))
+    app = web.Application()
+    app.router.add_post("/hook", sink.take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        sink.url = f"http://{host}:{port}/hook"
+        yield sink
+    finally:
+        await runner.cleanup()

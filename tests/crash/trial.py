@@ -1,0 +1,133 @@
+"""One run: an installation under load, a number of faults, a calm end, the comparison."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import aiohttp
+
+from tests.client import Client
+from tests.crash.checker import duplicates, read_tables, violations
+from tests.crash.installation import SLOTS, Installation, installed
+from tests.crash.ledger import Ledger, Load
+from tests.crash.nemesis import Fault, Nemesis
+from tests.crash.project import arranged
+from tests.crash.sink import Sink, listening
+
+DRAIN_SECONDS = 60.0
+
+_UNFINISHED = """
+SELECT (SELECT count(*) FROM tocsin.events WHERE state IN ('received', 'leased'))
+    + (SELECT count(*) FROM tocsin.deliveries WHERE state IN ('queued', 'leased'))
+"""
+
+
+@dataclass
+class Report:
+    """What one run did and found."""
+
+    seed: int
+    broker: str
+    faults: list[Fault] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    events: int = 0
+    acknowledged: int = 0
+    sends: int = 0
+    calls: int = 0
+    duplicates: int = 0
+    drain_seconds: float = 0.0
+    delays: list[float] = field(default_factory=list)
+
+    @property
+    def kills(self) -> int:
+        return sum(fault.deadly for fault in self.faults)
+
+    def __str__(self) -> str:
+        kinds = Counter(fault.kind for fault in self.faults)
+        mended = sorted(fault.seconds for fault in self.faults if fault.seconds is not None)
+        lines = [
+            f"seed {self.seed}, broker {self.broker}: {self.kills} kills of {len(self.faults)} faults, "
+            f"{self.acknowledged} of {self.events} events acknowledged in {self.sends} sends, "
+            f"{self.calls} calls, {self.duplicates} duplicates, drained in {self.drain_seconds:.1f} s",
+            "  " + ", ".join(f"{kind} {count}x" for kind, count in sorted(kinds.items())),
+            f"  whole again after {_spread(mended)}; from acknowledgement to call {_spread(sorted(self.delays))}",
+            *(f"  VIOLATED: {violation}" for violation in self.violations),
+            *(f"    {trouble}" for trouble in self.troubles if self.violations),
+        ]
+        return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return "(none measured)"
+    return (
+        f"median {values[len(values) // 2]:.2f} s, p99 {values[len(values) * 99 // 100]:.2f} s, most {values[-1]:.2f} s"
+    )
+
+
+async def run(
+    *,
+    seed: int,
+    kills: int,
+    redis: bool = False,
+    lease_seconds: int = 4,
+    sabotage: dict[str, str] | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Kill ``kills`` processes (and do other harm between) while events flow; everything follows from ``seed``
+    but the timing of the machine."""
+    report = Report(seed, "redis" if redis else "postgres")
+    async with (
+        listening(seed) as sink,
+        installed(redis=redis, lease_seconds=lease_seconds, sabotage=sabotage) as here,
+        aiohttp.ClientSession() as http,
+    ):
+        scene = await arranged(here, sink, http)
+        ledger = Ledger()
+        nemesis = Nemesis(here, seed)
+        load = Load(ledger, [scene.project.key.at(Client(http, api.url)) for api in here.apis], seed)
+        try:
+            while nemesis.kills < kills:
+                fault = await nemesis.strike()
+                tell(f"{fault.kind}: whole again after {fault.seconds or 0:.1f} s")
+            await here.whole()
+        finally:
+            await load.stop()
+        report.drain_seconds = await drain(here, drain_seconds)
+        async with here.sql() as connection:
+            tables = await read_tables(connection, UUID(scene.project.id))
+        report.faults = nemesis.faults
+        most_duplicates = len(nemesis.faults) * SLOTS
+        report.violations = [*violations(tables, ledger, sink, scene, most_duplicates), *here.complaints]
+        report.troubles = here.troubles()
+    report.events, report.acknowledged = len(ledger.entries), len(ledger.acknowledged)
+    report.sends = sum(entry.sends for entry in ledger.entries.values())
+    report.calls, report.duplicates = sum(map(len, sink.hits.values())), duplicates(sink)
+    report.delays = _delays(ledger, sink)
+    return report
+
+
+async def drain(here: Installation, limit: float) -> float:
+    """Wait until no event and no delivery is unfinished; the seconds that took, or ``limit`` if it did not end."""
+    began = time.monotonic()
+    async with here.sql() as connection:
+        while await connection.fetchval(_UNFINISHED) and time.monotonic() - began < limit:
+            await asyncio.sleep(0.1)
+    return time.monotonic() - began
+
+
+def _delays(ledger: Ledger, sink: Sink) -> list[float]:
+    """Seconds from the acknowledgement of an event to the first call for it that was taken."""
+    heard = {
+        hit.client_event_id: hit.at for calls in sink.hits.values() for hit in reversed(calls) if hit.answered < 300
+    }
+    return [
+        max(0.0, heard[entry.client_event_id] - entry.acknowledged_at)
+        for entry in ledger.acknowledged
+        if entry.client_event_id in heard
+    ]
