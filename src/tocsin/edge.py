@@ -15,6 +15,7 @@ from starlette.datastructures import State
 
 from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
 from tocsin.kit.problems import rendered
+from tocsin.methods import Methods
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,6 +48,7 @@ class Edge:
         self.app = app
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
+        self._methods: Methods | None = None
 
     @property
     def state(self) -> State:
@@ -71,11 +73,17 @@ class Edge:
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
-        wrong = _wrong_head(scope)
+        wrong = _wrong_head(scope) or self._wrong_method(scope)
         if wrong is not None:
             await rendered(wrong, request_id)(scope, receive, answer)
             return
         await self.app(scope, receive, answer)
+
+    def _wrong_method(self, scope: Scope) -> Problem | None:
+        if self._methods is None:
+            self._methods = Methods(self.app.openapi()["paths"])
+        cross_origin = any(name == b"origin" for name, _ in scope["headers"])
+        return self._methods.refusal(scope["method"], scope["path"], cross_origin=cross_origin)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or _fixed(scope)

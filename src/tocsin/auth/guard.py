@@ -263,6 +263,7 @@ async def _known(need: Need, request: Request) -> Principal | Access:
     """Whoever the credential names, before anything is known of what they may."""
     gate = gate_of(request)
     key = request.headers.get("x-api-key")
+    _wanted_env(request)
     if need.public_key:
         return await gate.credentials.public(key or "")
     if key is not None:

@@ -15,7 +15,7 @@ from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import Conflict, NotFound
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import Answer, PathId, Time
+from tocsin.kit.schema import Answer, FilterId, PathId, Time
 
 router = guarded_router(tags=["deliveries"])
 
@@ -76,8 +76,8 @@ async def list_deliveries(
     paging: Annotated[Paging, Depends()],
     state: State | None = None,
     channel: Annotated[str | None, Query(max_length=30, pattern="^[a-z_]+$")] = None,
-    notificationId: Annotated[PathId | None, Query()] = None,
-    userId: Annotated[PathId | None, Query()] = None,
+    notificationId: Annotated[FilterId | None, Query()] = None,
+    userId: Annotated[FilterId | None, Query()] = None,
 ) -> Page[DeliveryAnswer]:
     query = select(Delivery)
     if state:

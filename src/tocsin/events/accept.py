@@ -89,6 +89,7 @@ class AcceptBatch:
 
 async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Principal:
     """Who sends, verified and allowed to; a key this process knows costs one look into memory."""
+    env = _wanted_env(headers)
     client = scope.get("client")
     ip = client[0] if client else None
     key = headers.get(b"x-api-key")
@@ -96,7 +97,7 @@ async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Prin
         name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
         caller = gate.credentials.remembered(name, secret, ip) or await gate.credentials.verify(name, secret, ip)
     else:
-        caller = await _user(gate, headers)
+        caller = await _user(gate, headers, env)
     if caller.project_status in ("suspended", "cancelled"):
         raise Forbidden(f"project_{caller.project_status}", f"The project is {caller.project_status}.")
     if _NEEDED not in caller.permissions:
@@ -107,7 +108,7 @@ async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Prin
     return caller
 
 
-async def _user(gate: Gate, headers: dict[bytes, bytes]) -> Principal:
+async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:
     kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthorized(
@@ -116,11 +117,15 @@ async def _user(gate: Gate, headers: dict[bytes, bytes]) -> Principal:
             headers={"WWW-Authenticate": "Bearer"},
         )
     access = gate.tokens.read_access(token.strip())
-    env = headers.get(b"x-tocsin-env", b"live").decode("latin-1")
-    if env not in ("live", "test"):
+    async with gate.db.scope(access.project_id, env) as session:
+        return await read_user(session, access, env)
+
+
+def _wanted_env(headers: dict[bytes, bytes]) -> Env:
+    env = headers.get(b"x-tocsin-env", b"live")
+    if env not in (b"live", b"test"):
         raise BadRequest("invalid_env", "X-Tocsin-Env must be live or test.")
-    async with gate.db.scope(access.project_id, cast(Env, env)) as session:
-        return await read_user(session, access, cast(Env, env))
+    return cast(Env, env.decode())
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:

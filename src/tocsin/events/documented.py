@@ -4,6 +4,8 @@ from typing import Any
 
 _SECURITY = {"security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}], "x-permission": "events:write"}
 
+_NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+
 
 def _json(ref: str, description: str) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{ref}"}
@@ -67,6 +69,7 @@ COMPONENTS: dict[str, Any] = {
                 "type": ["string", "null"],
                 "minLength": 1,
                 "maxLength": 255,
+                "pattern": _NO_CONTROLS,
                 "description": "Your own id of this event; makes sending repeatable for 30 days.",
             },
             "timestamp": {
@@ -74,7 +77,7 @@ COMPONENTS: dict[str, Any] = {
                 "format": "date-time",
                 "description": "When it happened: at most 10 minutes ahead and a year behind.",
             },
-            "source": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
+            "source": {"type": ["string", "null"], "minLength": 1, "maxLength": 200, "pattern": _NO_CONTROLS},
         },
     },
     "EventAccepted": {

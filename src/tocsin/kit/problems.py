@@ -1,7 +1,6 @@
 """Rendering of every failure as problem+json, expected or not."""
 
 import asyncio
-import re
 from typing import Any
 
 import asyncpg
@@ -47,22 +46,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    problem = as_problem(error)
-    if isinstance(problem, MethodNotAllowed):
-        problem.headers["Allow"] = _allowed(request) or problem.headers.get("Allow", "")
-    return rendered(problem, str(request.scope.get("tocsin.request_id", "")))
-
-
-def _allowed(request: Request) -> str:
-    """The documented methods of a path; the framework names those of one of its routes only."""
-    path = request.scope["path"]
-    methods = {
-        method.upper()
-        for template, operations in request.app.openapi()["paths"].items()
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
-        for method in operations
-    }
-    return ", ".join(sorted(methods))
+    return rendered(as_problem(error), str(request.scope.get("tocsin.request_id", "")))
 
 
 def rendered(problem: Problem, request_id: str) -> Response:

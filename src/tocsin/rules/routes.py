@@ -3,7 +3,6 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AfterValidator
 from sqlalchemy import select
 
 from tocsin.auth.guard import Called, guarded_router, needs
@@ -16,13 +15,13 @@ from tocsin.rules.models import Rule, RuleVersion
 from tocsin.rules.save import change_rule, checked, create_rule, drafted
 from tocsin.rules.schemas import (
     DraftTest,
+    EventType,
     RuleAnswer,
     RuleCreate,
     RuleTest,
     RuleUpdate,
     TestAnswer,
     VersionAnswer,
-    checked_event_type,
 )
 from tocsin.rules.show import find_rule, shown, shown_one
 from tocsin.rules.targets import read_targets
@@ -53,9 +52,7 @@ async def list_rules(
     call: Called,
     paging: Annotated[Paging, Depends()],
     active: bool | None = None,
-    eventType: Annotated[
-        str | None, AfterValidator(checked_event_type), Query(description="Only rules that can meet this type.")
-    ] = None,
+    eventType: Annotated[EventType | None, Query(description="Only rules that can meet this type.")] = None,
     search: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
 ) -> Page[RuleAnswer]:
     """Rules, the sandbox's and the live ones for a test caller."""
