@@ -14,7 +14,7 @@ An endpoint that asks the network declares ``needs(..., network_first=True)`` an
 caller is checked, no transaction is open, and ``await admitted.begin()`` opens the request's one afterwards.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
@@ -178,7 +178,10 @@ class GuardedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.need = need_of(endpoint)
         options.setdefault("openapi_extra", {})
-        options["openapi_extra"] = {**_openapi_part(self.need), **(options["openapi_extra"] or {})}
+        options["openapi_extra"] = {
+            **openapi_part(self.need, options.get("methods") or ()),
+            **(options["openapi_extra"] or {}),
+        }
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -267,6 +270,7 @@ async def _known(need: Need, request: Request) -> Principal | Access:
     if need.public_key:
         return await gate.credentials.public(key or "")
     if key is not None:
+        refuse_token_beside_key(request.headers.get("authorization", ""))
         return await gate.credentials.verify(key, request.headers.get("x-api-secret", ""), client_ip(request))
     return gate.tokens.read_access(_bearer(request))
 
@@ -392,6 +396,12 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
     )
 
 
+def refuse_token_beside_key(authorization: str) -> None:
+    """Two credentials may name two callers; choosing one in silence would do the wrong one's work."""
+    if authorization[:7].lower() == "bearer ":
+        raise Unauthorized("two_credentials", "Send either an API key with its secret or a token, not both.")
+
+
 def _bearer(request: Request) -> str:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
@@ -410,15 +420,34 @@ def _wanted_env(request: Request) -> Env:
     return cast(Env, env)
 
 
-def _openapi_part(need: Need) -> dict[str, Any]:
-    if need.public_key:
-        return {"security": [{"publicKey": []}]}
-    if need.permission is None:
+def openapi_part(need: Need, methods: Collection[str]) -> dict[str, Any]:
+    """What the guard adds to the description of an operation: who may call it, and the headers it reads."""
+    if need.permission is None and not need.public_key:
         return {"security": []}
+    headers = [ENV_HEADER, IDEMPOTENCY_HEADER] if need.idempotent and "POST" in methods else [ENV_HEADER]
+    if need.public_key:
+        return {"security": [{"publicKey": []}], "parameters": headers}
     return {
         "security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}],
         "x-permission": need.permission,
+        "parameters": headers,
     }
+
+
+ENV_HEADER = {
+    "name": "X-Tocsin-Env",
+    "in": "header",
+    "required": False,
+    "description": "Environment of a token's call; API keys imply it.",
+    "schema": {"type": "string", "enum": ["live", "test"], "default": "live"},
+}
+IDEMPOTENCY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repeat under the same key gets the same answer for 24 hours and has no further effect.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from tocsin.auth.body import check_content_type, read_body
-from tocsin.auth.guard import Gate, read_user
+from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key
 from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
@@ -94,6 +94,8 @@ async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Prin
     ip = client[0] if client else None
     key = headers.get(b"x-api-key")
     if key is not None:
+        if b"authorization" in headers:
+            refuse_token_beside_key(headers[b"authorization"].decode("latin-1"))
         name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
         caller = gate.credentials.remembered(name, secret, ip) or await gate.credentials.verify(name, secret, ip)
     else:

@@ -78,7 +78,12 @@ EventTypes = Annotated[
 ]
 Channels = Annotated[
     list[Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]],
-    Field(min_length=1, max_length=20, description="In order; `GET /providers` tells which there are."),
+    Field(
+        min_length=1,
+        max_length=20,
+        description="In order; `GET /providers` tells which there are.",
+        json_schema_extra={"uniqueItems": True},
+    ),
     AfterValidator(_each_once),
 ]
 Roles = Annotated[

@@ -60,8 +60,6 @@ async def change_user(session: AsyncSession, user: User, fields: UserFields, poi
     """Apply what was sent; what was left out stays."""
     check_timezone(fields, pointer)
     sent = fields.model_fields_set
-    if "status" in sent and fields.status is None:
-        raise Invalid([FieldError(f"{pointer}/status", "required", "The status cannot be null.")])
     if fields.status == "disabled" and user.status == "active":
         await keep_an_owner(session, user.id)
     for name in _PLAIN_FIELDS:
