@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import redis
 
 from tests.engines import execute, free_port, fresh_database, running_postgres, running_redis
 from tests.running import MASTER_SECRET
@@ -52,8 +53,8 @@ async def test_a_whole_installation_is_well(durable: Running, tmp_path: Path) ->
     async with fresh_database(durable) as url:
         first = installed(url, tmp_path, master_key=None)
         await migrate(url, first.roles, first.master)
-        with running_redis() as redis:
-            findings = await examined(url, tmp_path, master_key=None, redis_url=redis.url)
+        with running_redis() as server:
+            findings = await examined(url, tmp_path, master_key=None, redis_url=server.url)
     assert broken(findings) == []
     assert "durability" in findings
     assert "Redis eviction" in findings
@@ -163,11 +164,10 @@ async def test_a_role_that_became_too_strong_is_named(durable: Running, tmp_path
 
 
 async def test_a_redis_that_is_away_or_forgets_is_named(database: str, tmp_path: Path) -> None:
-    with running_redis() as redis:
-        import redis as client
-
-        client.Redis.from_url(redis.url).config_set("maxmemory-policy", "allkeys-lru")
-        findings = await examined(database, tmp_path, redis_url=redis.url)
+    with running_redis() as server:
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("maxmemory-policy", "allkeys-lru")
+        findings = await examined(database, tmp_path, redis_url=server.url)
     assert "Redis eviction" in broken(findings)
     assert "allkeys-lru" in findings["Redis eviction"].detail
     assert "Redis" in broken(await examined(database, tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0"))

@@ -1,5 +1,6 @@
 """People over HTTP: made, found, changed, deleted; seen by their own project alone (A2, T2)."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -116,6 +117,18 @@ async def test_a_project_keeps_an_owner(api: Client) -> None:
         assert (reply.status, reply.code) == (409, "last_owner")
     assert (await project.key.put(path, {"roles": ["viewer"]})).status == 403
     assert (await project.key.delete(path)).status in (403, 409)
+
+
+@pytest.mark.parametrize("body", [{"roles": ["viewer"]}, {"status": "disabled"}], ids=str)
+async def test_of_two_owners_who_leave_at_once_one_stays(api: Client, body: dict[str, Any]) -> None:
+    for _ in range(4):
+        project = await sign_up(api)
+        first = project.signed_up["user"]["id"]
+        second = (await project.owner.post("/users", {"email": "second@x.example", "roles": ["owner"]})).json["id"]
+        replies = await asyncio.gather(*(project.owner.put(f"/users/{id_}", body) for id_ in (first, second)))
+        assert 200 in {reply.status for reply in replies}
+        owners = (await project.key.get("/users", role="owner", status="active")).json["items"]
+        assert len(owners) == 1
 
 
 async def test_a_key_cannot_disable_the_owner_who_may_more(api: Client) -> None:

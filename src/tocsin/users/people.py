@@ -14,7 +14,7 @@ from tocsin.kit.db import violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound
 from tocsin.kit.ids import new_id
 from tocsin.users.models import Address, User
-from tocsin.users.roles import keep_an_owner, role_names, set_roles
+from tocsin.users.roles import first_roles, keep_an_owner, role_names, set_roles
 from tocsin.users.schemas import UserAnswer, UserFields
 
 _PLAIN_FIELDS = ("email", "name", "avatar_url", "phone", "external_user_id", "locale", "timezone", "status")
@@ -51,7 +51,7 @@ async def create_user(
     )
     session.add(user)
     await flush_user(session, pointer)
-    await set_roles(session, user, fields.roles or [], env, f"{pointer}/roles")
+    await first_roles(session, user, fields.roles or [], env, f"{pointer}/roles")
     await set_addresses(session, user, fields.addresses or {})
     return user
 

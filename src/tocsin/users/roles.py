@@ -54,6 +54,15 @@ async def set_roles(session: AsyncSession, user: User, names: Sequence[str], env
     if "owner" not in roles:
         await keep_an_owner(session, user.id)
     await session.execute(delete(UserRole).where(UserRole.user_id == user.id))
+    await _give(session, user, roles, env)
+
+
+async def first_roles(session: AsyncSession, user: User, names: Sequence[str], env: str, pointer: str) -> None:
+    """Give a person who was just made these roles."""
+    await _give(session, user, await find_roles(session, names, pointer), env)
+
+
+async def _give(session: AsyncSession, user: User, roles: dict[str, Role], env: str) -> None:
     if roles:
         await session.execute(
             insert(UserRole).values(
@@ -67,15 +76,17 @@ async def set_roles(session: AsyncSession, user: User, names: Sequence[str], env
 
 async def keep_an_owner(session: AsyncSession, leaving: UUID) -> None:
     """Refuse to take the role from the only active owner there is."""
-    owners = list(
-        await session.scalars(
-            select(UserRole.user_id)
-            .join(Role, (Role.project_id == UserRole.project_id) & (Role.id == UserRole.role_id))
-            .join(User, (User.project_id == UserRole.project_id) & (User.id == UserRole.user_id))
-            .where(Role.name == "owner", Role.built_in, User.status == "active")
-        )
+    owners = (
+        select(UserRole.user_id)
+        .join(Role, (Role.project_id == UserRole.project_id) & (Role.id == UserRole.role_id))
+        .join(User, (User.project_id == UserRole.project_id) & (User.id == UserRole.user_id))
+        .where(Role.name == "owner", Role.built_in, User.status == "active")
+        .order_by(UserRole.user_id)
     )
-    if owners == [leaving]:
+    if leaving not in list(await session.scalars(owners)):
+        return
+    # Locked, so that of two owners who leave at once the second sees the first gone.
+    if list(await session.scalars(owners.with_for_update(key_share=True, of=[UserRole, User]))) == [leaving]:
         raise Conflict("last_owner", "The project needs at least one owner; make somebody else one first.")
 
 
