@@ -29,7 +29,7 @@ async def checked_body(request: Request, *, required: bool, form: bool) -> Reque
         return _decoded(request, body, None)
     if form and request.headers.get("content-type", "").lower().startswith(_FORM):
         return _decoded(_as_json(request), body, _read_form(body))
-    check_content_type(request.headers.get("content-type", ""))
+    check_content_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
     return _decoded(request, body, decode(body))
 
 
@@ -60,8 +60,13 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge("body_too_large", f"The body is larger than {most // 1024} KiB.")
 
 
-def check_content_type(value: str) -> None:
-    """Refuse whatever is not JSON in UTF-8; a form that a browser may send across sites is not."""
+def check_content_type(value: str, encoding: str) -> None:
+    """Refuse whatever is not JSON in UTF-8; a form that a browser may send across sites is not.
+
+    A compressed body would have to be unpacked before anything is known of its size.
+    """
+    if encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("unsupported_encoding", "Send the body as it is, without Content-Encoding.")
     kind, _, parameters = value.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if kind.strip().lower() != "application/json" or charset not in ("", "utf-8"):

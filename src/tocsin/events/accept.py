@@ -131,7 +131,9 @@ def _wanted_env(headers: dict[bytes, bytes]) -> Env:
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
-    check_content_type(headers.get(b"content-type", b"").decode("latin-1"))
+    check_content_type(
+        headers.get(b"content-type", b"").decode("latin-1"), headers.get(b"content-encoding", b"").decode("latin-1")
+    )
     return await read_body(headers.get(b"content-length", b"").decode("latin-1"), receive, most)
 
 
