@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -12,8 +13,8 @@ from tests.client import Client, Project
 from tests.contract.conftest import Refused
 from tests.contract.endpoints import ALL, NOBODY, Operation
 from tests.contract.problem import check_problem
-from tocsin.auth import body as bodies
-from tocsin.auth.body import MAX_BODY_BYTES
+from tocsin.auth.body import BODY_SECONDS, MAX_BODY_BYTES
+from tocsin.wire import HEAD_SECONDS
 
 pytestmark = pytest.mark.usefixtures("nothing_stored")
 
@@ -58,12 +59,18 @@ class Wire:
         return True
 
 
-@pytest.fixture
-async def wire(api: Client) -> AsyncIterator[Wire]:
+@asynccontextmanager
+async def connected(api: Client) -> AsyncIterator[Wire]:
     where = urlsplit(api.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     yield Wire(reader, writer)
     writer.close()
+
+
+@pytest.fixture
+async def wire(api: Client) -> AsyncIterator[Wire]:
+    async with connected(api) as one:
+        yield one
 
 
 def head(acme: Project, *lines: str, method: str = "POST", path: str = "/api/v1/users", host: str = "api") -> bytes:
@@ -152,20 +159,6 @@ async def test_an_endless_body_of_events_is_refused(acme: Project, wire: Wire, p
     assert await wire.refused({413}) == "body_too_large"
 
 
-@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/events"])
-async def test_a_body_that_trickles_is_not_waited_for(acme: Project, wire: Wire, path: str) -> None:
-    await wire.send(head(acme, JSON, "Content-Length: 1000", path=path))
-
-    async def trickle() -> None:
-        while True:
-            await wire.send(b" ")
-            await asyncio.sleep(0.5)
-
-    trickling = asyncio.create_task(trickle())
-    assert await wire.refused({408}, bodies.BODY_SECONDS + 5) == "body_too_slow"
-    trickling.cancel()
-
-
 async def test_a_body_that_ends_early_is_no_request(acme: Project, wire: Wire) -> None:
     await wire.send(head(acme, JSON, "Content-Length: 1000") + b'{"name": "Cut short"}')
     wire.writer.close()
@@ -173,21 +166,29 @@ async def test_a_body_that_ends_early_is_no_request(acme: Project, wire: Wire) -
     assert found.json["items"] == []
 
 
-async def test_a_head_that_trickles_is_not_waited_for(wire: Wire) -> None:
-    await wire.send(b"GET /health/live HTTP/1.1\r\nHost: api\r\nX-Slow: ")
+async def test_nobody_slow_is_waited_for(acme: Project, api: Client) -> None:
+    """All at once, because each has to wait for 15 seconds."""
+    body = head(acme, JSON, "Content-Length: 1000")
+    event = head(acme, JSON, "Content-Length: 1000", path="/api/v1/events")
+    unfinished = b"GET /health/live HTTP/1.1\r\nHost: api\r\nX-Slow: "
+    codes = await asyncio.gather(*(_trickled(api, start) for start in (body, event, unfinished)), _silent(api))
+    assert codes == ["body_too_slow", "body_too_slow", "head_too_slow", None]
 
-    async def trickle() -> None:
-        while True:
-            await wire.send(b"a")
+
+async def _trickled(api: Client, start: bytes) -> str:
+    """What becomes of a request that goes on with half a second for each byte."""
+    async with connected(api) as wire:
+        await wire.send(start)
+        answer = asyncio.create_task(wire.refused({408}, max(BODY_SECONDS, HEAD_SECONDS) + 5))
+        while not answer.done():
+            await wire.send(b" ")
             await asyncio.sleep(0.5)
-
-    trickling = asyncio.create_task(trickle())
-    assert await wire.refused({408}, 20) == "head_too_slow"
-    trickling.cancel()
+        return await answer
 
 
-async def test_who_says_nothing_is_not_waited_for(wire: Wire) -> None:
-    assert await wire.closed(20)
+async def _silent(api: Client) -> None:
+    async with connected(api) as wire:
+        assert await wire.closed(HEAD_SECONDS + 5)
 
 
 async def test_an_endless_head_is_refused(wire: Wire) -> None:
