@@ -57,6 +57,10 @@ openapi: $(VENV)/.runtime ## Write openapi.json anew
 bench: $(VENV)/.dev ## Measure the real thing and print a table
 	@$(BIN)/python -m bench
 
+.PHONY: crash
+crash: $(VENV)/.dev ## Kill processes while events flow and balance the ledger; RUNS=30 SEED=7 to choose
+	@$(BIN)/python -m tests.crash --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED))
+
 .PHONY: lock
 lock: $(VENV).uv/.made ## Renew both lock files within the bounds of pyproject.toml; UPGRADE=1 takes the newest
 	@$(COMPILE) --group build --constraints requirements-dev.lock --output-file requirements.lock

@@ -25,6 +25,7 @@ async def measure(run: Run) -> list[Line]:
     async with installed(worker=True) as site:
         await _tell_the_owner(site)
         await _driven(site, PER_SECOND)
+        await site.drained()
         await site.tidy()
         run.tell(f"{PER_SECOND} events a second, {seconds} s")
         before = cpu_seconds(site.pids)

@@ -1,5 +1,6 @@
 """The real thing on this machine: its database on a real disk, its processes, and a project to send events to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,13 @@ class Installed:
     async def count_events(self) -> int:
         """All events that are there, as the database's superuser sees them."""
         return int(await self.superuser.fetchval("SELECT count(*) FROM tocsin.events"))
+
+    async def drained(self, seconds: float = 60) -> None:
+        """Wait until the worker has matched every event. Raises TimeoutError."""
+        waits = "SELECT EXISTS (SELECT 1 FROM tocsin.events WHERE state IN ('received', 'leased'))"
+        async with asyncio.timeout(seconds):
+            while await self.superuser.fetchval(waits):
+                await asyncio.sleep(0.05)
 
     async def tidy(self) -> None:
         """What autovacuum would do sooner or later, done now rather than in the middle of a measurement."""

@@ -676,22 +676,26 @@ CREATE FUNCTION tocsin.ingest_events(
     RETURNS TABLE (ord bigint, event_id uuid, outcome text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    kept uuid[];
     lost uuid[];
 BEGIN
     IF EXISTS (SELECT 1 FROM unnest(client_ids) AS c (k) WHERE k IS NOT NULL) THEN
-        WITH sent AS (
-            SELECT * FROM unnest(projects, envs, client_ids, ids, hashes)
-                AS s (project_id, env, client_event_id, id, hash) WHERE client_event_id IS NOT NULL
-        ), kept AS (
+        WITH taken AS (
             INSERT INTO tocsin.event_keys (project_id, env, client_event_id, event_id, body_hash)
             SELECT DISTINCT ON (s.project_id, s.env, s.client_event_id)
                 s.project_id, s.env, s.client_event_id, s.id, s.hash
-            FROM sent s ORDER BY s.project_id, s.env, s.client_event_id, s.id
+            FROM unnest(projects, envs, client_ids, ids, hashes)
+                AS s (project_id, env, client_event_id, id, hash)
+            WHERE s.client_event_id IS NOT NULL
+            ORDER BY s.project_id, s.env, s.client_event_id, s.id
             ON CONFLICT DO NOTHING
             RETURNING event_keys.event_id
         )
-        SELECT pg_catalog.array_agg(s.id) INTO lost FROM sent s
-        WHERE NOT EXISTS (SELECT 1 FROM kept k WHERE k.event_id = s.id);
+        SELECT pg_catalog.array_agg(t.event_id) INTO kept FROM taken t;
+        -- EXCEPT hashes; an anti-join over arrays of unknown length was planned as nested loops, 40 ms for 1,000 events.
+        SELECT pg_catalog.array_agg(l.id) INTO lost FROM (
+            SELECT s.id FROM unnest(ids, client_ids) AS s (id, client_event_id) WHERE s.client_event_id IS NOT NULL
+            EXCEPT SELECT k.id FROM unnest(kept) AS k (id)) l;
     END IF;
     INSERT INTO tocsin.events
         (project_id, id, env, type, payload, source, client_event_id, client_timestamp)

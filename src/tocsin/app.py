@@ -18,13 +18,13 @@ from tocsin.auth.tokens import Tokens
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
-from tocsin.edge import Edge
+from tocsin.edge import Edge, Endpoint
 from tocsin.events.accept import AcceptBatch, AcceptEvent
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
 from tocsin.kit import broker as brokers
-from tocsin.kit import problems
+from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
@@ -83,6 +83,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             opened.push_async_callback(_ended, watching)
             if settings.realtime:
                 await opened.enter_async_context(sockets.open())
+            garbage.settle()
             log.info("api ready", version=__version__)
             yield
 
@@ -115,14 +116,18 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed"],
         max_age=3600,
     )
-    app.router.routes.append(Route(f"{PREFIX}/events", AcceptEvent(gate, store), methods=["POST"]))
-    app.router.routes.append(Route(f"{PREFIX}/events/batch", AcceptBatch(gate, store), methods=["POST"]))
+    express: dict[str, Endpoint] = {
+        f"{PREFIX}/events": AcceptEvent(gate, store),
+        f"{PREFIX}/events/batch": AcceptBatch(gate, store),
+    }
+    for path, endpoint in express.items():
+        app.router.routes.append(Route(path, endpoint, methods=["POST"]))
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
     write_openapi(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
-    return Edge(app)
+    return Edge(app, express)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +20,7 @@ from tocsin.methods import Methods
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUESTS = Counter("tocsin_http_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -42,10 +43,16 @@ _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
 
 
 class Edge:
-    """The outermost ASGI application. Sockets and the life of the process pass through untouched."""
+    """The outermost ASGI application. Sockets and the life of the process pass through untouched.
 
-    def __init__(self, app: FastAPI) -> None:
+    ``express`` endpoints, by path, take POSTs of servers right here: the layers around a route of ``app`` cost more
+    than accepting an event does. They answer every failure themselves. A browser's request, which names its origin,
+    takes the same endpoint's route in ``app``, where CORS is spoken.
+    """
+
+    def __init__(self, app: FastAPI, express: Mapping[str, Endpoint]) -> None:
         self.app = app
+        self._express = express
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
         self._methods: Methods | None = None
@@ -77,16 +84,23 @@ class Edge:
         if wrong is not None:
             await rendered(wrong, request_id)(scope, receive, answer)
             return
-        await self.app(scope, receive, answer)
+        await self._endpoint(scope)(scope, receive, answer)
+
+    def _endpoint(self, scope: Scope) -> Endpoint:
+        endpoint = self._express.get(scope["path"])
+        if endpoint is None or scope["method"] != "POST" or _names_origin(scope):
+            return self.app
+        return endpoint
 
     def _wrong_method(self, scope: Scope) -> Problem | None:
         if self._methods is None:
             self._methods = Methods(self.app.openapi()["paths"])
-        cross_origin = any(name == b"origin" for name, _ in scope["headers"])
-        return self._methods.refusal(scope["method"], scope["path"], cross_origin=cross_origin)
+        if scope["method"] == "OPTIONS" and _names_origin(scope):
+            return None
+        return self._methods.refusal(scope["method"], scope["path"])
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or _fixed(scope)
+        route = getattr(scope.get("route"), "path", None) or self._fixed(scope["path"])
         method = scope["method"] if scope["method"] in _METHODS else "other"
         name = (method, route, status)
         count = self._counts.get(name)
@@ -107,6 +121,10 @@ class Edge:
                 ms=round(seconds * 1000, 1),
             )
 
+    def _fixed(self, path: str) -> str:
+        """The route of a request that no router saw; strangers' paths must not become labels."""
+        return path if path in self._express else "other"
+
 
 def new_request_id() -> str:
     return f"req_{next(_numbers):x}"
@@ -121,7 +139,7 @@ def _wrong_head(scope: Scope) -> Problem | None:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts) or (not hosts and _wants_host(scope)):
         return BadRequest("invalid_host", "Send one Host header with a host name, and a port if need be.")
-    if _SECRET.search(unquote_to_bytes(scope["query_string"])):
+    if scope["query_string"] and _SECRET.search(unquote_to_bytes(scope["query_string"])):
         log.warning("secret in a URL", request_id=scope["tocsin.request_id"])
         detail = "A URL is no place for a secret: it ends up in logs. Send headers, and rotate this one."
         return BadRequest("secret_in_url", detail)
@@ -133,7 +151,5 @@ def _wants_host(scope: Scope) -> bool:
     return bool(scope["http_version"] != "1.0")
 
 
-def _fixed(scope: Scope) -> str:
-    """The route of the requests that are routed by hand; strangers' paths must not become labels."""
-    path = scope["path"]
-    return path if path in ("/api/v1/events", "/api/v1/events/batch") else "other"
+def _names_origin(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope["headers"])

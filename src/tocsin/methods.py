@@ -10,8 +10,6 @@ from typing import Any
 
 from tocsin.kit.errors import MethodNotAllowed
 
-_PREFLIGHT = "OPTIONS"
-
 
 class Methods:
     """The methods of all documented paths."""
@@ -23,10 +21,10 @@ class Methods:
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), methods) for path, methods in allowed.items() if "{" in path
         ]
 
-    def refusal(self, method: str, path: str, *, cross_origin: bool) -> MethodNotAllowed | None:
+    def refusal(self, method: str, path: str) -> MethodNotAllowed | None:
         """Why this method is not taken there; None when it is, or when nobody documented the path."""
         allowed = self._literal.get(path) or self._of_template(path)
-        if allowed is None or method in allowed.split(", ") or (method == _PREFLIGHT and cross_origin):
+        if allowed is None or method in allowed.split(", "):
             return None
         detail = f"This path takes {allowed}."
         return MethodNotAllowed("method_not_allowed", detail, headers={"Allow": allowed})

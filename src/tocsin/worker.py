@@ -27,6 +27,7 @@ from tocsin.connections.defaults import platform_defaults
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
+from tocsin.kit import garbage
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
@@ -100,6 +101,7 @@ async def _work(installation: Installation) -> None:
             Stage("months", months, await broker.waiter("months"), 3600.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
+        garbage.settle()
         log.info("worker ready")
         await stop.wait()
         for stage in stages:

@@ -15,6 +15,8 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -174,28 +176,34 @@ class Installation:
             self.complaints.append(f"{member.name} died and left children behind in its process group {pid}")
             _kill_group(pid)
 
-    async def kill(self, member: Member) -> None:
+    async def kill(self, member: Member) -> bool:
+        """Whether there was somebody to kill."""
         if member.running:
             os.kill(member.pid, signal.SIGKILL)
+            return True
+        return False
 
-    async def kill_postgres(self) -> None:
+    async def kill_postgres(self) -> bool:
         """Kill the postmaster; its backends see that and end; then start it again over the same folder."""
         os.kill(self.server.pid, signal.SIGKILL)
         self.server = await self.in_nursery(_start_postgres, self.folder)
         self.register.note(self.server.pid)
+        return True
 
-    async def kill_redis(self) -> None:
+    async def kill_redis(self) -> bool:
         assert self.redis
         await self.in_nursery(self.redis.kill)
         await self.in_nursery(self.redis.start)
         assert self.redis.process
         self.register.note(self.redis.process.pid)
+        return True
 
     async def whole(self, limit: float = START_LIMIT) -> None:
         """Wait until every member is ready. Raises TimeoutError with the end of the log of one that is not."""
         for member in self.members:
+            ready = partial(attrgetter("ready"), member)
             try:
-                await until(lambda member=member: member.ready, limit, f"{member.name} is ready", self.in_nursery)
+                await until(ready, limit, f"{member.name} is ready", self.in_nursery)
             except TimeoutError as error:
                 raise TimeoutError(f"{error}\n{member.log.read_text(errors='replace')[-3000:]}") from None
 
@@ -252,8 +260,10 @@ async def installed(
             yield here
         finally:
             keeper.cancel()
-            await asyncio.wait([keeper])
+            (ended,) = await asyncio.gather(keeper, return_exceptions=True)
             await here.in_nursery(_end, here.members)
+            if not isinstance(ended, asyncio.CancelledError):
+                raise RuntimeError("the keeper gave up, so nothing was started again") from ended
 
 
 def _start_postgres(folder: Path) -> postgres.Running:

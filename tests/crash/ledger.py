@@ -13,8 +13,8 @@ import msgspec
 from tests.client import Client
 from tests.crash.project import EVENT_TYPE
 
-CLIENTS = 6
-PAUSE = (0.05, 0.25)
+CLIENTS = 5
+PAUSE = (0.1, 0.3)
 BATCHED = 0.25
 """Share of the sends that are batches, and of the answered ones that are sent once more all the same."""
 REPEATED = 0.05

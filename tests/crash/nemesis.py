@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import asyncpg
@@ -21,7 +21,7 @@ CALM = (0.4, 1.2)
 
 @dataclass(frozen=True)
 class Fault:
-    """What was done, whether it ended a process for good, and the seconds until everything was ready again."""
+    """What was done, whether it killed a process, and the seconds until everything was ready again."""
 
     kind: str
     deadly: bool
@@ -29,12 +29,14 @@ class Fault:
 
 
 class Nemesis:
-    def __init__(self, installation: Installation, seed: int) -> None:
+    def __init__(self, installation: Installation, seed: int, only: Collection[str] = ()) -> None:
+        """``only`` these kinds of faults, or all."""
         self._here = installation
         self._rng = random.Random(seed)
         self._deck: list[str] = []
+        self._only = only
         self.faults: list[Fault] = []
-        self._deadly: dict[str, Callable[[], Awaitable[None]]] = {
+        self._deadly: dict[str, Callable[[], Awaitable[bool]]] = {
             "kill api": self._kill_api,
             "kill worker": self._kill_worker,
             "kill evaluator": self._kill_evaluator,
@@ -58,33 +60,37 @@ class Nemesis:
         """One fault. Then wait until all is well and a moment longer, or not at all."""
         kind = self._next_kind()
         began = time.monotonic()
-        await {**self._deadly, **self._harsh}[kind]()
+        deadly = await self._deadly[kind]() if kind in self._deadly else False
+        if kind in self._harsh:
+            await self._harsh[kind]()
         seconds = None
         if self._rng.random() >= IMPATIENT:
             await self._here.whole(limit)
             seconds = time.monotonic() - began
             await asyncio.sleep(self._rng.uniform(*CALM))
-        fault = Fault(kind, kind in self._deadly, seconds)
+        fault = Fault(kind, deadly, seconds)
         self.faults.append(fault)
         return fault
 
     def _next_kind(self) -> str:
         if not self._deck:
-            self._deck = [*self._deadly, *self._deadly, *self._harsh]
+            self._deck = [*self._only] or [*self._deadly, *self._deadly, *self._harsh]
             self._rng.shuffle(self._deck)
         return self._deck.pop()
 
-    async def _kill_api(self) -> None:
-        await self._here.kill(self._rng.choice(self._here.apis))
+    async def _kill_api(self) -> bool:
+        return await self._here.kill(self._rng.choice(self._here.apis))
 
-    async def _kill_worker(self) -> None:
-        await self._here.kill(self._rng.choice(self._here.workers))
+    async def _kill_worker(self) -> bool:
+        return await self._here.kill(self._rng.choice(self._here.workers))
 
-    async def _kill_evaluator(self) -> None:
+    async def _kill_evaluator(self) -> bool:
         pid = self._rng.choice(self._here.workers).evaluator()
-        if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if pid is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return True
 
     async def _stop_worker(self) -> None:
         """It wakes with leases that others have taken over meanwhile."""

@@ -15,6 +15,7 @@ from tests.crash.installation import SLOTS, Installation, installed
 from tests.crash.ledger import Ledger, Load
 from tests.crash.nemesis import Fault, Nemesis
 from tests.crash.project import arranged
+from tests.crash.saboteurs import Saboteur
 from tests.crash.sink import Sink, listening
 
 DRAIN_SECONDS = 60.0
@@ -75,7 +76,7 @@ async def run(
     kills: int,
     redis: bool = False,
     lease_seconds: int = 4,
-    sabotage: dict[str, str] | None = None,
+    saboteur: Saboteur | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Report:
@@ -84,12 +85,12 @@ async def run(
     report = Report(seed, "redis" if redis else "postgres")
     async with (
         listening(seed) as sink,
-        installed(redis=redis, lease_seconds=lease_seconds, sabotage=sabotage) as here,
+        installed(redis=redis, lease_seconds=lease_seconds, sabotage=_planted(saboteur)) as here,
         aiohttp.ClientSession() as http,
     ):
         scene = await arranged(here, sink, http)
         ledger = Ledger()
-        nemesis = Nemesis(here, seed)
+        nemesis = Nemesis(here, seed, saboteur.faults if saboteur else ())
         load = Load(ledger, [scene.project.key.at(Client(http, api.url)) for api in here.apis], seed)
         try:
             while nemesis.kills < kills:
@@ -110,6 +111,10 @@ async def run(
     report.calls, report.duplicates = sum(map(len, sink.hits.values())), duplicates(sink)
     report.delays = _delays(ledger, sink)
     return report
+
+
+def _planted(saboteur: Saboteur | None) -> dict[str, str]:
+    return {saboteur.role: saboteur.prologue} if saboteur else {}
 
 
 async def drain(here: Installation, limit: float) -> float:

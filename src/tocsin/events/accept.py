@@ -5,8 +5,10 @@ its OpenAPI part stands in ``documented.py``. Order of work: credential, permiss
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
@@ -76,15 +78,24 @@ class AcceptBatch:
             _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored))
             for index, item in enumerate(items)
         ]
-        counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate")}
+        counts = Counter([result.status for result in results])
         return msgspec.json.encode(
             {
                 "results": results,
                 "accepted": counts["accepted"],
                 "duplicates": counts["duplicate"],
-                "rejected": len(results) - counts["accepted"] - counts["duplicate"],
+                "rejected": counts["rejected"],
             }
         )
+
+
+class _Result(msgspec.Struct):
+    """What became of the event at an index."""
+
+    index: int
+    id: UUID | None
+    status: str
+    error: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Principal:
@@ -168,17 +179,17 @@ def _answer(stored: Stored) -> tuple[int, bytes]:
     raise _conflict()
 
 
-def _result(index: int, stored: Stored) -> dict[str, Any]:
+def _result(index: int, stored: Stored) -> _Result:
     if stored.outcome == "conflict":
         return _refused(index, _conflict())
-    return {"index": index, "id": str(stored.id), "status": stored.outcome}
+    return _Result(index, stored.id, stored.outcome)
 
 
-def _refused(index: int, problem: Problem) -> dict[str, Any]:
+def _refused(index: int, problem: Problem) -> _Result:
     error: dict[str, Any] = {"code": problem.code, "detail": problem.detail}
     if problem.errors:
         error["errors"] = [fault.as_json() for fault in problem.errors]
-    return {"index": index, "id": None, "status": "rejected", "error": error}
+    return _Result(index, None, "rejected", error)
 
 
 def _conflict() -> Conflict:

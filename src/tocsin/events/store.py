@@ -6,9 +6,8 @@ a lone event waits for nothing, and a thousand at once share one commit.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -24,9 +23,11 @@ MOST_WAITING = 20_000
 _STORE = "SELECT ord, event_id, outcome FROM tocsin.ingest_events($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """An event that passed every check and only has to be kept. ``body_hash`` tells a repeat from another body."""
+class Incoming(NamedTuple):
+    """An event that passed every check and only has to be kept. ``body_hash`` tells a repeat from another body.
+
+    Its fields are the parameters of ``ingest_events``, in order.
+    """
 
     project_id: UUID
     env: str
@@ -39,8 +40,7 @@ class Incoming:
     body_hash: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What became of it: ``accepted``, ``duplicate`` (``id`` is the first one's) or ``conflict``."""
 
     id: UUID
@@ -122,19 +122,8 @@ class EventStore:
                 future.set_result(stored)
 
     async def _insert(self, events: list[Incoming]) -> list[Stored]:
-        columns: list[Any] = [
-            [event.project_id for event in events],
-            [event.env for event in events],
-            [event.id for event in events],
-            [event.type for event in events],
-            [event.payload for event in events],
-            [event.source for event in events],
-            [event.client_event_id for event in events],
-            [event.client_timestamp for event in events],
-            [event.body_hash for event in events],
-        ]
         async with self._db.hot.acquire(timeout=5) as connection:
-            repeated = await connection.fetch(_STORE, *columns, timeout=10)
+            repeated = await connection.fetch(_STORE, *zip(*events, strict=True), timeout=10)
         stored = [Stored(event.id, "accepted") for event in events]
         for position, event_id, outcome in repeated:
             stored[position - 1] = Stored(event_id, outcome)

@@ -88,6 +88,13 @@ class _Owed:
     because: Exception
 
 
+# One statement, one round trip. A claim that a crash forgets was never worked on, so it need not wait for the disk.
+_CLAIM = """
+SELECT claimed.project_id, claimed.env, claimed.id
+FROM set_config('synchronous_commit', 'off', true), tocsin.claim_events($1, $2, $3, $4, $5) AS claimed
+"""
+
+
 class MatchStage:
     """Turns waiting events into notifications; one per worker process."""
 
@@ -124,17 +131,7 @@ class MatchStage:
 
     async def _claim(self, token: UUID) -> list[asyncpg.Record]:
         """Events of the next projects in turn; from the beginning again after the last one."""
-        async with self._db.hot.acquire() as connection, connection.transaction():
-            # A claim that a crash forgets was never worked on, so it need not wait for the disk.
-            await connection.execute("SET LOCAL synchronous_commit = off")
-            rows = await connection.fetch(
-                "SELECT project_id, env, id FROM tocsin.claim_events($1, $2, $3, $4, $5)",
-                self._after,
-                MOST_PROJECTS,
-                MOST_EACH,
-                self._lease_seconds,
-                token,
-            )
+        rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token)
         if not rows and self._after != NOBODY:
             self._after = NOBODY
             return await self._claim(token)
