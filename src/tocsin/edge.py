@@ -14,6 +14,7 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
 
 from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
+from tocsin.kit.ids import parse_id
 from tocsin.kit.problems import rendered
 from tocsin.methods import Methods
 
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _SECRET = re.compile(rb"\b(sk|is)_(live|test)_[0-9A-Za-z]{20}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\brt_[\w-]{60}")
+_LONG = re.compile(r"[\w-]{20,}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
 
@@ -116,7 +118,7 @@ class Edge:
                 "request refused" if status < 500 else "request failed",
                 request_id=scope["tocsin.request_id"],
                 method=method,
-                path=scope["path"][:200],
+                path=_loggable(scope["path"]),
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
@@ -124,6 +126,11 @@ class Edge:
     def _fixed(self, path: str) -> str:
         """The route of a request that no router saw; strangers' paths must not become labels."""
         return path if path in self._express else "other"
+
+
+def _loggable(path: str) -> str:
+    """A path as it may stand in a log: somebody may have put a secret where an id belongs."""
+    return _LONG.sub(lambda m: m[0] if parse_id(m[0]) else f"{m[0][:4]}…", path[:200])
 
 
 def new_request_id() -> str:

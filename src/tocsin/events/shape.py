@@ -96,7 +96,7 @@ def _decoded(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
 def _from_msgspec(message: str) -> Problem:
     """msgspec says ``Object missing required field `type` - at `$.events[3]```; we say /events/3/type."""
     words, _, path = message.partition(" - at `$")
-    pointer = "".join(f"/{escaped(a or b)}" for a, b, _ in _PATH_PART.findall(path.rstrip("`")))
+    pointer = "".join(f"/{escaped(a or b)}" for a, b, inside in _PATH_PART.findall(path.rstrip("`")) if not inside)
     code = "wrong_type"
     if named := re.search(r"(missing required|unknown) field `(.*)`", words):
         pointer += f"/{escaped(named[2])}"
