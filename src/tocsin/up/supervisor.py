@@ -19,10 +19,10 @@ from tocsin.up.child import Child
 from tocsin.up.claim import Claim, claimed
 from tocsin.up.database import Source, database
 from tocsin.up.figures import fetch, figures
-from tocsin.up.keys import on_key
 from tocsin.up.logfile import ChildLog, Notice
 from tocsin.up.port import usable_port
 from tocsin.up.screen import LiveScreen, Picture, PlainLines, Screen
+from tocsin.up.terminal import let_go_of_terminal, on_key
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -75,8 +75,14 @@ async def _serve(installation: Installation, source: Source, port: int, claim: C
     def told() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in _SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, told)
+    def hung_up() -> None:
+        let_go_of_terminal()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told)
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     screen.say("bringing the schema up to date")
     await migrate(source.installer_url, installation.roles, installation.master)
     if stop.is_set():

@@ -3,117 +3,33 @@
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.kit.db import violated
-from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound
-from tocsin.kit.ids import new_id
+from tocsin.kit.errors import NotFound
+from tocsin.users.drafts import Draft, taken_place, write
 from tocsin.users.models import Address, User
-from tocsin.users.roles import first_roles, keep_an_owner, role_names, set_roles
+from tocsin.users.roles import role_names, roles_named
 from tocsin.users.schemas import UserAnswer, UserFields
-
-_PLAIN_FIELDS = ("email", "name", "avatar_url", "phone", "external_user_id", "locale", "timezone", "status")
-_TAKEN = {
-    "users_email_taken": ("/email", "email_taken", "Another user of this project has this e-mail."),
-    "users_external_user_id_taken": (
-        "/externalUserId",
-        "external_user_id_taken",
-        "Another user of this project has this externalUserId.",
-    ),
-}
 
 
 async def create_user(
-    session: AsyncSession,
-    project_id: UUID,
-    env: str,
-    fields: UserFields,
-    *,
-    status: str = "active",
-    password_hash: str | None = None,
-    pointer: str = "",
+    session: AsyncSession, project_id: UUID, env: str, fields: UserFields, *, password_hash: str | None = None
 ) -> User:
     """A new person with their roles and addresses."""
-    check_timezone(fields, pointer)
-    values = {name: getattr(fields, name) for name in _PLAIN_FIELDS}
-    user = User(
-        project_id=project_id,
-        id=new_id(),
-        env=env,
-        password_hash=password_hash,
-        metadata_=fields.metadata or {},
-        **{**values, "status": fields.status or status},
-    )
-    session.add(user)
-    await flush_user(session, pointer)
-    await first_roles(session, user, fields.roles or [], env, f"{pointer}/roles")
-    await set_addresses(session, user, fields.addresses or {})
-    return user
+    draft = Draft.new(fields, await roles_named(session, fields.roles or []))
+    with taken_place():
+        await write(session, project_id, env, [draft], password_hash=password_hash)
+    return await find_user(session, draft.id)
 
 
-async def change_user(session: AsyncSession, user: User, fields: UserFields, pointer: str = "") -> None:
-    """Apply what was sent; what was left out stays."""
-    check_timezone(fields, pointer)
-    sent = fields.model_fields_set
-    if fields.status == "disabled" and user.status == "active":
-        await keep_an_owner(session, user.id)
-    for name in _PLAIN_FIELDS:
-        if name in sent:
-            setattr(user, name, getattr(fields, name))
-    if "metadata" in sent:
-        user.metadata_ = fields.metadata or {}
-    await flush_user(session, pointer)
-    if "roles" in sent:
-        await set_roles(session, user, fields.roles or [], user.env, f"{pointer}/roles")
-    if "addresses" in sent:
-        await set_addresses(session, user, fields.addresses or {})
-
-
-def check_timezone(fields: UserFields, pointer: str) -> None:
-    if fields.timezone is not None and fields.timezone not in available_timezones():
-        raise Invalid([FieldError(f"{pointer}/timezone", "unknown_timezone", "There is no such timezone (IANA name).")])
-
-
-async def flush_user(session: AsyncSession, pointer: str = "") -> None:
-    """Write a person; say which field somebody else already has."""
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        taken = _TAKEN.get(violated(error) or "")
-        if taken is None:
-            raise
-        place, code, detail = taken
-        raise Conflict(code, detail, errors=[FieldError(pointer + place, code, detail)]) from None
-
-
-async def set_addresses(session: AsyncSession, user: User, addresses: dict[str, str]) -> None:
-    """Replace the person's address on each of these channels."""
-    if not addresses:
-        return
-    old = await session.scalars(select(Address).where(Address.user_id == user.id, Address.channel.in_(list(addresses))))
-    for address in old:
-        await session.delete(address)
-    await session.flush()
-    await session.execute(
-        insert(Address).values(
-            [
-                {
-                    "project_id": user.project_id,
-                    "id": new_id(),
-                    "env": user.env,
-                    "user_id": user.id,
-                    "channel": channel,
-                    "value": value,
-                }
-                for channel, value in addresses.items()
-            ]
-        )
-    )
+async def change_user(session: AsyncSession, user: User, fields: UserFields) -> None:
+    """Apply what was sent; what was left out stays. ``user`` itself is not read again."""
+    draft = Draft.of(user)
+    draft.take(fields, await roles_named(session, fields.roles or []))
+    with taken_place():
+        await write(session, user.project_id, user.env, [draft])
 
 
 async def find_user(session: AsyncSession, user_id: UUID) -> User:

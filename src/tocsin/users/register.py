@@ -19,8 +19,8 @@ from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
 from tocsin.users.contact import normal_email
 from tocsin.users.models import Role, User
-from tocsin.users.people import create_user, find_by_external_id, flush_user
-from tocsin.users.roles import role_names, set_roles
+from tocsin.users.people import change_user, create_user, find_by_external_id
+from tocsin.users.roles import give_roles, role_names
 from tocsin.users.schemas import Register, UserFields
 
 MOST_AHEAD_SECONDS = 600
@@ -50,7 +50,7 @@ async def register_alone(call: Call, body: Register) -> tuple[User | None, str]:
         await call.session.scalars(insert(User).values(values).on_conflict_do_nothing().returning(User))
     ).one_or_none()
     if user is not None and at_once:
-        await set_roles(call.session, user, [role.name for role in granted], call.env)
+        await give_roles(call.session, call.project_id, call.env, {user.id: granted})
     return user, "active" if at_once else "pending"
 
 
@@ -65,19 +65,20 @@ async def register_vouched(call: Call, token: str) -> User:
         raise Forbidden("live_object", "This person belongs to the live environment.")
     if user is None:
         await _check_email_free(call, fields.email)
-        return await create_user(call.session, call.project_id, call.env, fields, status="active")
+        return await create_user(call.session, call.project_id, call.env, fields)
     await _check_may_vouch(call, user)
     if fields.email is not None and fields.email != user.email:
         await _check_email_free(call, fields.email)
-        user.email = fields.email
-    if fields.name is not None:
-        user.name = fields.name
-    if user.status in ("pending", "unverified"):
-        user.status = "active"
-    await flush_user(call.session)
-    if fields.roles:
-        await set_roles(call.session, user, fields.roles, call.env)
+    await change_user(call.session, user, _said(fields, user))
     return user
+
+
+def _said(fields: UserFields, user: User) -> UserFields:
+    """What a token changes of somebody who is known: it says nothing by leaving out, and it lets them in."""
+    said = {name: value for name in ("email", "name", "roles") if (value := getattr(fields, name))}
+    if user.status in ("pending", "unverified"):
+        said["status"] = "active"
+    return UserFields.model_construct(_fields_set=set(said), **said)
 
 
 async def _read(call: Call, token: str) -> dict[str, Any]:

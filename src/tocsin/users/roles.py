@@ -1,13 +1,14 @@
 """Roles of a project: made, found by name, given to people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.permissions import BUILT_IN_ROLES
+from tocsin.kit.db import as_json
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
 from tocsin.users.models import Role, User, UserRole
@@ -30,68 +31,89 @@ async def install_built_in(session: AsyncSession, project_id: UUID) -> None:
     await session.flush()
 
 
-async def find_roles(session: AsyncSession, names: Iterable[str], pointer: str) -> dict[str, Role]:
-    """The roles of these names; where both environments have one, the test caller gets the test row (A2)."""
-    wanted = list(dict.fromkeys(names))
-    if not wanted:
+async def find_roles(session: AsyncSession, names: Collection[str], pointer: str) -> list[Role]:
+    """The roles of these names; raises Invalid with a pointer for each there is not."""
+    return picked(await roles_named(session, names), names, pointer)
+
+
+async def roles_named(session: AsyncSession, names: Collection[str]) -> dict[str, Role]:
+    """Those there are; where both environments have one of a name, the test caller gets the test row (A2)."""
+    if not names:
         return {}
-    rows = await session.scalars(select(Role).where(Role.name.in_(wanted)).order_by(Role.env))
-    found = {role.name: role for role in rows}
-    missing = [name for name in wanted if name not in found]
+    rows = await session.scalars(select(Role).where(Role.name.in_(names)).order_by(Role.env))
+    return {role.name: role for role in rows}
+
+
+def picked(roles: Mapping[str, Role], names: Iterable[str], pointer: str) -> list[Role]:
+    """The roles of these names out of those there are; raises Invalid with a pointer for each there is not."""
+    wanted = list(dict.fromkeys(names))
+    missing = [
+        FieldError(f"{pointer}/{number}", "unknown_role", f"There is no role {name!r}.")
+        for number, name in enumerate(wanted)
+        if name not in roles
+    ]
     if missing:
-        raise Invalid(
-            [
-                FieldError(f"{pointer}/{wanted.index(name)}", "unknown_role", f"There is no role {name!r}.")
-                for name in missing
-            ]
-        )
-    return found
+        raise Invalid(missing)
+    return [roles[name] for name in wanted]
 
 
-async def set_roles(session: AsyncSession, user: User, names: Sequence[str], env: str, pointer: str = "/roles") -> None:
-    """Give a person exactly these roles; a project keeps an owner."""
-    roles = await find_roles(session, names, pointer)
-    if "owner" not in roles:
-        await keep_an_owner(session, user.id)
-    await session.execute(delete(UserRole).where(UserRole.user_id == user.id))
-    await _give(session, user, roles, env)
+async def take_other_roles(session: AsyncSession, wanted: Mapping[UUID, Iterable[Role]]) -> None:
+    """Take from each of these people every role but those."""
+    if wanted:
+        await session.execute(_TAKE, {"people": list(wanted), "rows": as_json(_rows(wanted))})
 
 
-async def first_roles(session: AsyncSession, user: User, names: Sequence[str], env: str, pointer: str) -> None:
-    """Give a person who was just made these roles."""
-    await _give(session, user, await find_roles(session, names, pointer), env)
+_TAKE = text("""
+DELETE FROM tocsin.user_roles AS held
+WHERE held.user_id = ANY(:people) AND NOT EXISTS (
+    SELECT FROM json_to_recordset(CAST(:rows AS json)) AS w(user_id uuid, role_id uuid)
+    WHERE w.user_id = held.user_id AND w.role_id = held.role_id)
+""")
 
 
-async def _give(session: AsyncSession, user: User, roles: dict[str, Role], env: str) -> None:
-    if roles:
-        await session.execute(
-            insert(UserRole).values(
-                [
-                    {"project_id": user.project_id, "user_id": user.id, "role_id": role.id, "env": env}
-                    for role in roles.values()
-                ]
-            )
-        )
+async def give_roles(session: AsyncSession, project_id: UUID, env: str, wanted: Mapping[UUID, Iterable[Role]]) -> None:
+    """Give each of these people those roles, where they do not have them."""
+    if rows := _rows(wanted):
+        await session.execute(_GIVE, {"project": project_id, "env": env, "rows": as_json(rows)})
 
 
-async def keep_an_owner(session: AsyncSession, leaving: UUID) -> None:
-    """Refuse to take the role from the only active owner there is."""
-    owners = (
-        select(UserRole.user_id)
-        .join(Role, (Role.project_id == UserRole.project_id) & (Role.id == UserRole.role_id))
-        .join(User, (User.project_id == UserRole.project_id) & (User.id == UserRole.user_id))
-        .where(Role.name == "owner", Role.built_in, User.status == "active")
-        .order_by(UserRole.user_id)
-    )
-    if leaving not in list(await session.scalars(owners)):
+_GIVE = text("""
+INSERT INTO tocsin.user_roles (project_id, env, user_id, role_id)
+SELECT :project, :env, w.* FROM json_to_recordset(CAST(:rows AS json)) AS w(user_id uuid, role_id uuid)
+ON CONFLICT DO NOTHING
+""")
+
+
+def _rows(wanted: Mapping[UUID, Iterable[Role]]) -> list[dict[str, UUID]]:
+    return [{"user_id": user_id, "role_id": role.id} for user_id, roles in wanted.items() for role in roles]
+
+
+@asynccontextmanager
+async def an_owner_kept(session: AsyncSession, leaving: Collection[UUID]) -> AsyncIterator[None]:
+    """Refuse what happens inside to these people if it leaves the project without an active owner."""
+    if not leaving or not set(leaving).intersection(await session.scalars(_OWNERS)):
+        yield
         return
     # Locked, so that of two owners who leave at once the second sees the first gone.
-    if list(await session.scalars(owners.with_for_update(key_share=True, of=[UserRole, User]))) == [leaving]:
+    await session.execute(_OWNERS.with_for_update(key_share=True, of=[UserRole, User]))
+    yield
+    if not (await session.scalars(_OWNERS)).all():
         raise Conflict("last_owner", "The project needs at least one owner; make somebody else one first.")
+
+
+_OWNERS = (
+    select(UserRole.user_id)
+    .join(Role, (Role.project_id == UserRole.project_id) & (Role.id == UserRole.role_id))
+    .join(User, (User.project_id == UserRole.project_id) & (User.id == UserRole.user_id))
+    .where(Role.name == "owner", Role.built_in, User.status == "active")
+    .order_by(UserRole.user_id)
+)
 
 
 async def role_names(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     """The role names of each of these people, sorted."""
+    if not user_ids:
+        return {}
     rows = await session.execute(
         select(UserRole.user_id, Role.name)
         .join(Role, (Role.project_id == UserRole.project_id) & (Role.id == UserRole.role_id))

@@ -9,26 +9,27 @@ from sqlalchemy.dialects.postgresql import insert
 
 from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.auth.revocation import revoke
-from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
+from tocsin.users.drafts import Draft
 from tocsin.users.models import Address, Role, User, UserRole
 from tocsin.users.people import change_user, create_user, find_user, search_filter, shown, shown_one
-from tocsin.users.roles import find_roles, keep_an_owner, role_names, set_roles
+from tocsin.users.rights import changes_standing, check_may_give
+from tocsin.users.roles import an_owner_kept, find_roles, give_roles, roles_named, take_other_roles
 from tocsin.users.schemas import (
     AddressAnswer,
     AddressCreate,
     SyncAnswer,
-    SyncResult,
     UserAnswer,
     UserFields,
     UserSync,
 )
+from tocsin.users.sync import sync_people
 
 router = guarded_router(tags=["users"])
 
-_WHO = ("email", "status", "external_user_id")
 _OWN_FIELDS = frozenset({"name", "avatar_url", "phone", "locale", "timezone", "addresses"})
 
 
@@ -38,7 +39,7 @@ async def create(call: Called, body: UserFields) -> UserAnswer:
     """Make a person known. `roles` are names; unknown ones are refused."""
     user = await create_user(call.session, call.project_id, call.env, body)
     await _check_granted(call, body.roles or [])
-    answer = await shown_one(call.session, user)
+    (answer,) = await shown(call.session, [user])
     await call.audit("user.created", "user", user.id, after=answer.model_dump(mode="json", by_alias=True))
     return answer
 
@@ -74,28 +75,7 @@ async def list_users(
 @needs("users:manage")
 async def sync(call: Called, body: UserSync) -> SyncAnswer:
     """Create or update up to 1,000 people, found by `externalUserId`, else by `email`; all or none."""
-    by_external, by_email = await _known(call, body)
-    roles = await role_names(call.session, [user.id for user in {*by_external.values(), *by_email.values()}])
-    results = []
-    granted: set[str] = set()
-    for index, fields in enumerate(body.users):
-        pointer = f"/users/{index}"
-        if fields.external_user_id is None and fields.email is None:
-            raise Invalid([FieldError(pointer, "no_identity", "Give externalUserId or email to find the person by.")])
-        user = by_external.get(fields.external_user_id or "") or by_email.get(fields.email or "")
-        granted.update(fields.roles or [])
-        if user is None:
-            user = await create_user(call.session, call.project_id, call.env, fields, pointer=pointer)
-            results.append(SyncResult(index=index, id=user.id, status="created"))
-        else:
-            await _check_may_change(call, user, roles.get(user.id, []), fields)
-            await change_user(call.session, user, fields, pointer)
-            results.append(SyncResult(index=index, id=user.id, status="updated"))
-        if user.external_user_id:
-            by_external[user.external_user_id] = user
-        if user.email:
-            by_email[user.email] = user
-    await _check_granted(call, sorted(granted))
+    results = await sync_people(call, body.users)
     created = sum(result.status == "created" for result in results)
     await call.audit("users.synced", "user", None, created=created, updated=len(results) - created)
     return SyncAnswer(results=results, created=created, updated=len(results) - created)
@@ -139,10 +119,10 @@ async def change(call: Called, user_id: PathId, body: UserFields) -> UserAnswer:
 async def delete_user(call: Called, user_id: PathId) -> Response:
     user = await find_user(call.session, user_id)
     call.write_to(user.env)
-    await keep_an_owner(call.session, user.id)
     before = await shown_one(call.session, user)
     await _check_granted(call, before.roles)
-    await call.session.delete(user)
+    async with an_owner_kept(call.session, [user.id]):
+        await call.session.delete(user)
     await revoke(call.session, call.project_id, "user", str(user.id))
     await call.audit("user.deleted", "user", user.id, before=before.model_dump(mode="json", by_alias=True))
     return Response(status_code=204)
@@ -156,9 +136,11 @@ async def approve(call: Called, user_id: PathId) -> UserAnswer:
     call.write_to(user.env)
     if user.status not in ("pending", "unverified"):
         raise Conflict("not_pending", f"The user is {user.status}.")
-    wished = list(await call.session.scalars(select(Role.name).where(Role.name.in_(user.wished_roles))))
-    await _check_granted(call, wished)
-    await set_roles(call.session, user, sorted(set(wished)) or ["user"], call.env)
+    wished = await roles_named(call.session, user.wished_roles)
+    check_may_give(call.principal.permissions, wished.values())
+    roles = {user.id: (wished or await roles_named(call.session, ["user"])).values()}
+    await take_other_roles(call.session, roles)
+    await give_roles(call.session, call.project_id, call.env, roles)
     await call.session.execute(update(User).where(User.id == user.id).values(status="active", wished_roles=[]))
     await call.audit("user.approved", "user", user.id)
     return await shown_one(call.session, user)
@@ -211,34 +193,14 @@ async def delete_address(call: Called, user_id: PathId, address_id: PathId) -> R
     return Response(status_code=204)
 
 
-async def _known(call: Call, body: UserSync) -> tuple[dict[str, User], dict[str, User]]:
-    """The people of a sync that are there already, of the caller's own environment."""
-    externals = [fields.external_user_id for fields in body.users if fields.external_user_id]
-    emails = [fields.email for fields in body.users if fields.email]
-    rows = list(
-        await call.session.scalars(
-            select(User).where(User.env == call.env, User.external_user_id.in_(externals) | User.email.in_(emails))
-        )
-    )
-    return (
-        {user.external_user_id: user for user in rows if user.external_user_id},
-        {user.email: user for user in rows if user.email},
-    )
-
-
 async def _check_granted(call: Call, names: list[str]) -> None:
     """Nobody gives or takes a role that may more than they may themselves."""
-    roles = await find_roles(call.session, names, "/roles")
-    for role in roles.values():
-        if not set(role.permissions) - {"own:manage"} <= call.principal.permissions:
-            raise Forbidden("role_not_allowed", f"You may not give the role {role.name!r}: it may more than you.")
+    check_may_give(call.principal.permissions, await find_roles(call.session, names, "/roles"))
 
 
 async def _check_may_change(call: Call, user: User, roles: list[str], fields: UserFields) -> None:
     """Nobody takes over, locks out or demotes a person who may more than they may themselves."""
-    sent = fields.model_fields_set
-    changed = any(name in sent and getattr(fields, name) != getattr(user, name) for name in _WHO)
-    if changed or ("roles" in sent and set(fields.roles or []) != set(roles)):
+    if changes_standing(Draft.of(user).values, roles, fields):
         await _check_granted(call, roles)
 
 
