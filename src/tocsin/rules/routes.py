@@ -6,7 +6,7 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import select
 
 from tocsin.auth.guard import Called, guarded_router, needs
-from tocsin.kit.pagination import Page, Paging, page
+from tocsin.kit.pagination import Limit, Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.rules.crowding import lock_rules
 from tocsin.rules.evaluator import Evaluator
@@ -115,9 +115,7 @@ async def delete(call: Called, rule_id: PathId) -> Response:
 
 @router.get("/rules/{rule_id}/versions", operation_id="list_rule_versions")
 @needs("rules:read")
-async def list_versions(
-    call: Called, rule_id: PathId, limit: Annotated[int, Query(ge=1, le=200)] = 50
-) -> list[VersionAnswer]:
+async def list_versions(call: Called, rule_id: PathId, limit: Limit = 50) -> list[VersionAnswer]:
     """The latest versions of a rule, newest first."""
     await find_rule(call.session, rule_id)
     rows = await call.session.scalars(
