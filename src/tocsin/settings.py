@@ -26,7 +26,6 @@ class Settings(BaseSettings):
         None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
     )
     app_database_url: PostgresDsn | None = Field(None, description="Login of API and workers.")
-    platform_database_url: PostgresDsn | None = Field(None, description="Login of the platform's routes.")
     db_role_prefix: str = Field(
         "tocsin", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="For two installations in one cluster."
     )
@@ -65,5 +64,5 @@ class Settings(BaseSettings):
 
     @cached_property
     def base_url(self) -> str:
-        """Where links in messages point to, without a trailing slash."""
+        """How this installation is reached, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -96,7 +96,7 @@ async def _work(installation: Installation) -> None:
         stages = (
             Stage("match", match.run_once, await broker.waiter("events"), 1.0),
             Stage("send", send.run_once, send_ear, 1.0),
-            Stage("clock", clock.run_once, await broker.waiter("clock"), 0.5),
+            Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
         )

@@ -1,13 +1,14 @@
 """Group commit: events of all callers of this process, stored by one statement and one fsync (E1, E2).
 
 There is no timer. A group is sent as soon as none is under way; what arrives meanwhile is the next group. So
-a lone event waits for nothing, and a thousand at once share one commit.
+a lone event waits for nothing, and a thousand at once share one commit. Where batches pile up, a second group
+goes beside the first, so that the database does not wait while this process reads and answers.
 """
 
 import asyncio
 from collections import deque
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +20,9 @@ from tocsin.kit.problems import is_away
 
 MOST_IN_GROUP = 1_000
 MOST_WAITING = 20_000
+MOST_UNDER_WAY = 2
+WORTH_ANOTHER = 100
+"""Waiting events for which a second group is sent beside the first; fewer share the next commit."""
 
 _STORE = "SELECT ord, event_id, outcome FROM tocsin.ingest_events($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
@@ -55,7 +59,7 @@ class EventStore:
         self._broker = broker
         self._waiting: deque[tuple[list[Incoming], asyncio.Future[list[Stored]]]] = deque()
         self._count = 0
-        self._under_way: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def store(self, events: list[Incoming]) -> list[Stored]:
         """Durable when this returns; raises Unavailable (nothing stored, or not known to be) otherwise."""
@@ -64,21 +68,23 @@ class EventStore:
         future: asyncio.Future[list[Stored]] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, future))
         self._count += len(events)
-        if self._under_way is None:
-            self._under_way = asyncio.create_task(self._commit_groups())
+        if len(self._under_way) < MOST_UNDER_WAY and (not self._under_way or self._count >= WORTH_ANOTHER):
+            self._under_way.add(asyncio.create_task(self._commit_groups()))
         return await future
 
     async def drain(self) -> None:
         """Wait until everything taken so far is committed."""
-        if self._under_way is not None:
-            await asyncio.wait([self._under_way])
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def _commit_groups(self) -> None:
+        """Until nothing waits, or so little that the other one takes it along."""
+        me = cast("asyncio.Task[None]", asyncio.current_task())
         try:
-            while self._waiting:
+            while self._waiting and (self._under_way == {me} or self._count >= WORTH_ANOTHER):
                 await self._commit(self._next_group())
         finally:
-            self._under_way = None
+            self._under_way.remove(me)
 
     def _next_group(self) -> list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]:
         group = [self._waiting.popleft()]
