@@ -1,15 +1,11 @@
 """Credentials that are none, or stand where none belongs (bad inputs 21, 31 to 33, 35 and 41)."""
 
-import re
-
 import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
-from tests.contract.conftest import Refused, nothing_stored
+from tests.contract.conftest import Refused
 from tests.contract.endpoints import ALL, Operation
-
-__all__ = ["nothing_stored"]
 
 GUARDED = [operation for operation in ALL if operation.caller != "nobody"]
 
@@ -68,7 +64,7 @@ async def test_a_revoked_an_expired_and_a_powerless_key(
     _, powerless = await acme.new_key("users:read")
     reply = await refused.send(powerless, "POST", "/events", {403}, event)
     assert reply.code == "permission_missing"
-    assert not await sql.fetchval("SELECT count(*) FROM tocsin.events WHERE project_id = $1 AND type = 'b'", acme.id)
+    assert await sql.fetchval("SELECT count(*) FROM tocsin.events WHERE project_id = $1", acme.id) == 1
 
 
 async def test_a_key_beside_a_token_is_refused(refused: Refused, acme: Project) -> None:
@@ -106,12 +102,10 @@ async def test_what_is_no_idempotency_key_is_refused(refused: Refused, acme: Pro
     assert reply.code == "invalid_idempotency_key"
 
 
-@pytest.mark.parametrize("env", ["", "LIVE", "prod", "live,test", "live\t"])
+@pytest.mark.parametrize("env", ["", "LIVE", "prod", "live,test"])
 @pytest.mark.parametrize("path", ["/users", "/events"])
 async def test_an_environment_that_is_none_is_refused(refused: Refused, acme: Project, path: str, env: str) -> None:
     for caller in (acme.key, acme.owner):
-        if env.strip() in ("live", "test"):
-            continue
         await refused.send(caller, "POST", path, {400}, {"type": "a", "payload": {}}, X_Tocsin_Env=env)
 
 
@@ -120,13 +114,11 @@ async def test_a_suspended_project_reads_and_does_not_write(
 ) -> None:
     halted = await sign_up(api, "Halted")
     await sql.execute("UPDATE tocsin.projects SET status = 'suspended' WHERE id = $1", halted.id)
-    fresh, _ = halted.key, await halted.key.get("/users")
     for path, body in (("/users", {"name": "A"}), ("/events", {"type": "a", "payload": {}})):
-        if path == "/events":  # remembered for the second until the revocation is seen
-            await sql.execute("SELECT 1")
-        reply = await refused.send(halted.owner, "POST", path, {403}, body)
-        assert reply.code == "project_suspended"
-    assert (await fresh.get("/users")).status == 200
+        for caller in (halted.key, halted.owner):
+            reply = await refused.send(caller, "POST", path, {403}, body)
+            assert reply.code == "project_suspended"
+    assert (await halted.key.get("/users")).status == 200
     assert not await sql.fetchval("SELECT count(*) FROM tocsin.events WHERE project_id = $1", halted.id)
 
 
@@ -135,4 +127,3 @@ async def test_a_password_that_is_none_is_named(refused: Refused, api: Client, p
     body = {"email": "a@b.example", "password": password, "projectName": "P"}
     reply = await refused.send(api, "POST", "/signup", {422}, body)
     assert reply.pointers == ["/password"]
-    assert password not in re.sub(r"[a-z]+ ", "", reply.json["detail"]) or len(password) < 8
