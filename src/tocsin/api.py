@@ -12,10 +12,11 @@ from tocsin.edge import Edge
 from tocsin.realtime.sockets import Sockets
 from tocsin.realtime.transport import websocket_protocol
 from tocsin.startup import Installation
+from tocsin.wire import BoundedHttp
 
 SERVER: dict[str, Any] = {
     "loop": "uvloop",
-    "http": "httptools",
+    "http": BoundedHttp,
     "lifespan": "on",
     "access_log": False,
     "log_config": None,
@@ -24,7 +25,6 @@ SERVER: dict[str, Any] = {
     "backlog": 4096,
     "timeout_keep_alive": 75,
     "timeout_graceful_shutdown": 25,
-    "h11_max_incomplete_event_size": 16 * 1024,
     "proxy_headers": False,
 }
 """How uvicorn serves, whatever it serves: the floor of `make bench` is measured under the same."""

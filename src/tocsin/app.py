@@ -95,6 +95,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,  # a redirect would be built from the Host header, and send bodies twice
     )
     app.state.settings = settings
     app.state.gate = gate

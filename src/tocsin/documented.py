@@ -134,26 +134,3 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
             },
         )
-    if path.startswith("/health") or path == "/metrics":
-        return
-    headers = operation.setdefault("parameters", [])
-    if operation.get("security") and not any(p.get("name") == "X-Tocsin-Env" for p in headers):
-        headers.append(
-            {
-                "name": "X-Tocsin-Env",
-                "in": "header",
-                "required": False,
-                "description": "Environment of a token's call; API keys imply it.",
-                "schema": {"type": "string", "enum": ["live", "test"], "default": "live"},
-            }
-        )
-    if method == "post" and operation.get("security"):
-        headers.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "The same answer for 24 hours.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-            }
-        )

@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from fastapi import FastAPI
@@ -12,7 +14,9 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
 
 from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
+from tocsin.kit.ids import parse_id
 from tocsin.kit.problems import rendered
+from tocsin.methods import Methods
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -33,6 +37,9 @@ QUERY_BYTES = 8 * 1024
 
 log = structlog.get_logger(__name__)
 
+_HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_SECRET = re.compile(rb"\b(sk|is)_(live|test)_[0-9A-Za-z]{20}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\brt_[\w-]{60}")
+_LONG = re.compile(r"[\w-]{20,}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
 
@@ -50,6 +57,7 @@ class Edge:
         self._express = express
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
+        self._methods: Methods | None = None
 
     @property
     def state(self) -> State:
@@ -60,13 +68,8 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = f"req_{next(_numbers):x}"
+        request_id = new_request_id()
         scope["tocsin.request_id"] = request_id
-        excess = _excess(scope)
-        if excess is not None:
-            log.info("request refused", request_id=request_id, status=excess.status, reason=excess.code)
-            await rendered(excess, request_id)(scope, receive, send)
-            return
         began = time.perf_counter()
 
         async def answer(message: MutableMapping[str, Any]) -> None:
@@ -79,13 +82,24 @@ class Edge:
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
+        wrong = _wrong_head(scope) or self._wrong_method(scope)
+        if wrong is not None:
+            await rendered(wrong, request_id)(scope, receive, answer)
+            return
         await self._endpoint(scope)(scope, receive, answer)
 
     def _endpoint(self, scope: Scope) -> Endpoint:
         endpoint = self._express.get(scope["path"])
-        if endpoint is None or scope["method"] != "POST" or any(name == b"origin" for name, _ in scope["headers"]):
+        if endpoint is None or scope["method"] != "POST" or _names_origin(scope):
             return self.app
         return endpoint
+
+    def _wrong_method(self, scope: Scope) -> Problem | None:
+        if self._methods is None:
+            self._methods = Methods(self.app.openapi()["paths"])
+        if scope["method"] == "OPTIONS" and _names_origin(scope):
+            return None
+        return self._methods.refusal(scope["method"], scope["path"])
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or self._fixed(scope["path"])
@@ -104,7 +118,7 @@ class Edge:
                 "request refused" if status < 500 else "request failed",
                 request_id=scope["tocsin.request_id"],
                 method=method,
-                path=scope["path"][:200],
+                path=_loggable(scope["path"]),
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
@@ -114,10 +128,35 @@ class Edge:
         return path if path in self._express else "other"
 
 
-def _excess(scope: Scope) -> Problem | None:
-    """Heads that no honest client sends, refused before anything parses them."""
+def _loggable(path: str) -> str:
+    """A path as it may stand in a log: somebody may have put a secret where an id belongs."""
+    return _LONG.sub(lambda m: m[0] if parse_id(m[0]) else f"{m[0][:4]}…", path[:200])
+
+
+def new_request_id() -> str:
+    return f"req_{next(_numbers):x}"
+
+
+def _wrong_head(scope: Scope) -> Problem | None:
+    """What is wrong with a head, found before anything builds upon it."""
     if len(scope["headers"]) > MOST_HEADERS or any(len(value) > HEADER_BYTES for _, value in scope["headers"]):
         return HeadersTooLarge("headers_too_large", f"At most {MOST_HEADERS} headers of {HEADER_BYTES} bytes each.")
     if len(scope["query_string"]) > QUERY_BYTES:
         return BadRequest("query_too_long", f"The query may have {QUERY_BYTES} bytes at most.")
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts) or (not hosts and _wants_host(scope)):
+        return BadRequest("invalid_host", "Send one Host header with a host name, and a port if need be.")
+    if scope["query_string"] and _SECRET.search(unquote_to_bytes(scope["query_string"])):
+        log.warning("secret in a URL", request_id=scope["tocsin.request_id"])
+        detail = "A URL is no place for a secret: it ends up in logs. Send headers, and rotate this one."
+        return BadRequest("secret_in_url", detail)
     return None
+
+
+def _wants_host(scope: Scope) -> bool:
+    """HTTP/1.0, which load balancers still speak to ask after our health, knows no Host."""
+    return bool(scope["http_version"] != "1.0")
+
+
+def _names_origin(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope["headers"])

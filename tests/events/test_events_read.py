@@ -248,7 +248,7 @@ async def test_another_projects_events_look_like_nobodys(acme: Project, rival: P
     await rule(rival, name="Secret of the rival", targetRoles=["owner"])
     theirs = await sent(rival.key, "rivals.secret", {"canary": 1}, clientEventId="rivals")
     await match()
-    foreign, absent, malformed = [await acme.key.get(f"/events/{id_}") for id_ in (theirs, ABSENT, "batch")]
+    foreign, absent, malformed = [await acme.key.get(f"/events/{id_}") for id_ in (theirs, ABSENT, "batches")]
     for reply in (foreign, malformed):
         assert (reply.status, {**reply.json, "requestId": ""}) == (404, {**absent.json, "requestId": ""})
     assert (await acme.key.get("/events", clientEventId="rivals")).json["items"] == []

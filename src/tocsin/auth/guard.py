@@ -14,46 +14,32 @@ An endpoint that asks the network declares ``needs(..., network_first=True)`` an
 caller is checked, no transaction is open, and ``await admitted.begin()`` opens the request's one afterwards.
 """
 
-import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
+from tocsin.auth.body import WRITES, checked_body
 from tocsin.auth.keys import Credentials
+from tocsin.auth.once import Once, Replayed
 from tocsin.auth.permissions import OWN, PERMISSIONS
 from tocsin.auth.principal import Principal
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.kit.db import Database, Env
-from tocsin.kit.errors import (
-    BadRequest,
-    Conflict,
-    FieldError,
-    Forbidden,
-    Invalid,
-    RequestTimeout,
-    TooLarge,
-    Unauthorized,
-    UnsupportedMediaType,
-)
+from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.pagination import Cursors, place_of
-from tocsin.kit.strict_json import decode
+from tocsin.kit.strict_json import escaped
 from tocsin.kit.vault import Vault
-
-MAX_BODY_BYTES = 6 * 1024 * 1024
-BODY_SECONDS = 15.0
-_FORM = "application/x-www-form-urlencoded"
-_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -115,7 +101,7 @@ class Call:
     @property
     def place(self) -> bytes:
         """What cursors of this list are bound to."""
-        return place_of(self.project_id, self.env, self.request.url.path, self.request.query_params.multi_items())
+        return place_of(self.project_id, self.env, self.request.scope["path"], self.request.query_params.multi_items())
 
     def write_to(self, env: str) -> None:
         """Refuse a test caller who would change a live row (A2)."""
@@ -192,20 +178,43 @@ class GuardedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.need = need_of(endpoint)
         options.setdefault("openapi_extra", {})
-        options["openapi_extra"] = {**_openapi_part(self.need), **(options["openapi_extra"] or {})}
+        options["openapi_extra"] = {
+            **openapi_part(self.need, options.get("methods") or ()),
+            **(options["openapi_extra"] or {}),
+        }
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query))
 
         async def guarded(request: Request) -> Response:
+            _check_query(request, known)
             required = self.body_field is not None and self.body_field.field_info.is_required()
-            checked = await _checked_body(request, required=required, form=self.need.form)
+            checked = await checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
             return await _inside(self.need, checked, handle)
 
         return guarded
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    """Refuse a filter that would silently filter nothing, and one that is said twice."""
+    sent = [name for name, _ in request.query_params.multi_items()]
+    errors = [
+        FieldError(f"/query/{escaped(name[:80])}", "unknown_field", "There is no such query parameter.")
+        for name in dict.fromkeys(sent)
+        if name not in known
+    ]
+    errors += [
+        FieldError(f"/query/{name}", "doubled", "This query parameter was sent twice.")
+        for name in known
+        if sent.count(name) > 1
+    ]
+    if errors:
+        raise Invalid(errors[:20])
 
 
 def guarded_router(**options: Any) -> APIRouter:
@@ -247,7 +256,7 @@ async def _inside(need: Need, request: Request, handle: Callable[[Request], Awai
                 request.state.call = await admission.begin()
             response = await handle(request)
             await admission.end(response)
-    except _Replayed as replayed:
+    except Replayed as replayed:
         return replayed.response
     admission.tell()
     return response
@@ -257,9 +266,11 @@ async def _known(need: Need, request: Request) -> Principal | Access:
     """Whoever the credential names, before anything is known of what they may."""
     gate = gate_of(request)
     key = request.headers.get("x-api-key")
+    _wanted_env(request)
     if need.public_key:
         return await gate.credentials.public(key or "")
     if key is not None:
+        refuse_token_beside_key(request.headers.get("authorization", ""))
         return await gate.credentials.verify(key, request.headers.get("x-api-secret", ""), client_ip(request))
     return gate.tokens.read_access(_bearer(request))
 
@@ -291,13 +302,13 @@ class Admission:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
         async with self.transaction() as call:
             if self._kept_once:
-                await _replay(call)
+                await _once(call).replay()
 
     async def begin(self) -> Call:
         """Open the transaction of the request; it ends after the answer was made and before that leaves."""
         self._call = await self._ending.enter_async_context(self.transaction())
         if self._kept_once:
-            await _replay(self._call)
+            await _once(self._call).replay()
         return self._call
 
     async def end(self, response: Response) -> None:
@@ -308,7 +319,7 @@ class Admission:
             await self._call.session.rollback()
             self._call.after_commit.clear()
         elif self._kept_once:
-            await _keep(self._call, response)
+            await _once(self._call).keep(response)
 
     def tell(self) -> None:
         """What other processes should hear, now that the change is durable."""
@@ -318,6 +329,10 @@ class Admission:
     @property
     def _kept_once(self) -> bool:
         return self._need.idempotent and self._request.method == "POST" and "idempotency-key" in self._request.headers
+
+
+def _once(call: Call) -> Once:
+    return Once(call.session, call.gate.vault, call.principal, call.request)
 
 
 def admitted(request: Request) -> Admission:
@@ -333,11 +348,7 @@ def _check(need: Need, principal: Principal, request: Request) -> bool:
     wanted = request.headers.get("x-tenant-id")
     if wanted is not None and wanted not in (str(principal.project_id), principal.project_slug):
         raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
-    if (
-        principal.project_status in ("suspended", "cancelled")
-        and request.method in _WRITES
-        and not need.while_suspended
-    ):
+    if principal.project_status in ("suspended", "cancelled") and request.method in WRITES and not need.while_suspended:
         raise Forbidden(f"project_{principal.project_status}", f"The project is {principal.project_status}.")
     if need.permission is None or principal.may(need.permission):
         return False
@@ -385,85 +396,10 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
     )
 
 
-class _Replayed(Exception):
-    """This request was answered before; the endpoint has nothing left to do."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__("answered before")
-        self.response = response
-
-
-async def _replay(call: Call) -> None:
-    """Claim the Idempotency-Key of a POST for this transaction. Raises _Replayed with the answer it had already."""
-    key = call.request.headers["idempotency-key"]
-    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
-        raise BadRequest("invalid_idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
-    if len(call.request.headers.getlist("idempotency-key")) > 1:
-        raise BadRequest("invalid_idempotency_key", "Idempotency-Key was sent twice.")
-    where = _kept_where(call)
-    row_name = _kept_name(where)
-    free = await call.session.scalar(
-        text("SELECT pg_try_advisory_xact_lock(('x' || :name)::bit(64)::bigint)"), {"name": row_name[:16]}
-    )
-    if not free:
-        raise Conflict(
-            "idempotency_in_progress",
-            "A request with this Idempotency-Key is still running.",
-            headers={"Retry-After": "1"},
-        )
-    kept = (await call.session.execute(_KEPT, where)).one_or_none()
-    if kept is None:
-        return
-    if bytes(kept.fingerprint) != await _fingerprint(call.request):
-        raise Invalid(
-            [FieldError("/headers/idempotency-key", "key_reused", "This key was used with another body.")],
-            code="idempotency_key_reused",
-        )
-    answer = await call.open("idempotency_records", row_name, "response", kept.response)
-    raise _Replayed(
-        Response(answer, kept.status, media_type="application/json", headers={"Idempotent-Replayed": "true"})
-    )
-
-
-async def _keep(call: Call, response: Response) -> None:
-    """Keep the answer under the Idempotency-Key, in the transaction of its effect."""
-    where = _kept_where(call)
-    sealed = await call.seal("idempotency_records", _kept_name(where), "response", bytes(response.body).decode())
-    fingerprint = await _fingerprint(call.request)
-    await call.session.execute(
-        _KEEP, {**where, "fingerprint": fingerprint, "status": response.status_code, "response": sealed}
-    )
-
-
-def _kept_where(call: Call) -> dict[str, Any]:
-    return {
-        "project": call.project_id,
-        "env": call.env,
-        "actor": str(call.principal.id),
-        "route": f"POST {call.request.url.path}",
-        "key": call.request.headers["idempotency-key"],
-    }
-
-
-def _kept_name(where: dict[str, Any]) -> str:
-    return hashlib.sha256(repr(sorted(where.items())).encode()).hexdigest()
-
-
-async def _fingerprint(request: Request) -> bytes:
-    return hashlib.sha256(request.url.query.encode() + b"\n" + await request.body()).digest()
-
-
-_KEPT = text("""
-SELECT fingerprint, status, response FROM tocsin.idempotency_records
-WHERE project_id = :project AND env = :env AND actor = :actor AND route = :route AND key = :key
-  AND created_at > now() - interval '24 hours'
-""")
-_KEEP = text("""
-INSERT INTO tocsin.idempotency_records (project_id, env, actor, route, key, fingerprint, status, response)
-VALUES (:project, :env, :actor, :route, :key, :fingerprint, :status, :response)
-ON CONFLICT (project_id, env, actor, route, key) DO UPDATE
-SET fingerprint = excluded.fingerprint, status = excluded.status, response = excluded.response, created_at = now()
-""")
+def refuse_token_beside_key(authorization: str) -> None:
+    """Two credentials may name two callers; choosing one in silence would do the wrong one's work."""
+    if authorization[:7].lower() == "bearer ":
+        raise Unauthorized("two_credentials", "Send either an API key with its secret or a token, not both.")
 
 
 def _bearer(request: Request) -> str:
@@ -484,95 +420,34 @@ def _wanted_env(request: Request) -> Env:
     return cast(Env, env)
 
 
-class _Decoded(Request):
-    """A request whose JSON was already read strictly."""
-
-    decoded: Any
-
-    async def json(self) -> Any:
-        return self.decoded
-
-
-async def _checked_body(request: Request, *, required: bool, form: bool) -> Request:
-    """Read a body within its limit and decode it strictly, before anything looks at it."""
-    if request.method not in _WRITES:
-        return request
-    body = await read_body(request, MAX_BODY_BYTES)
-    # Some clients name a type for the body they do not send (aiohttp: application/octet-stream).
-    if not body and not required:
-        return _decoded(request, body, None)
-    if form and request.headers.get("content-type", "").lower().startswith(_FORM):
-        return _decoded(_as_json(request), body, _read_form(body))
-    check_content_type(request.headers.get("content-type", ""))
-    return _decoded(request, body, decode(body))
-
-
-def _decoded(request: Request, body: bytes, value: Any) -> Request:
-    checked = _Decoded(request.scope, request.receive)
-    checked._body = body
-    checked.decoded = value
-    return checked
-
-
-def _as_json(request: Request) -> Request:
-    """The same request under the content type of what its form stands for."""
-    others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
-    return Request({**request.scope, "headers": [*others, (b"content-type", b"application/json")]}, request.receive)
-
-
-def _read_form(body: bytes) -> dict[str, str]:
-    """The fields of a urlencoded form; each may stand there once."""
-    try:
-        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
-    except ValueError:
-        raise BadRequest("malformed_form", "The body is not a urlencoded form in UTF-8.") from None
-    if len(dict(fields)) != len(fields):
-        raise BadRequest("malformed_form", "A field of the form was sent twice.")
-    return dict(fields)
-
-
-async def read_body(request: Request, most: int) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(most)
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                size += len(part)
-                if size > most:
-                    raise too_large(most)
-                parts.append(part)
-    except TimeoutError:
-        raise too_slow() from None
-    return b"".join(parts)
-
-
-def too_slow() -> RequestTimeout:
-    return RequestTimeout("body_too_slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
-
-
-def too_large(most: int) -> TooLarge:
-    return TooLarge("body_too_large", f"The body is larger than {most // 1024} KiB.")
-
-
-def check_content_type(value: str) -> None:
-    kind, _, parameters = value.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if kind.strip().lower() != "application/json" or charset not in ("", "utf-8"):
-        raise UnsupportedMediaType("unsupported_media_type", "Send the body as application/json in UTF-8.")
-
-
-def _openapi_part(need: Need) -> dict[str, Any]:
-    if need.public_key:
-        return {"security": [{"publicKey": []}]}
-    if need.permission is None:
+def openapi_part(need: Need, methods: Collection[str]) -> dict[str, Any]:
+    """What the guard adds to the description of an operation: who may call it, and the headers it reads."""
+    if need.permission is None and not need.public_key:
         return {"security": []}
+    headers = [ENV_HEADER, IDEMPOTENCY_HEADER] if need.idempotent and "POST" in methods else [ENV_HEADER]
+    if need.public_key:
+        return {"security": [{"publicKey": []}], "parameters": headers}
     return {
         "security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}],
         "x-permission": need.permission,
+        "parameters": headers,
     }
+
+
+ENV_HEADER = {
+    "name": "X-Tocsin-Env",
+    "in": "header",
+    "required": False,
+    "description": "Environment of a token's call; API keys imply it.",
+    "schema": {"type": "string", "enum": ["live", "test"], "default": "live"},
+}
+IDEMPOTENCY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repeat under the same key gets the same answer for 24 hours and has no further effect.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -63,7 +63,7 @@ async def list_providers(call: Called) -> list[ProviderAnswer]:
     return [ProviderAnswer.model_validate(provider.describe()) for provider in providers().values()]
 
 
-@router.post("/connections", status_code=201)
+@router.post("/connections", operation_id="create_connection", status_code=201)
 @needs("connections:manage", network_first=True)
 async def create(admitted: Admitted, door: Outside, body: ConnectionCreate) -> ConnectionWithSecret:
     """Connect an account at a provider. It sends once it is `active`: at once or after `verify`."""
@@ -132,13 +132,13 @@ async def list_connections(
     return Page[ConnectionAnswer](items=items, nextCursor=found["nextCursor"])
 
 
-@router.get("/connections/{connection_id}")
+@router.get("/connections/{connection_id}", operation_id="read_connection")
 @needs("connections:read")
 async def read(call: Called, connection_id: PathId) -> ConnectionAnswer:
     return await shown(call, await find(call, connection_id))
 
 
-@router.put("/connections/{connection_id}")
+@router.put("/connections/{connection_id}", operation_id="change_connection")
 @needs("connections:manage", network_first=True)
 async def change(admitted: Admitted, door: Outside, connection_id: PathId, body: ConnectionUpdate) -> ConnectionAnswer:
     """Change what is sent. New credentials of an account at a provider have to be verified again."""
@@ -198,7 +198,7 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
             setattr(row, name, value)
 
 
-@router.delete("/connections/{connection_id}", status_code=204)
+@router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
 @needs("connections:manage")
 async def delete(call: Called, connection_id: PathId) -> Response:
     """Remove a connection with its credentials. What waits for it is sent by the next one that fits, or waits."""
@@ -209,7 +209,7 @@ async def delete(call: Called, connection_id: PathId) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/connections/{connection_id}/verify")
+@router.post("/connections/{connection_id}/verify", operation_id="verify_connection")
 @needs("connections:manage", network_first=True)
 async def verify(
     admitted: Admitted, door: Outside, connection_id: PathId, body: VerifyBody | None = None
@@ -229,7 +229,7 @@ async def verify(
     return await recorded(await admitted.begin(), trial, outcome)
 
 
-@router.post("/connections/{connection_id}/rotate")
+@router.post("/connections/{connection_id}/rotate", operation_id="rotate_connection")
 @needs("connections:manage")
 async def rotate(call: Called, connection_id: PathId) -> ConnectionWithSecret:
     """Make new credentials where they are ours to make, shown once; the previous secret stays valid beside them.

@@ -15,7 +15,7 @@ from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import Conflict, NotFound
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import Answer, PathId, Time
+from tocsin.kit.schema import Answer, FilterId, PathId, Time
 
 router = guarded_router(tags=["deliveries"])
 
@@ -76,8 +76,8 @@ async def list_deliveries(
     paging: Annotated[Paging, Depends()],
     state: State | None = None,
     channel: Annotated[str | None, Query(max_length=30, pattern="^[a-z_]+$")] = None,
-    notificationId: Annotated[PathId | None, Query()] = None,
-    userId: Annotated[PathId | None, Query()] = None,
+    notificationId: Annotated[FilterId | None, Query()] = None,
+    userId: Annotated[FilterId | None, Query()] = None,
 ) -> Page[DeliveryAnswer]:
     query = select(Delivery)
     if state:
@@ -92,14 +92,14 @@ async def list_deliveries(
     return Page[DeliveryAnswer](items=await _shown(call, found["items"]), nextCursor=found["nextCursor"])
 
 
-@router.get("/deliveries/{delivery_id}")
+@router.get("/deliveries/{delivery_id}", operation_id="read_delivery")
 @needs("notifications:read")
 async def read(call: Called, delivery_id: PathId) -> DeliveryAnswer:
     (answer,) = await _shown(call, [await _find(call, delivery_id)])
     return answer
 
 
-@router.post("/deliveries/{delivery_id}/retry")
+@router.post("/deliveries/{delivery_id}/retry", operation_id="retry_delivery")
 @needs("deliveries:manage")
 async def retry(request: Request, call: Called, delivery_id: PathId) -> DeliveryAnswer:
     """Try once more what was given up; its earlier attempts stay on the record."""

@@ -4,7 +4,6 @@ Written against ASGI itself and decoded straight from bytes, because this is the
 its OpenAPI part stands in ``documented.py``. Order of work: credential, permission, size, shape, store.
 """
 
-import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -13,7 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.auth.guard import BODY_SECONDS, Gate, check_content_type, read_user, too_large, too_slow
+from tocsin.auth.body import check_content_type, read_body
+from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key
+from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
@@ -99,14 +100,17 @@ class _Result(msgspec.Struct):
 
 async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Principal:
     """Who sends, verified and allowed to; a key this process knows costs one look into memory."""
+    env = _wanted_env(headers)
     client = scope.get("client")
     ip = client[0] if client else None
     key = headers.get(b"x-api-key")
     if key is not None:
+        if b"authorization" in headers:
+            refuse_token_beside_key(headers[b"authorization"].decode("latin-1"))
         name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
         caller = gate.credentials.remembered(name, secret, ip) or await gate.credentials.verify(name, secret, ip)
     else:
-        caller = await _user(gate, headers)
+        caller = await _user(gate, headers, env)
     if caller.project_status in ("suspended", "cancelled"):
         raise Forbidden(f"project_{caller.project_status}", f"The project is {caller.project_status}.")
     if _NEEDED not in caller.permissions:
@@ -117,7 +121,7 @@ async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Prin
     return caller
 
 
-async def _user(gate: Gate, headers: dict[bytes, bytes]) -> Principal:
+async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:
     kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthorized(
@@ -126,42 +130,28 @@ async def _user(gate: Gate, headers: dict[bytes, bytes]) -> Principal:
             headers={"WWW-Authenticate": "Bearer"},
         )
     access = gate.tokens.read_access(token.strip())
-    env = headers.get(b"x-tocsin-env", b"live").decode("latin-1")
-    if env not in ("live", "test"):
+    async with gate.db.scope(access.project_id, env) as session:
+        return await read_user(session, access, env)
+
+
+def _wanted_env(headers: dict[bytes, bytes]) -> Env:
+    env = headers.get(b"x-tocsin-env", b"live")
+    if env not in (b"live", b"test"):
         raise BadRequest("invalid_env", "X-Tocsin-Env must be live or test.")
-    async with gate.db.scope(access.project_id, cast(Env, env)) as session:
-        return await read_user(session, access, cast(Env, env))
+    return cast(Env, env.decode())
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
-    check_content_type(headers.get(b"content-type", b"").decode("latin-1"))
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(most)
-    body, more = b"", True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                message = await receive()
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > most:
-                    raise too_large(most)
-    except TimeoutError:
-        raise too_slow() from None
-    return body
+    check_content_type(
+        headers.get(b"content-type", b"").decode("latin-1"), headers.get(b"content-encoding", b"").decode("latin-1")
+    )
+    return await read_body(headers.get(b"content-length", b"").decode("latin-1"), receive, most)
 
 
 def _idempotency_key(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
-    key = headers.get(b"idempotency-key")
-    if key is None:
+    if b"idempotency-key" not in headers:
         return None
-    if sum(name == b"idempotency-key" for name, _ in scope["headers"]) > 1:
-        raise BadRequest("invalid_idempotency_key", "Idempotency-Key was sent twice.")
-    text = key.decode("latin-1")
-    if not 1 <= len(text) <= 255 or not text.isascii() or not text.isprintable():
-        raise BadRequest("invalid_idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
-    return text
+    return checked_key([value.decode("latin-1") for name, value in scope["headers"] if name == b"idempotency-key"])
 
 
 def _incoming(caller: Principal, event: Event) -> Incoming:

@@ -1,8 +1,13 @@
 """The OpenAPI part of the two hand-written endpoints."""
 
+from dataclasses import replace
 from typing import Any
 
-_SECURITY = {"security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}], "x-permission": "events:write"}
+from tocsin.auth.guard import Need, openapi_part
+
+_NEED = Need("events:write")
+
+_NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 
 
 def _json(ref: str, description: str) -> dict[str, Any]:
@@ -24,7 +29,7 @@ PATHS: dict[str, Any] = {
                 " answers 200 with the first id; the same id with another body is 409."
             ),
             "operationId": "send_event",
-            **_SECURITY,
+            **openapi_part(_NEED, ["POST"]),
             "requestBody": _body("EventIn"),
             "responses": {
                 "200": _json("EventAccepted", "A repeat: nothing new was stored."),
@@ -38,7 +43,7 @@ PATHS: dict[str, Any] = {
             "summary": "Send up to 1,000 events",
             "description": "A result for each index; a bad event does not spoil the others.",
             "operationId": "send_events",
-            **_SECURITY,
+            **openapi_part(replace(_NEED, idempotent=False), ["POST"]),
             "requestBody": _body("EventBatch"),
             "responses": {"202": _json("BatchResult", "What became of each.")},
         }
@@ -67,6 +72,7 @@ COMPONENTS: dict[str, Any] = {
                 "type": ["string", "null"],
                 "minLength": 1,
                 "maxLength": 255,
+                "pattern": _NO_CONTROLS,
                 "description": "Your own id of this event; makes sending repeatable for 30 days.",
             },
             "timestamp": {
@@ -74,7 +80,7 @@ COMPONENTS: dict[str, Any] = {
                 "format": "date-time",
                 "description": "When it happened: at most 10 minutes ahead and a year behind.",
             },
-            "source": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
+            "source": {"type": ["string", "null"], "minLength": 1, "maxLength": 200, "pattern": _NO_CONTROLS},
         },
     },
     "EventAccepted": {

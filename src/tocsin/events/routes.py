@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AfterValidator
 from sqlalchemy import select, text
 from sqlalchemy.orm import defer
 
@@ -13,7 +12,7 @@ from tocsin.events.schemas import EventStory, EventSummary, Status
 from tocsin.events.story import read_story
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
-from tocsin.rules.schemas import checked_event_type
+from tocsin.rules.schemas import EventType
 
 router = guarded_router(tags=["events"])
 
@@ -25,7 +24,7 @@ _STATES = {"received": ("received", "leased"), "processed": ("processed",), "fai
 async def list_events(
     call: Called,
     paging: Annotated[Paging, Depends()],
-    type: Annotated[str | None, AfterValidator(checked_event_type)] = None,
+    type: EventType | None = None,
     status: Status | None = None,
     clientEventId: Annotated[
         str | None, Query(min_length=1, max_length=255, description="Known for 30 days after it was sent.")
@@ -50,7 +49,7 @@ async def list_events(
     return Page[EventSummary](**found)
 
 
-@router.get("/events/{event_id}")
+@router.get("/events/{event_id}", operation_id="read_event")
 @needs("events:read")
 async def read(call: Called, event_id: PathId) -> EventStory:
     """The event, every rule that was considered with its reason, whom it told, and each attempt to reach them."""

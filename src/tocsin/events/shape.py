@@ -19,6 +19,7 @@ _ISO = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
 
 
@@ -95,7 +96,7 @@ def _decoded(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
 def _from_msgspec(message: str) -> Problem:
     """msgspec says ``Object missing required field `type` - at `$.events[3]```; we say /events/3/type."""
     words, _, path = message.partition(" - at `$")
-    pointer = "".join(f"/{escaped(a or b)}" for a, b, _ in _PATH_PART.findall(path.rstrip("`")))
+    pointer = "".join(f"/{escaped(a or b)}" for a, b, inside in _PATH_PART.findall(path.rstrip("`")) if not inside)
     code = "wrong_type"
     if named := re.search(r"(missing required|unknown) field `(.*)`", words):
         pointer += f"/{escaped(named[2])}"
@@ -137,7 +138,7 @@ def _check(event: Event, raw: bytes) -> None:
 
 
 def _is_name(text: str, most: int) -> bool:
-    return 1 <= len(text) <= most and text.isprintable()
+    return 1 <= len(text) <= most and _CONTROL.search(text) is None
 
 
 def _moment(text: str) -> datetime | None:

@@ -70,6 +70,7 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             pool_pre_ping=False,
+            hide_parameters=True,  # errors are logged, and parameters hold what people wrote
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=msgspec.json.decode,
             connect_args={"server_settings": self._settings, "timeout": 5},

@@ -12,7 +12,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -33,12 +33,22 @@ class Page(BaseModel, Generic[Item]):
     nextCursor: str | None
 
 
+def _digits(value: object) -> object:
+    """What Python would read as a number and nobody else: 1_0, +5."""
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Limit = Annotated[Annotated[int, Field(ge=1, le=200)], BeforeValidator(_digits)]
+
+
 class Paging:
     """The paging part of a list request: ``limit``, ``cursor`` and ``sort`` (by creation)."""
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=200, description="Items per page.")] = 50,
+        limit: Annotated[Limit, Query(description="Items per page.")] = 50,
         cursor: Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before.")] = None,
         sort: Annotated[Sort, Query(description="Newest first, or oldest first.")] = "-createdAt",
     ) -> None:

@@ -1,10 +1,10 @@
 """Bases of the request and answer shapes: camelCase outside, snake_case inside, nothing unknown accepted."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from tocsin.kit.errors import NotFound
@@ -50,12 +50,31 @@ def _id_or_not_found(value: object) -> UUID:
     return parsed
 
 
-PathId = Annotated[
-    UUID,
-    BeforeValidator(_id_or_not_found),
-    WithJsonSchema({"type": "string", "format": "uuid", "description": "36 characters, lower case."}),
-]
+_ID = {
+    "type": "string",
+    "format": "uuid",
+    "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+    "description": "36 characters, lower case.",
+}
+
+PathId = Annotated[UUID, BeforeValidator(_id_or_not_found), WithJsonSchema(_ID)]
 """An id in a path: what is not well formed is absent, exactly like what belongs to somebody else."""
+
+
+def _id_or_refused(value: object) -> UUID:
+    parsed = parse_id(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise ValueError("is not an id: 36 characters, lower case")
+    return parsed
+
+
+FilterId = Annotated[UUID, BeforeValidator(_id_or_refused), WithJsonSchema(_ID)]
+"""An id in a query: one that cannot exist is a mistake and not an empty list."""
+
+
+def unsent() -> Any:
+    """A field that may be left out and may not be null; unlike a default, the schema shows no value for it."""
+    return Field(default_factory=lambda: None)
 
 
 def plain(value: str) -> str:

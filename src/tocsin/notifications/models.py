@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tocsin.kit.db import Table
@@ -44,7 +44,7 @@ class NotificationRecipient(Table):
     notification_id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     env: Mapped[str]
-    feed_seq: Mapped[int]
+    feed_seq: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str]
     seen_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]

@@ -10,7 +10,7 @@ from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import NotFound
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import PathId
+from tocsin.kit.schema import FilterId, PathId
 from tocsin.notifications.acknowledge import acknowledge
 from tocsin.notifications.models import Notification, NotificationRecipient
 from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Stats
@@ -28,12 +28,12 @@ async def list_notifications(
         int | None,
         Query(ge=0, le=2**62, description="What your feed got after this number, oldest first: what a client missed."),
     ] = None,
-    since: Annotated[PathId | None, Query(description="What came after this notification, oldest first.")] = None,
-    userId: Annotated[PathId | None, Query(description="One person's feed.")] = None,
+    since: Annotated[FilterId | None, Query(description="What came after this notification, oldest first.")] = None,
+    userId: Annotated[FilterId | None, Query(description="One person's feed.")] = None,
     acknowledged: bool | None = None,
     priority: Priority | None = None,
-    ruleId: Annotated[PathId | None, Query()] = None,
-    eventId: Annotated[PathId | None, Query()] = None,
+    ruleId: Annotated[FilterId | None, Query()] = None,
+    eventId: Annotated[FilterId | None, Query()] = None,
 ) -> Page[NotificationAnswer]:
     """People see their own feed; whoever may read all sees all, or one person's with `userId`."""
     if call.own_only and userId not in (None, call.principal.user_id):
@@ -73,7 +73,7 @@ async def list_notifications(
     return Page[NotificationAnswer](items=items, nextCursor=cursor)
 
 
-@router.get("/notifications/stats")
+@router.get("/notifications/stats", operation_id="read_notification_stats")
 @needs("notifications:read")
 async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24) -> Stats:
     """Counts of the last hours: how many were made, acknowledged, and what became of their deliveries."""
@@ -95,7 +95,7 @@ async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 2
     )
 
 
-@router.get("/notifications/{notification_id}")
+@router.get("/notifications/{notification_id}", operation_id="read_notification")
 @needs("notifications:read", own=True)
 async def read(call: Called, notification_id: PathId) -> NotificationAnswer:
     return await _answer(call, notification_id)

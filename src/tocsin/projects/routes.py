@@ -71,7 +71,7 @@ class MeAnswer(Answer):
     permissions: list[str]
 
 
-@router.post("/signup", status_code=201, tags=["sign-up"])
+@router.post("/signup", operation_id="sign_up", status_code=201, tags=["sign-up"])
 @public
 async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
@@ -81,7 +81,7 @@ async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
     return await sign_up(gate, body, plan=settings.default_plan, actor=_visitor(request))
 
 
-@router.post("/auth/login", tags=["auth"])
+@router.post("/auth/login", operation_id="sign_in", tags=["auth"])
 @public
 async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
     """Sign in with e-mail and password. Without a project, the one in which they fit."""
@@ -102,14 +102,14 @@ async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
         )
 
 
-@router.post("/auth/refresh", tags=["auth"])
+@router.post("/auth/refresh", operation_id="refresh_tokens", tags=["auth"])
 @public
 async def refresh(gate: Gated, body: RefreshBody) -> RefreshAnswer:
     """A new pair of tokens; the old refresh token is spent, and using it again ends the session."""
     return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token))
 
 
-@router.post("/auth/logout", status_code=204, tags=["auth"])
+@router.post("/auth/logout", operation_id="sign_out", status_code=204, tags=["auth"])
 @needs("own:manage", idempotent=False, while_suspended=True)
 async def logout(call: Called) -> Response:
     """End the session of this access token, on every process at once."""
@@ -119,7 +119,7 @@ async def logout(call: Called) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/auth/me", tags=["auth"])
+@router.get("/auth/me", operation_id="read_me", tags=["auth"])
 @needs("own:manage")
 async def me(call: Called) -> MeAnswer:
     if call.principal.user_id is None:
@@ -133,7 +133,7 @@ async def me(call: Called) -> MeAnswer:
     )
 
 
-@router.post("/users/register", status_code=201, tags=["users"])
+@router.post("/users/register", operation_id="register_user", status_code=201, tags=["users"])
 @public_key
 async def register(call: Called, body: Register) -> RegisterAnswer:
     """For apps that hold only `pk_...`: register alone and wait for approval, or show an identity token."""
@@ -150,7 +150,7 @@ async def register(call: Called, body: Register) -> RegisterAnswer:
     return RegisterAnswer(user=RegisteredUser.model_validate({"id": None, "status": status}), claim_token=claim)
 
 
-@router.post("/users/register/claim", tags=["users"])
+@router.post("/users/register/claim", operation_id="claim_registration", tags=["users"])
 @public_key
 async def claim(call: Called, body: Claim) -> RegisterAnswer:
     """Turn a claim token into real tokens, once somebody approved the person."""

@@ -12,7 +12,7 @@ from tocsin.auth.permissions import unknown
 from tocsin.auth.schemas import TokensAnswer
 from tocsin.kit.schema import Answer, Body, Text, Time, plain
 from tocsin.users.contact import Email
-from tocsin.users.schemas import UserAnswer
+from tocsin.users.schemas import Permission, UserAnswer
 
 EnvName = Literal["live", "test"]
 # The constraints come first, so that the length is that of the stripped text.
@@ -77,7 +77,7 @@ def _known_permissions(names: list[str]) -> list[str]:
     return sorted(set(names))
 
 
-Permissions = Annotated[list[str], AfterValidator(_known_permissions), Field(max_length=100)]
+Permissions = Annotated[list[Permission], AfterValidator(_known_permissions), Field(max_length=100)]
 
 
 class KeyCreate(Body):

@@ -52,7 +52,9 @@ _FORM_TOO = {
 }
 
 
-@router.post("/realtime/auth", response_model_exclude_none=True, openapi_extra=_FORM_TOO)
+@router.post(
+    "/realtime/auth", operation_id="authorize_socket", response_model_exclude_none=True, openapi_extra=_FORM_TOO
+)
 @needs("realtime:read", own=True, idempotent=False, form=True)
 async def authorize(call: Called, body: SocketAuth) -> SocketAuthAnswer:
     """Sign a subscription, or without `channel_name` a user's sign-in, for a socket of the caller's app."""
@@ -70,7 +72,7 @@ async def authorize(call: Called, body: SocketAuth) -> SocketAuthAnswer:
     return SocketAuthAnswer.model_validate(signed)
 
 
-@router.get("/realtime/stats")
+@router.get("/realtime/stats", operation_id="read_realtime_stats")
 @needs("realtime:read")
 async def stats(call: Called, request: Request) -> StatsAnswer:
     hub = cast(Hub, request.app.state.hub)

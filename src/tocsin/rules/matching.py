@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 MAX_TYPE_LENGTH = 200
 
-_TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+TYPE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def valid_event_type(text: str) -> bool:
     """Whether the text is dotted segments of ASCII letters, digits, ``_``, ``-``; at most 200 characters."""
-    return len(text) <= MAX_TYPE_LENGTH and _TYPE.fullmatch(text) is not None
+    return len(text) <= MAX_TYPE_LENGTH and TYPE.fullmatch(text) is not None
 
 
 def valid_pattern(text: str) -> bool:

@@ -3,11 +3,10 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AfterValidator
 from sqlalchemy import select
 
 from tocsin.auth.guard import Called, guarded_router, needs
-from tocsin.kit.pagination import Page, Paging, page
+from tocsin.kit.pagination import Limit, Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.rules.crowding import lock_rules
 from tocsin.rules.evaluator import Evaluator
@@ -16,13 +15,13 @@ from tocsin.rules.models import Rule, RuleVersion
 from tocsin.rules.save import change_rule, checked, create_rule, drafted
 from tocsin.rules.schemas import (
     DraftTest,
+    EventType,
     RuleAnswer,
     RuleCreate,
     RuleTest,
     RuleUpdate,
     TestAnswer,
     VersionAnswer,
-    checked_event_type,
 )
 from tocsin.rules.show import find_rule, shown, shown_one
 from tocsin.rules.targets import read_targets
@@ -38,7 +37,7 @@ def _evaluator(request: Request) -> Evaluator:
 Trying = Annotated[Evaluator, Depends(_evaluator)]
 
 
-@router.post("/rules", status_code=201)
+@router.post("/rules", operation_id="create_rule", status_code=201)
 @needs("rules:manage")
 async def create(call: Called, body: RuleCreate) -> RuleAnswer:
     """Which events wake whom, and in which words. Mistakes in condition and templates come with line and column."""
@@ -53,9 +52,7 @@ async def list_rules(
     call: Called,
     paging: Annotated[Paging, Depends()],
     active: bool | None = None,
-    eventType: Annotated[
-        str | None, AfterValidator(checked_event_type), Query(description="Only rules that can meet this type.")
-    ] = None,
+    eventType: Annotated[EventType | None, Query(description="Only rules that can meet this type.")] = None,
     search: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
 ) -> Page[RuleAnswer]:
     """Rules, the sandbox's and the live ones for a test caller."""
@@ -71,7 +68,7 @@ async def list_rules(
     return Page[RuleAnswer](items=items, nextCursor=found["nextCursor"])
 
 
-@router.post("/rules/test")
+@router.post("/rules/test", operation_id="test_rule_draft")
 @needs("rules:manage")
 async def test_draft(call: Called, evaluator: Trying, body: DraftTest) -> TestAnswer:
     """Try a rule that is not saved. It is checked like one that would be."""
@@ -80,13 +77,13 @@ async def test_draft(call: Called, evaluator: Trying, body: DraftTest) -> TestAn
     return await try_rule(call.session, evaluator, rule, targets, body.event)
 
 
-@router.get("/rules/{rule_id}")
+@router.get("/rules/{rule_id}", operation_id="read_rule")
 @needs("rules:read")
 async def read(call: Called, rule_id: PathId) -> RuleAnswer:
     return await shown_one(call.session, await find_rule(call.session, rule_id))
 
 
-@router.put("/rules/{rule_id}")
+@router.put("/rules/{rule_id}", operation_id="change_rule")
 @needs("rules:manage")
 async def change(call: Called, rule_id: PathId, body: RuleUpdate) -> RuleAnswer:
     """Change what is sent; what is left out stays. Every change makes a version."""
@@ -103,7 +100,7 @@ async def change(call: Called, rule_id: PathId, body: RuleUpdate) -> RuleAnswer:
     return after
 
 
-@router.delete("/rules/{rule_id}", status_code=204)
+@router.delete("/rules/{rule_id}", operation_id="delete_rule", status_code=204)
 @needs("rules:manage")
 async def delete(call: Called, rule_id: PathId) -> Response:
     """Delete a rule with its versions. Its notifications stay."""
@@ -116,11 +113,9 @@ async def delete(call: Called, rule_id: PathId) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/rules/{rule_id}/versions")
+@router.get("/rules/{rule_id}/versions", operation_id="list_rule_versions")
 @needs("rules:read")
-async def list_versions(
-    call: Called, rule_id: PathId, limit: Annotated[int, Query(ge=1, le=200)] = 50
-) -> list[VersionAnswer]:
+async def list_versions(call: Called, rule_id: PathId, limit: Limit = 50) -> list[VersionAnswer]:
     """The latest versions of a rule, newest first."""
     await find_rule(call.session, rule_id)
     rows = await call.session.scalars(
@@ -129,7 +124,7 @@ async def list_versions(
     return [VersionAnswer.model_validate(row) for row in rows]
 
 
-@router.post("/rules/{rule_id}/test")
+@router.post("/rules/{rule_id}/test", operation_id="test_rule")
 @needs("rules:manage")
 async def test(call: Called, evaluator: Trying, rule_id: PathId, body: RuleTest) -> TestAnswer:
     """Try a rule on an event that is not stored. Nothing is sent."""

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from tocsin.channels.registry import kinds
-from tocsin.kit.schema import Answer, Body, Text, Time
+from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
-from tocsin.rules.matching import MAX_TYPE_LENGTH, valid_event_type, valid_pattern
+from tocsin.rules.matching import MAX_TYPE_LENGTH, TYPE, valid_event_type, valid_pattern
 from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
 
 Priority = Literal["critical", "high", "normal", "low"]
@@ -57,15 +57,33 @@ def _without_doubles(values: list[str]) -> list[str]:
 
 RuleName = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["Large orders"])]
 Description = Annotated[Text, StringConstraints(max_length=2_000)]
-Pattern = Annotated[str, AfterValidator(_pattern), Field(examples=["order.created", "order.*"])]
+# Shown beside the check and not made by it, so that a mistake is told in words instead of a pattern.
+EventType = Annotated[
+    str,
+    AfterValidator(checked_event_type),
+    Field(json_schema_extra={"pattern": f"^{TYPE.pattern}$", "maxLength": MAX_TYPE_LENGTH}, examples=["order.created"]),
+]
+Pattern = Annotated[
+    str,
+    AfterValidator(_pattern),
+    Field(
+        json_schema_extra={"pattern": rf"^(\*|{TYPE.pattern}(\.\*)?)$", "maxLength": MAX_TYPE_LENGTH},
+        examples=["order.created", "order.*"],
+    ),
+]
 EventTypes = Annotated[
     list[Pattern],
     Field(min_length=1, max_length=50, description="Event types, prefixes (`order.*`) or `*`."),
     AfterValidator(_without_doubles),
 ]
 Channels = Annotated[
-    list[Annotated[str, AfterValidator(_channel)]],
-    Field(min_length=1, max_length=20, description="In order; `GET /providers` tells which there are."),
+    list[Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]],
+    Field(
+        min_length=1,
+        max_length=20,
+        description="In order; `GET /providers` tells which there are.",
+        json_schema_extra={"uniqueItems": True},
+    ),
     AfterValidator(_each_once),
 ]
 Roles = Annotated[
@@ -135,23 +153,18 @@ class RuleCreate(RuleFields):
     active: bool = True
 
 
-def _unsent() -> Any:
-    """A field that may be left out and may not be null; unlike a default, the schema shows no value for it."""
-    return Field(default_factory=lambda: None)
-
-
 class RuleUpdate(RuleFields):
-    name: RuleName = _unsent()
-    event_types: EventTypes = _unsent()
-    target_roles: Roles = _unsent()
-    target_users: Users = _unsent()
-    target_payload_user: PayloadUser = _unsent()
-    channels: Channels = _unsent()
-    title: Title = _unsent()
-    message: Template = _unsent()
-    priority: Priority = _unsent()
-    require_ack: bool = _unsent()
-    active: bool = _unsent()
+    name: RuleName = unsent()
+    event_types: EventTypes = unsent()
+    target_roles: Roles = unsent()
+    target_users: Users = unsent()
+    target_payload_user: PayloadUser = unsent()
+    channels: Channels = unsent()
+    title: Title = unsent()
+    message: Template = unsent()
+    priority: Priority = unsent()
+    require_ack: bool = unsent()
+    active: bool = unsent()
 
 
 class ActionAnswer(Answer):
@@ -211,9 +224,7 @@ class TestEvent(Body):
 
     __test__ = False
 
-    type: Annotated[
-        str, AfterValidator(checked_event_type), Field(max_length=MAX_TYPE_LENGTH, examples=["order.created"])
-    ]
+    type: EventType
     payload: dict[str, Any] = Field(examples=[{"orderId": "A-17", "amount": 1250}])
     source: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
 

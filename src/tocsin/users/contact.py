@@ -36,5 +36,17 @@ def normal_phone(value: str) -> str:
     return text
 
 
-Email = Annotated[str, AfterValidator(normal_email), Field(examples=["ada@example.com"], max_length=320)]
-Phone = Annotated[str, AfterValidator(normal_phone), Field(examples=["+436601234567"], max_length=40)]
+Email = Annotated[
+    str,
+    AfterValidator(normal_email),
+    Field(examples=["ada@example.com"], max_length=254, json_schema_extra={"format": "email"}),
+]
+Phone = Annotated[
+    str,
+    AfterValidator(normal_phone),
+    Field(
+        examples=["+436601234567"],
+        max_length=40,
+        json_schema_extra={"pattern": r"^\+[ ().-]*[1-9]([ ().-]*[0-9]){6,14}[ ().-]*$"},
+    ),
+]

@@ -72,8 +72,6 @@ class Draft:
         """Take over what was sent; what was left out stays."""
         _check_timezone(fields, pointer)
         sent = fields.model_fields_set
-        if "status" in sent and fields.status is None:
-            raise Invalid([FieldError(f"{pointer}/status", "required", "The status cannot be null.")])
         self.values.update({name: getattr(fields, name) for name in _PLAIN_FIELDS if name in sent})
         if "metadata" in sent:
             self.values["metadata"] = fields.metadata or {}

@@ -26,7 +26,7 @@ async def list_permissions(call: Called) -> list[PermissionAnswer]:
     return [PermissionAnswer(name=name, description=words) for name, words in PERMISSIONS.items()]
 
 
-@router.post("/roles", status_code=201)
+@router.post("/roles", operation_id="create_role", status_code=201)
 @needs("roles:manage")
 async def create(call: Called, body: RoleCreate) -> RoleAnswer:
     _check_within(call, body.permissions)
@@ -47,13 +47,13 @@ async def list_roles(call: Called, paging: Annotated[Paging, Depends()]) -> Page
     return Page[RoleAnswer](**found)
 
 
-@router.get("/roles/{role_id}")
+@router.get("/roles/{role_id}", operation_id="read_role")
 @needs("roles:read")
 async def read(call: Called, role_id: PathId) -> RoleAnswer:
     return RoleAnswer.model_validate(await _find(call, role_id))
 
 
-@router.put("/roles/{role_id}")
+@router.put("/roles/{role_id}", operation_id="change_role")
 @needs("roles:manage")
 async def change(call: Called, role_id: PathId, body: RoleUpdate) -> RoleAnswer:
     """Change what is sent. Built-in roles stay as they are."""
@@ -74,7 +74,7 @@ async def change(call: Called, role_id: PathId, body: RoleUpdate) -> RoleAnswer:
     return answer
 
 
-@router.delete("/roles/{role_id}", status_code=204)
+@router.delete("/roles/{role_id}", operation_id="delete_role", status_code=204)
 @needs("roles:manage")
 async def delete(call: Called, role_id: PathId) -> Response:
     role = await _find(call, role_id)

@@ -33,7 +33,7 @@ router = guarded_router(tags=["users"])
 _OWN_FIELDS = frozenset({"name", "avatar_url", "phone", "locale", "timezone", "addresses"})
 
 
-@router.post("/users", status_code=201)
+@router.post("/users", operation_id="create_user", status_code=201)
 @needs("users:manage")
 async def create(call: Called, body: UserFields) -> UserAnswer:
     """Make a person known. `roles` are names; unknown ones are refused."""
@@ -71,7 +71,7 @@ async def list_users(
     return Page[UserAnswer](items=items, nextCursor=found["nextCursor"])
 
 
-@router.post("/users/sync", status_code=200)
+@router.post("/users/sync", operation_id="sync_users", status_code=200)
 @needs("users:manage")
 async def sync(call: Called, body: UserSync) -> SyncAnswer:
     """Create or update up to 1,000 people, found by `externalUserId`, else by `email`; all or none."""
@@ -81,14 +81,14 @@ async def sync(call: Called, body: UserSync) -> SyncAnswer:
     return SyncAnswer(results=results, created=created, updated=len(results) - created)
 
 
-@router.get("/users/{user_id}")
+@router.get("/users/{user_id}", operation_id="read_user")
 @needs("users:read", own=True)
 async def read(call: Called, user_id: PathId) -> UserAnswer:
     _only_self(call, user_id)
     return await shown_one(call.session, await find_user(call.session, user_id))
 
 
-@router.put("/users/{user_id}")
+@router.put("/users/{user_id}", operation_id="change_user")
 @needs("users:manage", own=True)
 async def change(call: Called, user_id: PathId, body: UserFields) -> UserAnswer:
     """Change what is sent; what is left out stays. People may change their own name, phone, locale and addresses."""
@@ -128,7 +128,7 @@ async def delete_user(call: Called, user_id: PathId) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/users/{user_id}/approve")
+@router.post("/users/{user_id}/approve", operation_id="approve_user")
 @needs("users:manage")
 async def approve(call: Called, user_id: PathId) -> UserAnswer:
     """Let a registered person in, with the roles they wished for as far as those exist and open no panel."""

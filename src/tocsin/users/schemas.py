@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from tocsin.auth.permissions import unknown
-from tocsin.kit.schema import Answer, Body, Text, Time
+from tocsin.auth.permissions import PERMISSIONS, unknown
+from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.kit.strict_json import faults
 from tocsin.users.contact import Email, Phone
 
@@ -16,6 +16,7 @@ Name = Annotated[Text, StringConstraints(max_length=200)]
 ExternalId = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["customer-4711"])]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"), Field(examples=["finance"])]
 Channel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,30}$"), Field(examples=["telegram"])]
+Permission = Annotated[str, Field(json_schema_extra={"enum": sorted(PERMISSIONS)})]
 AddressValue = Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
 
 
@@ -64,7 +65,7 @@ class UserFields(Body):
     metadata: Metadata | None = None
     locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")] | None = None
     timezone: Annotated[Text, StringConstraints(max_length=64)] | None = Field(None, examples=["Europe/Vienna"])
-    status: Literal["active", "disabled"] | None = None
+    status: Literal["active", "disabled"] = unsent()
 
 
 class UserSync(Body):
@@ -130,14 +131,14 @@ def _known(names: Sequence[str]) -> list[str]:
 class RoleCreate(Body):
     name: RoleName
     description: Annotated[Text, StringConstraints(max_length=1_000)] | None = None
-    permissions: Annotated[list[str], AfterValidator(_known), Field(default_factory=list, max_length=100)]
+    permissions: Annotated[list[Permission], AfterValidator(_known), Field(default_factory=list, max_length=100)]
     self_assignable: bool = Field(False, description="People who register may take it themselves.")
 
 
 class RoleUpdate(Body):
     name: RoleName | None = None
     description: Annotated[Text, StringConstraints(max_length=1_000)] | None = None
-    permissions: Annotated[list[str], AfterValidator(_known), Field(max_length=100)] | None = None
+    permissions: Annotated[list[Permission], AfterValidator(_known), Field(max_length=100)] | None = None
     self_assignable: bool | None = None
 
 
