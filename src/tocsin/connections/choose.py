@@ -90,7 +90,8 @@ class Choice:
     ) -> Route | NoRoute:
         own = [row for row in rows if row["owner"] == "user" and row["user_id"] == user_id]
         shared = [row for row in rows if row["owner"] == "project"]
-        for row, reason in [(r, "the person's own") for r in own] + [(r, "the project's") for r in shared]:
+        candidates = [(row, "the person's own") for row in own] + [(row, "the project's") for row in shared]
+        for row, reason in candidates:
             if row["status"] == "active":
                 return await self._open(connection, project_id, row, reason)
         default = self._defaults.get(channel)
@@ -98,8 +99,8 @@ class Choice:
             return Route(
                 None, None, default.channel, default.settings, default.credentials, None, "the platform's default"
             )
-        if rows:
-            states = ", ".join(sorted({row["status"] for row in rows}))
+        if candidates:
+            states = ", ".join(sorted({row["status"] for row, _ in candidates}))
             return NoRoute(f"no active connection for {channel}: {states}", waits=True)
         return NoRoute(f"no connection for {channel}", waits=False)
 
