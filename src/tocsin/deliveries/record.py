@@ -9,7 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.contract import BadCredentials, Channel, Receipt, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
+from tocsin.connections.configuration import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit.db import as_json
 
@@ -41,20 +42,23 @@ class Result:
     duration_ms: int = 0
 
 
-def judged(outcome: Receipt | SendFailure, channel: Channel[Any, Any], attempt: int) -> dict[str, Any]:
-    """The part of a result that follows from the provider's answer."""
+def judged(
+    outcome: Receipt | SendFailure, channel: Channel[Any, Any], credentials: Described, attempt: int
+) -> dict[str, Any]:
+    """The part of a result that follows from the provider's answer, in which no secret of ours stays (C3)."""
+    answer = without_secrets(outcome.answer, credentials)[:KEPT_TEXT] or None
     if isinstance(outcome, Receipt):
         return {
             "state": "delivered" if outcome.delivered else "sent",
             "outcome": "ok",
             "status": outcome.status,
-            "answer": outcome.answer[:KEPT_TEXT] or None,
+            "answer": answer,
             "provider_message_id": outcome.provider_message_id,
         }
     told: dict[str, Any] = {
-        "error": outcome.reason[:KEPT_TEXT],
+        "error": without_secrets(outcome.reason, credentials)[:KEPT_TEXT],
         "status": outcome.status,
-        "answer": outcome.answer[:KEPT_TEXT] or None,
+        "answer": answer,
     }
     if isinstance(outcome, Rejected):
         return {**told, "state": "failed", "outcome": "permanent"}

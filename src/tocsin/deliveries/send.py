@@ -204,9 +204,10 @@ class SendStage:
             outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
         seconds = time.perf_counter() - began
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
+        told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
         if isinstance(outcome, BadCredentials) and route.id is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark_error(connection, batch.project_id, route.id, outcome.reason)
+                await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -217,7 +218,7 @@ class SendStage:
             connection_reason=route.reason,
             started_at=started_at,
             duration_ms=round(seconds * 1000),
-            **judged(outcome, route.channel, outgoing.attempt),
+            **told,
         )
 
     def _settle(self, batch: Batch, settled: Result | UUID) -> None:
