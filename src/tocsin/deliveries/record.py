@@ -16,6 +16,9 @@ from tocsin.kit.db import as_json
 
 JITTER = (0.8, 1.2)
 MOST_RETRY_AFTER_SECONDS = 24 * 3600
+LOOK_AGAIN_SECONDS = (60, 3600)
+LONGEST_WAIT = timedelta(hours=24)
+"""For somebody to mend a connection; that hastens what waits for it, so it is looked at ever more rarely."""
 KEPT_TEXT = 4_096
 
 
@@ -76,6 +79,17 @@ def retry_at(schedule: Sequence[int], attempt: int, asked: float | None) -> date
     if asked is not None:
         seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
     return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def look_again_at(queued_at: datetime) -> datetime | None:
+    """When to see whether the connection of a delivery was mended: after half its age; None: it waited for a day."""
+    now = datetime.now(UTC)
+    age = now - queued_at
+    if age > LONGEST_WAIT:
+        return None
+    shortest, longest = LOOK_AGAIN_SECONDS
+    seconds = min(max(age.total_seconds() / 2, shortest), longest) * random.uniform(*JITTER)
+    return now + timedelta(seconds=seconds)
 
 
 _UPDATE = """

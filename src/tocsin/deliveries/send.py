@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.deliveries.load import Outgoing, load
-from tocsin.deliveries.record import Result, give_back, judged, record, retry_at
+from tocsin.deliveries.record import Result, give_back, judged, look_again_at, record
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
@@ -277,25 +277,10 @@ def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
-    """Without a connection nothing is attempted; where one may be mended, the delivery waits as after a failure."""
-    if not route.waits:
-        return _untried(outgoing, "failed", route.reason)
-    due_at = retry_at(WAITING_FOR_CONNECTION, outgoing.attempt, None)
-    now = datetime.now(UTC)
-    return Result(
-        outgoing.id,
-        outgoing.attempt,
-        "failed" if due_at is None else "queued",
-        "credentials",
-        outgoing.rank,
-        due_at=due_at,
-        error=route.reason,
-        started_at=now,
-    )
-
-
-# Somebody has to mend the connection, which takes hours rather than seconds: 8 looks within a day.
-WAITING_FOR_CONNECTION = (0, 60, 300, 900, 3_600, 10_800, 21_600, 43_200)
+    """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    due_at = look_again_at(outgoing.queued_at) if route.waits else None
+    state = "failed" if due_at is None else "queued"
+    return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)
 
 
 def _captured(outgoing: Outgoing) -> Result:
