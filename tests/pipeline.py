@@ -103,13 +103,26 @@ async def ended(caller: Client, event_id: str, channel: str = "webhook", seconds
 
 
 async def tried(caller: Client, event_id: str, times: int, channel: str = "webhook") -> Any:
-    """The same once it has been tried so often."""
+    """The same once it has failed so often and waits for the next time."""
 
     async def look() -> Any:
         found = await delivery_of(caller, event_id, channel)
-        return found if len(found["attempts"]) >= times else None
+        attempts = found["attempts"]
+        return found if len(attempts) >= times and attempts[-1]["nextDueAt"] == found["dueAt"] else None
 
     return await until(look)
+
+
+async def waits(caller: Client, event_id: str, reason: str, channel: str = "webhook") -> Any:
+    """The same once it waits for this reason."""
+
+    async def look() -> Any:
+        found = await delivery_of(caller, event_id, channel)
+        return found if found["lastError"] == reason else None
+
+    found = await until(look)
+    assert found["state"] == "queued", found
+    return found
 
 
 async def fall_due(sql: asyncpg.Connection, delivery: Any) -> None:
