@@ -294,6 +294,8 @@ async def _decide(
             if notification is None:
                 told["reason"] = f"{outcome.reason}, but it reaches nobody: no active person in its targets"
                 continue
+            if len(recipients) > MAX_RECIPIENTS:
+                told["reason"] = f"{outcome.reason}; of {len(recipients):,} people only {MAX_RECIPIENTS:,} are told"
             told["notificationId"] = str(notification.id)
             made.append(notification)
         decided.append(_Decided(event, _outcome(trace, made), trace, made))
