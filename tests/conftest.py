@@ -11,10 +11,10 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests import running
 from tests.client import Client, Project, sign_up
 from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
-from tests.running import Site, running_api
+from tests.pipeline import Working
+from tests.running import MASTER_SECRET, Site, alive, running, running_api
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running
@@ -34,7 +34,7 @@ def cluster() -> Iterator[Running]:
 async def template(cluster: Running, home: Path) -> str:
     """The name of a migrated database to copy."""
     await execute(cluster, f"CREATE DATABASE {_TEMPLATE}")
-    await migrate(cluster.dsn(_TEMPLATE), Roles(), MasterKey.load(running.MASTER_SECRET, home))
+    await migrate(cluster.dsn(_TEMPLATE), Roles(), MasterKey.load(MASTER_SECRET, home))
     return _TEMPLATE
 
 
@@ -64,6 +64,17 @@ async def api(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
     """Nobody in particular, calling the shared API process."""
     with running_api(site) as process:
         yield Client(http, process.url)
+
+
+@pytest.fixture(scope="session")
+async def working(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Working]:
+    """An API and a worker of few slots, over a database of their own."""
+    async with fresh_database(cluster, template) as url:
+        site = Site(url, home, settings={"TOCSIN_SLOTS": "8"})
+        sql = await asyncpg.connect(url)
+        with running_api(site) as process, running(site, "worker"):
+            yield Working(site, process, Client(http, process.url), sql)
+        await sql.close()
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +124,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Put the ends of the running processes' logs beside what failed."""
     report = yield
     if report.failed:
-        for process in running.alive:
+        for process in alive:
             report.sections.append((f"{process.name} at {process.url}", process.last_lines()))
     return report

@@ -52,13 +52,22 @@ async def read(caller: Client, connection: Any) -> Any:
 
 @dataclass
 class MailServer:
-    """What a mail server saw. ``meanwhile`` runs while it thinks about a login."""
+    """What a mail server saw. ``greeting`` runs before it greets back, ``meanwhile`` after a login."""
 
     port: int = 0
     logins: list[str] = field(default_factory=list)
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    greeting: Callable[[], Awaitable[None]] | None = None
     meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        if self.greeting is not None:
+            await self.greeting()
+        return responses
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

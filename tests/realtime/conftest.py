@@ -1,8 +1,6 @@
 """An installation of this folder's own, with sockets, and the hand of a worker that writes and signals."""
 
 import contextlib
-import secrets
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +8,12 @@ from typing import Any, cast
 from uuid import UUID
 
 import aiohttp
-import jwt
 import pytest
 
+from tests import people
 from tests.client import Client, Project
 from tests.engines import fresh_database
+from tests.people import Person
 from tests.realtime.pusher_js import PusherJs, pusher_js
 from tests.running import Process, Site, running_api
 from tocsin.kit import broker as brokers
@@ -100,42 +99,6 @@ async def js(place: Place) -> AsyncIterator[PusherJs]:
         yield clients
 
 
-@dataclass(frozen=True)
-class Person:
-    """A signed-in user of a project, who is asked to prove it by the app's public key."""
-
-    id: str
-    client: Client
-    key: str
-
-    @property
-    def channel(self) -> str:
-        return f"private-user-{self.id}"
-
-    def options(self) -> dict[str, Any]:
-        """For the official client: it asks our own endpoints, as a form, with the person's token."""
-        how = {"endpoint": f"{self.client.base}/api/v1/realtime/auth", "headers": self.client.headers}
-        return {
-            "channelAuthorization": {"transport": "ajax", **how},
-            "userAuthentication": {"transport": "ajax", **how},
-        }
-
-    async def connect(self, js: PusherJs, name: str) -> str:
-        return await js.connect(name, key=self.key, **self.options())
-
-
 async def join(place: Place, project: Project, env: Env = "live", name: str = "Ann") -> Person:
     """A person whom the project's backend vouches for (A5)."""
-    claims = {
-        "sub": secrets.token_hex(6),
-        "name": name,
-        "aud": project.id,
-        "exp": int(time.time()) + 300,
-        "jti": secrets.token_hex(8),
-    }
-    token = jwt.encode(claims, project.signed_up["identitySecrets"][env], algorithm="HS256")
-    app = project.app if env == "live" else project.test_app
-    reply = await app.at(place.api).post("/users/register", {"identityToken": token})
-    assert reply.status == 201, reply.json
-    client = place.api.with_token(reply.json["tokens"]["accessToken"], env)
-    return Person(reply.json["user"]["id"], client, project.signed_up["apiKeys"][env]["key"])
+    return await people.join(place.api, project, env, name)

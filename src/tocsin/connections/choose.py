@@ -12,9 +12,9 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from tocsin.channels.contract import Channel
+from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import sender
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.vault import Vault
@@ -30,13 +30,17 @@ ORDER BY env DESC, is_default DESC, created_at
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A connection that is ready to send, and why it was chosen. ``id`` is None for the environment's default."""
+    """A connection that is ready to send, and why it was chosen. ``id`` is None for the environment's default.
+
+    ``version`` says how recent it is: it changes with the connection.
+    """
 
     id: UUID | None
+    version: datetime | None
     connection_project: UUID | None
     channel: Channel[Any, Any]
-    settings: BaseModel
-    credentials: BaseModel
+    settings: Described
+    credentials: Described
     max_concurrent: int | None
     reason: str
 
@@ -54,8 +58,8 @@ class PlatformDefault:
     """A connection that the operator gave in the environment, the last resort of every project."""
 
     channel: Channel[Any, Any]
-    settings: BaseModel
-    credentials: BaseModel
+    settings: Described
+    credentials: Described
 
 
 class Choice:
@@ -64,7 +68,7 @@ class Choice:
     def __init__(self, vault: Vault, defaults: dict[str, PlatformDefault]) -> None:
         self._vault = vault
         self._defaults = defaults
-        self._opened: OrderedDict[tuple[UUID, UUID, datetime], tuple[BaseModel, BaseModel]] = OrderedDict()
+        self._opened: OrderedDict[tuple[UUID, UUID, datetime], tuple[Described, Described]] = OrderedDict()
 
     async def routes(
         self, connection: asyncpg.Connection, project_id: UUID, wanted: Iterable[tuple[str, UUID | None]]
@@ -90,16 +94,17 @@ class Choice:
     ) -> Route | NoRoute:
         own = [row for row in rows if row["owner"] == "user" and row["user_id"] == user_id]
         shared = [row for row in rows if row["owner"] == "project"]
-        for row, reason in [(r, "the person's own") for r in own] + [(r, "the project's") for r in shared]:
+        candidates = [(row, "the person's own") for row in own] + [(row, "the project's") for row in shared]
+        for row, reason in candidates:
             if row["status"] == "active":
                 return await self._open(connection, project_id, row, reason)
         default = self._defaults.get(channel)
         if default is not None:
             return Route(
-                None, None, default.channel, default.settings, default.credentials, None, "the platform's default"
+                None, None, None, default.channel, default.settings, default.credentials, None, "the platform's default"
             )
-        if rows:
-            states = ", ".join(sorted({row["status"] for row in rows}))
+        if candidates:
+            states = ", ".join(sorted({row["status"] for row, _ in candidates}))
             return NoRoute(f"no active connection for {channel}: {states}", waits=True)
         return NoRoute(f"no connection for {channel}", waits=False)
 
@@ -116,18 +121,20 @@ class Choice:
             try:
                 opened = await self._unsealed(connection, project_id, row, channel)
             except (Unreadable, ValidationError):
-                await mark_error(connection, project_id, row["id"], "credentials_unreadable")
+                await mark_error(connection, project_id, row["id"], row["updated_at"], "credentials_unreadable")
                 return NoRoute("the connection's credentials cannot be read", waits=True)
             self._opened[key] = opened
             if len(self._opened) > _OPENED_AT_MOST:
                 self._opened.popitem(last=False)
         else:
             self._opened.move_to_end(key)
-        return Route(row["id"], project_id, channel, opened[0], opened[1], row["max_concurrent"], reason)
+        return Route(
+            row["id"], row["updated_at"], project_id, channel, opened[0], opened[1], row["max_concurrent"], reason
+        )
 
     async def _unsealed(
         self, connection: asyncpg.Connection, project_id: UUID, row: asyncpg.Record, channel: Channel[Any, Any]
-    ) -> tuple[BaseModel, BaseModel]:
+    ) -> tuple[Described, Described]:
         plain = "{}"
         if row["credentials"] is not None:
             plain = await self._vault.open(
@@ -139,12 +146,19 @@ class Choice:
         )
 
 
-async def mark_error(connection: asyncpg.Connection, project_id: UUID, connection_id: UUID, reason: str) -> None:
-    """Stop using a connection whose credentials do not work, until its owner mends it."""
+async def mark_error(
+    connection: asyncpg.Connection, project_id: UUID, connection_id: UUID, version: datetime | None, reason: str
+) -> None:
+    """Stop using a connection whose credentials do not work, until its owner mends it.
+
+    One that was changed since ``version`` stays as it is: what failed were its credentials of before.
+    """
     await connection.execute(
-        "UPDATE tocsin.connections SET status = 'error', status_reason = $3, updated_at = now()"
-        " WHERE project_id = $1 AND id = $2 AND status = 'active'",
+        "UPDATE tocsin.connections SET status = 'error', status_reason = $4, health_status = 'failing',"
+        " last_health_check = now(), updated_at = now()"
+        " WHERE project_id = $1 AND id = $2 AND status = 'active' AND updated_at = $3",
         project_id,
         connection_id,
+        version,
         reason[:500],
     )

@@ -40,6 +40,7 @@ from tocsin.connections.schemas import (
     VerifyBody,
 )
 from tocsin.connections.trial import prepared, recorded, tried
+from tocsin.connections.waiting import hasten_deliveries
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
@@ -104,6 +105,8 @@ async def _insert(call: Call, body: ConnectionCreate, wanted: Configuration) -> 
     )
     call.session.add(row)
     await call.session.flush()
+    if row.status == "active":
+        await hasten_deliveries(call, row.channel)
     return row
 
 
@@ -177,12 +180,14 @@ async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> No
     if await opened_credentials(call, row) == wanted.credentials:
         return
     row.credentials = await sealed(call, row.id, wanted.credentials)
-    _unproven(row, "active" if proven_by_making(wanted.channel) else "pending")
+    await _unproven(call, row, "active" if proven_by_making(wanted.channel) else "pending")
 
 
-def _unproven(row: Connection, status: Status) -> None:
+async def _unproven(call: Call, row: Connection, status: Status) -> None:
     """What was known of the old credentials does not hold for the new ones; a suspension does."""
     if row.status != "suspended":
+        if status == "active" != row.status:
+            await hasten_deliveries(call, row.channel)
         row.status, row.status_reason = status, None
     row.account = row.verified_at = row.last_health_check = None
     row.health_status = "unknown"
@@ -201,7 +206,7 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
 @router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
 @needs("connections:manage")
 async def delete(call: Called, connection_id: PathId) -> Response:
-    """Remove a connection with its credentials. What waits for it is sent by the next one that fits, or waits."""
+    """Remove a connection with its credentials. What waits for it is sent by the next one that fits."""
     row = await find_to_change(call, connection_id)
     before = await shown(call, row)
     await call.session.delete(row)
@@ -242,7 +247,7 @@ async def rotate(call: Called, connection_id: PathId) -> ConnectionWithSecret:
     if issued is None:
         raise Conflict("not_rotatable", "The provider makes these credentials: change them there, then here.")
     row.credentials = await sealed(call, row.id, issued)
-    _unproven(row, "active")
+    await _unproven(call, row, "active")
     await call.session.flush()
     await call.session.refresh(row)
     answer = await shown(call, row)

@@ -22,6 +22,7 @@ from tocsin.connections.rows import (
     shown,
 )
 from tocsin.connections.schemas import MessageSent, VerifyAnswer
+from tocsin.connections.waiting import hasten_deliveries
 from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
 from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
@@ -134,6 +135,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     row = await find_to_change(call, trial.connection_id, trial.seen)
     before = audited(await shown(call, row))
     if outcome.account is not None or outcome.problem is None:
+        if row.status != "active":
+            await hasten_deliveries(call, row.channel)
         row.status = "active"
         row.status_reason = None
     else:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class Outgoing:
     """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried."""
 
     id: UUID
+    queued_at: datetime
     attempt: int
     rank: int
     message: Message | None
@@ -130,7 +132,7 @@ def _outgoing(
         recipients=named.get(row["notification_id"], ()),
         attempt=row["attempts"] + 1,
     )
-    return Outgoing(row["id"], row["attempts"] + 1, row["rank"], message, address, route, refusal)
+    return Outgoing(row["id"], row["queued_at"], row["attempts"] + 1, row["rank"], message, address, route, refusal)
 
 
 def _refusal(row: asyncpg.Record, reaches: str, address_kind: str | None, address: str | None) -> str | None:

@@ -9,12 +9,16 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.contract import BadCredentials, Channel, Receipt, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
+from tocsin.connections.configuration import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit.db import as_json
 
 JITTER = (0.8, 1.2)
 MOST_RETRY_AFTER_SECONDS = 24 * 3600
+LOOK_AGAIN_SECONDS = (60, 3600)
+LONGEST_WAIT = timedelta(hours=24)
+"""For somebody to mend a connection; that hastens what waits for it, so it is looked at ever more rarely."""
 KEPT_TEXT = 4_096
 
 
@@ -41,20 +45,23 @@ class Result:
     duration_ms: int = 0
 
 
-def judged(outcome: Receipt | SendFailure, channel: Channel[Any, Any], attempt: int) -> dict[str, Any]:
-    """The part of a result that follows from the provider's answer."""
+def judged(
+    outcome: Receipt | SendFailure, channel: Channel[Any, Any], credentials: Described, attempt: int
+) -> dict[str, Any]:
+    """The part of a result that follows from the provider's answer, in which no secret of ours stays (C3)."""
+    answer = without_secrets(outcome.answer, credentials)[:KEPT_TEXT] or None
     if isinstance(outcome, Receipt):
         return {
             "state": "delivered" if outcome.delivered else "sent",
             "outcome": "ok",
             "status": outcome.status,
-            "answer": outcome.answer[:KEPT_TEXT] or None,
+            "answer": answer,
             "provider_message_id": outcome.provider_message_id,
         }
     told: dict[str, Any] = {
-        "error": outcome.reason[:KEPT_TEXT],
+        "error": without_secrets(outcome.reason, credentials)[:KEPT_TEXT],
         "status": outcome.status,
-        "answer": outcome.answer[:KEPT_TEXT] or None,
+        "answer": answer,
     }
     if isinstance(outcome, Rejected):
         return {**told, "state": "failed", "outcome": "permanent"}
@@ -72,6 +79,17 @@ def retry_at(schedule: Sequence[int], attempt: int, asked: float | None) -> date
     if asked is not None:
         seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
     return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def look_again_at(queued_at: datetime) -> datetime | None:
+    """When to see whether the connection of a delivery was mended: after half its age; None: it waited for a day."""
+    now = datetime.now(UTC)
+    age = now - queued_at
+    if age > LONGEST_WAIT:
+        return None
+    shortest, longest = LOOK_AGAIN_SECONDS
+    seconds = min(max(age.total_seconds() / 2, shortest), longest) * random.uniform(*JITTER)
+    return now + timedelta(seconds=seconds)
 
 
 _UPDATE = """

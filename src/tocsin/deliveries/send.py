@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.deliveries.load import Outgoing, load
-from tocsin.deliveries.record import Result, give_back, judged, record, retry_at
+from tocsin.deliveries.record import Result, give_back, judged, look_again_at, record
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
@@ -204,9 +204,10 @@ class SendStage:
             outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
         seconds = time.perf_counter() - began
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
+        told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
         if isinstance(outcome, BadCredentials) and route.id is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark_error(connection, batch.project_id, route.id, outcome.reason)
+                await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -217,7 +218,7 @@ class SendStage:
             connection_reason=route.reason,
             started_at=started_at,
             duration_ms=round(seconds * 1000),
-            **judged(outcome, route.channel, outgoing.attempt),
+            **told,
         )
 
     def _settle(self, batch: Batch, settled: Result | UUID) -> None:
@@ -276,25 +277,10 @@ def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
-    """Without a connection nothing is attempted; where one may be mended, the delivery waits as after a failure."""
-    if not route.waits:
-        return _untried(outgoing, "failed", route.reason)
-    due_at = retry_at(WAITING_FOR_CONNECTION, outgoing.attempt, None)
-    now = datetime.now(UTC)
-    return Result(
-        outgoing.id,
-        outgoing.attempt,
-        "failed" if due_at is None else "queued",
-        "credentials",
-        outgoing.rank,
-        due_at=due_at,
-        error=route.reason,
-        started_at=now,
-    )
-
-
-# Somebody has to mend the connection, which takes hours rather than seconds: 8 looks within a day.
-WAITING_FOR_CONNECTION = (0, 60, 300, 900, 3_600, 10_800, 21_600, 43_200)
+    """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    due_at = look_again_at(outgoing.queued_at) if route.waits else None
+    state = "failed" if due_at is None else "queued"
+    return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)
 
 
 def _captured(outgoing: Outgoing) -> Result:

@@ -199,11 +199,15 @@ class MatchStage:
         self, connection: asyncpg.Connection, project_id: UUID, outcomes: dict[str, list[RuleOutcome]]
     ) -> None:
         """Switch off a rule whose evaluation had to be killed again and again (design 4)."""
+        suspended: set[UUID] = set()
         for outcome in (outcome for rules in outcomes.values() for outcome in rules if outcome.stopped):
             rule_id = UUID(outcome.rule_id)
+            if rule_id in suspended:
+                continue
             self._strikes[rule_id] += 1
             if self._strikes[rule_id] >= STRIKES_SUSPEND:
                 del self._strikes[rule_id]
+                suspended.add(rule_id)
                 reason = f"suspended after {STRIKES_SUSPEND} evaluations that had to be stopped: {outcome.reason}"
                 await connection.execute(
                     "UPDATE tocsin.rules SET active = false, suspended_reason = $3, updated_at = now()"
@@ -290,6 +294,8 @@ async def _decide(
             if notification is None:
                 told["reason"] = f"{outcome.reason}, but it reaches nobody: no active person in its targets"
                 continue
+            if len(recipients) > MAX_RECIPIENTS:
+                told["reason"] = f"{outcome.reason}; of {len(recipients):,} people only {MAX_RECIPIENTS:,} are told"
             told["notificationId"] = str(notification.id)
             made.append(notification)
         decided.append(_Decided(event, _outcome(trace, made), trace, made))
