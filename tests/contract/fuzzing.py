@@ -14,7 +14,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     (case.query or {}).pop("cursor", None)
     (case.headers or {}).pop("Idempotency-Key", None)
     for event in _events(case.body):
-        event["timestamp"] = datetime.now(UTC).isoformat()
+        event["payload"] = _within_64_bits(event.get("payload"))
+        if event.get("timestamp") is not None:
+            event["timestamp"] = datetime.now(UTC).isoformat()
 
 
 def _events(body: Any) -> list[dict[str, Any]]:
@@ -22,4 +24,12 @@ def _events(body: Any) -> list[dict[str, Any]]:
         return []
     many = body.get("events")
     candidates = [body, *many] if isinstance(many, list) else [body]
-    return [event for event in candidates if isinstance(event, dict) and event.get("timestamp") is not None]
+    return [event for event in candidates if isinstance(event, dict) and "payload" in event]
+
+
+def _within_64_bits(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _within_64_bits(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_within_64_bits(child) for child in value]
+    return value % 2**63 if isinstance(value, int) and not isinstance(value, bool) else value
