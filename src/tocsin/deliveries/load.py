@@ -24,10 +24,13 @@ LEFT JOIN tocsin.users u ON u.project_id = d.project_id AND u.id = d.user_id
 WHERE d.project_id = $1 AND d.id = ANY($2) AND d.lease_token = $3
 ORDER BY d.rank, d.id
 """
+# OFFSET 0 has each person looked up by key; joined, a project of many is read again for each of them.
 _RECIPIENTS = """
 SELECT r.notification_id, u.id, u.external_user_id, u.name, u.email, u.locale
 FROM tocsin.notification_recipients r
-JOIN tocsin.users u ON u.project_id = r.project_id AND u.id = r.user_id
+CROSS JOIN LATERAL (
+    SELECT * FROM tocsin.users u WHERE u.project_id = r.project_id AND u.id = r.user_id OFFSET 0
+) u
 WHERE r.project_id = $1 AND r.notification_id = ANY($2) ORDER BY r.notification_id, u.id
 """
 _ADDRESSES = """

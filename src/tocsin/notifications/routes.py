@@ -1,14 +1,14 @@
 """Notifications over HTTP: one's own feed, the project's list, acknowledgement, counts."""
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 
 from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.kit.broker import Broker
-from tocsin.kit.errors import NotFound
+from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import FilterId, PathId
 from tocsin.notifications.acknowledge import acknowledge
@@ -39,6 +39,8 @@ async def list_notifications(
     if call.own_only and userId not in (None, call.principal.user_id):
         return Page[NotificationAnswer](items=[], nextCursor=None)
     whose = call.principal.user_id if call.own_only or (sinceSeq is not None and userId is None) else userId
+    if sinceSeq is not None and whose is None:
+        raise Invalid([FieldError("/query/userId", "required", "Say whose feed: a key has none of its own.")])
     query = select(Notification)
     if priority:
         query = query.where(Notification.priority == priority)
@@ -49,8 +51,12 @@ async def list_notifications(
     if acknowledged is not None:
         query = query.where(Notification.acked_at.is_not(None) if acknowledged else Notification.acked_at.is_(None))
     if since is not None:
-        query = query.where(Notification.id > since)
-        paging.newest_first = False
+        seen = await _seq_of(call, since, whose) if whose is not None else None
+        if seen is not None:
+            sinceSeq = max(seen, sinceSeq or 0)
+        else:
+            query = query.where(Notification.id > since)
+            paging.newest_first = False
     if whose is None:
         found = await page(call.session, query, Notification.id, paging, call.gate.cursors, call.place, _same)
         return Page[NotificationAnswer](items=await shown(call.session, found["items"]), nextCursor=found["nextCursor"])
@@ -59,13 +65,31 @@ async def list_notifications(
         (NotificationRecipient.project_id == Notification.project_id)
         & (NotificationRecipient.notification_id == Notification.id),
     ).where(NotificationRecipient.user_id == whose)
-    if sinceSeq is None:
-        found = await page(call.session, mine, Notification.id, paging, call.gate.cursors, call.place, _same)
-        items = await shown(call.session, found["items"], whose)
-        return Page[NotificationAnswer](items=items, nextCursor=found["nextCursor"])
+    if sinceSeq is not None:
+        return await _missed(call, mine, paging, whose, sinceSeq)
+    found = await page(call.session, mine, Notification.id, paging, call.gate.cursors, call.place, _same)
+    items = await shown(call.session, found["items"], whose)
+    return Page[NotificationAnswer](items=items, nextCursor=found["nextCursor"])
+
+
+async def _seq_of(call: Call, notification_id: UUID, user_id: UUID) -> int | None:
+    """A notification's number in a person's feed. Ids are made before they become visible, so what was missed since
+    one of them is what has a higher number, not what has a later id."""
+    found: int | None = await call.session.scalar(
+        select(NotificationRecipient.feed_seq).where(
+            NotificationRecipient.notification_id == notification_id, NotificationRecipient.user_id == user_id
+        )
+    )
+    return found
+
+
+async def _missed(
+    call: Call, mine: Select[Any], paging: Paging, whose: UUID, since_seq: int
+) -> Page[NotificationAnswer]:
+    """A page of a person's feed after a number, oldest first."""
     if paging.cursor is not None:
-        sinceSeq = call.gate.cursors.open(call.place, paging.cursor).int
-    missed = mine.where(NotificationRecipient.feed_seq > sinceSeq).order_by(NotificationRecipient.feed_seq)
+        since_seq = call.gate.cursors.open(call.place, paging.cursor).int
+    missed = mine.where(NotificationRecipient.feed_seq > since_seq).order_by(NotificationRecipient.feed_seq)
     rows = list(await call.session.scalars(missed.limit(paging.limit + 1)))
     items = await shown(call.session, rows[: paging.limit], whose)
     last = items[-1].seq if len(rows) > paging.limit else None

@@ -15,11 +15,14 @@ MOST_RECIPIENTS_SHOWN = 200
 
 _RECIPIENTS = text("""
 SELECT * FROM (
-    SELECT r.*, count(*) OVER (PARTITION BY r.notification_id) AS total,
-        row_number() OVER (PARTITION BY r.notification_id ORDER BY r.acked_at NULLS LAST, r.user_id) AS nth
-    FROM tocsin.notification_recipients r
-    WHERE r.notification_id = ANY(:ids) AND (CAST(:only AS uuid) IS NULL OR r.user_id = :only)
-) AS ranked WHERE nth <= :most
+    SELECT r.*, count(*) FILTER (WHERE r.mine) OVER (PARTITION BY r.notification_id) AS total,
+        row_number() OVER (PARTITION BY r.notification_id
+            ORDER BY r.user_id = CAST(:only AS uuid) DESC, r.acked_at NULLS LAST, r.user_id) AS nth
+    FROM (
+        SELECT *, CAST(:only AS uuid) IS NULL OR user_id = :only AS mine FROM tocsin.notification_recipients
+        WHERE notification_id = ANY(:ids)
+    ) r WHERE r.mine OR r.acked_at IS NOT NULL
+) AS ranked WHERE nth <= :most ORDER BY notification_id, nth
 """)
 _SUMS = text("""
 SELECT notification_id,
@@ -37,7 +40,10 @@ GROUP BY notification_id
 async def shown(
     session: AsyncSession, notifications: Sequence[Notification], only: UUID | None = None
 ) -> list[NotificationAnswer]:
-    """Answers in two queries for any number of notifications. ``only`` confines them to one person's part."""
+    """Answers in two queries for any number of notifications.
+
+    ``only`` confines them to one person's part; who acknowledged is told to everybody.
+    """
     ids = [notification.id for notification in notifications]
     if not ids:
         return []
@@ -49,11 +55,12 @@ async def shown(
 
 
 def _shown(notification: Notification, people: list[Any], sums: Any, only: UUID | None) -> NotificationAnswer:
+    recipients = [row for row in people if row.mine]
     return NotificationAnswer(
         **{
             name: getattr(notification, name) for name in NotificationAnswer.model_fields if hasattr(Notification, name)
         },
-        seq=people[0].feed_seq if only and people else None,
+        seq=recipients[0].feed_seq if only and recipients else None,
         recipients=[
             RecipientAnswer(
                 user_id=row.user_id,
@@ -63,9 +70,9 @@ def _shown(notification: Notification, people: list[Any], sums: Any, only: UUID 
                 read_at=row.read_at,
                 acknowledged_at=row.acked_at,
             )
-            for row in people
+            for row in recipients
         ],
-        recipients_total=people[0].total if people else 0,
+        recipients_total=recipients[0].total if recipients else 0,
         acknowledged_by=acknowledged_by(notification, people),
         delivered=sums.delivered if sums else 0,
         delivery_attempts=sums.attempts if sums else 0,
