@@ -91,6 +91,8 @@ def starter(data_dir: Path, kind: str, linger: float) -> "subprocess.Popen[str]"
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell starts what runs in its background deaf to SIGINT, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
