@@ -75,16 +75,14 @@ def as_problem(error: BaseException) -> Problem:
 
 def is_away(error: BaseException) -> bool:
     """Whether a failure says that the database cannot be reached or cannot take the work now."""
-    if isinstance(error, PoolTimeout | asyncio.TimeoutError | ConnectionError | asyncpg.InterfaceError):
-        return True
-    # What asyncpg says when a connection ends at the wrong moment ("cannot switch to state ...").
-    if isinstance(error, asyncpg.InternalClientError):
-        return True
-    if isinstance(error, InterfaceError):
+    if isinstance(error, PoolTimeout | asyncio.TimeoutError | ConnectionError | InterfaceError):
         return True
     cause = error
     if isinstance(error, DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None and error.orig.__cause__ is not None else error
+    # What asyncpg says when a connection ends at the wrong moment ("cannot switch to state ...").
+    if isinstance(cause, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        return True
     if isinstance(cause, asyncpg.PostgresError):
         return (cause.sqlstate or "").startswith(_AWAY)
     return isinstance(cause, OperationalError | ConnectionError | OSError)
