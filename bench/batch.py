@@ -1,4 +1,8 @@
-"""Batches of events against plain grouped inserts of the same rows (the bar: half of them)."""
+"""Batches of events against plain grouped inserts of the same rows (the bar: half of them).
+
+The floor inserts over as many connections as the API stores events with; what four connections reach, which fill
+both cores with nothing but inserts, is printed beside it.
+"""
 
 import secrets
 from functools import partial
@@ -11,6 +15,8 @@ from bench.running import Installed, installed
 from bench.wrk import Driven, drive, require_wrk, sending
 
 CONNECTIONS = 4
+STORING = 2
+"""Groups that the API has under way at once (``EventStore``)."""
 SIZES = (1_000, 100)
 BAR = 0.5
 
@@ -26,9 +32,10 @@ async def _measured(run: Run, size: int, keys: bool) -> Line:
     async with installed(worker=False) as site:
         ledger = Ledger()
         await _batches(site, ledger, size, keys, seconds=1)
-        await _inserts(site, ledger, size, keys, seconds=1)
-        floors, driven = await run.alternate(
-            (f"plain inserts of {size:,}", partial(_inserts, site, ledger, size, keys, run.seconds)),
+        await _inserts(site, ledger, size, keys, STORING, seconds=1)
+        floors, filling, driven = await run.alternate(
+            (f"plain inserts of {size:,}", partial(_inserts, site, ledger, size, keys, STORING, run.seconds)),
+            ("the same over four", partial(_inserts, site, ledger, size, keys, CONNECTIONS, run.seconds)),
             (f"batches of {size:,}", partial(_batches, site, ledger, size, keys, run.seconds)),
         )
         fault = ledger.fault(await site.count_events())
@@ -41,16 +48,19 @@ async def _measured(run: Run, size: int, keys: bool) -> Line:
         void=fault or moved([floor.per_second for floor in floors]),
         details={
             "faults": sum(load.faults for load in driven),
+            "over four connections": middle([each.per_second for each in filling]),
             "rounds": [load.per_second * size for load in driven],
             "floor rounds": [floor.per_second for floor in floors],
         },
     )
 
 
-async def _inserts(site: Installed, ledger: Ledger, size: int, keys: bool, seconds: float) -> Inserted:
+async def _inserts(
+    site: Installed, ledger: Ledger, size: int, keys: bool, connections: int, seconds: float
+) -> Inserted:
     await site.tidy()
     start = secrets.token_hex(4) if keys else ""
-    task = Task(site.site.installer_url, site.project_id, size, start, CONNECTIONS, seconds)
+    task = Task(site.site.installer_url, site.project_id, size, start, connections, seconds)
     inserted = await insert(task)
     ledger.add(inserted.rows)
     return inserted

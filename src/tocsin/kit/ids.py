@@ -20,11 +20,24 @@ PLATFORM_ID = UUID("00000000-0000-7000-8000-000000000000")
 _lock = threading.Lock()
 _last_ms = 0
 _counter = 0
+_drawn = memoryview(b"")
+"""Random bytes in stock: asking the system for each id took a sixth of the time of a batch of events."""
+
+_STOCK_BYTES = 4_096
+
+
+def _forget_drawn() -> None:
+    """A forked child must not make the ids of its parent."""
+    global _drawn
+    _drawn = memoryview(b"")
+
+
+os.register_at_fork(after_in_child=_forget_drawn)
 
 
 def new_id() -> UUID:
     """A new UUIDv7, greater than every id this process made before, also when the clock steps back."""
-    global _last_ms, _counter
+    global _last_ms, _counter, _drawn
     now_ms = time.time_ns() // 1_000_000
     with _lock:
         if now_ms > _last_ms:
@@ -34,7 +47,10 @@ def new_id() -> UUID:
             if _counter > 0xFFF:
                 _last_ms, _counter = _last_ms + 1, 0
         ms, counter = _last_ms, _counter
-    random_tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+        if not _drawn:
+            _drawn = memoryview(os.urandom(_STOCK_BYTES))
+        tail, _drawn = _drawn[:8], _drawn[8:]
+    random_tail = int.from_bytes(tail, "big") & 0x3FFF_FFFF_FFFF_FFFF
     bits = ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random_tail
     # The driver's own kind of UUID, as it comes out of the database: made and written 6 times faster.
     return cast(UUID, QuickUUID(bits.to_bytes(16, "big")))
