@@ -34,8 +34,8 @@ CROSS JOIN LATERAL (
 WHERE r.project_id = $1 AND r.notification_id = ANY($2) ORDER BY r.notification_id, u.id
 """
 _ADDRESSES = """
-SELECT user_id, channel, value FROM tocsin.addresses
-WHERE project_id = $1 AND user_id = ANY($2) AND channel = ANY($3) AND opted_out_at IS NULL ORDER BY id
+SELECT user_id, channel, value, opted_out_at FROM tocsin.addresses
+WHERE project_id = $1 AND user_id = ANY($2) AND channel = ANY($3) ORDER BY opted_out_at IS NULL, id
 """
 
 
@@ -74,7 +74,11 @@ async def _addresses(
     if users and wanted:
         found = {(row["user_id"], "email"): row["email"] for row in rows if row["email"]}
         for row in await connection.fetch(_ADDRESSES, project_id, users, wanted):
-            found[row["user_id"], row["channel"]] = row["value"]
+            key = (row["user_id"], row["channel"])
+            if row["opted_out_at"] is None:
+                found[key] = row["value"]
+            elif found.get(key) == row["value"]:
+                del found[key]  # an opt-out from the address of the profile counts as well
     return found
 
 
