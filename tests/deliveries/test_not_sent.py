@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from tests.client import Project
@@ -61,15 +60,13 @@ async def test_somebody_without_an_address_gets_nothing_and_the_others_do(workin
     assert [recipients for recipients, _ in mail.taken] == [["ann@shop.example.com"]]
 
 
-async def test_an_opt_out_counts_for_the_address_of_the_profile_too(
-    working: Working, shop: Project, sql: asyncpg.Connection
-) -> None:
+async def test_an_opt_out_counts_for_the_address_of_the_profile_too(working: Working, shop: Project) -> None:
     ann = await shop.add_user(email="ann@shop.example.com", addresses={"email": "ann@shop.example.com"})
-    await sql.execute("UPDATE tocsin.addresses SET opted_out_at = now() WHERE user_id = $1", UUID(ann["id"]))
+    await working.sql.execute("UPDATE tocsin.addresses SET opted_out_at = now() WHERE user_id = $1", UUID(ann["id"]))
     await make_rule(shop, "email", targetUsers=[ann["id"]])
     async with mail_server() as mail:
         await connected_mail(working, shop, mail)
-        done = await ended(shop.key, await send_event(shop.key))
+        done = await ended(shop.key, await send_event(shop.key), "email")
     assert (done["state"], done["lastError"]) == ("suppressed", "the person has no address for email")
     assert mail.taken == []
 
