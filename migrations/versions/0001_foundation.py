@@ -1,14 +1,14 @@
 """The foundation: projects, people, rules, the way of an event, and the walls between projects."""
 
 from tocsin.kit.migrate import as_owner, as_pipeline
+from tocsin.kit.walls import for_pipeline, forced, walled
 
 revision = "0001"
 down_revision = None
 
 PARTITIONED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 
-# What a table holds decides its walls (docs/data-model.md, "Walls"):
-# account: one project, both environments; config: test also reads live; traffic: environments strictly apart.
+# What a table holds decides its walls (kit/walls.py).
 ACCOUNT = ("data_keys", "api_keys", "identity_secrets", "realtime_apps", "sessions", "revocations", "audit_log")
 CONFIG = (
     "users",
@@ -574,41 +574,16 @@ def walls() -> list[str]:
         statements.append(f"CREATE TABLE tocsin.{table}_other PARTITION OF tocsin.{table} DEFAULT;")
         statements += forced(f"{table}_other")
     statements.append("SELECT tocsin.ensure_partitions((now() - interval '1 month')::date, 5);")
-    for table in ("projects", *ACCOUNT, *CONFIG, *TRAFFIC):
-        statements += forced(table)
-        statements.append(f"CREATE POLICY migrate ON tocsin.{table} TO {{owner}} USING (true) WITH CHECK (true);")
-        statements.append(f"GRANT SELECT, INSERT, UPDATE, DELETE ON tocsin.{table} TO {{app}};")
-    own = "project_id = (SELECT tocsin.current_project())"
-    env = "env = (SELECT tocsin.current_env())"
-    either = f"({env} OR (SELECT tocsin.current_env()) = 'test')"
-    statements += policy("projects", "id = (SELECT tocsin.current_project())")
+    statements += walled("projects", "project")
     for table in ACCOUNT:
-        statements += policy(table, own)
+        statements += walled(table, "account")
     for table in CONFIG:
-        statements += policy(table, f"{own} AND {env}", read=f"{own} AND {either}")
+        statements += walled(table, "config")
     for table in TRAFFIC:
-        statements += policy(table, f"{own} AND {env}")
+        statements += walled(table, "traffic")
     for table in (*QUEUE, "projects", "api_keys", "users", "revocations", "idempotency_records", "used_tokens"):
-        statements.append(f"CREATE POLICY pipeline ON tocsin.{table} TO {{pipeline}} USING (true) WITH CHECK (true);")
+        statements.append(for_pipeline(table))
     return statements
-
-
-def forced(table: str) -> list[str]:
-    return [
-        f"ALTER TABLE tocsin.{table} ENABLE ROW LEVEL SECURITY;",
-        f"ALTER TABLE tocsin.{table} FORCE ROW LEVEL SECURITY;",
-    ]
-
-
-def policy(table: str, write: str, *, read: str | None = None) -> list[str]:
-    if read is None:
-        return [f"CREATE POLICY tenant ON tocsin.{table} TO {{app}} USING ({write}) WITH CHECK ({write});"]
-    return [
-        f"CREATE POLICY tenant_read ON tocsin.{table} FOR SELECT TO {{app}} USING ({read});",
-        f"CREATE POLICY tenant_insert ON tocsin.{table} FOR INSERT TO {{app}} WITH CHECK ({write});",
-        f"CREATE POLICY tenant_update ON tocsin.{table} FOR UPDATE TO {{app}} USING ({write}) WITH CHECK ({write});",
-        f"CREATE POLICY tenant_delete ON tocsin.{table} FOR DELETE TO {{app}} USING ({write});",
-    ]
 
 
 # Column by column: the owner of the cross-project functions never reads a payload or a message.

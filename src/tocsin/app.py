@@ -31,19 +31,25 @@ from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.projects.key_routes import router as key_routes
 from tocsin.projects.routes import router as project_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
+from tocsin.signin.register_routes import router as register_routes
+from tocsin.signin.routes import router as sign_in_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
 PREFIX = "/api/v1"
 
 ROUTERS = (
+    sign_in_routes,
+    register_routes,
     project_routes,
+    key_routes,
     user_routes,
     role_routes,
     connection_routes,

@@ -39,5 +39,6 @@ async def test_the_checker_turns_red_when_nobody_releases_the_leases_of_the_dead
 
 
 async def test_the_checker_turns_red_when_leases_are_ignored() -> None:
+    """Which of its two sleeps the worker breaks something after depends on how far the other had come by then."""
     found = await zombie.run(sabotage=LEASES_IGNORED)
-    assert any("notified twice" in violation for violation in found), found
+    assert any("notified twice" in violation or "duplicates at the sink" in violation for violation in found), found

@@ -32,7 +32,7 @@ from tocsin.audit.record import Actor, record
 from tocsin.auth.body import WRITES, checked_body
 from tocsin.auth.keys import Credentials
 from tocsin.auth.once import Once, Replayed
-from tocsin.auth.permissions import OWN, PERMISSIONS
+from tocsin.auth.permissions import OWN, PERMISSIONS, PLATFORM_PERMISSIONS
 from tocsin.auth.principal import Principal
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.kit.db import Database, Env
@@ -132,7 +132,7 @@ def needs(
 
     With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
     """
-    if permission not in PERMISSIONS:
+    if permission not in PERMISSIONS | PLATFORM_PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
     return _declare(
         Need(

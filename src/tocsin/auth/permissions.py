@@ -28,6 +28,19 @@ PERMISSIONS: dict[str, str] = {
     "own:manage": "One's own profile, addresses, notifications and live channel.",
 }
 
+PLATFORM_PERMISSIONS: dict[str, str] = {
+    "platform:read": "See projects, their usage and the figures of the installation.",
+    "platform:projects": "Create, change, suspend, cancel and purge projects.",
+    "platform:enter": "Log in as a project, on its record.",
+    "platform:connections": "Suspend, activate and limit connections.",
+    "platform:plans": "Change plans and features.",
+    "platform:billing": "Put a project on a plan; see invoices.",
+    "platform:settings": "Change settings of the installation at run time.",
+    "platform:admins": "Invite, change and disable platform admins.",
+    "platform:audit": "Read the platform's audit log.",
+}
+"""Held by users of the platform's own project alone; roles and keys of other projects cannot carry them."""
+
 ALL = frozenset(PERMISSIONS)
 OWN = frozenset({"own:manage"})
 _READ = frozenset(name for name in PERMISSIONS if name.endswith(":read"))
@@ -41,6 +54,15 @@ BUILT_IN_ROLES: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "viewer": ("Sees everything, changes nothing.", _READ | OWN),
     "user": ("Own things only.", OWN),
+}
+
+PLATFORM_ROLES: dict[str, tuple[str, frozenset[str]]] = {
+    "super_admin": ("Runs the installation.", frozenset(PLATFORM_PERMISSIONS) | OWN),
+    "support": (
+        "Helps projects: reads, logs in as, suspends connections.",
+        frozenset({"platform:read", "platform:enter", "platform:connections", "platform:audit"}) | OWN,
+    ),
+    "billing": ("Plans, usage, invoices.", frozenset({"platform:read", "platform:billing"}) | OWN),
 }
 
 # What a key made at sign-up may do: what an admin may, for a backend sets a project up.

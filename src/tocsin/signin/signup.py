@@ -18,7 +18,7 @@ from tocsin.kit.errors import Conflict, FieldError
 from tocsin.kit.ids import new_id
 from tocsin.projects.models import ApiKey, IdentitySecret, Project, RealtimeApp
 from tocsin.projects.schemas import KeyPair, ProjectAnswer, RealtimeAppAnswer, SignUp, SignUpAnswer
-from tocsin.projects.sessions import begin_session
+from tocsin.signin.sessions import begin_session
 from tocsin.users.people import create_user, shown_one
 from tocsin.users.roles import install_built_in
 from tocsin.users.schemas import UserFields
