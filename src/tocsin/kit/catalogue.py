@@ -14,7 +14,13 @@ from tocsin.kit.roles import Roles
 NO_TENANT = ("alembic_version",)
 """Tables that belong to no project."""
 
-GLOBAL_KEYS = ("projects_pkey", "projects_slug_taken", "api_keys_key_taken", "realtime_apps_app_id_taken")
+GLOBAL_KEYS = (
+    "projects_pkey",
+    "projects_slug_taken",
+    "api_keys_key_taken",
+    "realtime_apps_app_id_taken",
+    "domains_domain_taken",
+)
 """Unique across projects: what identifies a project from outside."""
 
 FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
@@ -33,16 +39,21 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "domains",
+    "visits",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
     "claim_deliveries",
+    "claim_domain_checks",
     "claim_events",
     "claim_suspect_event",
     "find_api_key",
+    "find_domain",
     "find_logins",
     "find_project",
+    "find_visits",
     "ingest_events",
     "ready_due_deliveries",
     "recent_revocations",
