@@ -13,8 +13,10 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
+from tests.hosted import BASE, PUBLIC, Hosted
+from tests.nameserver import running_nameserver
 from tests.pipeline import Working
-from tests.running import MASTER_SECRET, Site, alive, running, running_api
+from tests.running import MASTER_SECRET, Site, alive, running, running_api, without_sockets
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running
@@ -87,6 +89,19 @@ async def pair(
             site = Site(url, home, redis.url)
             with running_api(site) as one, running_api(site) as other:
                 yield Client(http, one.url), Client(http, other.url)
+
+
+@pytest.fixture(scope="session")
+async def hosted(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Hosted]:
+    """Two API processes under names of their own, beside a DNS server."""
+    with running_nameserver() as dns:
+        settings = {"TOCSIN_BASE_DOMAIN": BASE, "TOCSIN_PUBLIC_URL": f"https://{PUBLIC}"}
+        async with fresh_database(cluster, template) as url:
+            site = Site(url, home, settings={**settings, "TOCSIN_DNS_SERVERS": dns.setting})
+            sql = await asyncpg.connect(url)
+            with running_api(site) as one, running_api(without_sockets(site)) as other:
+                yield Hosted(site, Client(http, one.url), Client(http, other.url), dns, sql)
+            await sql.close()
 
 
 @pytest.fixture(scope="session")
