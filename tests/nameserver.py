@@ -18,7 +18,7 @@ class Nameserver:
     """Answers over UDP and TCP; names without a record do not exist."""
 
     def __init__(self) -> None:
-        self._records: dict[tuple[str, str], str] = {}
+        self._records: dict[tuple[str, str], list[str]] = {}
         self._udp = DNSServer(ZoneResolver(""), port=0, address="127.0.0.1", logger=Quiet())
         self.port = int(self._udp.server.server_address[1])
         self._tcp = DNSServer(ZoneResolver(""), port=self.port, address="127.0.0.1", tcp=True, logger=Quiet())
@@ -29,7 +29,12 @@ class Nameserver:
         return f"127.0.0.1:{self.port}"
 
     def set(self, name: str, kind: str, value: str) -> None:
-        self._records[name, kind] = f'"{value}"' if kind == "TXT" else value
+        """Make this the only record of its kind at the name."""
+        self._records[name, kind] = []
+        self.add(name, kind, value)
+
+    def add(self, name: str, kind: str, value: str) -> None:
+        self._records.setdefault((name, kind), []).append(f'"{value}"' if kind == "TXT" else f"{value}.")
         self._publish()
 
     def remove(self, name: str, kind: str) -> None:
@@ -37,9 +42,9 @@ class Nameserver:
         self._publish()
 
     def _publish(self) -> None:
-        zone = "\n".join(f"{name}. 0 IN {kind} {value}" for (name, kind), value in self._records.items())
+        lines = [f"{name}. 0 IN {kind} {value}" for (name, kind), values in self._records.items() for value in values]
         for server in (self._udp, self._tcp):
-            server.server.resolver = ZoneResolver(zone)
+            server.server.resolver = ZoneResolver("\n".join(lines))
 
     def start(self) -> None:
         self._udp.start_thread()

@@ -136,7 +136,7 @@ class Tenants:
 
     async def find(self, domain: str) -> Found | None:
         """The project of a verified custom domain."""
-        if (known := self.remembered(domain)) is not None:
+        if (known := self._remembered(domain)) is not None:
             return known[0]
         before = self._forgotten
         async with self._db.unscoped() as session:
@@ -151,22 +151,27 @@ class Tenants:
             self._known.popitem(last=False)
         return found
 
-    def remembered(self, domain: str) -> tuple[Found | None] | None:
-        """What this process knows of a domain without asking: its project, that there is none, or (None) nothing."""
+    def heard_of(self, domain: str) -> bool:
+        """Whether looking for a domain costs nothing, or was worth it before; a flood of new names is neither."""
+        found, _ = self._known.get(domain, (None, 0.0))
+        return found is not None or self._remembered(domain) is not None
+
+    def _remembered(self, domain: str) -> tuple[Found | None] | None:
+        """What still counts of a domain: its project, that there is none, or nothing."""
         found, until = self._known.get(domain, (None, 0.0))
         return (found,) if until > time.monotonic() and self._trusted() else None
 
     def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
-        """Forget a domain that was proven, given up or suspended, and all of a project that changed."""
+        """Ask again for a domain that was proven, given up or suspended, and for all of a project that changed."""
         if kind == "domain":
-            gone = [ref]
+            stale = [ref] if ref in self._known else []
         elif kind == "project":
-            gone = [name for name, (found, _) in self._known.items() if found and found.project_id == project_id]
+            stale = [name for name, (found, _) in self._known.items() if found and found.project_id == project_id]
         else:
             return
         self._forgotten += 1
-        for domain in gone:
-            self._known.pop(domain, None)
+        for domain in stale:
+            self._known[domain] = (self._known[domain][0], 0.0)
 
     def _check_single(self, slug: str) -> None:
         if self.single is not None and slug not in (self.single, PLATFORM_SLUG):

@@ -123,7 +123,7 @@ async def ask(request: Request, gate: Gated, domain: Annotated[str, Query(max_le
     name = host_of(domain.encode())
     if name is None:
         raise _unknown()
-    if gate.tenants.remembered(name) is None and not cast(Asked, request.app.state.asked).room():
+    if not gate.tenants.heard_of(name) and not cast(Asked, request.app.state.asked).room():
         raise TooManyRequests("too_many_names", "Too many unknown names at once.", headers={"Retry-After": "1"})
     if await gate.tenants.find(name) is None:
         raise _unknown()
