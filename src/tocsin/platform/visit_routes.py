@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Response
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,13 +16,14 @@ from tocsin.auth.visit import leads
 from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import Answer, Body, PathId, Text, Time
+from tocsin.kit.schema import Answer, Body, PathId, Time, plain
 from tocsin.platform.models import Visit
 from tocsin.projects.models import Project
 
 router = guarded_router()
 
-Reason = Annotated[Text, StringConstraints(min_length=3, max_length=500, strip_whitespace=True)]
+# The constraints come first, so that the length is that of the stripped text.
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, strip_whitespace=True), AfterValidator(plain)]
 
 
 class LogInAs(Body):

@@ -18,6 +18,8 @@ from tocsin.kit.errors import FieldError
 LONGEST = 32 * 1024
 MOST_RULES = 500
 MOST_DECLARATIONS = 50
+DEEPEST = 8
+"""Brackets within brackets of a value."""
 _MOST_ERRORS = 20
 _CLASS_PREFIX = "brand-"
 
@@ -106,15 +108,17 @@ def _wrong_declaration(declaration: Any) -> Iterable[FieldError]:
             yield from _wrong_value(token)
 
 
-def _wrong_value(token: Any) -> Iterable[FieldError]:
-    if token.type == "function":
+def _wrong_value(token: Any, depth: int = 0) -> Iterable[FieldError]:
+    if depth > DEEPEST:
+        yield _error(token, "css_too_deep", f"Values nest {DEEPEST} levels deep at most.")
+    elif token.type == "function":
         if token.lower_name not in _FUNCTIONS:
             yield _error(token, "css_function", f"The function {token.name[:40]}() is not taken.")
         for inner in token.arguments:
-            yield from _wrong_value(inner)
+            yield from _wrong_value(inner, depth + 1)
     elif token.type == "() block":
         for inner in token.content:
-            yield from _wrong_value(inner)
+            yield from _wrong_value(inner, depth + 1)
     elif token.type == "string":
         # A style sheet stands inside a page, where this would end it.
         if "<" in token.value:
