@@ -70,12 +70,14 @@ async def api(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="session")
 async def working(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Working]:
-    """An API and a worker of few slots, over a database of their own."""
+    """An API and a worker of few slots, over a database of their own, beside a DNS server."""
     async with fresh_database(cluster, template) as url:
-        site = Site(url, home, settings={"TOCSIN_SLOTS": "8"})
         sql = await asyncpg.connect(url)
-        with running_api(site) as process, running(site, "worker"):
-            yield Working(site, process, Client(http, process.url), sql)
+        with running_nameserver() as dns:
+            names = {"TOCSIN_BASE_DOMAIN": BASE, "TOCSIN_DNS_SERVERS": dns.setting}
+            site = Site(url, home, settings={"TOCSIN_SLOTS": "8", **names})
+            with running_api(site) as process, running(site, "worker"):
+                yield Working(site, process, Client(http, process.url), sql, dns)
         await sql.close()
 
 
