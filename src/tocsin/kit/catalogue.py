@@ -33,21 +33,27 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "mails",
+    "links",
+    "mail_counts",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
     "claim_deliveries",
     "claim_events",
+    "claim_mails",
     "claim_suspect_event",
     "find_api_key",
     "find_logins",
     "find_project",
     "ingest_events",
+    "mail_waits",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
     "tidy",
+    "tidy_mails",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
@@ -57,7 +63,20 @@ MAINTENANCE = ("ensure_partitions",)
 OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
 """Functions that read no table."""
 
-CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")
+CONTENT = (
+    "payload",
+    "title",
+    "message",
+    "address",
+    "value",
+    "captured",
+    "credentials",
+    "secret",
+    "wrapped",
+    "trace",
+    "details",
+    "recipient",
+)
 """Columns with what people wrote or must not lose: never readable across projects."""
 
 
