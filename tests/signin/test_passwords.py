@@ -1,7 +1,9 @@
 """Forgotten and changed passwords (A4; bad inputs 89, 90, 95 and 96)."""
 
 import asyncio
+import base64
 import contextlib
+import uuid
 from typing import Any
 
 import pytest
@@ -120,21 +122,19 @@ async def test_a_link_works_once_even_when_used_at_once(posted: Posted) -> None:
 
 async def test_whatever_is_wrong_with_a_link_is_answered_alike(posted: Posted, shop: Project) -> None:
     project = await posted.sign_up("Wrong")
-    used, late, of_blocked, good = [await forget(posted, project) for _ in range(4)]
     verify = await posted.token(project.email, "Confirm your e-mail")
-    assert (await posted.api.post(RESET, {"token": used, "password": NEW})).status == 204
-    late, good = await forget(posted, project), good
+    used, spent, late = [await forget(posted, project) for _ in range(3)]
     await posted.sql.execute(
-        "UPDATE tocsin.links SET expires_at = now() - interval '1 second' WHERE project_id = $1 AND used_at IS NULL"
-        " AND purpose = 'reset_password'",
-        project.id,
+        "UPDATE tocsin.links SET expires_at = now() - interval '1 second', used_at = NULL WHERE id = $1", id_of(late)
     )
+    assert (await posted.api.post(RESET, {"token": used, "password": NEW})).status == 204
     await posted.sql.execute("DELETE FROM tocsin.mail_counts")
+    await posted.sql.execute("UPDATE tocsin.links SET used_at = NULL WHERE id = $1", id_of(late))
     live = await forget(posted, project)
     tokens = {
         "used": used,
         "expired": late,
-        "spent by another reset": of_blocked,
+        "spent by another reset": spent,
         "of another purpose": verify,
         "changed at the end": live[:-2] + ("AA" if live[-2:] != "AA" else "BB"),
         "of no project": "lk_" + "A" * 87,
@@ -155,18 +155,26 @@ async def test_whatever_is_wrong_with_a_link_is_answered_alike(posted: Posted, s
 
 async def test_a_link_says_nothing_in_another_project(posted: Posted, shop: Project, other: Project) -> None:
     """Its own project stands in the token; with another one written over it, it is as good as made up."""
-    import base64
-    import uuid
-
-    token = await forget(posted, shop, project=shop.slug)
-    raw = base64.urlsafe_b64decode(token[3:] + "=" * (-len(token[3:]) % 4))
-    moved = "lk_" + base64.urlsafe_b64encode(uuid.UUID(other.id).bytes + raw[16:]).decode().rstrip("=")
-    sandbox = "lk_" + base64.urlsafe_b64encode(raw[:32] + b"\1" + raw[33:]).decode().rstrip("=")
-    for forged in (moved, sandbox):
+    raw = opened(await forget(posted, shop))
+    moved, sandbox = uuid.UUID(other.id).bytes + raw[16:], raw[:32] + b"\1" + raw[33:]
+    for forged in (closed(moved), closed(sandbox)):
         reply = await posted.api.post(RESET, {"token": forged, "password": NEW})
         assert (reply.status, reply.code) == (400, "invalid_link")
     assert await signs_in(posted, shop, PASSWORD)
     assert await signs_in(posted, other, PASSWORD)
+
+
+def opened(token: str) -> bytes:
+    """Project, link, environment and secret of a token."""
+    return base64.urlsafe_b64decode(token[3:] + "=" * (-len(token[3:]) % 4))
+
+
+def closed(raw: bytes) -> str:
+    return "lk_" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def id_of(token: str) -> uuid.UUID:
+    return uuid.UUID(bytes=opened(token)[16:32])
 
 
 async def test_after_a_change_of_the_address_older_links_are_worth_nothing(posted: Posted) -> None:
