@@ -38,6 +38,7 @@ from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
+from tocsin.signin.account_page import write_account_pages
 from tocsin.signin.email_routes import router as email_routes
 from tocsin.signin.invite_routes import router as invite_routes
 from tocsin.signin.mail_routes import router as mail_routes
@@ -140,6 +141,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
     write_openapi(app)
+    write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
     return Edge(app, express)
 
