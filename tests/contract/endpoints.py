@@ -45,11 +45,14 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller of a project fits: its key, its public key, or nobody in particular."""
+        """Which caller of a project fits: its key, its owner, its public key, or nobody in particular."""
         security = self.described.get("security")
         if not security:
             return "nobody"
-        return "app" if security == [{"publicKey": []}] else "key"
+        if security == [{"publicKey": []}]:
+            return "app"
+        # What people do with their own account is for nobody else, and a key is no person.
+        return "owner" if self.described.get("x-permission") == "own:manage" else "key"
 
     @property
     def is_list(self) -> bool:
