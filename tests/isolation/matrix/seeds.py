@@ -126,7 +126,7 @@ async def pending(scene: Scene) -> str:
 
 async def mailed(scene: Scene, recipient: str, kind: str = "invitation") -> Any:
     """The newest mail of a kind to somebody, once it is written."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             mails = (await scene.project.owner.get("/mails", limit=200)).json["items"]
             for mail in mails:
