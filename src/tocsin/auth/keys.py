@@ -94,6 +94,7 @@ class Credentials:
         self._memory_key = os.urandom(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._proven: OrderedDict[bytes, str] = OrderedDict()
+        self._proving: dict[bytes, asyncio.Future[bool]] = {}
         self._forgotten = 0
         self._trusted_until = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
@@ -128,9 +129,7 @@ class Credentials:
         row, hashed, until = await self._proof(key, secret, env, mac, client_ip)
         name = self._memory_name(key, secret)
         if self._proven.get(name) != hashed:
-            if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
-                raise _refused()
-            _keep(self._proven, name, hashed)
+            await self._prove(name, secret, hashed)
         principal = _principal(row, "key")
         if forgotten == self._forgotten:  # else what was read may be from before a revocation
             _keep(self._known, name, _Known(principal, until))
@@ -157,6 +156,17 @@ class Credentials:
                 return row, hashed, until
         await self._guesses.failed(key, client_ip, row, tuple([right for right, _, _ in secrets_now]))
         raise _refused()
+
+    async def _prove(self, name: bytes, secret: str, hashed: str) -> None:
+        """bcrypt once, however many calls wait for it: those of a busy backend with a new secret come all at once."""
+        proving = self._proving.get(name)
+        if proving is None:
+            proving = asyncio.ensure_future(self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()))
+            self._proving[name] = proving
+            proving.add_done_callback(lambda _: self._proving.pop(name, None))
+        if not await asyncio.shield(proving):
+            raise _refused()
+        _keep(self._proven, name, hashed)
 
     async def public(self, key: str) -> Principal:
         """The caller that shows a public key alone: no permissions, only what is open to anybody's app."""

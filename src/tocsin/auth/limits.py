@@ -1,8 +1,7 @@
 """How often a caller may call, as its key and its project's plan say (A3, section 10 of the plans)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import msgspec
 
 from tocsin.kit.db import Env
 
@@ -23,30 +22,24 @@ class Limit:
     seconds: int
 
 
-class KeyRates(msgspec.Struct, rename="camel"):
-    """What ``api_keys.rate_limit`` holds."""
-
-    per_second: int | None = None
-    per_hour: int | None = None
-
-
 def limits_of(env: Env, calls_per_hour: int | None) -> tuple[Limit, ...]:
     """The share of the plan, for callers with a token. Test calls are counted apart, so they cost live ones nothing."""
     return () if calls_per_hour is None else (Limit("hour", env, calls_per_hour, HOUR),)
 
 
 def limits_of_key(
-    env: Env, key_id: object, rate_limit: str | None, calls_per_hour: int | None, *, public: bool
+    env: Env, key_id: object, rate_limit: Mapping[str, int | None] | None, calls_per_hour: int | None, *, public: bool
 ) -> tuple[Limit, ...]:
-    """The narrowest first, so that a call which one of them refuses takes nothing from the wider ones.
+    """``rate_limit`` is what the key holds: ``perSecond`` and ``perHour``.
 
-    Calls with a public key alone are counted apart: anybody may make them, and must not use up the backend's.
+    The narrowest comes first, so that a call which one of them refuses takes nothing from the wider ones. Calls with a
+    public key alone are counted apart: anybody may make them, and must not use up the backend's.
     """
-    rates = msgspec.json.decode(rate_limit, type=KeyRates) if rate_limit else KeyRates()
+    rates = rate_limit or {}
     apart = ":public" if public else ""
     stated = (
-        ("key-second", f"{key_id}{apart}", rates.per_second, SECOND),
-        ("key-hour", f"{key_id}{apart}", rates.per_hour, HOUR),
+        ("key-second", f"{key_id}{apart}", rates.get("perSecond"), SECOND),
+        ("key-hour", f"{key_id}{apart}", rates.get("perHour"), HOUR),
         ("hour", f"{env}{apart}", calls_per_hour, HOUR),
     )
     return tuple(
