@@ -7,6 +7,7 @@ addresses of cloud metadata services are named where no registry covers them.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -94,6 +95,7 @@ def unwrapped(address: Address) -> Address:
     return IPv6Address(bits)  # without its zone
 
 
+@lru_cache(maxsize=4_096)
 def peer_address(text: str) -> Address | None:
     """The address somebody calls from, or None; an IPv4 peer of a socket for both families is the IPv4 address it is.
 
