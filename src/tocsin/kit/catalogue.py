@@ -14,7 +14,13 @@ from tocsin.kit.roles import Roles
 NO_TENANT = ("alembic_version",)
 """Tables that belong to no project."""
 
-GLOBAL_KEYS = ("projects_pkey", "projects_slug_taken", "api_keys_key_taken", "realtime_apps_app_id_taken")
+GLOBAL_KEYS = (
+    "projects_pkey",
+    "projects_slug_taken",
+    "api_keys_key_taken",
+    "realtime_apps_app_id_taken",
+    "domains_domain_taken",
+)
 """Unique across projects: what identifies a project from outside."""
 
 FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
@@ -35,18 +41,23 @@ PIPELINE_TABLES = (
     "used_tokens",
     "call_windows",
     "api_calls",
+    "domains",
+    "visits",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
     "calls_per_hour",
     "claim_deliveries",
+    "claim_domain_checks",
     "claim_events",
     "claim_suspect_event",
     "count_api_calls",
     "find_api_key",
+    "find_domain",
     "find_logins",
     "find_project",
+    "find_visits",
     "ingest_events",
     "note_keys_used",
     "ready_due_deliveries",
