@@ -7,6 +7,7 @@
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     months  partitions for the months to come
+    domains whether the names of projects are still proven
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -34,6 +35,8 @@ from tocsin.kit.db import Database
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
+from tocsin.projects.domain_watch import DomainWatch
+from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -88,6 +91,7 @@ async def _work(installation: Installation) -> None:
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
+        domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
         mail = MailStage(db, vault, door, mail_server(settings))
         await evaluator.start()
@@ -109,6 +113,7 @@ async def _work(installation: Installation) -> None:
             Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
+            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()
