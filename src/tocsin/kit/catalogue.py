@@ -33,6 +33,14 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "plans",
+    "quota_counters",
+    "quota_notices",
+    "usage_hours",
+    "usage_marks",
+    "active_users",
+    "notifications",
+    "sessions",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -40,21 +48,32 @@ CROSS_PROJECT = (
     "claim_deliveries",
     "claim_events",
     "claim_suspect_event",
+    "entitlements",
     "find_api_key",
     "find_logins",
     "find_project",
+    "forget_counters",
+    "full_sandboxes",
+    "hold_events",
+    "hold_quotas",
     "ingest_events",
+    "plan_catalogue",
+    "plans_in_use",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "roll_up_usage",
+    "spend_events",
+    "spend_quotas",
     "tidy",
+    "untold_notices",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = ("current_env", "current_project", "first_id_at", "id_time", "quota_period", "sound_overrides")
 """Functions that read no table."""
 
 CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")
