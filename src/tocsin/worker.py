@@ -5,6 +5,9 @@
     clock   due retries, leases that ran out
     tidy    what was only kept for a while
     months  partitions for the months to come
+    quotas  telling of quotas that are nearly or wholly used up
+    usage   counting what was used, by the hour
+    sandbox removing its traffic after seven days
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -31,6 +34,9 @@ from tocsin.kit import garbage
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
+from tocsin.plans.notices import NoticeStage
+from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
+from tocsin.plans.sandbox import SandboxStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.startup import Installation
@@ -99,6 +105,9 @@ async def _work(installation: Installation) -> None:
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
+            Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
+            Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
+            Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()
