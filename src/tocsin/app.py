@@ -31,8 +31,10 @@ from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.plan_routes import router as plan_routes
 from tocsin.projects.key_routes import router as key_routes
 from tocsin.projects.routes import router as project_routes
+from tocsin.projects.usage_routes import router as usage_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -50,6 +52,8 @@ ROUTERS = (
     register_routes,
     project_routes,
     key_routes,
+    usage_routes,
+    plan_routes,
     user_routes,
     role_routes,
     connection_routes,

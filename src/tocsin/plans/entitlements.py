@@ -1,25 +1,12 @@
 """What a project may: its plan with the project's overrides over it. The one place that answers this (Q1, Q6)."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.errors import Forbidden
-from tocsin.kit.schema import Body
-
-MOST = 10**15
-
-
-class Overrides(Body):
-    """What of its plan is otherwise for one project: the shape of ``projects.overrides``."""
-
-    quotas: dict[str, Any] = Field({}, description="By quota: a whole number, or null for unlimited.")
-    features: dict[str, bool] = Field({}, description="By feature: given, or taken away.")
-    overage: bool | None = Field(None, description="Whether quotas of a month may be overdrawn, and are metered.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +27,9 @@ class Entitlements:
 async def entitlements(session: AsyncSession, project_id: UUID) -> Entitlements:
     """What the project may now. Read each time: a changed plan counts from the next call on, in every process."""
     row = (
-        await session.execute(text("SELECT * FROM tocsin.entitlements(ARRAY[CAST(:project AS uuid)])"), _of(project_id))
+        await session.execute(
+            text("SELECT * FROM tocsin.entitlements(ARRAY[CAST(:project AS uuid)])"), {"project": project_id}
+        )
     ).one()
     return Entitlements(row.plan, row.quotas, frozenset(row.features), row.overage, row.grace_days)
 
@@ -56,7 +45,3 @@ async def check_feature(session: AsyncSession, project_id: UUID, feature: str) -
 
 
 _HAVING = text("SELECT name FROM tocsin.plan_catalogue() WHERE :feature = ANY (features) ORDER BY position LIMIT 1")
-
-
-def _of(project_id: UUID) -> dict[str, Any]:
-    return {"project": project_id}

@@ -5,26 +5,22 @@ from math import ceil
 
 from tocsin.kit.errors import TooManyRequests
 
-MONTHLY = ("events", "notifications", "messages")
 SANDBOX_EVENTS = "sandboxEventsPerDay"
-TOTALS = ("users", "teamMembers", "rules", "sounds", "campaigns", "bots", "webhooks")
-OTHERS = ("apiCallsPerHour", "storageBytes")
-QUOTAS = (*MONTHLY, *TOTALS, *OTHERS, SANDBOX_EVENTS)
 
 FEATURES: dict[str, str] = {
-    "event_api": "Send events.",
+    "eventApi": "Send events.",
     "rules": "Have rules decide who hears of them.",
     "inbox": "Answer people from an inbox.",
     "webhooks": "Send to webhooks.",
     "automation": "Campaigns, workflows and scheduled messages.",
-    "ab_tests": "Campaigns with variants.",
-    "custom_reports": "Save and export reports of one's own.",
+    "abTests": "Campaigns with variants.",
+    "customReports": "Save and export reports of one's own.",
     "languages": "Templates in several languages.",
-    "custom_domain": "The panel under a domain of one's own.",
-    "white_label": "No name but the project's.",
-    "custom_integrations": "Channels made for the project.",
-    "key_ip_lists": "Addresses that an API key may be used from.",
-    "ai_suggestions": "Suggested rules, replies and texts.",
+    "customDomain": "The panel under a domain of one's own.",
+    "whiteLabel": "No name but the project's.",
+    "customIntegrations": "Channels made for the project.",
+    "keyIpLists": "Addresses that an API key may be used from.",
+    "aiSuggestions": "Suggested rules, replies and texts.",
     "sla": "Agreed service levels.",
 }
 """What a plan may have or lack. `GET /platform/plans` shows which has what."""

@@ -1,0 +1,1 @@
+"""What the operator of the installation sees and does, over HTTP."""
