@@ -109,7 +109,8 @@ _COUNTER = text("""
 SELECT used FROM tocsin.quota_counters WHERE project_id = :project AND quota = :quota AND period = :period
 """)
 _ROLLED = text("""
-SELECT coalesce(sum(events_received), 0)::bigint AS events, coalesce(sum(notifications_made), 0)::bigint AS notifications
+SELECT coalesce(sum(events_received), 0)::bigint AS events,
+    coalesce(sum(notifications_made), 0)::bigint AS notifications
 FROM tocsin.usage_hours WHERE project_id = :project AND env = 'live' AND hour >= :since
 """)
 

@@ -135,6 +135,7 @@ CASES = (
     case("claim_registration", by="app", body=_claim),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
+    case("read_usage"),
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),
