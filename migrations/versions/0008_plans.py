@@ -524,8 +524,24 @@ BEGIN
     WHERE m.counted_until IS DISTINCT FROM excluded.counted_until;
     RETURN QUERY SELECT turn[pg_catalog.cardinality(turn)], this_hour > ANY (lasts);
 END $$;
-REVOKE ALL ON FUNCTION tocsin.roll_up_usage FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.roll_up_usage TO {app};
+CREATE FUNCTION tocsin.usage_of_projects(since timestamptz, until timestamptz, after uuid, most integer)
+    RETURNS TABLE (project_id uuid, slug text, name text, plan text, events_received bigint, notifications_made bigint,
+        notifications_over_quota bigint, notifications_sent bigint, notifications_delivered bigint,
+        notifications_failed bigint, acknowledged bigint, webhooks_sent bigint, webhooks_succeeded bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT p.id, p.slug, p.name, p.plan, COALESCE(sum(u.events_received), 0)::bigint,
+        COALESCE(sum(u.notifications_made), 0)::bigint, COALESCE(sum(u.notifications_over_quota), 0)::bigint,
+        COALESCE(sum(u.notifications_sent), 0)::bigint, COALESCE(sum(u.notifications_delivered), 0)::bigint,
+        COALESCE(sum(u.notifications_failed), 0)::bigint, COALESCE(sum(u.acknowledged), 0)::bigint,
+        COALESCE(sum(u.webhooks_sent), 0)::bigint, COALESCE(sum(u.webhooks_succeeded), 0)::bigint
+    FROM (SELECT id, slug, name, plan FROM tocsin.projects
+        WHERE id > after AND id <> '00000000-0000-7000-8000-000000000000' ORDER BY id LIMIT most) p
+    LEFT JOIN tocsin.usage_hours u
+        ON u.project_id = p.id AND u.env = 'live' AND u.hour >= since AND u.hour < until
+    GROUP BY p.id, p.slug, p.name, p.plan ORDER BY p.id
+$$;
+REVOKE ALL ON FUNCTION tocsin.roll_up_usage, tocsin.usage_of_projects FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.roll_up_usage, tocsin.usage_of_projects TO {app};
 """
 
 # Finding is all that crosses projects; what is removed is removed inside the walls of the project's sandbox.

@@ -32,6 +32,7 @@ from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.platform.plan_routes import router as plan_routes
+from tocsin.platform.usage_routes import router as usage_of_projects_routes
 from tocsin.projects.key_routes import router as key_routes
 from tocsin.projects.routes import router as project_routes
 from tocsin.projects.usage_routes import router as usage_routes
@@ -54,6 +55,7 @@ ROUTERS = (
     key_routes,
     usage_routes,
     plan_routes,
+    usage_of_projects_routes,
     user_routes,
     role_routes,
     connection_routes,

@@ -14,7 +14,7 @@ import pytest
 from tests.client import Client, Project, sign_up
 from tests.connections.build import make_hook, receiver
 from tests.pipeline import ended, make_rule, send_event, send_events, story
-from tests.plans.build import put_on, send, send_batch
+from tests.plans.build import operator, put_on, send, send_batch
 from tests.running import Site, running, running_api, start
 from tocsin.kit.db import Database
 from tocsin.kit.ids import first_id_at, id_time
@@ -165,7 +165,8 @@ async def test_deliveries_and_acknowledgements_are_in_it(
             await make_rule(shop, "webhook", "realtime", targetRoles=["owner"])
             events = await send_events(shop.key, {}, {}, {})
             for event_id in events:
-                await ended(shop.key, event_id)
+                await story(shop.key, event_id, seconds=60)
+                await ended(shop.key, event_id, seconds=60)
             [notification] = (await story(shop.key, events[0]))["notifications"]
             assert (await shop.owner.put(f"/notifications/{notification}/acknowledge")).status == 200
     await count(db)
@@ -251,3 +252,27 @@ async def test_a_span_that_cannot_be_read_is_refused(shop: Project, query: dict[
 async def test_it_needs_the_permission_to_read_the_project(shop: Project) -> None:
     _, narrow = await shop.new_key("events:write")
     assert (await narrow.get("/projects/me/usage")).code == "permission_missing"
+
+
+async def test_the_operator_sees_what_each_project_used(
+    root: asyncpg.Connection, api: Client, shop: Project, db: Database
+) -> None:
+    rival = await sign_up(api, "Rival")
+    await send_batch(shop.key, None, None)
+    await send(rival.key)
+    await count(db)
+    admin = await operator(root, api, "support")
+    found, cursor = {}, {}
+    while True:
+        page = await admin.get("/platform/usage", limit=3, **cursor)
+        assert page.status == 200, page.json
+        found.update({item["slug"]: item["eventsReceived"] for item in page.json["items"]})
+        if page.json["nextCursor"] is None:
+            break
+        cursor = {"cursor": page.json["nextCursor"]}
+    assert (found[shop.slug], found[rival.slug]) == (2, 1)
+    assert "platform" not in found
+
+
+async def test_a_project_does_not_see_what_others_used(shop: Project) -> None:
+    assert (await shop.owner.get("/platform/usage")).code == "permission_missing"

@@ -67,6 +67,7 @@ CROSS_PROJECT = (
     "spend_quotas",
     "tidy",
     "untold_notices",
+    "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 

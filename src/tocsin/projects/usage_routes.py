@@ -20,15 +20,18 @@ BY_DEFAULT = {"daily": 30, "monthly": 12}
 Day = Annotated[date, Field(ge=date(2020, 1, 1), le=date(2199, 12, 31))]
 
 
+Since = Annotated[Day | None, Query(alias="from", description="First day, UTC.")]
+Until = Annotated[Day | None, Query(alias="to", description="Last day, UTC; today if left out.")]
+
+
 class BucketAnswer(Answer):
     below_ms: int | None = Field(description="Deliveries that took less than this, and no less than the one before.")
     count: int
 
 
-class UsageAnswer(Answer):
-    """What was used in one day or month of UTC. A notification is sent, delivered and failed once per delivery."""
+class CountsAnswer(Answer):
+    """A notification is sent, delivered and failed once for each of its deliveries."""
 
-    start: date = Field(description="The day, or the first of the month.")
     events_received: int
     notifications_made: int = Field(description="What counts towards the quota.")
     notifications_over_quota: int
@@ -38,6 +41,12 @@ class UsageAnswer(Answer):
     acknowledged: int
     webhooks_sent: int
     webhooks_succeeded: int
+
+
+class UsageAnswer(CountsAnswer):
+    """What was used in one day or month of UTC."""
+
+    start: date = Field(description="The day, or the first of the month.")
     active_users: int = Field(description="People who signed in or came back.")
     latency: list[BucketAnswer] = Field(description="From the decision to send to the provider's answer.")
 
@@ -63,8 +72,8 @@ class UsageReport(Answer):
 async def read_usage(
     call: Called,
     period: Period = "daily",
-    since: Annotated[Day | None, Query(alias="from", description="First day, UTC.")] = None,
-    until: Annotated[Day | None, Query(alias="to", description="Last day, UTC; today if left out.")] = None,
+    since: Since = None,
+    until: Until = None,
 ) -> UsageReport:
     """Usage by day or month of UTC, counted from what is stored; up to a minute old. Quotas are exact."""
     allowed = await entitlements(call.session, call.project_id)
