@@ -35,6 +35,8 @@ from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.plan_routes import router as plan_routes
+from tocsin.platform.usage_routes import router as usage_of_projects_routes
 from tocsin.platform.visit_routes import router as visit_routes
 from tocsin.projects.branding_routes import router as branding_routes
 from tocsin.projects.domain_routes import Asked
@@ -44,6 +46,7 @@ from tocsin.projects.proof import Names
 from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
 from tocsin.projects.setting_routes import router as setting_routes
+from tocsin.projects.usage_routes import router as usage_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -75,6 +78,9 @@ ROUTERS = (
     domain_routes,
     branding_routes,
     visit_routes,
+    usage_routes,
+    plan_routes,
+    usage_of_projects_routes,
     user_routes,
     role_routes,
     connection_routes,

@@ -46,6 +46,14 @@ PIPELINE_TABLES = (
     "mails",
     "links",
     "mail_counts",
+    "plans",
+    "quota_counters",
+    "quota_notices",
+    "usage_hours",
+    "usage_marks",
+    "active_users",
+    "notifications",
+    "sessions",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -57,6 +65,7 @@ CROSS_PROJECT = (
     "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
+    "entitlements",
     "find_api_key",
     "find_domain",
     "find_logins",
@@ -71,13 +80,32 @@ CROSS_PROJECT = (
     "reserve_calls",
     "tidy",
     "tidy_mails",
+    "forget_counters",
+    "full_sandboxes",
+    "hold_events",
+    "hold_quotas",
+    "plan_catalogue",
+    "plans_in_use",
+    "roll_up_usage",
+    "spend_events",
+    "spend_quotas",
+    "untold_notices",
+    "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = (
+    "allowed_networks",
+    "current_env",
+    "current_project",
+    "first_id_at",
+    "id_time",
+    "quota_period",
+    "sound_overrides",
+)
 """Functions that read no table."""
 
 CONTENT = (

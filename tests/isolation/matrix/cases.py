@@ -4,11 +4,14 @@ A case names the kinds of the ids in its path; where the call uses a thing up, i
 calls: a caller of ``actors.own``. An ``Id`` anywhere in query, headers or body is a place where a foreign one is tried.
 """
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from tests.client import PASSWORD
 from tests.contract.endpoints import ALL
@@ -171,6 +174,18 @@ async def _lost_visit(s: Scene) -> Id:
 
 _REASON = {"reason": "Ticket 4711"}
 
+
+async def _same_plans(s: Scene) -> dict[str, Any]:
+    rows = await s.working.sql.fetch(
+        "SELECT name, label, monthly_price_cents, quotas, features, support FROM tocsin.plan_catalogue()"
+    )
+    return {"plans": [{**_camel(dict(row)), "quotas": json.loads(row["quotas"])} for row in rows]}
+
+
+def _camel(row: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in row.items()}
+
+
 CASES = (
     case("sign_up", by="nobody", body=_signup),
     case("sign_in", by="nobody", body=_credentials),
@@ -206,6 +221,10 @@ CASES = (
     case("list_visits", by="operator"),
     case("list_visits_here"),
     case("end_visit", by="operator", visit_id=_lost_visit),
+    case("read_usage"),
+    case("list_plans", by="operator"),
+    case("change_plans", by="operator", body=_same_plans),
+    case("list_usage", by="operator"),
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),
