@@ -5,6 +5,7 @@ installation of their own take ``database`` (fresh in each module) and start pro
 """
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,8 @@ import pytest
 from tests.client import Client, Project, sign_up
 from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
 from tests.hosted import BASE, PUBLIC, Hosted
+from tests.mail.mailbox import mail_server
+from tests.mail.posted import PUBLIC_URL, Posted
 from tests.nameserver import running_nameserver
 from tests.pipeline import Working
 from tests.running import MASTER_SECRET, Site, alive, running, running_api, without_sockets
@@ -82,6 +85,17 @@ async def working(cluster: Running, template: str, home: Path, http: aiohttp.Cli
 
 
 @pytest.fixture(scope="session")
+async def posted(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Posted]:
+    """An API and a worker with a mail server, over a database of their own."""
+    async with mail_server() as boxes, fresh_database(cluster, template) as url:
+        site = Site(url, home, settings={"TOCSIN_SMTP_URL": boxes.url, "TOCSIN_PUBLIC_URL": PUBLIC_URL})
+        sql = await asyncpg.connect(url)
+        with running_api(site) as process, running(site, "worker") as worker:
+            yield Posted(site, Client(http, process.url), boxes, sql, worker)
+        await sql.close()
+
+
+@pytest.fixture(scope="session")
 async def pair(
     cluster: Running, template: str, home: Path, http: aiohttp.ClientSession
 ) -> AsyncIterator[tuple[Client, Client]]:
@@ -91,6 +105,14 @@ async def pair(
             site = Site(url, home, redis.url)
             with running_api(site) as one, running_api(site) as other:
                 yield Client(http, one.url), Client(http, other.url)
+
+
+@pytest.fixture(scope="session")
+async def behind(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
+    """A further process of the shared installation, behind a proxy: ``X-Forwarded-For`` from loopback is believed."""
+    settings = {**site.settings, "TOCSIN_TRUSTED_PROXIES": "127.0.0.0/8,10.0.0.0/8", "TOCSIN_REALTIME": "0"}
+    with running_api(replace(site, settings=settings)) as process:
+        yield Client(http, process.url)
 
 
 @pytest.fixture(scope="session")

@@ -39,36 +39,89 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "call_windows",
+    "api_calls",
     "domains",
     "visits",
+    "mails",
+    "links",
+    "mail_counts",
+    "plans",
+    "quota_counters",
+    "quota_notices",
+    "usage_hours",
+    "usage_marks",
+    "active_users",
+    "notifications",
+    "sessions",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
+    "calls_per_hour",
     "claim_deliveries",
     "claim_domain_checks",
     "claim_events",
+    "claim_mails",
     "claim_suspect_event",
+    "count_api_calls",
+    "entitlements",
     "find_api_key",
     "find_domain",
     "find_logins",
     "find_project",
     "find_visits",
     "ingest_events",
+    "note_keys_used",
+    "mail_waits",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "reserve_calls",
     "tidy",
+    "tidy_mails",
+    "forget_counters",
+    "full_sandboxes",
+    "hold_events",
+    "hold_quotas",
+    "plan_catalogue",
+    "plans_in_use",
+    "roll_up_usage",
+    "spend_events",
+    "spend_quotas",
+    "untold_notices",
+    "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = (
+    "allowed_networks",
+    "current_env",
+    "current_project",
+    "first_id_at",
+    "id_time",
+    "quota_period",
+    "sound_overrides",
+)
 """Functions that read no table."""
 
-CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")
+CONTENT = (
+    "payload",
+    "title",
+    "message",
+    "address",
+    "value",
+    "captured",
+    "credentials",
+    "secret",
+    "wrapped",
+    "trace",
+    "details",
+    "recipient",
+)
 """Columns with what people wrote or must not lose: never readable across projects."""
 
 
