@@ -48,6 +48,8 @@ class UsageAnswer(CountsAnswer):
 
     start: date = Field(description="The day, or the first of the month.")
     active_users: int = Field(description="People who signed in or came back.")
+    api_calls: int = Field(description="Of both environments.")
+    api_errors: int = Field(description="Of those, answers of 400 or more.")
     latency: list[BucketAnswer] = Field(description="From the decision to send to the provider's answer.")
 
 

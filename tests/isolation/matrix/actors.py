@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from tests.client import PASSWORD, Client
 from tests.isolation.matrix.cases import OPERATIONS, Case
 from tests.isolation.matrix.seeds import Scene
-from tests.plans.build import operator
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ async def actors(scene: Scene) -> Actors:
             "app": project.app,
             "nobody": api,
             "second owner": second,
-            "operator": await operator(scene.working.sql, api),
+            "operator": scene.operator,
         },
         others={
             "viewer": scene.viewer,
