@@ -7,10 +7,10 @@
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     months  partitions for the months to come
-    domains whether the names of projects are still proven
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
     sandbox removing its traffic after seven days
+    domains whether the names of projects are still proven
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -119,10 +119,10 @@ async def _work(installation: Installation) -> None:
             Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
-            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
+            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()

@@ -159,6 +159,17 @@ def _event(s: Scene) -> dict[str, Any]:
     return {"type": "order.created", "payload": {"userId": s.id("external id")}}
 
 
+async def _same_plans(s: Scene) -> dict[str, Any]:
+    rows = await s.working.sql.fetch(
+        "SELECT name, label, monthly_price_cents, quotas, features, support FROM tocsin.plan_catalogue()"
+    )
+    return {"plans": [{**_camel(dict(row)), "quotas": json.loads(row["quotas"])} for row in rows]}
+
+
+def _camel(row: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in row.items()}
+
+
 async def _domain(s: Scene) -> dict[str, str]:
     """A name whose records are set already; claiming it again answers the same."""
     body = {"domain": f"alerts.{s.project.slug}.example"}
@@ -173,18 +184,6 @@ async def _lost_visit(s: Scene) -> Id:
 
 
 _REASON = {"reason": "Ticket 4711"}
-
-
-async def _same_plans(s: Scene) -> dict[str, Any]:
-    rows = await s.working.sql.fetch(
-        "SELECT name, label, monthly_price_cents, quotas, features, support FROM tocsin.plan_catalogue()"
-    )
-    return {"plans": [{**_camel(dict(row)), "quotas": json.loads(row["quotas"])} for row in rows]}
-
-
-def _camel(row: dict[str, Any]) -> dict[str, Any]:
-    return {to_camel(name): value for name, value in row.items()}
-
 
 CASES = (
     case("sign_up", by="nobody", body=_signup),
@@ -208,6 +207,10 @@ CASES = (
     case("read_mail", mail_id="mail"),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
+    case("read_usage"),
+    case("list_plans", by="operator"),
+    case("change_plans", by="operator", body=_same_plans),
+    case("list_usage", by="operator"),
     case("read_branding"),
     case("change_branding", body=lambda s: {"accent": "#123456"}),
     case("read_compliance"),
@@ -221,10 +224,6 @@ CASES = (
     case("list_visits", by="operator"),
     case("list_visits_here"),
     case("end_visit", by="operator", visit_id=_lost_visit),
-    case("read_usage"),
-    case("list_plans", by="operator"),
-    case("change_plans", by="operator", body=_same_plans),
-    case("list_usage", by="operator"),
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),

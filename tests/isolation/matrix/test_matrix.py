@@ -18,7 +18,6 @@ from tests.isolation.matrix.places import Ask
 from tests.isolation.matrix.seeds import Scene, seeded
 from tests.pipeline import Working
 
-# What the operator lists is every project's.
 LISTS = [case for case in CASES if OPERATIONS[case.operation].is_list and case.by != "operator"]
 
 
