@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from tocsin.audit.record import Actor
 from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public, request_id
 from tocsin.auth.passwords import matches
+from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
 from tocsin.kit.db import Env
 from tocsin.kit.errors import Conflict, Forbidden, Unauthorized
@@ -16,7 +17,7 @@ from tocsin.projects.models import Project
 from tocsin.projects.schemas import ProjectAnswer, SignUp, SignUpAnswer
 from tocsin.settings import Settings
 from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer
-from tocsin.signin.sessions import begin_session, carry_on, end_session
+from tocsin.signin.sessions import begin_session, carry_on
 from tocsin.signin.signup import sign_up
 from tocsin.users.people import find_user, shown_one
 
@@ -67,7 +68,7 @@ async def logout(call: Called) -> Response:
     """End the session of this access token, on every process at once."""
     if call.principal.session_id is None:
         raise Forbidden("not_a_session", "An API key has no session to end; revoke the key instead.")
-    await end_session(call.session, call.principal.session_id, "logout")
+    await end_session(call.session, call.project_id, call.principal.session_id, "logout")
     return Response(status_code=204)
 
 
