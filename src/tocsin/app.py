@@ -11,7 +11,9 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
+from tocsin.auth.devices import Devices
 from tocsin.auth.guard import Gate
+from tocsin.auth.guesses import Guesses
 from tocsin.auth.keys import Credentials
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tokens import Tokens
@@ -40,6 +42,8 @@ from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
+from tocsin.signin.second_factor_routes import router as second_factor_routes
+from tocsin.signin.session_routes import router as session_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -47,6 +51,8 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    session_routes,
+    second_factor_routes,
     register_routes,
     project_routes,
     key_routes,
@@ -68,7 +74,15 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
+    gate = Gate(
+        db,
+        Vault(master),
+        credentials,
+        Tokens(master),
+        Cursors(master.derive("cursor")),
+        Guesses(db, master),
+        Devices(master, secure=settings.base_url.startswith("https://")),
+    )
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 

@@ -30,6 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.body import WRITES, checked_body
+from tocsin.auth.devices import Devices
+from tocsin.auth.guesses import Guesses
 from tocsin.auth.keys import Credentials
 from tocsin.auth.once import Once, Replayed
 from tocsin.auth.permissions import OWN, PERMISSIONS, PLATFORM_PERMISSIONS
@@ -55,6 +57,7 @@ class Need:
     while_suspended: bool = False
     network_first: bool = False
     form: bool = False
+    before_enrolment: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +69,8 @@ class Gate:
     credentials: Credentials
     tokens: Tokens
     cursors: Cursors
+    guesses: Guesses
+    devices: Devices
 
 
 @dataclass(slots=True)
@@ -127,10 +132,12 @@ def needs(
     while_suspended: bool = False,
     network_first: bool = False,
     form: bool = False,
+    before_enrolment: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare the permission of an endpoint; ``own`` also admits people to their own things.
 
     With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    ``before_enrolment`` also admits who has yet to set up the second factor that the project requires.
     """
     if permission not in PERMISSIONS | PLATFORM_PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
@@ -142,6 +149,7 @@ def needs(
             while_suspended=while_suspended,
             network_first=network_first,
             form=form,
+            before_enrolment=before_enrolment,
         )
     )
 
@@ -291,12 +299,15 @@ class Admission:
         gate, known = gate_of(self._request), self._known
         env = known.env if isinstance(known, Principal) else _wanted_env(self._request)
         async with gate.db.scope(known.project_id, env) as session:
-            principal = known if isinstance(known, Principal) else await read_user(session, known, env)
+            principal = known if isinstance(known, Principal) else await self._read(session, known, env)
             own_only = _check(self._need, principal, self._request)
             call = Call(principal, session, gate, self._request, own_only)
             yield call
         for tell in call.after_commit:
             tell()
+
+    async def _read(self, session: AsyncSession, access: Access, env: Env) -> Principal:
+        return await read_user(session, access, env, before_enrolment=self._need.before_enrolment)
 
     async def look(self) -> None:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
@@ -359,6 +370,9 @@ def _check(need: Need, principal: Principal, request: Request) -> bool:
 
 _READ_USER = text("""
 SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
+    NOT s.vouched AND COALESCE(p.settings #>> '{security,require2fa}' = 'true', false) AND NOT EXISTS (
+        SELECT FROM tocsin.second_factors f
+        WHERE f.project_id = u.project_id AND f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS must_enrol,
     ARRAY(SELECT r.name FROM tocsin.user_roles ur JOIN tocsin.roles r
         ON r.project_id = ur.project_id AND r.id = ur.role_id
         WHERE ur.project_id = u.project_id AND ur.user_id = u.id ORDER BY r.name) AS roles,
@@ -373,7 +387,7 @@ WHERE u.project_id = :project AND u.id = :user
 """)
 
 
-async def read_user(session: AsyncSession, access: Access, env: Env) -> Principal:
+async def read_user(session: AsyncSession, access: Access, env: Env, *, before_enrolment: bool = False) -> Principal:
     """The user of a token as they are now: a demotion, a block or a logout counts at once."""
     row = (
         await session.execute(
@@ -383,6 +397,9 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
     ).one_or_none()
     if row is None or row.status != "active" or row.revoked_at is not None:
         raise Unauthorized("invalid_token", "The session has ended; sign in again.")
+    if row.must_enrol and not before_enrolment:
+        detail = "The project requires a second factor; set one up with POST /auth/2fa/enrol."
+        raise Forbidden("second_factor_enrolment_required", detail)
     return Principal(
         kind="user",
         project_id=access.project_id,

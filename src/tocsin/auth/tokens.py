@@ -51,6 +51,7 @@ class Tokens:
     def __init__(self, master: MasterKey) -> None:
         self._signing_key = master.derive("access-token")
         self._refresh_key = master.derive("refresh-token")
+        self._recovery_key = master.derive("recovery-code")
 
     def access(self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str) -> str:
         now = datetime.now(UTC)
@@ -111,6 +112,10 @@ class Tokens:
         """Whether we made this token for that session (the nonce is the session's own)."""
         body = refresh.project_id.bytes + refresh.session_id.bytes + struct.pack(">I", refresh.generation)
         return compare_digest(refresh.proof, fingerprint(self._refresh_key, (body + nonce).hex()))
+
+    def recovery_code_mac(self, project_id: UUID, user_id: UUID, code: str) -> bytes:
+        """What is kept of a recovery code. It has 50 random bits, and without our key nobody can try them."""
+        return fingerprint(self._recovery_key, f"{project_id}:{user_id}:{code}")
 
     def _decode(self, token: str, audience: str, longest: timedelta) -> dict[str, Any]:
         try:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.guard import Gate
+from tocsin.auth.guesses import REFRESHES, Counter, network_of
 from tocsin.auth.permissions import opens_panel
 from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import TokensAnswer
@@ -61,9 +62,27 @@ async def begin_session(
     return await _tokens(gate, session, project_id, user_id, session_id, 1, nonce, as_plain_user=as_plain_user)
 
 
-async def carry_on(gate: Gate, token: str) -> TokensAnswer:
-    """The next pair of tokens; a spent one ends the session, for whoever holds its successor."""
-    refresh = gate.tokens.read_refresh(token)
+async def renew(gate: Gate, token: str, ip: str | None) -> TokensAnswer:
+    """The next pair of tokens. Raises Unauthorized, or TooManyRequests for a network or session that overdoes it.
+
+    A session's own count goes up for genuine tokens only, so nobody else can use it up.
+    """
+    network = network_of(ip)
+    await gate.guesses.check(*network)
+    try:
+        refresh = gate.tokens.read_refresh(token)
+        own = Counter("refresh", str(refresh.session_id), REFRESHES)
+        await gate.guesses.check(own)
+        tokens = await _carry_on(gate, refresh)
+    except Unauthorized:
+        await gate.guesses.count(*network)
+        raise
+    await gate.guesses.count(own)
+    return tokens
+
+
+async def _carry_on(gate: Gate, refresh: Refresh) -> TokensAnswer:
+    """A spent token ends the session, for whoever holds its successor."""
     async with gate.db.scope(refresh.project_id, "test") as session:
         row = (await session.execute(_READ, {"id": refresh.session_id, "grace": GRACE})).one_or_none()
         if row is None or not gate.tokens.genuine(refresh, bytes(row.nonce)) or not row.live:

@@ -1,0 +1,43 @@
+"""Sign-ins from networks of their own, so that what one test overdoes is not counted for another."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.client import Client, sign_up
+from tests.signin.authenticator import Protected, protect
+
+_networks = itertools.count(1)
+
+From = Callable[[str], Client]
+
+
+@pytest.fixture
+async def caller_from(api: Client) -> AsyncIterator[From]:
+    """A caller at the shared API from an address of 127.0.0.0/8; cookies are the test's own business."""
+    opened = []
+
+    def made(address: str) -> Client:
+        connector = aiohttp.TCPConnector(local_addr=(address, 0))
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        opened.append(session)
+        return Client(session, api.base)
+
+    yield made
+    for session in opened:
+        await session.close()
+
+
+@pytest.fixture
+def network() -> str:
+    """The first three numbers of a /24 that no other test uses."""
+    number = next(_networks)
+    return f"127.7.{number}"
+
+
+@pytest.fixture
+async def protected(api: Client, sql: asyncpg.Connection) -> Protected:
+    return await protect(await sign_up(api, "Protected"), sql)
