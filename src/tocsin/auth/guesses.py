@@ -14,6 +14,7 @@ from collections import Counter as Tally
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from tocsin.kit.db import Database
 from tocsin.kit.errors import Problem, TooManyRequests, Unauthorized
 from tocsin.kit.ids import PLATFORM_ID
 
-WINDOW_SECONDS = 900
+WINDOW = timedelta(minutes=15)
 PATIENCE_SECONDS = 2.0
 """How long a try waits for others of the same account that are still under way here, and may be right."""
 
@@ -100,7 +101,7 @@ class Guesses:
         async with self._db.scope(PLATFORM_ID, "live") as session:
             for counter in counters:
                 wait = await session.scalar(_WAIT, {"name": self._name(counter)})
-                if wait is not None and wait > 0:
+                if wait is not None:
                     raise _refused(wait)
 
     async def _take_patiently(self, counters: tuple[Counter, ...]) -> None:
@@ -136,7 +137,14 @@ class Guesses:
 
     async def _take_one(self, session: AsyncSession, counter: Counter) -> float | None:
         name = self._name(counter)
-        values = {"platform": PLATFORM_ID, "name": name, "free": counter.pace.free, "again": counter.pace.again}
+        values = {
+            "platform": PLATFORM_ID,
+            "name": name,
+            "free": counter.pace.free,
+            "again": counter.pace.again,
+            "window": WINDOW,
+            "longest": _LONGEST_DOUBLING,
+        }
         if await session.scalar(_TAKE, values) is not None:
             return None
         return float(await session.scalar(_WAIT, {"name": name}) or 0.0)
@@ -178,21 +186,26 @@ def _refused(seconds: float) -> TooManyRequests:
 
 
 # The try is let in when its time has come. Its own wait is set as if it were wrong; giving it back takes that away.
-_TAKE = text(f"""
+# The clock is read where the row is locked: of two tries at once, the one that began first may come second.
+_TAKE = text("""
 INSERT INTO tocsin.guesses AS g (project_id, name, tries, began, next_at)
-VALUES (:platform, :name, 1, now(), now())
+VALUES (:platform, :name, 1, clock_timestamp(), '-infinity')
 ON CONFLICT (project_id, name) DO UPDATE SET
-    tries = CASE WHEN g.began < now() - interval '{WINDOW_SECONDS} s' THEN 1 ELSE g.tries + 1 END,
-    began = CASE WHEN g.began < now() - interval '{WINDOW_SECONDS} s' THEN now() ELSE g.began END,
+    tries = CASE WHEN g.began < clock_timestamp() - CAST(:window AS interval) THEN 1 ELSE g.tries + 1 END,
+    began = CASE WHEN g.began < clock_timestamp() - CAST(:window AS interval) THEN clock_timestamp() ELSE g.began END,
     next_at = CASE
-        WHEN g.began < now() - interval '{WINDOW_SECONDS} s' OR g.tries + 1 < :free THEN now()
-        WHEN :again THEN now() + interval '1 s' * 2 ^ least(g.tries + 2 - :free, {_LONGEST_DOUBLING})
-        ELSE g.began + interval '{WINDOW_SECONDS} s' END
-WHERE g.next_at <= now()
+        WHEN g.began < clock_timestamp() - CAST(:window AS interval) OR g.tries + 1 < :free THEN '-infinity'
+        WHEN :again THEN
+            clock_timestamp() + interval '1 s' * 2 ^ least(g.tries + 2 - :free, CAST(:longest AS integer))
+        ELSE g.began + CAST(:window AS interval) END
+WHERE g.next_at <= clock_timestamp()
 RETURNING g.tries
-""")  # noqa: S608 - constants of this module
-_WAIT = text("SELECT extract(epoch FROM next_at - now()) FROM tocsin.guesses WHERE name = :name")
-_GIVE_BACK = text("UPDATE tocsin.guesses SET tries = greatest(tries - 1, 0), next_at = now() WHERE name = :name")
+""")
+_WAIT = text("""
+SELECT extract(epoch FROM next_at - clock_timestamp()) FROM tocsin.guesses
+WHERE name = :name AND next_at > clock_timestamp()
+""")
+_GIVE_BACK = text("UPDATE tocsin.guesses SET tries = greatest(tries - 1, 0), next_at = '-infinity' WHERE name = :name")
 # Every try removes a few that count no longer, so the table holds an hour of tries and needs no other broom.
 _SWEEP = text("""
 DELETE FROM tocsin.guesses WHERE (project_id, name) IN (
