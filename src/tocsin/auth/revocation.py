@@ -17,8 +17,8 @@ What can be taken back, and by what it is named:
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -31,8 +31,9 @@ from tocsin.kit.db import Database
 from tocsin.kit.ids import PLATFORM_ID, new_id
 
 _EVERY_SECONDS = 0.4
-_LOOK_BACK_SECONDS = 10
-_KEPT_SECONDS = 3_000
+_LOOK_BACK = timedelta(seconds=10)
+"""Longer than any transaction that revokes takes from its row to its commit."""
+_KEPT = timedelta(minutes=50)
 """Rows are kept for an hour; a little less, so that none is removed between the question and its answer."""
 
 log = structlog.get_logger(__name__)
@@ -91,19 +92,13 @@ RETURNING id
 class RevocationWatch:
     """Reads revocations for one process and tells those who remember things."""
 
-    def __init__(
-        self,
-        db: Database,
-        credentials: Credentials,
-        listeners: list[Revoked],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, db: Database, credentials: Credentials, listeners: list[Revoked]) -> None:
+        self.read_at: datetime | None = None
+        """When the last finished read was, by the database's clock."""
         self._db = db
         self._credentials = credentials
         self._listeners = listeners
-        self._clock = clock
-        self._read_at = clock()
-        self._seen: set[tuple[UUID, str, str, object]] = set()
+        self._seen: set[tuple[UUID, str, str, datetime]] = set()
 
     async def run(self) -> None:
         while True:
@@ -115,23 +110,23 @@ class RevocationWatch:
 
     async def look(self) -> None:
         """One read: forget what was revoked since the last one, then trust the rest for a second."""
-        began = self._clock()
-        blind = began - self._read_at
-        if blind > _KEPT_SECONDS:
-            log.error("revocations were not read for too long; forgetting everything", seconds=round(blind))
-            self._tell(PLATFORM_ID, "everything", "")
         async with self._db.unscoped() as session:
+            now: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            since = min(self.read_at or now, now) - _LOOK_BACK
+            if now - since > _KEPT:
+                log.error("revocations were not read for too long; forgetting everything", since=str(since))
+                self._tell(PLATFORM_ID, "everything", "")
             rows = (
                 await session.execute(
-                    text("SELECT * FROM tocsin.recent_revocations(:seconds)"),
-                    {"seconds": _LOOK_BACK_SECONDS + math.ceil(min(blind, _KEPT_SECONDS))},
+                    text("SELECT * FROM tocsin.recent_revocations(:seconds) WHERE at > :since"),
+                    {"seconds": math.ceil((now - since).total_seconds()) + 1, "since": since},
                 )
             ).all()
         current = {(row.project_id, row.kind, row.ref, row.at) for row in rows}
         for project_id, kind, ref, _ in current - self._seen:
             self._tell(project_id, kind, ref)
-        self._seen = current
-        self._read_at = began
+        self._seen = {row for row in current if row[3] > now - _LOOK_BACK}
+        self.read_at = now
         self._credentials.trust()
 
     def _tell(self, project_id: UUID, kind: str, ref: str) -> None:
