@@ -128,9 +128,16 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
             raise _refused() from None
-        if claims["exp"] - claims["iat"] > longest.total_seconds():
+        if not _is_lifetime(claims["iat"], claims["exp"], longest):
             raise _refused()
         return claims
+
+
+def _is_lifetime(began: object, ends: object, longest: timedelta) -> bool:
+    """The library reads digits in a text as a number too."""
+    if not isinstance(began, int | float) or not isinstance(ends, int | float):
+        return False
+    return ends - began <= longest.total_seconds()
 
 
 def _id(value: object) -> UUID:
