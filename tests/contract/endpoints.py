@@ -45,11 +45,13 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller of a project fits: its key, its public key, or nobody in particular."""
+        """Which caller of a project fits: its key, its public key, somebody signed in, or nobody in particular."""
         security = self.described.get("security")
         if not security:
             return "nobody"
-        return "app" if security == [{"publicKey": []}] else "key"
+        alone = {"publicKey": "app", "bearer": "person"}
+        (scheme, *further) = [name for choice in security for name in choice]
+        return "key" if further else alone[scheme]
 
     @property
     def is_list(self) -> bool:

@@ -444,7 +444,7 @@ def openapi_part(need: Need, methods: Collection[str]) -> dict[str, Any]:
     headers = [ENV_HEADER, IDEMPOTENCY_HEADER] if need.idempotent and "POST" in methods else [ENV_HEADER]
     if need.public_key:
         return {"security": [{"publicKey": []}], "parameters": headers}
-    keys = [] if need.permission in OWN else [{"apiKey": [], "apiSecret": []}]
+    keys: list[dict[str, list[str]]] = [] if need.permission in OWN else [{"apiKey": [], "apiSecret": []}]
     return {
         "security": [{"bearer": []}, *keys],
         "x-permission": need.permission,
