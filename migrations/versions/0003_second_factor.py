@@ -6,7 +6,7 @@ from tocsin.kit.walls import walled
 revision = "0003"
 down_revision = "0002"
 
-ACCOUNT = ("second_factors", "recovery_codes", "guesses")
+ACCOUNT = ("second_factors", "recovery_codes", "tries")
 
 
 def upgrade() -> None:
@@ -34,7 +34,7 @@ CREATE TABLE tocsin.recovery_codes (
     PRIMARY KEY (project_id, user_id, code_mac),
     FOREIGN KEY (project_id, user_id) REFERENCES tocsin.users (project_id, id) ON DELETE CASCADE
 );
-CREATE TABLE tocsin.guesses (
+CREATE TABLE tocsin.tries (
     project_id uuid NOT NULL REFERENCES tocsin.projects (id) ON DELETE CASCADE,
     name bytea NOT NULL,
     tries integer NOT NULL,
@@ -42,6 +42,6 @@ CREATE TABLE tocsin.guesses (
     next_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, name)
 );
-CREATE INDEX guesses_age ON tocsin.guesses (project_id, began);
+CREATE INDEX tries_age ON tocsin.tries (project_id, began);
 ALTER TABLE tocsin.sessions ADD COLUMN rotated_at timestamptz, ADD COLUMN vouched boolean NOT NULL DEFAULT false;
 """

@@ -1,4 +1,8 @@
-"""Sign-ins from networks of their own, so that what one test overdoes is not counted for another."""
+"""What tests of signing in stand on.
+
+Two projects of an installation that can send mail, and an hour that begins anew with each test; callers from networks
+of their own, so that what one test overdoes is not counted for another; and a project whose owner has a second factor.
+"""
 
 import itertools
 from collections.abc import AsyncIterator, Callable
@@ -7,12 +11,29 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.client import Client, sign_up
+from tests.client import Client, Project, sign_up
+from tests.mail.posted import Posted
 from tests.signin.authenticator import Protected, protect
+
+From = Callable[[str], Client]
 
 _networks = itertools.count(1)
 
-From = Callable[[str], Client]
+
+@pytest.fixture(scope="module")
+async def shop(posted: Posted) -> Project:
+    return await posted.sign_up("Shop")
+
+
+@pytest.fixture(scope="module")
+async def other(posted: Posted) -> Project:
+    return await posted.sign_up("Other")
+
+
+@pytest.fixture
+async def new_hour(posted: Posted) -> None:
+    """Forget how many mails went where."""
+    await posted.sql.execute("DELETE FROM tocsin.mail_counts")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Device cookies: a browser in which somebody signed in before has guess counters of its own.
 
 The cookie opens nothing. It says "this browser knew the password of that account", so that strangers who guess
-cannot use up the tries of its owner (``guesses``). Its value is made and checked with a key of the installation:
+cannot use up the tries of its owner (``tries``). Its value is made and checked with a key of the installation:
 a moment, a random id, and which accounts it is for, newest first.
 """
 

@@ -1,214 +1,112 @@
-"""Guessing made slow for strangers, without a way to shut anybody out (A4, P18).
+"""Wrong secrets: who keeps sending them is locked out of that key, and a project may give the key up (A3).
 
-A try is counted before it is made, so that many at once are not more than so many, and given back when it was
-right. Counters are rows of the platform's project: they hold for every process, and a name in one is a keyed hash,
-so the table tells nothing of who was tried. Unknown accounts are counted like known ones.
+The lock is for a key and a source, a /24 or a /64, and in the memory of one process: N processes bear N times as
+many failures. It never meets the rightful caller: secrets that are remembered are not asked about, and a right one
+is let through from the locked source too. Unknown keys are counted like known ones, so that a lock tells nothing.
 
-A stranger shares the counters of the account and of the own network. Whoever shows a device cookie of the account
-(``devices``) has one of their own, which no stranger can use up.
+What ``auto_revoke_after`` counts is kept in the database, over all processes and sources, since the last rotation.
+A locked source is not counted any further, so one source alone adds twenty a minute at most in each process.
 """
 
-import asyncio
-import math
-from collections import Counter as Tally
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
-from typing import NamedTuple
+from hmac import compare_digest
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.audit.record import Actor, record
+from tocsin.auth.revocation import revoke
+from tocsin.auth.source import source_of
 from tocsin.kit.db import Database
-from tocsin.kit.errors import Problem, TooManyRequests, Unauthorized
-from tocsin.kit.ids import PLATFORM_ID
+from tocsin.kit.errors import TooManyRequests
 
-WINDOW = timedelta(minutes=15)
-PATIENCE_SECONDS = 2.0
-"""How long a try waits for others of the same account that are still under way here, and may be right."""
-
-_POLL_SECONDS = 0.1
-_WAITING_AT_MOST = 16
-_LONGEST_DOUBLING = 9  # 512 s; one more is longer than the window
+TRIES = 20
+WITHIN_SECONDS = 60.0
+LOCKED_SECONDS = 60.0
+_REMEMBERED = 50_000
+"""Sources and keys. Beyond them the oldest are forgotten, and with them their lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """So many tries in a quarter of an hour; then after waits of 2, 4, 8 seconds and so on, or not ``again`` in it."""
+@dataclass(slots=True)
+class _Failures:
+    """Of one source with one key. ``right`` are the MACs of the key's secrets, as they were at the last failure."""
 
-    free: int
-    again: bool = True
-
-
-PASSWORDS = Pace(10)
-"""With the waits 18 tries in a window and less than 100 in an hour."""
-CODES = Pace(5)
-NETWORK = Pace(50, again=False)
-REFRESHES = Pace(120, again=False)
-"""Of one session, genuine ones; a client needs one in a quarter of an hour."""
-
-
-class Counter(NamedTuple):
-    """What is counted: a kind and whose it is."""
-
-    kind: str
-    of: str
-    pace: Pace
+    since: float
+    count: int = 0
+    locked_until: float = 0.0
+    key_id: UUID | None = None
+    right: tuple[bytes, ...] = ()
 
 
 class Guesses:
-    """The counters, as one process uses them."""
+    """The failures that this process has seen."""
 
-    def __init__(self, db: Database, master: MasterKey) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._key = master.derive("guesses")
-        self._under_way: Tally[Counter] = Tally()
-        self._waiting = 0
+        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
 
-    @asynccontextmanager
-    async def attempt(self, *counters: Counter) -> AsyncIterator[None]:
-        """Count one try on all of these, or raise TooManyRequests and count it on none.
-
-        It was wrong when Unauthorized leaves the block; after any other answer it is given back. Takes transactions
-        of its own before and after; hold none meanwhile.
-        """
-        await self._take_patiently(counters)
-        self._under_way.update(counters)
-        try:
-            yield
-        except Unauthorized:
-            raise
-        except Problem:
-            await self._give_back(counters)
-            raise
-        else:
-            await self._give_back(counters)
-        finally:
-            self._under_way.subtract(counters)
-            self._under_way = +self._under_way
-
-    async def count(self, *counters: Counter) -> None:
-        """Count what has happened already."""
-        await self._take(counters)
-
-    async def check(self, *counters: Counter) -> None:
-        """Refuse whoever is to wait, and count nothing."""
-        if not counters:
+    def check(self, key: str, ip: str | None, mac: bytes) -> None:
+        """Raise TooManyRequests while the key is locked for this source, unless the secret is known to be right."""
+        failures = self._failures.get((key, source_of(ip)))
+        if failures is None:
             return
-        async with self._db.scope(PLATFORM_ID, "live") as session:
-            for counter in counters:
-                wait = await session.scalar(_WAIT, {"name": self._name(counter)})
-                if wait is not None:
-                    raise _refused(wait)
+        seconds_left = failures.locked_until - time.monotonic()
+        if seconds_left > 0 and not any(compare_digest(mac, right) for right in failures.right):
+            raise TooManyRequests(
+                "too_many_attempts",
+                "Too many wrong secrets for this key came from your network; wait, or send the right one.",
+                headers={"Retry-After": str(int(seconds_left) + 1)},
+            )
 
-    async def _take_patiently(self, counters: tuple[Counter, ...]) -> None:
-        """Ten people of one office may come in at once: who is refused while others are tried waits for those."""
-        wait = await self._take(counters)
-        if wait is None:
-            return
-        if self._waiting >= _WAITING_AT_MOST:
-            raise _refused(wait)
-        self._waiting += 1
-        try:
-            give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-            while wait is not None:
-                if asyncio.get_running_loop().time() > give_up_at or not any(self._under_way[c] for c in counters):
-                    raise _refused(wait)
-                await asyncio.sleep(_POLL_SECONDS)
-                wait = await self._take(counters)
-        finally:
-            self._waiting -= 1
+    async def failed(self, key: str, ip: str | None, row: Any = None, right: tuple[bytes, ...] = ()) -> None:
+        """Note a wrong secret; ``row`` is the key as ``find_api_key`` gave it, if there is one."""
+        now = time.monotonic()
+        name = (key, source_of(ip))
+        failures = self._failures.get(name)
+        if failures is None or (failures.since + WITHIN_SECONDS < now and failures.locked_until < now):
+            failures = self._failures[name] = _Failures(now)
+            if len(self._failures) > _REMEMBERED:
+                self._failures.popitem(last=False)
+        failures.count += 1
+        failures.key_id, failures.right = (row.id, right) if row is not None else (None, ())
+        if failures.count >= TRIES:
+            failures.locked_until = now + LOCKED_SECONDS
+            failures.count = 0
+        if row is not None and row.auto_revoke_after is not None:
+            await self._count(row, ip)
 
-    async def _take(self, counters: tuple[Counter, ...]) -> float | None:
-        """Count, or say how many seconds are to be waited."""
-        if not counters:
-            return None
-        async with self._db.scope(PLATFORM_ID, "live") as session:
-            await session.execute(_SWEEP)
-            for counter in sorted(counters):  # in one order, so that two tries never stand crosswise
-                wait = await self._take_one(session, counter)
-                if wait is not None:
-                    await session.rollback()
-                    return wait
-        return None
+    def forget_key(self, key_id: UUID) -> None:
+        """Its secrets are others now."""
+        for name in [name for name, failures in self._failures.items() if failures.key_id == key_id]:
+            del self._failures[name]
 
-    async def _take_one(self, session: AsyncSession, counter: Counter) -> float | None:
-        name = self._name(counter)
-        values = {
-            "platform": PLATFORM_ID,
-            "name": name,
-            "free": counter.pace.free,
-            "again": counter.pace.again,
-            "window": WINDOW,
-            "longest": _LONGEST_DOUBLING,
-        }
-        if await session.scalar(_TAKE, values) is not None:
-            return None
-        return float(await session.scalar(_WAIT, {"name": name}) or 0.0)
-
-    async def _give_back(self, counters: tuple[Counter, ...]) -> None:
-        names = sorted(self._name(counter) for counter in counters)
-        async with self._db.scope(PLATFORM_ID, "live") as session:
-            for name in names:
-                await session.execute(_GIVE_BACK, {"name": name})
-
-    def _name(self, counter: Counter) -> bytes:
-        return fingerprint(self._key, f"{counter.kind}:{counter.of}")
+    async def _count(self, row: Any, ip: str | None) -> None:
+        async with self._db.scope(row.project_id, row.env) as session:
+            counted = (await session.execute(_COUNT, {"id": row.id})).one_or_none()
+            if counted is None:
+                return
+            failures, most = counted.failed_secrets, counted.auto_revoke_after
+            if failures == (most + 1) // 2:
+                await _tell(session, row, "key.guessed", failures, most, ip)
+            if failures >= most:
+                await revoke(session, row.project_id, "key", str(row.id))
+                await revoke(session, row.project_id, "public_key", counted.key)
+                await _tell(session, row, "key.revoked", failures, most, ip)
 
 
-def network_of(ip: str | None) -> list[Counter]:
-    """The counter of the network somebody calls from: /24, or /64 of IPv6.
-
-    None for this machine's own address: it is the operator's or that of a proxy in front of us, and its counter
-    would be everybody's.
-    """
-    if ip is None:
-        return []
-    address = ip_address(ip)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if str(address) in ("127.0.0.1", "::1"):
-        return []
-    network = ip_network((address, 64 if isinstance(address, IPv6Address) else 24), strict=False)
-    return [Counter("network", str(network), NETWORK)]
+async def _tell(session: AsyncSession, row: Any, action: str, failures: int, most: int, ip: str | None) -> None:
+    """Into the project's audit log; the address is that of the last failure."""
+    metadata = {"failedSecrets": failures, "autoRevokeAfter": most}
+    await record(session, row.project_id, row.env, Actor("system", None, ip), action, "api_key", row.id, metadata)
 
 
-def _refused(seconds: float) -> TooManyRequests:
-    wait = max(1, math.ceil(seconds))
-    return TooManyRequests(
-        "too_many_tries",
-        f"Too many tries; the next one counts in {wait} seconds.",
-        headers={"Retry-After": str(wait)},
-    )
-
-
-# The try is let in when its time has come. Its own wait is set as if it were wrong; giving it back takes that away.
-# The clock is read where the row is locked: of two tries at once, the one that began first may come second.
-_TAKE = text("""
-INSERT INTO tocsin.guesses AS g (project_id, name, tries, began, next_at)
-VALUES (:platform, :name, 1, clock_timestamp(), '-infinity')
-ON CONFLICT (project_id, name) DO UPDATE SET
-    tries = CASE WHEN g.began < clock_timestamp() - CAST(:window AS interval) THEN 1 ELSE g.tries + 1 END,
-    began = CASE WHEN g.began < clock_timestamp() - CAST(:window AS interval) THEN clock_timestamp() ELSE g.began END,
-    next_at = CASE
-        WHEN g.began < clock_timestamp() - CAST(:window AS interval) OR g.tries + 1 < :free THEN '-infinity'
-        WHEN :again THEN
-            clock_timestamp() + interval '1 s' * 2 ^ least(g.tries + 2 - :free, CAST(:longest AS integer))
-        ELSE g.began + CAST(:window AS interval) END
-WHERE g.next_at <= clock_timestamp()
-RETURNING g.tries
-""")
-_WAIT = text("""
-SELECT extract(epoch FROM next_at - clock_timestamp()) FROM tocsin.guesses
-WHERE name = :name AND next_at > clock_timestamp()
-""")
-_GIVE_BACK = text("UPDATE tocsin.guesses SET tries = greatest(tries - 1, 0), next_at = '-infinity' WHERE name = :name")
-# Every try removes a few that count no longer, so the table holds an hour of tries and needs no other broom.
-_SWEEP = text("""
-DELETE FROM tocsin.guesses WHERE (project_id, name) IN (
-    SELECT project_id, name FROM tocsin.guesses WHERE began < now() - interval '1 hour'
-    ORDER BY began LIMIT 4 FOR UPDATE SKIP LOCKED)
+_COUNT = text("""
+UPDATE tocsin.api_keys SET failed_secrets = failed_secrets + 1,
+    status = CASE WHEN failed_secrets + 1 >= auto_revoke_after THEN 'revoked' ELSE status END, updated_at = now()
+WHERE id = :id AND status = 'active' AND auto_revoke_after IS NOT NULL
+RETURNING key, failed_secrets, auto_revoke_after
 """)

@@ -19,6 +19,7 @@ import asyncio
 import math
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -26,9 +27,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.keys import Credentials
 from tocsin.kit.db import Database
 from tocsin.kit.ids import PLATFORM_ID, new_id
+
+if TYPE_CHECKING:
+    from tocsin.auth.keys import Credentials
 
 _EVERY_SECONDS = 0.4
 _LOOK_BACK = timedelta(seconds=10)
@@ -92,7 +95,7 @@ RETURNING id
 class RevocationWatch:
     """Reads revocations for one process and tells those who remember things."""
 
-    def __init__(self, db: Database, credentials: Credentials, listeners: list[Revoked]) -> None:
+    def __init__(self, db: Database, credentials: "Credentials", listeners: list[Revoked]) -> None:
         self.read_at: datetime | None = None
         """When the last finished read was, by the database's clock."""
         self._db = db

@@ -5,15 +5,15 @@ from typing import cast
 from fastapi import Request, Response
 from sqlalchemy import select
 
-from tocsin.audit.record import Actor
-from tocsin.auth.guard import Called, Gated, client_ip, guarded_router, needs, public, request_id
+from tocsin.auth.guard import Called, Gated, client_ip, guarded_router, needs, public
 from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
 from tocsin.kit.errors import Forbidden
 from tocsin.projects.models import Project
 from tocsin.projects.schemas import ProjectAnswer, SignUp, SignUpAnswer
 from tocsin.settings import Settings
-from tocsin.signin.login import Visitor, sign_in
+from tocsin.signin.asking import visitor
+from tocsin.signin.login import Knocking, sign_in
 from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer, SecondFactorAnswer
 from tocsin.signin.second_factor import read_factor, requires_second_factor
 from tocsin.signin.sessions import renew
@@ -28,9 +28,9 @@ router = guarded_router()
 async def signup(request: Request, response: Response, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
     settings = cast(Settings, request.app.state.settings)
-    if settings.signup == "closed":
+    if settings.signup == "closed" or settings.single_project is not None:
         raise Forbidden("signup_closed", "This installation does not take new projects.")
-    made = await sign_up(gate, body, plan=settings.default_plan, actor=_visitor(request))
+    made = await sign_up(gate, body, plan=settings.default_plan, actor=visitor(request), base_url=settings.base_url)
     gate.devices.remember(response, gate.devices.of(request), made.project.id, made.user.id)
     return made
 
@@ -43,9 +43,10 @@ async def login(request: Request, response: Response, gate: Gated, body: LoginBo
     Without a project, the one in which they fit. Too many wrong tries are answered 429 with `Retry-After`; the
     cookie of the answer keeps a browser in which you signed in from waiting for the tries of others.
     """
-    visitor = Visitor(client_ip(request), request.headers.get("user-agent"), gate.devices.of(request))
-    signed_in = await sign_in(gate, body, visitor)
-    gate.devices.remember(response, visitor.device, signed_in.project_id, signed_in.user_id)
+    slug = await gate.tenants.chosen(request.scope, body.project)
+    knocking = Knocking(client_ip(request), request.headers.get("user-agent"), gate.devices.of(request))
+    signed_in = await sign_in(gate, body, slug, knocking)
+    gate.devices.remember(response, knocking.device, signed_in.project_id, signed_in.user_id)
     async with gate.db.scope(signed_in.project_id, signed_in.env) as session:
         user = await find_user(session, signed_in.user_id)
         project = (await session.scalars(select(Project))).one()
@@ -61,7 +62,8 @@ async def refresh(request: Request, gate: Gated, body: RefreshBody) -> RefreshAn
 
     Using it again within ten seconds gives the same successor, later it ends the session.
     """
-    return RefreshAnswer(tokens=await renew(gate, body.refresh_token, client_ip(request)))
+    named = await gate.tenants.named(request.scope)
+    return RefreshAnswer(tokens=await renew(gate, body.refresh_token, named, client_ip(request)))
 
 
 @router.post("/auth/logout", operation_id="sign_out", status_code=204, tags=["auth"])
@@ -93,7 +95,3 @@ async def me(call: Called) -> MeAnswer:
             required=requires_second_factor(project.settings),
         ),
     )
-
-
-def _visitor(request: Request) -> Actor:
-    return Actor("user", None, client_ip(request), request.headers.get("user-agent"), request_id(request))

@@ -14,9 +14,9 @@ from fastapi import Response
 from sqlalchemy import select
 
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
-from tocsin.auth.guesses import CODES, Counter
 from tocsin.auth.passwords import matches
 from tocsin.auth.revocation import end_sessions_of
+from tocsin.auth.tries import CODES, Counter
 from tocsin.kit.errors import Conflict, Forbidden, Unauthorized
 from tocsin.kit.schema import PathId
 from tocsin.projects.models import Project
@@ -127,7 +127,7 @@ async def _proven(admitted: Admitted, body: ProofBody) -> AsyncIterator[tuple[Ca
 
 def _counted(call: Call, person: _Person) -> AbstractAsyncContextManager[None]:
     """One try of this session; whoever stole its token cannot use up the tries of another one."""
-    return call.gate.guesses.attempt(Counter("session", str(person.session_id), CODES))
+    return call.gate.tries.attempt(Counter("session", str(person.session_id), CODES))
 
 
 async def _person(call: Call) -> _Person:

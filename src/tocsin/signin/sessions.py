@@ -14,13 +14,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.guard import Gate
-from tocsin.auth.guesses import REFRESHES, Counter, network_of
 from tocsin.auth.permissions import opens_panel
 from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import TokensAnswer
+from tocsin.auth.source import check_address, networks
+from tocsin.auth.tenant import Named
 from tocsin.auth.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, Refresh
+from tocsin.auth.tries import REFRESHES, Counter, network_of
 from tocsin.kit.errors import Unauthorized
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
 
 GRACE = timedelta(seconds=10)
 
@@ -36,11 +38,12 @@ async def begin_session(
     as_plain_user: bool = False,
     vouched: bool = False,
 ) -> TokensAnswer:
-    """A new session and its first pair of tokens.
+    """A new session and its first pair of tokens; raises Forbidden where the project's list leaves the address out.
 
     ``vouched`` says that somebody else than a password answers for the person (the project's backend, single
     sign-on, the platform): a second factor that the project requires is theirs to ask for.
     """
+    check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
     session_id, nonce = new_id(), os.urandom(16)
     await session.execute(
         text(
@@ -62,31 +65,39 @@ async def begin_session(
     return await _tokens(gate, session, project_id, user_id, session_id, 1, nonce, as_plain_user=as_plain_user)
 
 
-async def renew(gate: Gate, token: str, ip: str | None) -> TokensAnswer:
+_ALLOWED = text("SELECT tocsin.allowed_networks(settings) FROM tocsin.projects")
+
+
+async def renew(gate: Gate, token: str, named: list[Named], ip: str | None) -> TokensAnswer:
     """The next pair of tokens. Raises Unauthorized, or TooManyRequests for a network or session that overdoes it.
 
-    A session's own count goes up for genuine tokens only, so nobody else can use it up.
+    ``named`` is what names a project beside the token, and must name the same. A session's own count goes up for
+    genuine tokens only, so nobody else can use it up.
     """
     network = network_of(ip)
-    await gate.guesses.check(*network)
+    await gate.tries.check(*network)
     try:
         refresh = gate.tokens.read_refresh(token)
         own = Counter("refresh", str(refresh.session_id), REFRESHES)
-        await gate.guesses.check(own)
-        tokens = await _carry_on(gate, refresh)
+        await gate.tries.check(own)
+        tokens = await _carry_on(gate, refresh, named, ip)
     except Unauthorized:
-        await gate.guesses.count(*network)
+        await gate.tries.count(*network)
         raise
-    await gate.guesses.count(own)
+    await gate.tries.count(own)
     return tokens
 
 
-async def _carry_on(gate: Gate, refresh: Refresh) -> TokensAnswer:
+async def _carry_on(gate: Gate, refresh: Refresh, named: list[Named], ip: str | None) -> TokensAnswer:
     """A spent token ends the session, for whoever holds its successor."""
     async with gate.db.scope(refresh.project_id, "test") as session:
         row = (await session.execute(_READ, {"id": refresh.session_id, "grace": GRACE})).one_or_none()
-        if row is None or not gate.tokens.genuine(refresh, bytes(row.nonce)) or not row.live:
+        if row is None or not gate.tokens.genuine(refresh, bytes(row.nonce)):
             raise _ended()
+        gate.tenants.agree(refresh.project_id, row.slug, named)
+        if not row.live:
+            raise _ended()
+        check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
         generation = _next_generation(refresh, row)
         if generation is not None:
             await session.execute(_ROTATE, {"id": refresh.session_id, "generation": generation})
@@ -98,10 +109,11 @@ async def _carry_on(gate: Gate, refresh: Refresh) -> TokensAnswer:
 
 # Whoever waits for the row reads it as the one before left it, so of many at once one rotates.
 _READ = text("""
-SELECT s.user_id, s.nonce, s.generation,
+SELECT s.user_id, s.nonce, s.generation, p.slug,
     s.revoked_at IS NULL AND s.expires_at > now() AND u.status = 'active' AS live,
     COALESCE(s.rotated_at > clock_timestamp() - CAST(:grace AS interval), false) AS just_rotated
 FROM tocsin.sessions s JOIN tocsin.users u ON u.project_id = s.project_id AND u.id = s.user_id
+    JOIN tocsin.projects p ON p.id = s.project_id
 WHERE s.id = :id FOR UPDATE OF s
 """)
 _ROTATE = text("""
@@ -146,7 +158,7 @@ async def _tokens(
         project_id=project_id,
         session_id=session_id,
         roles=[row.name for row in rows],
-        type_="project_admin" if admin else "user",
+        type_="user" if not admin else "platform_admin" if project_id == PLATFORM_ID else "project_admin",
     )
     refresh = gate.tokens.refresh(project_id=project_id, session_id=session_id, generation=generation, nonce=nonce)
     return TokensAnswer(access_token=access, refresh_token=refresh, expires_in=int(ACCESS_LIFETIME.total_seconds()))

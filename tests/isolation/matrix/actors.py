@@ -48,6 +48,7 @@ async def actors(scene: Scene) -> Actors:
             "enrolled": await _enrolled(scene),
             "protected": await _protected(scene),
             "protected, too": await _protected(scene),
+            "operator": scene.operator,
         },
         others={
             "viewer": scene.viewer,

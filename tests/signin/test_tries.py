@@ -14,7 +14,7 @@ from tests.running import Site
 from tests.signin.authenticator import login
 from tests.signin.conftest import From
 from tocsin.auth.devices import LIFETIME_SECONDS, Devices
-from tocsin.auth.guesses import NETWORK, PASSWORDS, Counter, Guesses, network_of
+from tocsin.auth.tries import NETWORK, PASSWORDS, Counter, Tries, network_of
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.errors import TooManyRequests, Unauthorized
@@ -257,18 +257,18 @@ def test_a_network_is_what_one_person_may_have_many_addresses_of(address: str | 
 
 
 @pytest.fixture
-async def guesses(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Guesses]:
+async def tries(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Tries]:
     """Counters of the installation, empty."""
-    await sql.execute("DELETE FROM tocsin.guesses")
+    await sql.execute("DELETE FROM tocsin.tries")
     db = Database(site.app_url, ordinary=4, hot=0, statement_timeout="5s")
-    yield Guesses(db, site.master)
+    yield Tries(db, site.master)
     await db.close()
 
 
-async def guess(guesses: Guesses, *counters: Counter) -> int:
+async def guess(tries: Tries, *counters: Counter) -> int:
     """A wrong try; 0, or the seconds to wait."""
     try:
-        async with guesses.attempt(*counters):
+        async with tries.attempt(*counters):
             raise Unauthorized("wrong", "It was wrong.")
     except Unauthorized:
         return 0
@@ -278,54 +278,54 @@ async def guess(guesses: Guesses, *counters: Counter) -> int:
 
 async def pass_time(sql: asyncpg.Connection, seconds: int) -> None:
     """As if it had passed: what is counted is that much older."""
-    earlier = "UPDATE tocsin.guesses SET began = began - $1 * interval '1 s', next_at = next_at - $1 * interval '1 s'"
+    earlier = "UPDATE tocsin.tries SET began = began - $1 * interval '1 s', next_at = next_at - $1 * interval '1 s'"
     await sql.execute(earlier, seconds)
 
 
 async def test_whoever_waits_as_told_guesses_less_than_a_hundred_times_an_hour(
-    guesses: Guesses, sql: asyncpg.Connection
+    tries: Tries, sql: asyncpg.Connection
 ) -> None:
     account = Counter("email", "hour@guesses.example", PASSWORDS)
-    passed, tries, waits = 0, 0, []
+    passed, made, waits = 0, 0, []
     while passed < 3600:
-        wait = await guess(guesses, account)
-        tries += wait == 0
+        wait = await guess(tries, account)
+        made += wait == 0
         if wait:
             waits.append(wait)
             await pass_time(sql, wait)
             passed += wait
-    assert 20 < tries <= 100
+    assert 20 < made <= 100
     assert waits[:6] == [2, 4, 8, 16, 32, 64]
     assert max(waits) <= 900
 
 
-async def test_after_a_quiet_quarter_of_an_hour_tries_are_free_again(guesses: Guesses, sql: asyncpg.Connection) -> None:
+async def test_after_a_quiet_quarter_of_an_hour_tries_are_free_again(tries: Tries, sql: asyncpg.Connection) -> None:
     account = Counter("email", "quiet@guesses.example", PASSWORDS)
-    assert [await guess(guesses, account) for _ in range(11)][-2:] == [0, 2]
+    assert [await guess(tries, account) for _ in range(11)][-2:] == [0, 2]
     await pass_time(sql, 901)
-    assert [await guess(guesses, account) for _ in range(10)] == [0] * 10
+    assert [await guess(tries, account) for _ in range(10)] == [0] * 10
 
 
-async def test_who_is_refused_by_one_counter_is_counted_by_none(guesses: Guesses, sql: asyncpg.Connection) -> None:
+async def test_who_is_refused_by_one_counter_is_counted_by_none(tries: Tries, sql: asyncpg.Connection) -> None:
     network = Counter("network", "198.51.100.0/24", NETWORK)
-    await asyncio.gather(*(guess(guesses, network) for _ in range(50)))
+    await asyncio.gather(*(guess(tries, network) for _ in range(50)))
     account = Counter("email", "both@guesses.example", PASSWORDS)
     for _ in range(3):
-        assert await guess(guesses, account, network) > 600
-    assert await sql.fetchval("SELECT count(*) FROM tocsin.guesses") == 1
+        assert await guess(tries, account, network) > 600
+    assert await sql.fetchval("SELECT count(*) FROM tocsin.tries") == 1
 
 
-async def test_nobody_can_read_from_the_counters_who_was_tried(guesses: Guesses, sql: asyncpg.Connection) -> None:
-    await guess(guesses, Counter("email", "secret@guesses.example", PASSWORDS))
-    (row,) = await sql.fetch("SELECT project_id::text, name FROM tocsin.guesses")
+async def test_nobody_can_read_from_the_counters_who_was_tried(tries: Tries, sql: asyncpg.Connection) -> None:
+    await guess(tries, Counter("email", "secret@guesses.example", PASSWORDS))
+    (row,) = await sql.fetch("SELECT project_id::text, name FROM tocsin.tries")
     assert row["project_id"] == "00000000-0000-7000-8000-000000000000"
     assert len(row["name"]) == 32 and b"secret" not in row["name"]
 
 
-async def test_counters_that_count_no_longer_are_removed(guesses: Guesses, sql: asyncpg.Connection) -> None:
+async def test_counters_that_count_no_longer_are_removed(tries: Tries, sql: asyncpg.Connection) -> None:
     for n in range(6):
-        await guess(guesses, Counter("email", f"{n}@guesses.example", PASSWORDS))
+        await guess(tries, Counter("email", f"{n}@guesses.example", PASSWORDS))
     await pass_time(sql, 3700)
     for n in range(2):
-        await guess(guesses, Counter("email", f"new-{n}@guesses.example", PASSWORDS))
-    assert await sql.fetchval("SELECT count(*) FROM tocsin.guesses") == 2
+        await guess(tries, Counter("email", f"new-{n}@guesses.example", PASSWORDS))
+    assert await sql.fetchval("SELECT count(*) FROM tocsin.tries") == 2
