@@ -12,12 +12,14 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
 from tocsin.auth import calls, last_used
+from tocsin.auth.devices import Devices
 from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
+from tocsin.auth.tries import Tries
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -59,6 +61,8 @@ from tocsin.signin.mail_routes import router as mail_routes
 from tocsin.signin.password_routes import router as password_routes
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
+from tocsin.signin.second_factor_routes import router as second_factor_routes
+from tocsin.signin.session_routes import router as session_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -66,6 +70,8 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    session_routes,
+    second_factor_routes,
     email_routes,
     password_routes,
     invite_routes,
@@ -107,7 +113,17 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         single=settings.single_project,
         debug=settings.debug_tenant,
     )
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")), Rates(db), tenants)
+    gate = Gate(
+        db,
+        Vault(master),
+        credentials,
+        Tokens(master),
+        Cursors(master.derive("cursor")),
+        Rates(db),
+        tenants,
+        Tries(db, master),
+        Devices(master, secure=settings.base_url.startswith("https://")),
+    )
     counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)

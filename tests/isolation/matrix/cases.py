@@ -19,9 +19,13 @@ from tests.hosted import publish
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
+from tocsin.kit.ids import new_id
 
 Made = Any | Awaitable[Any]
 Maker = Callable[[Scene], Made]
+
+CODE = "<code>"
+"""Filled in by the actors who have one when they call, for it is good for a minute."""
 
 OPERATIONS = {str(operation): operation for operation in ALL}
 
@@ -94,6 +98,18 @@ async def _lost_connection(s: Scene) -> Id:
 
 async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
+
+
+async def _lost_session(s: Scene) -> Id:
+    """Of the person, who needs the one they call with."""
+    made = await s.working.sql.fetchval(
+        "INSERT INTO tocsin.sessions (project_id, id, user_id, nonce, expires_at)"
+        " VALUES ($1, $2, $3, '', now() + interval '1 day') RETURNING id::text",
+        s.ids["project"],
+        new_id(),
+        s.ids["user"],
+    )
+    return s.fresh("session", made)
 
 
 async def _lost_refresh(s: Scene) -> dict[str, str]:
@@ -190,6 +206,17 @@ CASES = (
     case("sign_in", by="nobody", body=_credentials),
     case("refresh_tokens", by="nobody", body=_lost_refresh),
     case("read_me", by="person"),
+    case("list_own_sessions", by="person"),
+    case("list_user_sessions", user_id="user"),
+    case("end_user_session", user_id="user", session_id=_lost_session),
+    case("end_own_session", by="person", session_id=_lost_session),
+    case("end_other_sessions", by="person"),
+    case("end_user_sessions", user_id=_lost_user),
+    case("enrol_second_factor", by="person"),
+    case("confirm_second_factor", by="enrolled", body=lambda s: {"code": CODE}),
+    case("renew_recovery_codes", by="protected", body=lambda s: {"code": CODE}),
+    case("disable_second_factor", by="protected, too", body=lambda s: {"code": CODE}),
+    case("reset_second_factor", user_id=_lost_user),
     case("resend_verification"),
     case("verify_email", by="nobody", body=_proof),
     case("change_email", body=lambda s: {"email": f"{_word()}@example.com", "password": PASSWORD}),

@@ -77,6 +77,8 @@ async def _people(scene: Scene) -> None:
     ids["role"] = (await scene.make("/roles", {"name": mark, "permissions": ["users:read"]}))["id"]
     ids["role name"] = mark
     ids["user"] = scene.person.id
+    (session,) = (await project.owner.get(f"/users/{ids['user']}/sessions")).json["items"]
+    ids["session"] = session["id"]
     ids["external id"] = scene.person.external_id
     ids["pending"] = await pending(scene)
     path = f"/users/{scene.person.id}/addresses"
