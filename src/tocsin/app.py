@@ -40,6 +40,10 @@ from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
+from tocsin.signin.sso.routes import Sso
+from tocsin.signin.sso.routes import router as sso_routes
+from tocsin.signin.sso.settings_routes import router as sso_settings_routes
+from tocsin.signin.sso.tickets import Tickets
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -48,6 +52,8 @@ PREFIX = "/api/v1"
 ROUTERS = (
     sign_in_routes,
     register_routes,
+    sso_routes,
+    sso_settings_routes,
     project_routes,
     key_routes,
     user_routes,
@@ -106,6 +112,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.draining = False
     app.state.sockets = sockets

@@ -17,7 +17,14 @@ from tocsin.settings import Settings
 OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"}
 """For machines and readers: they show nothing of any project."""
 
-STRANGERS = {"/api/v1/signup", "/api/v1/auth/login", "/api/v1/auth/refresh"}
+STRANGERS = {
+    "/api/v1/signup",
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/auth/sso/{slug}/start",
+    "/api/v1/auth/sso/{slug}/callback",
+    "/api/v1/auth/sso/exchange",
+}
 """Stand before any credential."""
 
 

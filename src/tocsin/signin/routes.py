@@ -18,6 +18,7 @@ from tocsin.settings import Settings
 from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer
 from tocsin.signin.sessions import begin_session, carry_on, end_session
 from tocsin.signin.signup import sign_up
+from tocsin.signin.sso.required import refuse_password
 from tocsin.users.people import find_user, shown_one
 
 router = guarded_router()
@@ -39,6 +40,7 @@ async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
     """Sign in with e-mail and password. Without a project, the one in which they fit."""
     project_id, user_id, env = await _who(gate, body)
     async with gate.db.scope(project_id, env) as session:
+        await refuse_password(session, user_id)
         tokens = await begin_session(
             gate,
             session,
