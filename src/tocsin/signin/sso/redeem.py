@@ -19,6 +19,7 @@ SKEW_SECONDS = 60
 _REQUIRED = ["iss", "sub", "aud", "exp", "iat", "nonce"]
 _MOST_SUBJECT = 255  # OpenID Connect Core 1.0, 2: sub "MUST NOT exceed 255 ASCII characters"
 _MOST_NAME = 200
+_LONGEST_SECONDS = 31 * 86_400  # what the usual providers let their customers set at most is 30 days
 
 
 async def identity_of(
@@ -103,6 +104,8 @@ def _check_party(claims: Mapping[str, Any], flow: Flow) -> None:
         raise _refused("it belongs to another sign-in (nonce)")
     if claims["iat"] < flow.began - SKEW_SECONDS:
         raise _refused("it is older than this sign-in (iat)")
+    if claims["exp"] - claims["iat"] > _LONGEST_SECONDS:
+        raise _refused("it is good for too long (exp)")
     _check_subject(claims["sub"])
 
 
