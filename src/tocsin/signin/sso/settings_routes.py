@@ -19,7 +19,7 @@ from tocsin.signin.sso.schemas import SsoAnswer, SsoSettings, SsoTestAnswer
 from tocsin.users.models import Role
 from tocsin.users.people import find_user
 from tocsin.users.rights import check_may_give
-from tocsin.users.roles import find_roles
+from tocsin.users.roles import roles_named
 
 router = guarded_router()
 
@@ -133,7 +133,9 @@ async def _check(call: Call, body: SsoSettings) -> None:
 async def _role(call: Call, name: str | None) -> Role | None:
     if name is None:
         return None
-    (role,) = await find_roles(call.session, [name], "/role")
+    role = (await roles_named(call.session, [name])).get(name)
+    if role is None:
+        raise Invalid([FieldError("/role", "unknown_role", f"There is no role {name!r}.")])
     check_may_give(call.principal.permissions, [role])
     return role
 
