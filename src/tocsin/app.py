@@ -27,9 +27,9 @@ from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
-from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
+from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.projects.key_routes import router as key_routes
 from tocsin.projects.routes import router as project_routes
@@ -44,6 +44,7 @@ from tocsin.signin.sso.routes import Sso
 from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
+from tocsin.startup import outgoing_door
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -64,6 +65,7 @@ ROUTERS = (
     realtime_routes,
     rule_routes,
     event_routes,
+    meta_routes,
 )
 
 log = structlog.get_logger(__name__)
@@ -86,7 +88,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
-            app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+            app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)

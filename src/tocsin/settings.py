@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     allow_private_targets: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Networks that outgoing calls may reach besides public ones, separated by commas."
     )
+    egress_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Addresses that outgoing calls come from, separated by commas; published for allow-lists."
+    )
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
@@ -55,7 +58,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
 
-    @field_validator("allow_private_targets", mode="before")
+    @field_validator("allow_private_targets", "egress_addresses", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

@@ -29,11 +29,10 @@ from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage
 from tocsin.kit.db import Database
-from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
-from tocsin.startup import Installation
+from tocsin.startup import Installation, outgoing_door
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
@@ -77,7 +76,7 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(broker.close)
         evaluator = Evaluator()
         opened.push_async_callback(evaluator.close)
-        door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+        door = await opened.enter_async_context(outgoing_door(settings))
         choice = Choice(Vault(installation.master), platform_defaults(settings))
         match = MatchStage(db, broker, evaluator, settings.lease_seconds)
         send_ear = await broker.waiter("deliveries")

@@ -116,7 +116,7 @@ def raw_token(header: dict[str, Any], claims: dict[str, Any], signature: bytes =
 
 
 @contextlib.asynccontextmanager
-async def lying() -> AsyncIterator[Liar]:
+async def lying(host: str = "127.0.0.1") -> AsyncIterator[Liar]:
     liar = Liar()
 
     app = web.Application()
@@ -124,9 +124,9 @@ async def lying() -> AsyncIterator[Liar]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, host, 0)
         await site.start()
-        liar.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        liar.issuer = f"http://{host}:{runner.addresses[0][1]}"
         yield liar
     finally:
         await runner.cleanup()

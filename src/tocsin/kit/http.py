@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import TracebackType
 from typing import Literal, Self
 
@@ -25,7 +25,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from tocsin import __version__
-from tocsin.kit.addresses import Address, Network, lies_in, refusal
+from tocsin.kit.addresses import Address, Network, lies_in, refusal, unwrapped
 
 HTTP_PORTS = frozenset({80, 443, 8443})
 SMTP_PORTS = frozenset({25, 465, 587, 2525})
@@ -243,21 +243,35 @@ def _literal(host: str) -> Address | None:
         return None
 
 
+def _place(url: str) -> tuple[str, int]:
+    """Host and port of a URL of the operator's, in the form in which those of targets are compared with them."""
+    target = parse_target(url, allowed=_EVERYWHERE, ports=range(1, 65_536))
+    return target.host, target.port
+
+
+_EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+
 class Door:
     """All outgoing connections of one process; made inside its running loop, closed with it.
 
-    ``allowed`` are the networks the operator opened, ``tls`` trusts other authorities than the system's,
-    ``resolve`` replaces the system's resolver; what it answers is judged all the same.
+    ``allowed`` are the networks the operator opened, ``own`` the URLs under which this installation is reached and
+    ``own_networks`` its addresses outside: a call to itself would be a loop. ``tls`` trusts other authorities than
+    the system's, ``resolve`` replaces the system's resolver; what it answers is judged all the same.
     """
 
     def __init__(
         self,
         *,
         allowed: Collection[Network] = (),
+        own: Collection[str] = (),
+        own_networks: Collection[Network] = (),
         tls: ssl.SSLContext | None = None,
         resolve: Resolve | None = None,
     ) -> None:
         self.allowed = tuple(allowed)
+        self._own = frozenset(_place(url) for url in own)
+        self._own_networks = tuple(own_networks)
         self.tls = tls or ssl.create_default_context()
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
         self._resolve = resolve or self._ask_system
@@ -308,7 +322,7 @@ class Door:
         Any status is a reply, redirects too. A body that is still coming when the time or 64 KiB are over is
         cut, not a failure: its status had been given.
         """
-        target = parse_target(url, allowed=self.allowed)
+        target = self._target(url)
         started = time.monotonic()
         limits = aiohttp.ClientTimeout(
             total=timeout,
@@ -365,10 +379,20 @@ class Door:
 
         A name that does not resolve passes: it may tomorrow, and is judged again then.
         """
-        target = parse_target(url, allowed=self.allowed)
+        target = self._target(url)
         with suppress(Unreachable):
             await self.judged(target.host, target.port)
         return target
+
+    def _target(self, url: str) -> Target:
+        target = parse_target(url, allowed=self.allowed)
+        self._refuse_own_place(target.host, target.port)
+        return target
+
+    def _refuse_own_place(self, host: str, port: int) -> None:
+        literal = _literal(host)
+        if (str(unwrapped(literal)) if literal else host, port) in self._own:
+            raise Blocked("address_not_allowed", "This is an address of this installation itself.")
 
     async def judged(self, host: str, port: int, *, ports: Collection[int] = HTTP_PORTS) -> Sequence[Address]:
         """The addresses of a host, all of which may be reached on this port. Raises Blocked or Unreachable.
@@ -377,14 +401,22 @@ class Door:
         """
         host = parse_host(f"[{host}]" if ":" in host else host, allowed=self.allowed)
         check_port(host, port, allowed=self.allowed, ports=ports)
+        self._refuse_own_place(host, port)
         literal = _literal(host)
         addresses = [literal] if literal else await self._addresses(host)
-        if any(refusal(address, self.allowed) for address in addresses):
+        for address in addresses:
+            self._refuse_own_place(str(address), port)
+        if any(self._refused(address) for address in addresses):
             # The addresses stay unsaid: they would show a tenant the names of our inside.
             raise Blocked("address_not_allowed", "The host has an address that is not a public one.")
         if port not in ports and not all(lies_in(address, self.allowed) for address in addresses):
             raise Blocked("port_not_allowed", f"Port {port} is not allowed.")
         return addresses[:_MAX_ADDRESSES]
+
+    def _refused(self, address: Address) -> bool:
+        if refusal(address, self.allowed):
+            return True
+        return lies_in(address, self._own_networks) and not lies_in(address, self.allowed)
 
     async def _addresses(self, host: str) -> list[Address]:
         try:
@@ -407,7 +439,8 @@ class Door:
     def _judged_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         """The last look, at the number the socket will be connected to, however it came here."""
         family, kind, protocol, _, where = info
-        _allowed(ip_address(str(where[0])), self.allowed)
+        if self._refused(ip_address(str(where[0]))):
+            raise Blocked("address_not_allowed", "The address is not a public one.")
         return socket.socket(family, kind, protocol)
 
 
