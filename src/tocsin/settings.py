@@ -3,6 +3,7 @@
 Every name carries the prefix ``TOCSIN_``; ``TOCSIN_PORT=9000`` sets ``port``.
 """
 
+import re
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -44,6 +45,11 @@ class Settings(BaseSettings):
     egress_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Addresses that outgoing calls come from, separated by commas; published for allow-lists."
     )
+    outgoing_proxy: SecretStr | None = Field(
+        None,
+        description="http://user:password@proxy:3128 through which all calls to tenants' hosts leave."
+        " It resolves their names, so it has to refuse private addresses.",
+    )
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
@@ -63,6 +69,15 @@ class Settings(BaseSettings):
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("outgoing_proxy")
+    @classmethod
+    def _plain_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or value.get_secret_value() == "":
+            return None
+        if not re.fullmatch(r"http://([^/@]+@)?[^/@:]+(:[0-9]{1,5})?/?", value.get_secret_value()):
+            raise ValueError("must read http://proxy:3128 or http://user:password@proxy:3128")
         return value
 
     @cached_property

@@ -45,7 +45,13 @@ def outgoing_door(settings: Settings) -> Door:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     own = [settings.public_url] if settings.public_url else []
     own += [f"http://{host}:{settings.port}"] if settings.port else []
-    return Door(allowed=settings.allow_private_targets, own=own, own_networks=settings.egress_addresses)
+    proxy = settings.outgoing_proxy
+    return Door(
+        allowed=settings.allow_private_targets,
+        own=own,
+        own_networks=settings.egress_addresses,
+        proxy=proxy.get_secret_value() if proxy else None,
+    )
 
 
 def installation(settings: Settings | None = None) -> Installation:

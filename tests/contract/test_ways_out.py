@@ -153,7 +153,7 @@ _CONNECTS = re.compile(
 )
 """Clients that are imported, and calls that connect."""
 
-_THE_DOOR = {"kit/http.py"}
+_THE_DOOR = {"kit/http.py", "kit/proxy.py"}
 _OVER_ITS_SOCKETS = {"channels/smtp.py"}
 _TO_THE_INSTALLATION_ITSELF = ("demo/", "up/", "kit/postgres/")
 """To its own API and its own database; no tenant says where."""

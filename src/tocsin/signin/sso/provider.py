@@ -152,7 +152,7 @@ async def _check_transport(door: Door, issuer: str) -> None:
         raise ProviderFailed(refusal.code, refusal.detail) from refusal
     except Unreachable as failure:
         raise ProviderFailed("provider_unreachable", failure.reason, temporary=True) from failure
-    if not all(lies_in(address, door.allowed) for address in addresses):
+    if not addresses or not all(lies_in(address, door.allowed) for address in addresses):
         raise ProviderFailed("encryption_required", "The issuer must begin with https://.")
 
 
