@@ -21,7 +21,7 @@ class Refused:
 
     def __init__(self, project: Project, nobody: Client) -> None:
         self.project = project
-        self.callers = {"key": project.key, "app": project.app, "nobody": nobody}
+        self.callers = {"key": project.key, "app": project.app, "owner": project.owner, "nobody": nobody}
         self.secrets = secrets_of(project)
 
     async def by(

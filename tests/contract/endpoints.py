@@ -45,11 +45,13 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller of a project fits: its key, its public key, or nobody in particular."""
+        """Which caller of a project fits: its key, its public key, a person of it, or nobody in particular."""
         security = self.described.get("security")
         if not security:
             return "nobody"
-        return "app" if security == [{"publicKey": []}] else "key"
+        if security == [{"publicKey": []}]:
+            return "app"
+        return "owner" if self.described.get("x-permission") == "own:manage" else "key"
 
     @property
     def is_list(self) -> bool:

@@ -44,7 +44,6 @@ class Liar:
     calls: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
     authorization: str = ""
-    nonce: str = ""
 
     @property
     def email(self) -> str:
@@ -63,6 +62,8 @@ class Liar:
             self.asked = {name: str(value) for name, value in (await request.post()).items()}
             self.authorization = request.headers.get("Authorization", "")
             return web.json_response({"access_token": "at", "id_token": self.token(), **self.token_answer})
+        if request.path in ("/authorize", "/app"):
+            return web.Response(text="a page for people")
         return web.Response(status=404, text="nothing here")
 
     def described(self) -> dict[str, Any]:
@@ -86,7 +87,7 @@ class Liar:
             "sub": "s-1",
             "exp": now + 300,
             "iat": now,
-            "nonce": self.nonce,
+            "nonce": self.asked["code"],
             "email": self.email,
             "email_verified": True,
             "name": "S",
@@ -101,9 +102,13 @@ class Liar:
         """Begin a sign-in and come back as if somebody had logged in here; the address to come back to."""
         begun = await chrome.start(project.slug, **query)
         assert begun.status == 303, await begun.text()
-        asked = {name: values[0] for name, values in parse_qs(urlsplit(begun.headers["Location"]).query).items()}
-        self.nonce = asked["nonce"]
-        return f"{asked['redirect_uri']}?{urlencode({'code': 'a-code', 'state': asked['state']})}"
+        return came_back(begun.headers["Location"])
+
+
+def came_back(location: str) -> str:
+    """Where the browser would be sent that was sent here; the nonce is the code, so that flows may overlap."""
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    return f"{asked['redirect_uri']}?{urlencode({'code': asked['nonce'], 'state': asked['state']})}"
 
 
 def signed(key: rsa.RSAPrivateKey, claims: dict[str, Any], **header: Any) -> str:

@@ -282,9 +282,12 @@ async def test_no_secret_and_no_code_of_a_sign_in_stands_in_the_log(
     await set_up(shop, liar)
     liar.claims = {"aud": "somebody-else"}
     assert await refused(chrome, shop, liar) == REFUSED
+    liar.token_answer = {"error": "oops", "id_token": None, "access_token": "at-secret"}
+    assert await refused(chrome, shop, liar) == REFUSED
     (process,) = [process for process in running.alive if process.url == api.base]
     log = process.log.read_text(errors="replace")
     assert "single sign-on refused" in log
     assert shop.id in log
     assert "a secret / of + many kinds" not in log
-    assert "a-code" not in log
+    assert liar.asked["code"] not in log
+    assert "at-secret" not in log

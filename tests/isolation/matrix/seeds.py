@@ -23,6 +23,8 @@ class Scene:
     viewer: Client
     ids: dict[str, str] = field(default_factory=dict)
     hook_url: str = ""
+    issuer: str = ""
+    """A provider to sign in at."""
 
     def id(self, kind: str, around: str = "{}") -> Id:
         return Id(self.ids[kind], kind, around)

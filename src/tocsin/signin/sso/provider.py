@@ -105,13 +105,16 @@ async def signing_keys(door: Door, metadata: Metadata) -> Keys:
     return usable
 
 
-async def fetched(door: Door, url: str, what: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A JSON object from the provider. Raises ProviderFailed with its own words."""
-    reply = await ask(door, "GET", url, what, headers=headers)
+async def fetched(door: Door, url: str, what: str) -> dict[str, Any]:
+    """A public JSON object of the provider's. Raises ProviderFailed with its own words."""
+    reply = await ask(door, "GET", url, what)
     if reply.status != 200:
         detail = f"The {what} answered {reply.status}: {reply.text(_WORDS)}"
         raise ProviderFailed("provider_refused", detail, temporary=reply.status >= 500)
-    return decoded(reply, what)
+    document = decoded(reply)
+    if document is None:
+        raise ProviderFailed("provider_invalid", f"The {what} is not a JSON object: {reply.text(_WORDS)}")
+    return document
 
 
 async def ask(
@@ -129,14 +132,13 @@ async def ask(
     return reply
 
 
-def decoded(reply: Reply, what: str) -> dict[str, Any]:
+def decoded(reply: Reply) -> dict[str, Any] | None:
+    """The JSON object of an answer, or None for what is none."""
     try:
         document = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise ProviderFailed("provider_invalid", f"The {what} is not a JSON object: {reply.text(_WORDS)}")
-    return document
+        return None
+    return document if isinstance(document, dict) else None
 
 
 async def _check_transport(door: Door, issuer: str) -> None:

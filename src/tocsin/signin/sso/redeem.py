@@ -1,6 +1,7 @@
 """From the code that the browser brought back to a checked identity (OpenID Connect Core 1.0, 3.1.3)."""
 
 import base64
+import re
 from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Any
@@ -8,8 +9,8 @@ from urllib.parse import quote_plus, urlencode
 
 import jwt
 
-from tocsin.kit.http import Door
-from tocsin.signin.sso.provider import Metadata, ProviderFailed, Providers, ask, decoded, fetched
+from tocsin.kit.http import Door, Reply
+from tocsin.signin.sso.provider import Metadata, ProviderFailed, Providers, ask, decoded
 from tocsin.signin.sso.tickets import Flow, Identity
 from tocsin.users.contact import normal_email
 
@@ -19,6 +20,7 @@ SKEW_SECONDS = 60
 _REQUIRED = ["iss", "sub", "aud", "exp", "iat", "nonce"]
 _MOST_SUBJECT = 255  # OpenID Connect Core 1.0, 2: sub "MUST NOT exceed 255 ASCII characters"
 _MOST_NAME = 200
+_ERROR_CODE = re.compile(r"[a-z_]{1,60}")  # RFC 6749, 5.2, and its extensions
 _LONGEST_SECONDS = 31 * 86_400  # what the usual providers let their customers set at most is 30 days
 
 
@@ -53,13 +55,20 @@ async def _redeemed(
         # Both are form-encoded before they are joined: RFC 6749, 2.3.1.
         pair = f"{quote_plus(flow.client_id)}:{quote_plus(secret)}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    what = "token endpoint"
-    reply = await ask(door, "POST", metadata.token_endpoint, what, headers=headers, body=urlencode(form).encode())
-    if reply.status != 200:
-        words = reply.text(300).replace(secret, "…").replace(code, "…")
-        detail = f"The {what} answered {reply.status}: {words}"
-        raise ProviderFailed("code_refused", detail, temporary=reply.status >= 500)
-    return decoded(reply, what)
+    body = urlencode(form).encode()
+    reply = await ask(door, "POST", metadata.token_endpoint, "token endpoint", headers=headers, body=body)
+    return _told(reply, "token endpoint")
+
+
+def _told(reply: Reply, what: str) -> dict[str, Any]:
+    """The JSON object of an answer that holds secrets: of one that is a refusal, its code alone is quoted."""
+    document = decoded(reply)
+    if reply.status == 200 and document is not None:
+        return document
+    code = document.get("error") if document else None
+    words = f" ({code})" if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
+    detail = f"The {what} answered {reply.status}{words}."
+    raise ProviderFailed("code_refused", detail, temporary=reply.status >= 500)
 
 
 async def _claims(door: Door, providers: Providers, metadata: Metadata, flow: Flow, id_token: str) -> dict[str, Any]:
@@ -133,7 +142,8 @@ async def _with_userinfo(door: Door, metadata: Metadata, claims: dict[str, Any],
     if metadata.userinfo_endpoint is None or ("email" in claims and "name" in claims):
         return claims
     headers = {"Authorization": f"Bearer {access_token}"}
-    told = await fetched(door, metadata.userinfo_endpoint, "userinfo endpoint", headers)
+    reply = await ask(door, "GET", metadata.userinfo_endpoint, "userinfo endpoint", headers=headers)
+    told = _told(reply, "userinfo endpoint")
     if told.get("sub") != claims["sub"]:
         raise ProviderFailed("id_token_refused", "The userinfo endpoint speaks of somebody else (sub).")
     if "email" in claims:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 
 import structlog
 from fastapi import Depends, Query, Request, Response
+from pydantic import BeforeValidator, WithJsonSchema
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,7 +31,7 @@ from tocsin.auth.guard import (
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable
 from tocsin.kit.http import Door
 from tocsin.projects.models import Project
-from tocsin.projects.schemas import ProjectAnswer, Slug
+from tocsin.projects.schemas import ProjectAnswer
 from tocsin.settings import Settings
 from tocsin.signin.schemas import LoginAnswer
 from tocsin.signin.sessions import begin_session
@@ -82,6 +84,19 @@ Outside = Annotated[Door, Depends(outside)]
 SignOn = Annotated[Sso, Depends(single_sign_on)]
 
 
+def _slug_or_not_found(value: object) -> str:
+    if not isinstance(value, str) or not _SLUG.fullmatch(value):
+        raise _nothing_here()
+    return value
+
+
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+PathSlug = Annotated[
+    str, BeforeValidator(_slug_or_not_found), WithJsonSchema({"type": "string", "pattern": f"^{_SLUG.pattern}$"})
+]
+"""A project in a path: what cannot be a slug is absent, like what is none."""
+
+
 def callback_url(settings: Settings, slug: str) -> str:
     return f"{settings.base_url}{_PATH}/{slug}/callback"
 
@@ -97,7 +112,7 @@ async def start(
     gate: Gated,
     door: Outside,
     sign_on: SignOn,
-    slug: Slug,
+    slug: PathSlug,
     returnTo: Annotated[str | None, Query(max_length=500, description="One of the return URLs that are set.")] = None,
     challenge: Annotated[
         Challenge | None, Query(description="S256 of a verifier that the app keeps and shows with the code (RFC 7636).")
@@ -132,12 +147,12 @@ async def callback(
     gate: Gated,
     door: Outside,
     sign_on: SignOn,
-    slug: Slug,
+    slug: PathSlug,
     state: Annotated[str | None, Query(max_length=200)] = None,
-    code: Annotated[str | None, Query(max_length=8_000)] = None,
-    iss: Annotated[str | None, Query(max_length=2_000)] = None,
-    error: Annotated[str | None, Query(max_length=2_000)] = None,
-    error_description: Annotated[str | None, Query(max_length=8_000)] = None,
+    code: Annotated[str | None, Query(max_length=4_000)] = None,
+    iss: Annotated[str | None, Query(max_length=500)] = None,
+    error: Annotated[str | None, Query(max_length=200)] = None,
+    error_description: Annotated[str | None, Query(max_length=3_000)] = None,
 ) -> Response:
     """Where the provider sends the browser back; ends at the app with a one-time `code`.
 
@@ -223,7 +238,11 @@ async def _provider(gate: Gate, slug: str) -> IdentityProvider:
             row = (await session.scalars(select(IdentityProvider))).one_or_none()
         if row is not None and row.enabled:
             return row
-    raise NotFound("sso_not_configured", "There is no single sign-on here.")
+    raise _nothing_here()
+
+
+def _nothing_here() -> NotFound:
+    return NotFound("sso_not_configured", "There is no single sign-on here.")
 
 
 def _begun(provider: IdentityProvider, return_url: str, challenge: str | None, purpose: Purpose) -> Flow:
