@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tests.client import Client, Project
+from tests.nameserver import Nameserver
 from tests.running import Process, Site
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Working:
     process: Process
     api: Client
     sql: asyncpg.Connection
+    dns: Nameserver | None = None
 
 
 async def until(look: Callable[[], Awaitable[T]], seconds: float = 15) -> T:

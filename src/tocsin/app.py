@@ -11,9 +11,12 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
+from tocsin.auth import calls, last_used
 from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
+from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
+from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
@@ -27,12 +30,20 @@ from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
+from tocsin.kit.flush import flushed
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.visit_routes import router as visit_routes
+from tocsin.projects.branding_routes import router as branding_routes
+from tocsin.projects.domain_routes import Asked
+from tocsin.projects.domain_routes import router as domain_routes
 from tocsin.projects.key_routes import router as key_routes
+from tocsin.projects.proof import Names
 from tocsin.projects.routes import router as project_routes
+from tocsin.projects.secret_routes import router as secret_routes
+from tocsin.projects.setting_routes import router as setting_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -57,6 +68,11 @@ ROUTERS = (
     sso_settings_routes,
     project_routes,
     key_routes,
+    secret_routes,
+    setting_routes,
+    domain_routes,
+    branding_routes,
+    visit_routes,
     user_routes,
     role_routes,
     connection_routes,
@@ -76,7 +92,16 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
+    tenants = Tenants(
+        db,
+        lambda: credentials.trusted,
+        own_hosts=frozenset(host for host in (settings.public_host,) if host),
+        base_domain=settings.base_domain,
+        single=settings.single_project,
+        debug=settings.debug_tenant,
+    )
+    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")), Rates(db), tenants)
+    counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 
@@ -88,6 +113,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
+            await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
+            await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
             app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
@@ -116,10 +143,12 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.state.gate = gate
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
+    app.state.names = Names(settings.dns_servers)
+    app.state.asked = Asked()
     app.state.draining = False
     app.state.sockets = sockets
     app.state.hub = sockets.hub
-    app.state.revocation_listeners = [sockets.revoked]
+    app.state.revocation_listeners = [sockets.revoked, tenants.revoked]
     problems.install(app)
     # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
     # key is left out on purpose: it does not belong into a browser.
@@ -127,7 +156,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Tocsin-Env", "Idempotency-Key"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Tocsin-Env", "X-Tenant-Id", "Idempotency-Key"],
         expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed"],
         max_age=3600,
     )
@@ -142,7 +171,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.include_router(health_routes)
     write_openapi(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
-    return Edge(app, express)
+    return Edge(app, express, counter, settings.trusted_proxies)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -5,6 +5,7 @@
     clock   due retries, leases that ran out
     tidy    what was only kept for a while
     months  partitions for the months to come
+    domains whether the names of projects are still proven
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -30,6 +31,8 @@ from tocsin.kit import broker as brokers
 from tocsin.kit import garbage
 from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
+from tocsin.projects.domain_watch import DomainWatch
+from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.startup import Installation, outgoing_door
@@ -82,6 +85,7 @@ async def _work(installation: Installation) -> None:
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
+        domains = DomainWatch(db, Names(settings.dns_servers))
         await evaluator.start()
 
         async def months() -> bool:
@@ -98,6 +102,7 @@ async def _work(installation: Installation) -> None:
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
+            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()

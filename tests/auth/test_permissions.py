@@ -24,6 +24,7 @@ STRANGERS = {
     "/api/v1/auth/sso/{slug}/start",
     "/api/v1/auth/sso/{slug}/callback",
     "/api/v1/auth/sso/exchange",
+    "/api/v1/domains/ask",
     "/api/v1/meta/egress-addresses",
 }
 """Stand before any credential."""

@@ -45,13 +45,16 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller of a project fits: its key, its public key, a person of it, or nobody in particular."""
+        """Which caller fits: a project's key or public key, a person of it, the operator, or nobody in particular."""
         security = self.described.get("security")
         if not security:
             return "nobody"
         if security == [{"publicKey": []}]:
             return "app"
-        return "owner" if self.described.get("x-permission") == "own:manage" else "key"
+        permission = self.described.get("x-permission", "")
+        if permission.startswith("platform:"):
+            return "operator"
+        return "owner" if permission == "own:manage" else "key"
 
     @property
     def is_list(self) -> bool:

@@ -12,9 +12,12 @@ from typing import Any, cast
 import msgspec
 
 from tocsin.auth.body import check_content_type, read_body
-from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key
+from tocsin.auth.entry import enter
+from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key, visiting
 from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
+from tocsin.auth.tenant import Named
+from tocsin.auth.tokens import Access
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit.db import Env
@@ -101,27 +104,34 @@ class _Result(msgspec.Struct):
 async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Principal:
     """Who sends, verified and allowed to; a key this process knows costs one look into memory."""
     env = _wanted_env(headers)
-    client = scope.get("client")
-    ip = client[0] if client else None
     key = headers.get(b"x-api-key")
+    silent = gate.tenants.silent(headers, scope["query_string"])
     if key is not None:
         if b"authorization" in headers:
             refuse_token_beside_key(headers[b"authorization"].decode("latin-1"))
         name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
-        caller = gate.credentials.remembered(name, secret, ip) or await gate.credentials.verify(name, secret, ip)
+        caller = gate.credentials.remembered(name, secret) or await _verified(gate, name, secret, scope)
+        named = [] if silent else await gate.tenants.named(scope)
     else:
-        caller = await _user(gate, headers, env)
+        access = _access(gate, headers)
+        named = [] if silent else await gate.tenants.named(scope)
+        caller = await _user(gate, access, env, named)
+    await enter(caller, gate.rates, scope)
+    if not silent:
+        gate.tenants.confirm(caller, named, scope)
     if caller.project_status in ("suspended", "cancelled"):
         raise Forbidden(f"project_{caller.project_status}", f"The project is {caller.project_status}.")
     if _NEEDED not in caller.permissions:
         raise Forbidden("permission_missing", f"This needs the permission {_NEEDED}.")
-    tenant = headers.get(b"x-tenant-id")
-    if tenant is not None and tenant.decode("latin-1") not in (str(caller.project_id), caller.project_slug):
-        raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
     return caller
 
 
-async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:
+async def _verified(gate: Gate, name: str, secret: str, scope: Scope) -> Principal:
+    client = scope.get("client")
+    return await gate.credentials.verify(name, secret, client[0] if client else None)
+
+
+def _access(gate: Gate, headers: dict[bytes, bytes]) -> Access:
     kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthorized(
@@ -129,7 +139,12 @@ async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:
             "Send X-API-Key and X-API-Secret, or Authorization: Bearer with an access token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    access = gate.tokens.read_access(token.strip())
+    return gate.tokens.read_access(token.strip())
+
+
+async def _user(gate: Gate, access: Access, env: Env, named: list[Named]) -> Principal:
+    if (visitor := await visiting(gate, access, env, named)) is not None:
+        return visitor
     async with gate.db.scope(access.project_id, env) as session:
         return await read_user(session, access, env)
 

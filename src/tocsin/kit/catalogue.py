@@ -14,7 +14,13 @@ from tocsin.kit.roles import Roles
 NO_TENANT = ("alembic_version",)
 """Tables that belong to no project."""
 
-GLOBAL_KEYS = ("projects_pkey", "projects_slug_taken", "api_keys_key_taken", "realtime_apps_app_id_taken")
+GLOBAL_KEYS = (
+    "projects_pkey",
+    "projects_slug_taken",
+    "api_keys_key_taken",
+    "realtime_apps_app_id_taken",
+    "domains_domain_taken",
+)
 """Unique across projects: what identifies a project from outside."""
 
 FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
@@ -33,20 +39,31 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "call_windows",
+    "api_calls",
+    "domains",
+    "visits",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
+    "calls_per_hour",
     "claim_deliveries",
+    "claim_domain_checks",
     "claim_events",
     "claim_suspect_event",
+    "count_api_calls",
     "find_api_key",
+    "find_domain",
     "find_logins",
     "find_project",
+    "find_visits",
     "ingest_events",
+    "note_keys_used",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "reserve_calls",
     "tidy",
 )
 """Functions that see more than one project; owned by the pipeline role."""
@@ -54,7 +71,7 @@ CROSS_PROJECT = (
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
 """Functions that read no table."""
 
 CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")

@@ -25,6 +25,7 @@ class Project(Table):
     owner_id: Mapped[UUID | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     branding: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    compliance: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
 
@@ -39,9 +40,15 @@ class ApiKey(Table):
     key: Mapped[str]
     secret_mac: Mapped[bytes]
     secret_hash: Mapped[str]
+    previous_mac: Mapped[bytes | None]
+    previous_hash: Mapped[str | None]
+    previous_until: Mapped[datetime | None]
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     status: Mapped[str] = mapped_column(server_default="active")
     allowed_ips: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    rate_limit: Mapped[dict[str, Any] | None]
+    auto_revoke_after: Mapped[int | None]
+    failed_secrets: Mapped[int] = mapped_column(server_default="0")
     created_by: Mapped[UUID | None]
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
@@ -59,6 +66,7 @@ class IdentitySecret(Table):
     secret: Mapped[str]
     previous_secret: Mapped[str | None]
     previous_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
 
 
 class RealtimeApp(Table):
@@ -72,3 +80,22 @@ class RealtimeApp(Table):
     secret: Mapped[str]
     previous_secret: Mapped[str | None]
     previous_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
+
+
+class Domain(Table):
+    """The host name a project answers under. ``pending`` until proven; ``suspended`` when its proof went away."""
+
+    __tablename__ = "domains"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    domain: Mapped[str]
+    token: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="pending")
+    verified_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)

@@ -29,7 +29,7 @@ router = guarded_router()
 async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
     settings = cast(Settings, request.app.state.settings)
-    if settings.signup == "closed":
+    if settings.signup == "closed" or settings.single_project is not None:
         raise Forbidden("signup_closed", "This installation does not take new projects.")
     return await sign_up(gate, body, plan=settings.default_plan, actor=_visitor(request))
 
@@ -38,7 +38,8 @@ async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
 @public
 async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
     """Sign in with e-mail and password. Without a project, the one in which they fit."""
-    project_id, user_id, env = await _who(gate, body)
+    slug = await gate.tenants.chosen(request.scope, body.project)
+    project_id, user_id, env = await _who(gate, body, slug)
     async with gate.db.scope(project_id, env) as session:
         await refuse_password(session, user_id)
         tokens = await begin_session(
@@ -58,9 +59,10 @@ async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
 
 @router.post("/auth/refresh", operation_id="refresh_tokens", tags=["auth"])
 @public
-async def refresh(gate: Gated, body: RefreshBody) -> RefreshAnswer:
+async def refresh(request: Request, gate: Gated, body: RefreshBody) -> RefreshAnswer:
     """A new pair of tokens; the old refresh token is spent, and using it again ends the session."""
-    return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token))
+    named = await gate.tenants.named(request.scope)
+    return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token, named, client_ip(request)))
 
 
 @router.post("/auth/logout", operation_id="sign_out", status_code=204, tags=["auth"])
@@ -87,12 +89,12 @@ async def me(call: Called) -> MeAnswer:
     )
 
 
-async def _who(gate: Gate, body: LoginBody) -> tuple[UUID, UUID, Env]:
+async def _who(gate: Gate, body: LoginBody, slug: str | None) -> tuple[UUID, UUID, Env]:
     """The one account that fits. Unknown e-mail, wrong password and blocked account look and cost alike."""
     async with gate.db.unscoped() as session:
         rows = (await session.execute(text("SELECT * FROM tocsin.find_logins(:email)"), {"email": body.email})).all()
-    if body.project is not None:
-        rows = [row for row in rows if row.project_slug == body.project]
+    if slug is not None:
+        rows = [row for row in rows if row.project_slug == slug]
     fitting = [row for row in rows if await matches(body.password, row.password_hash)]
     if not rows:
         await matches(body.password, None)

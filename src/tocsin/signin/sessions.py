@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.auth.guard import Gate
 from tocsin.auth.permissions import opens_panel
 from tocsin.auth.schemas import TokensAnswer
+from tocsin.auth.source import check_address, networks
+from tocsin.auth.tenant import Named
 from tocsin.auth.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from tocsin.kit.errors import Unauthorized
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
 
 
 async def begin_session(
@@ -25,7 +27,8 @@ async def begin_session(
     user_agent: str | None,
     as_plain_user: bool = False,
 ) -> TokensAnswer:
-    """A new session and its first pair of tokens."""
+    """A new session and its first pair of tokens; raises Forbidden where the project's list leaves the address out."""
+    check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
     session_id, nonce = new_id(), os.urandom(16)
     await session.execute(
         text(
@@ -46,16 +49,24 @@ async def begin_session(
     return await _tokens(gate, session, project_id, user_id, session_id, 1, nonce, as_plain_user=as_plain_user)
 
 
-async def carry_on(gate: Gate, token: str) -> TokensAnswer:
-    """The next pair of tokens; a spent one ends the session, for whoever holds its successor."""
+_ALLOWED = text("SELECT tocsin.allowed_networks(settings) FROM tocsin.projects")
+
+
+async def carry_on(gate: Gate, token: str, named: list[Named], ip: str | None) -> TokensAnswer:
+    """The next pair of tokens; a spent one ends the session, for whoever holds its successor.
+
+    ``named`` is what names a project beside the token, and must name the same.
+    """
     refresh = gate.tokens.read_refresh(token)
     stolen = False
     async with gate.db.scope(refresh.project_id, "test") as session:
         row = (
             await session.execute(
                 text(
-                    "SELECT s.user_id, s.nonce, s.generation, s.revoked_at, s.expires_at, u.status"
-                    " FROM tocsin.sessions s JOIN tocsin.users u ON u.project_id = s.project_id AND u.id = s.user_id"
+                    "SELECT s.user_id, s.nonce, s.generation, s.revoked_at, s.expires_at, u.status,"
+                    " p.slug FROM tocsin.sessions s"
+                    " JOIN tocsin.users u ON u.project_id = s.project_id AND u.id = s.user_id"
+                    " JOIN tocsin.projects p ON p.id = s.project_id"
                     " WHERE s.id = :id FOR UPDATE OF s"
                 ),
                 {"id": refresh.session_id},
@@ -63,8 +74,10 @@ async def carry_on(gate: Gate, token: str) -> TokensAnswer:
         ).one_or_none()
         if row is None or not gate.tokens.genuine(refresh, bytes(row.nonce)):
             raise _ended()
+        gate.tenants.agree(refresh.project_id, row.slug, named)
         if row.revoked_at is not None or row.status != "active" or row.expires_at <= datetime.now(UTC):
             raise _ended()
+        check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
         if refresh.generation != row.generation:
             await end_session(session, refresh.session_id, "a spent refresh token was used")
             stolen = True
@@ -124,7 +137,7 @@ async def _tokens(
         project_id=project_id,
         session_id=session_id,
         roles=[row.name for row in rows],
-        type_="project_admin" if admin else "user",
+        type_="user" if not admin else "platform_admin" if project_id == PLATFORM_ID else "project_admin",
     )
     refresh = gate.tokens.refresh(project_id=project_id, session_id=session_id, generation=generation, nonce=nonce)
     return TokensAnswer(access_token=access, refresh_token=refresh, expires_in=int(ACCESS_LIFETIME.total_seconds()))

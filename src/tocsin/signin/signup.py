@@ -13,6 +13,7 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import new_identity_secret, new_key, new_secret
 from tocsin.auth.passwords import hash_password
 from tocsin.auth.permissions import SERVER_KEY
+from tocsin.auth.tenant import RESERVED
 from tocsin.kit.db import Env, violated
 from tocsin.kit.errors import Conflict, FieldError
 from tocsin.kit.ids import new_id
@@ -24,7 +25,6 @@ from tocsin.users.roles import install_built_in
 from tocsin.users.schemas import UserFields
 
 ENVS: tuple[Env, Env] = ("live", "test")
-_RESERVED = frozenset({"platform", "www", "api", "app", "admin", "docs", "status", "tocsin"})
 
 
 async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignUpAnswer:
@@ -87,7 +87,7 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignU
 
 async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, plan: str) -> Project:
     slug = body.slug or _slug_from(body.project_name)
-    if slug in _RESERVED:
+    if slug in RESERVED:
         raise _slug_taken()
     project = Project(id=project_id, name=body.project_name, slug=slug, plan=plan)
     try:
@@ -108,7 +108,7 @@ async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, pl
 def _slug_from(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:54].strip("-")
-    return slug if slug and slug not in _RESERVED else f"project-{secrets.token_hex(4)}"
+    return slug if slug and slug not in RESERVED else f"project-{secrets.token_hex(4)}"
 
 
 def _slug_taken() -> Conflict:

@@ -14,6 +14,7 @@ from yarl import URL
 
 from tests.client import PASSWORD
 from tests.contract.endpoints import ALL
+from tests.hosted import publish
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
@@ -196,6 +197,22 @@ async def _sso_linked(s: Scene) -> Id:
     return s.fresh("user", user)
 
 
+async def _domain(s: Scene) -> dict[str, str]:
+    """A name whose records are set already; claiming it again answers the same."""
+    body = {"domain": f"alerts.{s.project.slug}.example"}
+    assert s.working.dns is not None
+    publish(s.working.dns, await s.make("/projects/me/domain", body))
+    return body
+
+
+async def _lost_visit(s: Scene) -> Id:
+    reply = await s.operator.post(f"/platform/projects/{s.project.id}/login-as", _REASON)
+    return s.fresh("visit", seeds.created(reply))
+
+
+_REASON = {"reason": "Ticket 4711"}
+
+
 CASES = (
     case("sign_up", by="nobody", body=_signup),
     case("sign_in", by="nobody", body=_credentials),
@@ -205,6 +222,19 @@ CASES = (
     case("claim_registration", by="app", body=_claim),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
+    case("read_branding"),
+    case("change_branding", body=lambda s: {"accent": "#123456"}),
+    case("read_compliance"),
+    case("change_compliance", body=lambda s: {"retentionDays": {"events": 30}}),
+    case("claim_domain", body=_domain),
+    case("read_domain"),
+    case("verify_domain"),
+    case("ask_domain", by="nobody", query=lambda s: {"domain": f"alerts.{s.project.slug}.example"}),
+    case("remove_domain"),
+    case("log_in_as", by="operator", project_id="project", body=lambda s: _REASON),
+    case("list_visits", by="operator"),
+    case("list_visits_here"),
+    case("end_visit", by="operator", visit_id=_lost_visit),
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),

@@ -9,6 +9,7 @@ from tests.client import Client, Project, Reply, sign_up
 from tests.isolation.matrix.places import Id
 from tests.people import Person, join
 from tests.pipeline import Working, send_event, story
+from tests.platform_admin import new_admin
 
 
 @dataclass
@@ -21,6 +22,8 @@ class Scene:
     """Stands in every text that the project wrote."""
     person: Person
     viewer: Client
+    operator: Client
+    """A platform admin, of no project."""
     ids: dict[str, str] = field(default_factory=dict)
     hook_url: str = ""
     issuer: str = ""
@@ -52,6 +55,7 @@ async def seeded(working: Working, name: str, hook_url: str, *, traffic: bool = 
         mark,
         person=await join(working.api, project, name=mark),
         viewer=await _viewer(working.api, project),
+        operator=(await new_admin(working.api, working.sql)).caller,
         hook_url=hook_url,
     )
     await _people(scene)
@@ -65,6 +69,8 @@ async def _people(scene: Scene) -> None:
     project, mark, ids = scene.project, scene.mark, scene.ids
     ids["project"] = project.id
     ids["slug"] = project.slug
+    visit = await scene.operator.post(f"/platform/projects/{project.id}/login-as", {"reason": mark})
+    ids["visit"] = created(visit)["id"]
     ids["key"] = project.signed_up["apiKeys"]["live"]["id"]
     ids["role"] = (await scene.make("/roles", {"name": mark, "permissions": ["users:read"]}))["id"]
     ids["role name"] = mark

@@ -34,9 +34,10 @@ _OPEN_TO_ALL = (
     "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
 )
 _SECRET_SHOWN = 4
+_ABSENT: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody has set single sign-on up."}}
 
 
-@router.get("/projects/me/sso", operation_id="read_sso", tags=["project"])
+@router.get("/projects/me/sso", operation_id="read_sso", tags=["project"], responses=_ABSENT)
 @needs("project:read")
 async def read(call: Called) -> SsoAnswer:
     """How people of the project sign in at their own provider; 404 while nobody has set that up."""
@@ -63,7 +64,7 @@ async def save(admitted: Admitted, door: Outside, sign_on: SignOn, body: SsoSett
     return answer
 
 
-@router.delete("/projects/me/sso", operation_id="delete_sso", status_code=204, tags=["project"])
+@router.delete("/projects/me/sso", operation_id="delete_sso", status_code=204, tags=["project"], responses=_ABSENT)
 @needs("project:manage")
 async def delete(call: Called) -> Response:
     """End single sign-on. Sessions stay; whoever is linked is known again if the same issuer returns."""
