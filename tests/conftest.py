@@ -15,6 +15,8 @@ import pytest
 from tests.client import Client, Project, sign_up
 from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
 from tests.hosted import BASE, PUBLIC, Hosted
+from tests.mail.mailbox import mail_server
+from tests.mail.posted import PUBLIC_URL, Posted
 from tests.nameserver import running_nameserver
 from tests.pipeline import Working
 from tests.running import MASTER_SECRET, Site, alive, running, running_api, without_sockets
@@ -79,6 +81,17 @@ async def working(cluster: Running, template: str, home: Path, http: aiohttp.Cli
             site = Site(url, home, settings={"TOCSIN_SLOTS": "8", **names})
             with running_api(site) as process, running(site, "worker"):
                 yield Working(site, process, Client(http, process.url), sql, dns)
+        await sql.close()
+
+
+@pytest.fixture(scope="session")
+async def posted(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Posted]:
+    """An API and a worker with a mail server, over a database of their own."""
+    async with mail_server() as boxes, fresh_database(cluster, template) as url:
+        site = Site(url, home, settings={"TOCSIN_SMTP_URL": boxes.url, "TOCSIN_PUBLIC_URL": PUBLIC_URL})
+        sql = await asyncpg.connect(url)
+        with running_api(site) as process, running(site, "worker") as worker:
+            yield Posted(site, Client(http, process.url), boxes, sql, worker)
         await sql.close()
 
 

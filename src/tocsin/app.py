@@ -49,6 +49,11 @@ from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
+from tocsin.signin.account_page import write_account_pages
+from tocsin.signin.email_routes import router as email_routes
+from tocsin.signin.invite_routes import router as invite_routes
+from tocsin.signin.mail_routes import router as mail_routes
+from tocsin.signin.password_routes import router as password_routes
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
 from tocsin.signin.sso.routes import Sso
@@ -63,6 +68,10 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    email_routes,
+    password_routes,
+    invite_routes,
+    mail_routes,
     register_routes,
     sso_routes,
     sso_settings_routes,
@@ -170,6 +179,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
     write_openapi(app)
+    write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
     return Edge(app, express, counter, settings.trusted_proxies)
 

@@ -24,8 +24,8 @@ class Refused:
         self.project = project
         self.callers = {
             "key": project.key,
-            "app": project.app,
             "owner": project.owner,
+            "app": project.app,
             "operator": operator,
             "nobody": nobody,
         }

@@ -45,15 +45,15 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller fits: a project's key or public key, a person of it, the operator, or nobody in particular."""
-        security = self.described.get("security")
+        """Which caller fits: a project's key, its owner, its public key, the operator, or nobody in particular."""
+        security, permission = self.described.get("security"), self.described.get("x-permission", "")
         if not security:
             return "nobody"
         if security == [{"publicKey": []}]:
             return "app"
-        permission = self.described.get("x-permission", "")
         if permission.startswith("platform:"):
             return "operator"
+        # What people do with their own account is for nobody else, and a key is no person.
         return "owner" if permission == "own:manage" else "key"
 
     @property

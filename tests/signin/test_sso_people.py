@@ -71,6 +71,30 @@ async def test_whom_an_admin_made_without_a_password_comes_in_by_their_email(
     assert answer["user"]["roles"] == ["viewer"]
 
 
+async def test_whom_an_admin_invited_comes_in_with_the_roles_of_the_invitation(
+    api: Client, liar: Liar, chrome: Browser, somebody: Somebody
+) -> None:
+    project = await sign_up(api, "Invites")
+    await set_up(project, liar, createUnknown=False)
+    body = {"email": somebody.email, "roles": ["viewer"]}
+    made = await project.owner.post("/invites", body)
+    assert made.status == 201, made.json
+    answer = await signed_in(api, chrome, project, liar)
+    assert (answer["user"]["status"], answer["user"]["roles"]) == ("active", ["viewer"])
+    (listed,) = (await project.owner.get("/invites")).json["items"]
+    assert listed["state"] == "accepted"
+
+
+async def test_an_invitation_that_was_withdrawn_lets_nobody_in(
+    api: Client, liar: Liar, chrome: Browser, somebody: Somebody
+) -> None:
+    project = await sign_up(api, "Invites")
+    await set_up(project, liar)
+    made = (await project.owner.post("/invites", {"email": somebody.email, "roles": ["viewer"]})).json
+    assert (await project.owner.delete(f"/invites/{made['id']}")).status == 204
+    assert await refused(chrome, project, liar) == (403, "user_not_active")
+
+
 async def test_after_that_the_subject_counts_and_not_the_email(
     api: Client, shop: Project, liar: Liar, chrome: Browser, somebody: Somebody
 ) -> None:

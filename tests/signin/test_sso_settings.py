@@ -6,8 +6,10 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from yarl import URL
 
 from tests.client import Client, Project
+from tests.mail.posted import PUBLIC_URL, Posted
 from tests.signin.hostile import CLIENT, Liar, lying, new_key, public_jwk
 from tests.signin.providers import APP, Provider, configure
 
@@ -250,3 +252,27 @@ async def test_a_provider_that_is_away_is_said_to_be_away(api: Client, acme: Pro
     reply = await api.get(f"/auth/sso/{acme.slug}/start")
     assert (reply.status, reply.code) == (503, "sso_provider_unreachable")
     assert "Retry-After" in reply.headers
+
+
+async def test_under_https_only_this_host_may_set_the_cookie_and_no_plain_call_carries_it(
+    posted: Posted, http: aiohttp.ClientSession, liar: Liar
+) -> None:
+    """The addresses are those of the configured public URL, whatever the Host header says."""
+    project = await posted.sign_up("Secure")
+    shown = await configure(project, liar.issuer, CLIENT)
+    assert shown.json["redirectUri"] == f"{PUBLIC_URL}/api/v1/auth/sso/{project.slug}/callback"
+    async with http.get(
+        f"{posted.api.base}/api/v1/auth/sso/{project.slug}/start",
+        allow_redirects=False,
+        headers={"Host": "evil.example"},
+    ) as answer:
+        assert answer.status == 303
+        (name, cookie), *more = answer.cookies.items()
+        assert (name, cookie["path"], cookie["secure"], cookie["domain"], more) == (
+            "__Host-tocsin-sso",
+            "/",
+            True,
+            "",
+            [],
+        )
+        assert URL(answer.headers["Location"]).query["redirect_uri"] == shown.json["redirectUri"]

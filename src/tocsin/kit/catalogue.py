@@ -43,6 +43,9 @@ PIPELINE_TABLES = (
     "api_calls",
     "domains",
     "visits",
+    "mails",
+    "links",
+    "mail_counts",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -51,6 +54,7 @@ CROSS_PROJECT = (
     "claim_deliveries",
     "claim_domain_checks",
     "claim_events",
+    "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
     "find_api_key",
@@ -60,11 +64,13 @@ CROSS_PROJECT = (
     "find_visits",
     "ingest_events",
     "note_keys_used",
+    "mail_waits",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
     "tidy",
+    "tidy_mails",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
@@ -74,7 +80,20 @@ MAINTENANCE = ("ensure_partitions",)
 OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
 """Functions that read no table."""
 
-CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")
+CONTENT = (
+    "payload",
+    "title",
+    "message",
+    "address",
+    "value",
+    "captured",
+    "credentials",
+    "secret",
+    "wrapped",
+    "trace",
+    "details",
+    "recipient",
+)
 """Columns with what people wrote or must not lose: never readable across projects."""
 
 

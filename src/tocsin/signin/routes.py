@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from sqlalchemy import select, text
 
-from tocsin.audit.record import Actor
-from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public, request_id
+from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public
 from tocsin.auth.passwords import matches
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
 from tocsin.kit.db import Env
@@ -15,6 +14,7 @@ from tocsin.kit.errors import Conflict, Forbidden, Unauthorized
 from tocsin.projects.models import Project
 from tocsin.projects.schemas import ProjectAnswer, SignUp, SignUpAnswer
 from tocsin.settings import Settings
+from tocsin.signin.asking import visitor
 from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer
 from tocsin.signin.sessions import begin_session, carry_on, end_session
 from tocsin.signin.signup import sign_up
@@ -31,7 +31,8 @@ async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
     settings = cast(Settings, request.app.state.settings)
     if settings.signup == "closed" or settings.single_project is not None:
         raise Forbidden("signup_closed", "This installation does not take new projects.")
-    return await sign_up(gate, body, plan=settings.default_plan, actor=_visitor(request))
+    actor = visitor(request)
+    return await sign_up(gate, body, plan=settings.default_plan, actor=actor, base_url=settings.base_url)
 
 
 @router.post("/auth/login", operation_id="sign_in", tags=["auth"])
@@ -106,7 +107,3 @@ async def _who(gate: Gate, body: LoginBody, slug: str | None) -> tuple[UUID, UUI
         raise Conflict("project_required", f"Several projects fit; name one as project: {slugs}.")
     row = fitting[0]
     return row.project_id, row.user_id, row.env
-
-
-def _visitor(request: Request) -> Actor:
-    return Actor("user", None, client_ip(request), request.headers.get("user-agent"), request_id(request))

@@ -128,6 +128,35 @@ async def _claim(s: Scene) -> dict[str, str]:
     return {"claimToken": reply.json["claimToken"]}
 
 
+async def _open_claim(s: Scene) -> dict[str, str]:
+    reply = await s.project.app.post("/users/register", {"email": f"{_word()}@example.com"})
+    return {"claimToken": reply.json["claimToken"]}
+
+
+async def _lost_invite(s: Scene) -> Id:
+    return s.fresh("invite", await s.make("/invites", {"email": f"{_word()}@example.com"}))
+
+
+async def _invitation(s: Scene) -> dict[str, str]:
+    email = f"{_word()}@example.com"
+    await s.make("/invites", {"email": email})
+    return {"token": await seeds.link(s, email), "password": PASSWORD}
+
+
+async def _reset(s: Scene) -> dict[str, str]:
+    """A link for a new password of somebody who came by an invitation."""
+    email = f"{_word()}@example.com"
+    await s.make("/invites", {"email": email})
+    token = await seeds.link(s, email)
+    assert (await s.working.api.post("/invites/accept", {"token": token, "password": PASSWORD})).status == 200
+    assert (await s.working.api.post("/auth/password/forgot", {"email": email})).status == 202
+    return {"token": await seeds.link(s, email, "reset_password"), "password": PASSWORD}
+
+
+async def _proof(s: Scene) -> dict[str, str]:
+    return {"token": await seeds.link(s, s.project.email, "verify_email")}
+
+
 def _draft(s: Scene) -> dict[str, Any]:
     return {"rule": seeds.rule(s), "event": {"type": "order.created", "payload": {"note": "x"}}}
 
@@ -218,8 +247,21 @@ CASES = (
     case("sign_in", by="nobody", body=_credentials),
     case("refresh_tokens", by="nobody", body=_lost_refresh),
     case("read_me", by="person"),
+    case("resend_verification"),
+    case("verify_email", by="nobody", body=_proof),
+    case("change_email", body=lambda s: {"email": f"{_word()}@example.com", "password": PASSWORD}),
+    case("forgot_password", by="nobody", body=lambda s: {"email": f"{_word()}@example.com"}),
+    case("reset_password", by="nobody", body=_reset),
     case("register_user", by="app", body=lambda s: {"email": f"{_word()}@example.com"}),
     case("claim_registration", by="app", body=_claim),
+    case("resend_registration", by="app", body=_open_claim),
+    case("create_invite", body=lambda s: {"email": f"{_word()}@example.com", "roles": [s.id("role name")]}),
+    case("invite_user", user_id=_lost_user),
+    case("list_invites"),
+    case("withdraw_invite", invite_id=_lost_invite),
+    case("accept_invite", by="nobody", body=_invitation),
+    case("list_mails"),
+    case("read_mail", mail_id="mail"),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
     case("read_branding"),
@@ -320,4 +362,5 @@ CASES = (
     case("unlink_sso", user_id=_sso_linked),
     case("delete_sso"),
     case("sign_out", by="second owner"),
+    case("change_password", body=lambda s: {"current": PASSWORD, "new": PASSWORD}),
 )

@@ -4,12 +4,16 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from tests.client import Client, Project, Reply, sign_up
 from tests.isolation.matrix.places import Id
 from tests.people import Person, join
 from tests.pipeline import Working, send_event, story
 from tests.platform_admin import new_admin
+from tocsin.kit.roles import Roles
+from tocsin.kit.vault import Vault
+from tocsin.mail.printed import printed
 
 
 @dataclass
@@ -80,6 +84,9 @@ async def _people(scene: Scene) -> None:
     path = f"/users/{scene.person.id}/addresses"
     address = await scene.make(path, {"channel": "email", "value": f"{mark}@example.com"})
     ids["address"] = address["id"]
+    invited = await scene.make("/invites", {"email": f"invited-{mark}@example.com", "roles": [mark]})
+    ids["invite"] = invited["id"]
+    ids["mail"] = (await mailed(scene, f"invited-{mark}@example.com"))["id"]
 
 
 async def _rules(scene: Scene) -> None:
@@ -123,6 +130,26 @@ async def pending(scene: Scene) -> str:
     assert reply.status == 201, reply.json
     (found,) = (await scene.project.owner.get("/users", search=email)).json["items"]
     return str(found["id"])
+
+
+async def mailed(scene: Scene, recipient: str, kind: str = "invitation") -> Any:
+    """The newest mail of a kind to somebody, once it is written."""
+    async with asyncio.timeout(20):
+        while True:
+            mails = (await scene.project.owner.get("/mails", limit=200)).json["items"]
+            for mail in mails:
+                if (mail["recipient"], mail["kind"]) == (recipient, kind):
+                    return mail
+            await asyncio.sleep(0.1)
+
+
+async def link(scene: Scene, recipient: str, kind: str = "invitation") -> str:
+    """The token of such a mail, as an operator would pass it on: no mail server is set here."""
+    site = scene.working.site
+    mail = await mailed(scene, recipient, kind)
+    shown = await printed(site.installer_url, Roles(), Vault(site.master), UUID(mail["id"]))
+    assert shown is not None and shown.url is not None
+    return shown.url.partition("#token=")[2]
 
 
 def rule(scene: Scene, **fields: Any) -> dict[str, Any]:

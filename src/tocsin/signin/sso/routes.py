@@ -33,10 +33,11 @@ from tocsin.kit.http import Door
 from tocsin.projects.models import Project
 from tocsin.projects.schemas import ProjectAnswer
 from tocsin.settings import Settings
+from tocsin.signin.asking import visitor
 from tocsin.signin.schemas import LoginAnswer
 from tocsin.signin.sessions import begin_session
 from tocsin.signin.sso.models import IdentityProvider
-from tocsin.signin.sso.people import Visitor, link_own, person_of
+from tocsin.signin.sso.people import link_own, person_of
 from tocsin.signin.sso.provider import Metadata, ProviderFailed, Providers
 from tocsin.signin.sso.redeem import identity_of
 from tocsin.signin.sso.schemas import Challenge, SsoCode, SsoLink, SsoLinkAnswer
@@ -122,6 +123,7 @@ async def start(
     ] = "sign_in",
 ) -> Response:
     """Send a browser to the project's provider."""
+    await gate.tenants.chosen(request.scope, slug)
     provider = await _provider(gate, slug)
     if returnTo is not None and returnTo not in provider.return_urls:
         detail = "This is not one of the return URLs that the project has set."
@@ -169,7 +171,7 @@ async def callback(
         user_id = None
         if flow.purpose == "sign_in":
             async with gate.db.scope(provider.project_id, "live") as session:
-                user_id = await person_of(session, provider, identity, _visitor(request))
+                user_id = await person_of(session, provider, identity, visitor(request))
     except Problem as problem:
         _note(request, provider, problem)
         if "text/html" not in request.headers.get("accept", ""):
@@ -192,18 +194,22 @@ async def callback(
 async def exchange(request: Request, gate: Gated, sign_on: SignOn, body: SsoCode) -> LoginAnswer:
     """Turn the one-time code of a finished sign-in into tokens, within a minute."""
     passage = _opened(sign_on, body.code, body.verifier, "sign_in")
-    visitor = _visitor(request)
     async with gate.db.scope(passage.project_id, "live") as session:
         await _use_once(session, passage)
         user = await find_user(session, passage.user_id) if passage.user_id else None
         if user is None or user.status != "active":
             raise _code_refused()
         tokens = await begin_session(
-            gate, session, passage.project_id, user.id, ip=visitor.ip_address, user_agent=visitor.user_agent
+            gate,
+            session,
+            passage.project_id,
+            user.id,
+            ip=client_ip(request),
+            user_agent=request.headers.get("user-agent"),
         )
         project = (await session.scalars(select(Project))).one()
         said = {"by": "sso", "issuer": passage.identity.issuer}
-        actor = visitor.as_actor(user.id)
+        actor = visitor(request, user.id)
         await record(session, passage.project_id, "live", actor, "user.signed_in", "user", user.id, said)
         return LoginAnswer(
             tokens=tokens, user=await shown_one(session, user), project=ProjectAnswer.model_validate(project)
@@ -222,7 +228,7 @@ async def link(call: Called, sign_on: SignOn, body: SsoLink) -> SsoLinkAnswer:
     user = await find_user(call.session, call.principal.user_id)
     call.write_to(user.env)
     await _use_once(call.session, passage)
-    await link_own(call.session, call.project_id, user.id, passage.identity, _visitor(call.request))
+    await link_own(call.session, call.project_id, user.id, passage.identity, call.actor)
     identity = passage.identity
     return SsoLinkAnswer(issuer=identity.issuer, subject=identity.subject, email=identity.email)
 
@@ -412,10 +418,6 @@ VALUES (tocsin.current_project(), 'live', :jti, to_timestamp(:expires)) ON CONFL
 
 async def _first_use(session: AsyncSession, jti: str, expires: int) -> bool:
     return await session.scalar(_FIRST_USE, {"jti": jti, "expires": expires}) is not None
-
-
-def _visitor(request: Request) -> Visitor:
-    return Visitor(client_ip(request), request.headers.get("user-agent"), request_id(request))
 
 
 def _state_refused(request: Request, provider: IdentityProvider) -> BadRequest:
