@@ -33,9 +33,9 @@ from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.flush import flushed
-from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
+from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.platform.plan_routes import router as plan_routes
 from tocsin.platform.usage_routes import router as usage_of_projects_routes
@@ -63,6 +63,11 @@ from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
 from tocsin.signin.second_factor_routes import router as second_factor_routes
 from tocsin.signin.session_routes import router as session_routes
+from tocsin.signin.sso.routes import Sso
+from tocsin.signin.sso.routes import router as sso_routes
+from tocsin.signin.sso.settings_routes import router as sso_settings_routes
+from tocsin.signin.sso.tickets import Tickets
+from tocsin.startup import outgoing_door
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -77,6 +82,8 @@ ROUTERS = (
     invite_routes,
     mail_routes,
     register_routes,
+    sso_routes,
+    sso_settings_routes,
     project_routes,
     key_routes,
     usage_routes,
@@ -95,6 +102,7 @@ ROUTERS = (
     realtime_routes,
     rule_routes,
     event_routes,
+    meta_routes,
 )
 
 log = structlog.get_logger(__name__)
@@ -138,7 +146,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             opened.push_async_callback(store.drain)
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
-            app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+            app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
@@ -164,6 +172,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()

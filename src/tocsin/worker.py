@@ -35,7 +35,6 @@ from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage
 from tocsin.kit.db import Database
-from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.plans.notices import NoticeStage
@@ -46,7 +45,7 @@ from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
-from tocsin.startup import Installation
+from tocsin.startup import Installation, outgoing_door
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
@@ -90,7 +89,7 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(broker.close)
         evaluator = Evaluator()
         opened.push_async_callback(evaluator.close)
-        door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+        door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(vault, defaults)
         match = MatchStage(db, broker, evaluator, settings.lease_seconds)

@@ -65,6 +65,7 @@ class Need:
     network_first: bool = False
     form: bool = False
     before_enrolment: bool = False
+    foreign_query: bool = False
 
 
 @dataclass(slots=True)
@@ -168,6 +169,11 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _declare(Need(None, idempotent=False))(endpoint)
 
 
+def landing(endpoint: Endpoint) -> Endpoint:
+    """Declare where somebody else's page sends a browser back: no credential, and whatever they add to the query."""
+    return _declare(Need(None, idempotent=False, foreign_query=True))(endpoint)
+
+
 def public_key(endpoint: Endpoint) -> Endpoint:
     """Declare that an endpoint is for apps that hold only ``pk_...``."""
     return _declare(Need(None, public_key=True))(endpoint)
@@ -207,7 +213,7 @@ class GuardedRoute(APIRoute):
         known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query)) | {"tenant"}
 
         async def guarded(request: Request) -> Response:
-            _check_query(request, known)
+            _check_query(request, known, foreign=self.need.foreign_query)
             required = self.body_field is not None and self.body_field.field_info.is_required()
             checked = await checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
@@ -217,13 +223,13 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
-    """Refuse a filter that would silently filter nothing, and one that is said twice."""
+def _check_query(request: Request, known: frozenset[str], *, foreign: bool) -> None:
+    """Refuse a filter that would silently filter nothing, unless others may add some, and one that is said twice."""
     sent = [name for name, _ in request.query_params.multi_items()]
     errors = [
         FieldError(f"/query/{escaped(name[:80])}", "unknown_field", "There is no such query parameter.")
         for name in dict.fromkeys(sent)
-        if name not in known
+        if name not in known and not foreign
     ]
     errors += [
         FieldError(f"/query/{name}", "doubled", "This query parameter was sent twice.")

@@ -22,6 +22,7 @@ from tocsin.kit.errors import Conflict, TooManyRequests, Unauthorized
 from tocsin.signin.schemas import LoginBody
 from tocsin.signin.second_factor import read_factor, spend
 from tocsin.signin.sessions import begin_session
+from tocsin.signin.sso.required import refuse_password
 
 
 class CodeMissing(Unauthorized):
@@ -120,6 +121,7 @@ async def _enter(gate: Gate, body: LoginBody, account: Any, knocking: Knocking) 
         counter = Counter("device code", knocking.device.id, CODES)
     shown = code_shown(gate, account.project_id, account.env, account.user_id, body.code, counter)
     async with shown as session:
+        await refuse_password(session, account.user_id)
         return await begin_session(
             gate, session, account.project_id, account.user_id, ip=knocking.ip, user_agent=knocking.user_agent
         )
