@@ -63,12 +63,14 @@ ROUTERS = (
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
+def create_app(settings: Settings, app_url: str, platform_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
-    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
+    prefix = settings.db_role_prefix
+    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=prefix)
+    across = Database(platform_url, ordinary=2, hot=0, statement_timeout="10s", role_prefix=prefix, read_only=True)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
+    gate = Gate(db, across, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 
@@ -77,6 +79,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         async with AsyncExitStack() as opened:
             await db.start()
             opened.push_async_callback(db.close)
+            await across.start()
+            opened.push_async_callback(across.close)
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)

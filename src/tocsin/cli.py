@@ -55,13 +55,14 @@ def api() -> None:
     """Serve the HTTP API and the realtime sockets."""
     with _clear_failures():
         from tocsin.api import serve
-        from tocsin.failures import check_app_login
+        from tocsin.failures import check_app_login, check_platform_login
         from tocsin.up.port import usable_port
 
         installation = _installation()
         if installation.settings.port:
             usable_port(installation.settings.host, installation.settings.port)
         check_app_login(installation)
+        check_platform_login(installation)
         serve(installation)
 
 

@@ -54,7 +54,7 @@ def undeclared(routes: list[BaseRoute], documented: dict[str, Any]) -> list[str]
 @pytest.fixture(scope="module")
 def application(site: Site) -> Any:
     """The application itself, not running: only its table of routes is read."""
-    return create_app(Settings(), site.app_url, site.master).app
+    return create_app(Settings(), site.app_url, site.platform_url, site.master).app
 
 
 def test_every_route_declares_what_it_needs(application: Any) -> None:

@@ -62,6 +62,8 @@ class Gate:
     """What the guard works with, one per process (``app.state.gate``)."""
 
     db: Database
+    across: Database
+    """The operator's reading: named columns of every project, for endpoints under /platform alone."""
     vault: Vault
     credentials: Credentials
     tokens: Tokens

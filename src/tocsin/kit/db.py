@@ -56,12 +56,27 @@ class Database:
     """The pools of one process.
 
     ``ordinary`` connections serve SQLAlchemy sessions, ``hot`` ones hand-written SQL; either may be 0.
+    ``read_only`` is for the platform's login: outside of any scope it reads named columns of every project.
     """
 
-    def __init__(self, url: str, *, ordinary: int, hot: int, statement_timeout: str, role_prefix: str = SCHEMA):
+    def __init__(
+        self,
+        url: str,
+        *,
+        ordinary: int,
+        hot: int,
+        statement_timeout: str,
+        role_prefix: str = SCHEMA,
+        read_only: bool = False,
+    ):
         self.url = plain_url(url)
         self._role_prefix = role_prefix
-        self._settings = {**_GUARDS, "statement_timeout": statement_timeout}
+        self._setting = "TOCSIN_PLATFORM_DATABASE_URL" if read_only else "TOCSIN_APP_DATABASE_URL"
+        self._settings = {
+            **_GUARDS,
+            "statement_timeout": statement_timeout,
+            **({"default_transaction_read_only": "on"} if read_only else {}),
+        }
         self._hot_size = hot
         self._hot: asyncpg.Pool | None = None
         self._engine = create_async_engine(
@@ -89,7 +104,7 @@ class Database:
         if strong:
             raise StrongLogin(
                 "The database login is a superuser, bypasses row-level security or belongs to an owning role. "
-                "Set TOCSIN_APP_DATABASE_URL to the login that `tocsin migrate` made for the application."
+                f"Set {self._setting} to the login that `tocsin migrate` made for this."
             )
         if self._hot_size:
             self._hot = await asyncpg.create_pool(

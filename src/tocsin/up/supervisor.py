@@ -197,13 +197,14 @@ class Up:
 
 
 def _environ(installation: Installation, source: Source, home: Path, port: int) -> dict[str, str]:
-    """What the processes get: the login bound by row-level security, and never the installer's."""
+    """What the processes get: the logins bound by row-level security, and never the installer's."""
     environ = {name: value for name, value in os.environ.items() if name.upper() != "TOCSIN_DATABASE_URL"}
     settings = installation.settings.model_copy(update={"database_url": source.installer_url})
-    app_url = Installation(settings, installation.master, installation.roles).app_url
+    reached = Installation(settings, installation.master, installation.roles)
     return {
         **environ,
-        "TOCSIN_APP_DATABASE_URL": app_url,
+        "TOCSIN_APP_DATABASE_URL": reached.app_url,
+        "TOCSIN_PLATFORM_DATABASE_URL": reached.platform_url,
         "TOCSIN_HOME": str(home),
         "TOCSIN_PORT": str(port),
         "TOCSIN_LOG_FORMAT": "json",
