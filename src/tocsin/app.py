@@ -31,7 +31,16 @@ from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.admin_routes import router as admin_routes
+from tocsin.platform.audit_routes import router as platform_audit_routes
+from tocsin.platform.links import Links
+from tocsin.platform.prepare import prepare
+from tocsin.platform.project_routes import router as all_projects_routes
+from tocsin.platform.settings_routes import router as settings_routes
+from tocsin.platform.setup_routes import page as setup_page
+from tocsin.platform.setup_routes import router as setup_routes
 from tocsin.projects.key_routes import router as key_routes
+from tocsin.projects.life_routes import router as life_routes
 from tocsin.projects.routes import router as project_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
@@ -48,7 +57,13 @@ PREFIX = "/api/v1"
 ROUTERS = (
     sign_in_routes,
     register_routes,
+    setup_routes,
+    admin_routes,
+    all_projects_routes,
+    settings_routes,
+    platform_audit_routes,
     project_routes,
+    life_routes,
     key_routes,
     user_routes,
     role_routes,
@@ -81,6 +96,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             opened.push_async_callback(db.close)
             await across.start()
             opened.push_async_callback(across.close)
+            await prepare(db, gate.vault)
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
@@ -110,6 +126,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.links = Links(master)
     app.state.broker = broker
     app.state.draining = False
     app.state.sockets = sockets
@@ -135,6 +152,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
+    app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
     return Edge(app, express)

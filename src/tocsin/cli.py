@@ -122,6 +122,39 @@ def db_roles(
                 typer.echo(f"ALTER ROLE {login} PASSWORD '{installation.master.database_password(login)}';")
 
 
+admin_commands = typer.Typer(help="People who run this installation.", no_args_is_help=True)
+app.add_typer(admin_commands, name="admin")
+
+
+@admin_commands.command("create", epilog="Example: tocsin admin create ann@example.com --role support")
+def create_admin(
+    email: Annotated[str, typer.Argument(help="What they sign in with.")],
+    name: Annotated[str | None, typer.Option(help="Their name.")] = None,
+    role: Annotated[str, typer.Option(help="super_admin, support or billing.")] = "super_admin",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input; no link then.")
+    ] = False,
+) -> None:
+    """Make a platform admin, or help one back in.
+
+    Prints a link with which the person chooses a password: once, within 24 hours. For somebody who is an admin
+    already, the link sets a new password and nothing else changes.
+    """
+    with _clear_failures():
+        import asyncio
+        import sys
+
+        from tocsin.admin import NotMade, create
+
+        installation = _installation(beside_up=True)
+        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+        try:
+            link = asyncio.run(create(installation, email, name, role, password))
+        except NotMade as error:
+            _fail(str(error))
+        typer.echo(link or f"{email} can sign in.")
+
+
 @app.command(epilog="Example: tocsin openapi --write openapi.json")
 def openapi(
     write: Annotated[Path | None, typer.Option(help="File to write instead of printing.", dir_okay=False)] = None,

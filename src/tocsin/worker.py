@@ -4,6 +4,7 @@
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
     tidy    what was only kept for a while
+    purge   cancelled projects whose time is over
     months  partitions for the months to come
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
@@ -31,6 +32,7 @@ from tocsin.kit import garbage
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
+from tocsin.platform.purge import PurgeStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.startup import Installation
@@ -68,7 +70,7 @@ async def _work(installation: Installation) -> None:
         start_http_server(settings.metrics_port, "127.0.0.1")
     async with AsyncExitStack() as opened:
         db = Database(
-            installation.app_url, ordinary=0, hot=6, statement_timeout="30s", role_prefix=settings.db_role_prefix
+            installation.app_url, ordinary=1, hot=6, statement_timeout="30s", role_prefix=settings.db_role_prefix
         )
         await db.start()
         opened.push_async_callback(db.close)
@@ -98,6 +100,7 @@ async def _work(installation: Installation) -> None:
             Stage("send", send.run_once, send_ear, 1.0),
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
+            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]

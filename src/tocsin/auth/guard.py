@@ -35,7 +35,7 @@ from tocsin.auth.once import Once, Replayed
 from tocsin.auth.permissions import OWN, PERMISSIONS, PLATFORM_PERMISSIONS
 from tocsin.auth.principal import Principal
 from tocsin.auth.tokens import Access, Tokens
-from tocsin.kit.db import Database, Env
+from tocsin.kit.db import Database, Env, enter
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.pagination import Cursors, place_of
 from tocsin.kit.strict_json import escaped
@@ -113,6 +113,18 @@ class Call:
     async def audit(self, action: str, kind: str, id_: UUID | str | None, **metadata: Any) -> None:
         """Record a change in this transaction; ``metadata`` is what an answer would show (``before``, ``after``)."""
         await record(self.session, self.project_id, self.env, self.actor, action, kind, id_, metadata or None)
+
+    @asynccontextmanager
+    async def inside(self, project_id: UUID) -> AsyncIterator[AsyncSession]:
+        """The same transaction, meanwhile in the live environment of another project.
+
+        For what must happen there and here or not at all: the operator's changes, which stand in two audit logs.
+        """
+        await self.session.flush()
+        await enter(self.session, project_id, "live")
+        yield self.session
+        await self.session.flush()
+        await enter(self.session, self.project_id, self.env)
 
     async def seal(self, table: str, row: UUID | str, field: str, plain: str) -> str:
         return await self.gate.vault.seal(self.session, self.project_id, table, row, field, plain)

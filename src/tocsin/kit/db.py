@@ -125,7 +125,7 @@ class Database:
     async def scope(self, project_id: UUID, env: Env) -> AsyncIterator[AsyncSession]:
         """One transaction of one project for ordinary work; commits at the end, rolls back on any exception."""
         async with self._sessions() as session, session.begin():
-            await session.execute(_ENTER, {"project": str(project_id), "env": env})
+            await enter(session, project_id, env)
             yield session
 
     @asynccontextmanager
@@ -163,6 +163,11 @@ async def _leave(_connection: asyncpg.Connection) -> None:
 
     asyncpg itself has rolled back by now what was left open.
     """
+
+
+async def enter(session: AsyncSession, project_id: UUID, env: Env) -> None:
+    """From here on, to its end, the transaction is in this project."""
+    await session.execute(_ENTER, {"project": str(project_id), "env": env})
 
 
 _ENTER = text("SELECT set_config('tocsin.project', :project, true), set_config('tocsin.env', :env, true)")

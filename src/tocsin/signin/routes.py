@@ -12,10 +12,12 @@ from tocsin.auth.passwords import matches
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
 from tocsin.kit.db import Env
 from tocsin.kit.errors import Conflict, Forbidden, Unauthorized
+from tocsin.kit.ids import PLATFORM_ID
 from tocsin.projects.models import Project
+from tocsin.projects.run_time import in_force
 from tocsin.projects.schemas import ProjectAnswer, SignUp, SignUpAnswer
 from tocsin.settings import Settings
-from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer
+from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer, PlatformLogin
 from tocsin.signin.sessions import begin_session, carry_on, end_session
 from tocsin.signin.signup import sign_up
 from tocsin.users.people import find_user, shown_one
@@ -27,9 +29,11 @@ router = guarded_router()
 @public
 async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
-    settings = cast(Settings, request.app.state.settings)
+    settings = await in_force(gate.db, cast(Settings, request.app.state.settings))
     if settings.signup == "closed":
         raise Forbidden("signup_closed", "This installation does not take new projects.")
+    if settings.signup == "invite":
+        raise Forbidden("signup_by_invitation", "Here the operator makes projects; ask for one.")
     return await sign_up(gate, body, plan=settings.default_plan, actor=_visitor(request))
 
 
@@ -37,7 +41,18 @@ async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
 @public
 async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
     """Sign in with e-mail and password. Without a project, the one in which they fit."""
-    project_id, user_id, env = await _who(gate, body)
+    return await _sign_in(request, gate, body, platform=False)
+
+
+@router.post("/platform/auth/login", operation_id="sign_in_platform", tags=["platform"])
+@public
+async def login_to_platform(request: Request, gate: Gated, body: PlatformLogin) -> LoginAnswer:
+    """Sign in as an admin of the installation."""
+    return await _sign_in(request, gate, LoginBody.model_validate(body.model_dump(by_alias=True)), platform=True)
+
+
+async def _sign_in(request: Request, gate: Gate, body: LoginBody, *, platform: bool) -> LoginAnswer:
+    project_id, user_id, env = await _who(gate, body, platform)
     async with gate.db.scope(project_id, env) as session:
         tokens = await begin_session(
             gate,
@@ -85,10 +100,14 @@ async def me(call: Called) -> MeAnswer:
     )
 
 
-async def _who(gate: Gate, body: LoginBody) -> tuple[UUID, UUID, Env]:
-    """The one account that fits. Unknown e-mail, wrong password and blocked account look and cost alike."""
+async def _who(gate: Gate, body: LoginBody, platform: bool) -> tuple[UUID, UUID, Env]:
+    """The one account that fits. Unknown e-mail, wrong password and blocked account look and cost alike.
+
+    The platform's accounts fit at its own door alone, and no others do there.
+    """
     async with gate.db.unscoped() as session:
-        rows = (await session.execute(text("SELECT * FROM tocsin.find_logins(:email)"), {"email": body.email})).all()
+        found = (await session.execute(text("SELECT * FROM tocsin.find_logins(:email)"), {"email": body.email})).all()
+    rows = [row for row in found if (row.project_id == PLATFORM_ID) == platform]
     if body.project is not None:
         rows = [row for row in rows if row.project_slug == body.project]
     fitting = [row for row in rows if await matches(body.password, row.password_hash)]

@@ -12,7 +12,7 @@ from tocsin.auth.permissions import opens_panel
 from tocsin.auth.schemas import TokensAnswer
 from tocsin.auth.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from tocsin.kit.errors import Unauthorized
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
 
 
 async def begin_session(
@@ -124,7 +124,7 @@ async def _tokens(
         project_id=project_id,
         session_id=session_id,
         roles=[row.name for row in rows],
-        type_="project_admin" if admin else "user",
+        type_="user" if not admin else "platform_admin" if project_id == PLATFORM_ID else "project_admin",
     )
     refresh = gate.tokens.refresh(project_id=project_id, session_id=session_id, generation=generation, nonce=nonce)
     return TokensAnswer(access_token=access, refresh_token=refresh, expires_in=int(ACCESS_LIFETIME.total_seconds()))
