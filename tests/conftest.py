@@ -13,6 +13,7 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
+from tests.operators import Operator, operator
 from tests.pipeline import Working
 from tests.running import MASTER_SECRET, Site, alive, running, running_api
 from tocsin.kit.crypto import MasterKey
@@ -112,6 +113,12 @@ async def acme(api: Client) -> Project:
 @pytest.fixture(scope="module")
 async def rival(api: Client) -> Project:
     return await sign_up(api, "Rival")
+
+
+@pytest.fixture(scope="session")
+async def root(api: Client, site: Site) -> Operator:
+    """A super admin of the installation that most tests share."""
+    return await operator(api, site)
 
 
 @pytest.fixture(scope="module")

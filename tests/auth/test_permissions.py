@@ -14,10 +14,17 @@ from tocsin.auth.guard import GuardedRoute, guarded_router, needs
 from tocsin.auth.permissions import BUILT_IN_ROLES, PERMISSIONS
 from tocsin.settings import Settings
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"}
+OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/setup"}
 """For machines and readers: they show nothing of any project."""
 
-STRANGERS = {"/api/v1/signup", "/api/v1/auth/login", "/api/v1/auth/refresh"}
+STRANGERS = {
+    "/api/v1/signup",
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/platform/auth/login",
+    "/api/v1/platform/setup",
+    "/api/v1/platform/about",
+}
 """Stand before any credential."""
 
 

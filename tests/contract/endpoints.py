@@ -45,10 +45,12 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller of a project fits: its key, its public key, or nobody in particular."""
+        """Which caller fits: a project's key or public key, the operator, or nobody in particular."""
         security = self.described.get("security")
         if not security:
             return "nobody"
+        if self.described.get("x-permission", "").startswith("platform:"):
+            return "operator"
         return "app" if security == [{"publicKey": []}] else "key"
 
     @property

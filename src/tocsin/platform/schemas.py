@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from tocsin.auth.permissions import PLATFORM_ROLES
-from tocsin.kit.schema import Answer, Body, Text, Time, unsent
+from tocsin.kit.schema import Answer, Body, Time, plain, unsent
 from tocsin.projects.run_time import PlanName
 from tocsin.projects.schemas import EnvName, KeyPair, Name, Password, RealtimeAppAnswer, Slug
 from tocsin.users.contact import Email
@@ -23,7 +23,7 @@ RoleName = Annotated[str, AfterValidator(_role), Field(json_schema_extra={"enum"
 AdminStatus = Literal["invited", "active", "disabled"]
 Status = Literal["trial", "active", "suspended", "cancelled"]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), Field(examples=["eu-central"])]
-Reason = Annotated[Text, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(plain)]
 
 
 class AdminCreate(Body):

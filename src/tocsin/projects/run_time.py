@@ -6,18 +6,20 @@ What is not set there comes from the environment, else from the default.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import text
 
 from tocsin.kit.db import Database
 from tocsin.kit.ids import PLATFORM_ID
-from tocsin.kit.schema import Answer, Body, Text
+from tocsin.kit.schema import Answer, Body, plain
 from tocsin.settings import Settings
 from tocsin.users.contact import Email
 
 Signup = Literal["open", "invite", "closed"]
 PlanName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$"), Field(examples=["enterprise"])]
-Announcement = Annotated[Text, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
+Announcement = Annotated[
+    str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True), AfterValidator(plain)
+]
 Source = Literal["platform", "environment", "default"]
 
 INSTALLATION = "installation"
