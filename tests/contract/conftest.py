@@ -22,7 +22,13 @@ class Refused:
 
     def __init__(self, project: Project, operator: Client, nobody: Client) -> None:
         self.project = project
-        self.callers = {"key": project.key, "app": project.app, "operator": operator, "nobody": nobody}
+        self.callers = {
+            "key": project.key,
+            "owner": project.owner,
+            "app": project.app,
+            "operator": operator,
+            "nobody": nobody,
+        }
         self.secrets = secrets_of(project)
 
     async def by(

@@ -45,12 +45,15 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller fits: a project's key or public key, the operator, or nobody in particular."""
+        """Which caller fits: a project's key, public key or owner, the operator, or nobody in particular."""
         security = self.described.get("security")
         if not security:
             return "nobody"
-        if self.described.get("x-permission", "").startswith("platform:"):
+        permission = self.described.get("x-permission", "")
+        if permission.startswith("platform:"):
             return "operator"
+        if permission == "project:delete":
+            return "owner"
         return "app" if security == [{"publicKey": []}] else "key"
 
     @property

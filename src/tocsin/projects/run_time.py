@@ -33,7 +33,7 @@ class RunTimeSettings(Body):
         None, description="Who may create a project: anybody, whom the operator invites (makes one for), nobody."
     )
     default_plan: PlanName | None = Field(None, description="Plan of a new project.")
-    announcement: Announcement | None = Field(None, description="Shown to everybody who signs in.")
+    announcement: Announcement | None = Field(None, description="Words for everybody, shown at GET /platform/about.")
     support_email: Email | None = Field(None, description="Where people turn to.")
 
 
