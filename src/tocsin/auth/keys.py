@@ -16,17 +16,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
-from ipaddress import ip_address, ip_network
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import bcrypt
 from sqlalchemy import text
 
+from tocsin.auth.guesses import Guesses
+from tocsin.auth.last_used import LastUsed
+from tocsin.auth.limits import limits_of_key
 from tocsin.auth.principal import Principal
+from tocsin.auth.source import networks
 from tocsin.kit.crypto import MasterKey, fingerprint
 from tocsin.kit.db import Database, Env
-from tocsin.kit.errors import Forbidden, Unauthorized, Unavailable
+from tocsin.kit.errors import Unauthorized, Unavailable
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_LENGTH = 6
@@ -77,18 +80,22 @@ def _checksum(body: str) -> str:
 class _Known:
     principal: Principal
     expires_at: datetime | None
-    allowed_ips: tuple[Any, ...]
+    """Of the key or of this secret of it, whichever comes first."""
 
 
 class Credentials:
     """The API keys that this process has met."""
 
     def __init__(self, db: Database, master: MasterKey) -> None:
+        self.last_used = LastUsed(db)
+        self._guesses = Guesses(db)
         self._db = db
         self._mac_key = master.derive("api-key-mac")
         self._memory_key = os.urandom(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._proven: OrderedDict[bytes, str] = OrderedDict()
+        self._proving: dict[bytes, asyncio.Future[bool]] = {}
+        self._forgotten = 0
         self._trusted_until = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
         self._waiting = 0
@@ -98,57 +105,81 @@ class Credentials:
         hashed = await self._in_pool(bcrypt.hashpw, secret.encode(), bcrypt.gensalt(_BCRYPT_COST))
         return fingerprint(self._mac_key, secret), hashed.decode()
 
-    def remembered(self, key: str, secret: str, client_ip: str | None) -> Principal | None:
+    def remembered(self, key: str, secret: str) -> Principal | None:
         """The caller, when this pair was verified before and still counts; the hot path's only cost."""
         known = self._known.get(self._memory_name(key, secret))
-        if known is None or not self.trusted:
+        if known is None or not self.trusted or _over(known.expires_at):
             return None
-        _check_use(known.expires_at, known.allowed_ips, client_ip)
-        return known.principal
+        principal = known.principal
+        self.last_used.note(principal.project_id, principal.id)
+        return principal
 
     async def verify(self, key: str, secret: str, client_ip: str | None) -> Principal:
-        """The caller of a key and its secret; raises Unauthorized alike for every reason."""
-        principal = self.remembered(key, secret, client_ip)
+        """The caller of a key and its secret; raises Unauthorized alike for every reason, and TooManyRequests to a
+        source that went on guessing. From where and how often it may call is for ``entry`` to say."""
+        principal = self.remembered(key, secret)
         if principal is not None:
             return principal
         env = key_env(key)
-        if env is None or not key.startswith("pk_") or key_env(secret) != env or not secret.startswith("sk_"):
+        if env is None or not key.startswith("pk_"):
+            raise _refused()
+        mac = fingerprint(self._mac_key, secret)
+        self._guesses.check(key, client_ip, mac)
+        forgotten = self._forgotten
+        row, hashed, until = await self._proof(key, secret, env, mac, client_ip)
+        name = self._memory_name(key, secret)
+        if self._proven.get(name) != hashed:
+            await self._prove(name, secret, hashed)
+        principal = _principal(row, "key")
+        if forgotten == self._forgotten:  # else what was read may be from before a revocation
+            _keep(self._known, name, _Known(principal, until))
+        self.last_used.note(principal.project_id, principal.id)
+        return principal
+
+    async def _proof(
+        self, key: str, secret: str, env: Env, mac: bytes, client_ip: str | None
+    ) -> tuple[Any, str, datetime | None]:
+        """The key's row, the hash of the secret that was shown, and until when that counts."""
+        if key_env(secret) != env or not secret.startswith("sk_"):
+            if secret:
+                await self._guesses.failed(key, client_ip)
             raise _refused()
         row = await self._find(key)
         if row is None or row.status != "active":
+            await self._guesses.failed(key, client_ip)
             raise _refused()
-        mac = fingerprint(self._mac_key, secret)
-        if compare_digest(mac, bytes(row.secret_mac)):
-            hashed = row.secret_hash
-        elif (
-            row.previous_mac is not None
-            and compare_digest(mac, bytes(row.previous_mac))
-            and row.previous_until > datetime.now(UTC)
-        ):
-            hashed = row.previous_hash
-        else:
+        secrets_now = _secrets_now(row)
+        for right, hashed, until in secrets_now:
+            if compare_digest(mac, right):
+                if _over(until):
+                    raise _refused()
+                return row, hashed, until
+        await self._guesses.failed(key, client_ip, row, tuple([right for right, _, _ in secrets_now]))
+        raise _refused()
+
+    async def _prove(self, name: bytes, secret: str, hashed: str) -> None:
+        """bcrypt once, however many calls wait for it: those of a busy backend with a new secret come all at once."""
+        proving = self._proving.get(name)
+        if proving is None:
+            proving = asyncio.ensure_future(self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()))
+            self._proving[name] = proving
+            proving.add_done_callback(lambda _: self._proving.pop(name, None))
+        if not await asyncio.shield(proving):
             raise _refused()
-        name = self._memory_name(key, secret)
-        if self._proven.get(name) != hashed:
-            if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
-                raise _refused()
-            _keep(self._proven, name, hashed)
-        allowed = tuple(ip_network(entry) for entry in row.allowed_ips)
-        _check_use(row.expires_at, allowed, client_ip)
-        principal = _principal(row, "key")
-        _keep(self._known, name, _Known(principal, row.expires_at, allowed))
-        return principal
+        _keep(self._proven, name, hashed)
 
     async def public(self, key: str) -> Principal:
         """The caller that shows a public key alone: no permissions, only what is open to anybody's app."""
         if not key.startswith("pk_") or key_env(key) is None:
             raise _refused()
         row = await self._find(key)
-        if row is None or row.status != "active":
+        if row is None or row.status != "active" or _over(row.expires_at):
             raise _refused()
+        self.last_used.note(row.project_id, row.id)
         return _principal(row, "public_key")
 
     def forget_key(self, key_id: UUID) -> None:
+        self._guesses.forget_key(key_id)
         self._forget(lambda known: known.principal.key_id == key_id)
 
     def forget_project(self, project_id: UUID) -> None:
@@ -164,6 +195,7 @@ class Credentials:
         return time.monotonic() <= self._trusted_until
 
     def _forget(self, gone: Any) -> None:
+        self._forgotten += 1
         for name in [name for name, known in self._known.items() if gone(known)]:
             del self._known[name]
 
@@ -190,7 +222,18 @@ def _keep(memory: OrderedDict[bytes, Any], name: bytes, value: Any) -> None:
         memory.popitem(last=False)
 
 
-def _principal(row: Any, kind: Any) -> Principal:
+def _secrets_now(row: Any) -> list[tuple[bytes, str, datetime | None]]:
+    """MAC, hash and end of each secret of a key: the current one, and the one it was rotated from while that counts."""
+    secrets_now = [(bytes(row.secret_mac), row.secret_hash, row.expires_at)]
+    if row.previous_mac is not None and not _over(row.previous_until):
+        until = row.previous_until if row.expires_at is None else min(row.previous_until, row.expires_at)
+        secrets_now.append((bytes(row.previous_mac), row.previous_hash, until))
+    return secrets_now
+
+
+def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
+    # A key's own list is for its secret: the apps that show its public half call from anywhere.
+    lists = (row.allowed_ips, row.allowed_networks) if kind == "key" else (row.allowed_networks,)
     return Principal(
         kind=kind,
         project_id=row.project_id,
@@ -199,14 +242,13 @@ def _principal(row: Any, kind: Any) -> Principal:
         env=row.env,
         permissions=frozenset(row.permissions) if kind == "key" else frozenset(),
         key_id=row.id,
+        allowed_from=tuple([networks(entries) for entries in lists if entries]),
+        limits=limits_of_key(row.env, row.id, row.rate_limit, row.calls_per_hour, public=kind == "public_key"),
     )
 
 
-def _check_use(expires_at: datetime | None, allowed: tuple[Any, ...], client_ip: str | None) -> None:
-    if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise _refused()
-    if allowed and (client_ip is None or not any(ip_address(client_ip) in network for network in allowed)):
-        raise Forbidden("ip_not_allowed", "This API key may not be used from your address.")
+def _over(until: datetime | None) -> bool:
+    return until is not None and until <= datetime.now(UTC)
 
 
 def _refused() -> Unauthorized:

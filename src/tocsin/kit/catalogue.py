@@ -33,21 +33,27 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "call_windows",
+    "api_calls",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
+    "calls_per_hour",
     "claim_deliveries",
     "claim_events",
     "claim_suspect_event",
+    "count_api_calls",
     "ended_projects",
     "find_api_key",
     "find_logins",
     "find_project",
     "ingest_events",
+    "note_keys_used",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "reserve_calls",
     "tidy",
 )
 """Functions that see more than one project; owned by the pipeline role."""
@@ -91,7 +97,7 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
 """Functions that read no table."""
 
 CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")

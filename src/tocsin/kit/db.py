@@ -187,7 +187,7 @@ async def _leave(_connection: asyncpg.Connection) -> None:
     """
 
 
-async def enter(session: AsyncSession, project_id: UUID, env: Env) -> None:
+async def switch_scope(session: AsyncSession, project_id: UUID, env: Env) -> None:
     """From here on, to its end or until the next call, the transaction is in this project."""
     await session.execute(_ENTER, {"project": str(project_id), "env": env})
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.revocation import revoke
-from tocsin.kit.db import Database, Env, enter
+from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.schema import iso
 from tocsin.kit.tenant_tables import TenantTable, tenant_tables
@@ -93,11 +93,11 @@ _CLOSE = (
 async def _ended_some(session: AsyncSession, project_id: UUID) -> bool:
     """Let some of what waits end; False when nothing waits."""
     for env in ENVS:
-        await enter(session, project_id, env)
+        await switch_scope(session, project_id, env)
         for statement in _END:
             if (await session.execute(statement, {"project": project_id, "most": ROWS_AT_ONCE})).first():
                 return True
-    await enter(session, project_id, "live")
+    await switch_scope(session, project_id, "live")
     return False
 
 
@@ -123,10 +123,10 @@ async def _removed_some(session: AsyncSession, project_id: UUID) -> bool:
     """Remove some rows; False when the project has none in any table."""
     for table in reversed(await tenant_tables(session)):
         for env in ENVS if table.has_env else ENVS[:1]:
-            await enter(session, project_id, env)
+            await switch_scope(session, project_id, env)
             if await session.scalar(_removing(table), {"project": project_id, "most": ROWS_AT_ONCE}):
                 return True
-    await enter(session, project_id, "live")
+    await switch_scope(session, project_id, "live")
     return False
 
 
@@ -143,7 +143,7 @@ def _removing(table: TenantTable) -> TextClause:
 async def _remove(session: AsyncSession, project: Any) -> None:
     """The project itself, and the note that it was, in one transaction."""
     await session.execute(text("DELETE FROM tocsin.projects"))
-    await enter(session, PLATFORM_ID, "live")
+    await switch_scope(session, PLATFORM_ID, "live")
     was = {"name": project.name, "slug": project.slug, "plan": project.plan, "createdAt": iso(project.created_at)}
     how = {"cancelledAt": iso(project.cancelled_at), "cancelledBy": project.cancelled_by}
     actor = Actor("system", "purge")

@@ -34,8 +34,10 @@ async def actors(scene: Scene) -> Actors:
     assert (await project.owner.delete(f"/projects/me/api-keys/{revoked['id']}")).status == 204
     second, third = await _login(scene), await _login(scene)
     assert (await third.post("/auth/logout")).status == 204
+    assert scene.operator is not None
     return Actors(
         own={
+            "operator": scene.operator,
             "owner": project.owner,
             "key": project.key,
             "person": scene.person.client,

@@ -23,6 +23,8 @@ class Scene:
     viewer: Client
     ids: dict[str, str] = field(default_factory=dict)
     hook_url: str = ""
+    operator: Client | None = None
+    """A super admin of the installation, where the scene is the one that tries."""
 
     def id(self, kind: str, around: str = "{}") -> Id:
         return Id(self.ids[kind], kind, around)
