@@ -53,13 +53,13 @@ async def about(request: Request, gate: Gated) -> AboutAnswer:
     return AboutAnswer.model_validate(await in_force(gate.db, _given(request)))
 
 
-@router.get("/platform/settings", operation_id="read_settings")
+@router.get("/platform/settings", operation_id="read_platform_settings")
 @needs("platform:settings")
 async def read(call: Called, request: Request) -> SettingsAnswer:
     return _shown(await stored(call.gate.db), _given(request))
 
 
-@router.put("/platform/settings", operation_id="change_settings")
+@router.put("/platform/settings", operation_id="change_platform_settings")
 @needs("platform:settings")
 async def change(call: Called, request: Request, body: RunTimeSettings) -> SettingsAnswer:
     """Change what is sent, everywhere at once; null takes a setting back to that of the environment."""
