@@ -43,7 +43,7 @@ from tocsin.auth.tenant import PLATFORM_SLUG, Named, Tenants
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.auth.tries import Tries
 from tocsin.auth.visit import visitor
-from tocsin.kit.db import Database, Env
+from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Cursors, place_of
@@ -65,6 +65,7 @@ class Need:
     network_first: bool = False
     form: bool = False
     before_enrolment: bool = False
+    foreign_query: bool = False
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ class Gate:
     """What the guard works with, one per process (``app.state.gate``)."""
 
     db: Database
+    across: Database
+    """The operator's reading: named columns of every project, for endpoints under /platform alone."""
     vault: Vault
     credentials: Credentials
     tokens: Tokens
@@ -126,6 +129,18 @@ class Call:
         """Record a change in this transaction; ``metadata`` is what an answer would show (``before``, ``after``)."""
         await record(self.session, self.project_id, self.env, self.actor, action, kind, id_, metadata or None)
 
+    @asynccontextmanager
+    async def inside(self, project_id: UUID) -> AsyncIterator[AsyncSession]:
+        """The same transaction, meanwhile in the live environment of another project.
+
+        For what must happen there and here or not at all: the operator's changes, which stand in two audit logs.
+        """
+        await self.session.flush()
+        await switch_scope(self.session, project_id, "live")
+        yield self.session
+        await self.session.flush()
+        await switch_scope(self.session, self.project_id, self.env)
+
     async def seal(self, table: str, row: UUID | str, field: str, plain: str) -> str:
         return await self.gate.vault.seal(self.session, self.project_id, table, row, field, plain)
 
@@ -168,6 +183,11 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _declare(Need(None, idempotent=False))(endpoint)
 
 
+def landing(endpoint: Endpoint) -> Endpoint:
+    """Declare where somebody else's page sends a browser back: no credential, and whatever they add to the query."""
+    return _declare(Need(None, idempotent=False, foreign_query=True))(endpoint)
+
+
 def public_key(endpoint: Endpoint) -> Endpoint:
     """Declare that an endpoint is for apps that hold only ``pk_...``."""
     return _declare(Need(None, public_key=True))(endpoint)
@@ -207,7 +227,7 @@ class GuardedRoute(APIRoute):
         known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query)) | {"tenant"}
 
         async def guarded(request: Request) -> Response:
-            _check_query(request, known)
+            _check_query(request, known, foreign=self.need.foreign_query)
             required = self.body_field is not None and self.body_field.field_info.is_required()
             checked = await checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
@@ -217,13 +237,13 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
-    """Refuse a filter that would silently filter nothing, and one that is said twice."""
+def _check_query(request: Request, known: frozenset[str], *, foreign: bool) -> None:
+    """Refuse a filter that would silently filter nothing, unless others may add some, and one that is said twice."""
     sent = [name for name, _ in request.query_params.multi_items()]
     errors = [
         FieldError(f"/query/{escaped(name[:80])}", "unknown_field", "There is no such query parameter.")
         for name in dict.fromkeys(sent)
-        if name not in known
+        if name not in known and not foreign
     ]
     errors += [
         FieldError(f"/query/{name}", "doubled", "This query parameter was sent twice.")

@@ -89,7 +89,7 @@ async def come_in(request: Request, gate: Gated, body: InviteAccept) -> LoginAns
     async with proven as session:
         taken = await take_link(session, shown, "accept_invite")
         user = taken.user
-        accepted = await accept(session, taken, password_hash, body.name)
+        accepted = await accept(session, user, password_hash, body.name)
         actor = visitor(request, user.id)
         metadata = {"roles": accepted.roles, "user": str(user.id)}
         await record(session, user.project_id, user.env, actor, "invite.accepted", "invite", accepted.id, metadata)

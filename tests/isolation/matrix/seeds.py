@@ -30,6 +30,8 @@ class Scene:
     """A platform admin, of no project."""
     ids: dict[str, str] = field(default_factory=dict)
     hook_url: str = ""
+    issuer: str = ""
+    """A provider to sign in at."""
 
     def id(self, kind: str, around: str = "{}") -> Id:
         return Id(self.ids[kind], kind, around)

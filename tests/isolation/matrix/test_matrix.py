@@ -17,6 +17,7 @@ from tests.isolation.matrix.checksums import checksums
 from tests.isolation.matrix.places import Ask
 from tests.isolation.matrix.seeds import Scene, seeded
 from tests.pipeline import Working
+from tests.signin.hostile import lying
 
 LISTS = [case for case in CASES if OPERATIONS[case.operation].is_list and case.by != "operator"]
 
@@ -50,8 +51,9 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 async def matrix(working: Working) -> AsyncIterator[Matrix]:
-    async with receiver() as hook:
+    async with receiver() as hook, lying() as provider:
         acme, rival, dormant = [await seeded(working, name, hook.url) for name in ("Acme", "Rival", "Dormant")]
+        acme.issuer = provider.issuer
         await working.sql.execute(
             "UPDATE tocsin.projects SET status = 'suspended' WHERE slug = $1", dormant.project.slug
         )
