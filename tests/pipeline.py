@@ -15,7 +15,7 @@ from tests.running import Process, Site
 
 T = TypeVar("T")
 
-ENDED = ("sent", "delivered", "read", "failed", "suppressed", "captured")
+ENDED = ("sent", "delivered", "read", "failed", "suppressed", "dropped", "captured")
 
 _numbers = itertools.count(1)
 

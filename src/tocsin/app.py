@@ -12,12 +12,14 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
 from tocsin.auth import calls, last_used
+from tocsin.auth.devices import Devices
 from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
+from tocsin.auth.tries import Tries
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -35,6 +37,8 @@ from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.plan_routes import router as plan_routes
+from tocsin.platform.usage_routes import router as usage_of_projects_routes
 from tocsin.platform.visit_routes import router as visit_routes
 from tocsin.projects.branding_routes import router as branding_routes
 from tocsin.projects.domain_routes import Asked
@@ -44,6 +48,7 @@ from tocsin.projects.proof import Names
 from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
 from tocsin.projects.setting_routes import router as setting_routes
+from tocsin.projects.usage_routes import router as usage_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -56,6 +61,8 @@ from tocsin.signin.mail_routes import router as mail_routes
 from tocsin.signin.password_routes import router as password_routes
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
+from tocsin.signin.second_factor_routes import router as second_factor_routes
+from tocsin.signin.session_routes import router as session_routes
 from tocsin.signin.sso.routes import Sso
 from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
@@ -68,6 +75,8 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    session_routes,
+    second_factor_routes,
     email_routes,
     password_routes,
     invite_routes,
@@ -77,6 +86,9 @@ ROUTERS = (
     sso_settings_routes,
     project_routes,
     key_routes,
+    usage_routes,
+    plan_routes,
+    usage_of_projects_routes,
     secret_routes,
     setting_routes,
     domain_routes,
@@ -109,7 +121,17 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         single=settings.single_project,
         debug=settings.debug_tenant,
     )
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")), Rates(db), tenants)
+    gate = Gate(
+        db,
+        Vault(master),
+        credentials,
+        Tokens(master),
+        Cursors(master.derive("cursor")),
+        Rates(db),
+        tenants,
+        Tries(db, master),
+        Devices(master, secure=settings.base_url.startswith("https://")),
+    )
     counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)

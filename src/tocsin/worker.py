@@ -7,6 +7,9 @@
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     months  partitions for the months to come
+    quotas  telling of quotas that are nearly or wholly used up
+    usage   counting what was used, by the hour
+    sandbox removing its traffic after seven days
     domains whether the names of projects are still proven
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
@@ -34,6 +37,9 @@ from tocsin.kit import garbage
 from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
+from tocsin.plans.notices import NoticeStage
+from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
+from tocsin.plans.sandbox import SandboxStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
@@ -112,6 +118,9 @@ async def _work(installation: Installation) -> None:
             Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
+            Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
+            Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
+            Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from hashlib import sha256
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
@@ -22,8 +23,9 @@ from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
-from tocsin.kit.ids import new_id_texts
+from tocsin.kit.ids import id_time, new_id_texts
 from tocsin.kit.problems import as_problem, rendered
+from tocsin.plans.quotas import SANDBOX_EVENTS, exhausted
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,7 +51,7 @@ class AcceptEvent:
             body = await _body(headers, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
             (stored,) = await self._store.store(_incoming(caller, [event]))
-            status, answer = _answer(stored)
+            status, answer = _answer(stored, caller.env)
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
             return
@@ -78,7 +80,7 @@ class AcceptBatch:
         good = [item for item in items if isinstance(item, Event)]
         stored = iter(await self._store.store(_incoming(caller, good)) if good else [])
         results = [
-            _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored))
+            _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored), caller.env)
             for index, item in enumerate(items)
         ]
         counts = Counter([result.status for result in results])
@@ -187,17 +189,21 @@ def _incoming(caller: Principal, events: list[Event]) -> list[Incoming]:
     ]
 
 
-def _answer(stored: Stored) -> tuple[int, bytes]:
+def _answer(stored: Stored, env: Env) -> tuple[int, bytes]:
     if stored.outcome == "accepted":
         return 202, b'{"id":"%s","duplicate":false}' % stored.id.encode()
     if stored.outcome == "duplicate":
         return 200, b'{"id":"%s","duplicate":true}' % stored.id.encode()
+    if stored.outcome == "quota":
+        raise _over_quota(stored, env)
     raise _conflict()
 
 
-def _result(index: int, stored: Stored) -> _Result:
+def _result(index: int, stored: Stored, env: Env) -> _Result:
     if stored.outcome == "conflict":
         return _refused(index, _conflict())
+    if stored.outcome == "quota":
+        return _refused(index, _over_quota(stored, env))
     return _Result(index, stored.id, stored.outcome)
 
 
@@ -206,6 +212,10 @@ def _refused(index: int, problem: Problem) -> _Result:
     if problem.errors:
         error["errors"] = [fault.as_json() for fault in problem.errors]
     return _Result(index, None, "rejected", error)
+
+
+def _over_quota(stored: Stored, env: Env) -> Problem:
+    return exhausted("events" if env == "live" else SANDBOX_EVENTS, id_time(UUID(stored.id)))
 
 
 def _conflict() -> Conflict:

@@ -39,6 +39,14 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "plans",
+    "quota_counters",
+    "quota_notices",
+    "usage_hours",
+    "usage_marks",
+    "active_users",
+    "notifications",
+    "sessions",
     "call_windows",
     "api_calls",
     "domains",
@@ -57,27 +65,47 @@ CROSS_PROJECT = (
     "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
+    "entitlements",
     "find_api_key",
     "find_domain",
     "find_logins",
     "find_project",
     "find_visits",
+    "forget_counters",
+    "full_sandboxes",
+    "hold_events",
+    "hold_quotas",
     "ingest_events",
-    "note_keys_used",
     "mail_waits",
+    "note_keys_used",
+    "plan_catalogue",
+    "plans_in_use",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
+    "roll_up_usage",
+    "spend_events",
+    "spend_quotas",
     "tidy",
     "tidy_mails",
+    "untold_notices",
+    "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = (
+    "allowed_networks",
+    "current_env",
+    "current_project",
+    "first_id_at",
+    "id_time",
+    "quota_period",
+    "sound_overrides",
+)
 """Functions that read no table."""
 
 CONTENT = (

@@ -17,6 +17,7 @@ from tocsin.auth.permissions import opens_panel
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
+from tocsin.plans.totals import refuse_when_full
 from tocsin.users.contact import normal_email
 from tocsin.users.models import Role, User
 from tocsin.users.people import change_user, create_user, find_by_external_id
@@ -34,6 +35,7 @@ async def register_alone(call: Call, body: Register) -> tuple[User | None, str]:
     """
     if body.email is None and body.external_user_id is None:
         raise Invalid([FieldError("", "no_identity", "Give an email, an externalUserId or an identityToken.")])
+    await refuse_when_full(call.session, call.project_id, call.env, "users")
     wished = list(await call.session.scalars(select(Role).where(Role.name.in_(body.roles))))
     granted = [role for role in wished if role.self_assignable and not opens_panel(role.permissions)]
     by_email = body.email is not None and await _lets_in_by_email(call)

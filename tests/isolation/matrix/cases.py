@@ -4,12 +4,14 @@ A case names the kinds of the ids in its path; where the call uses a thing up, i
 calls: a caller of ``actors.own``. An ``Id`` anywhere in query, headers or body is a place where a foreign one is tried.
 """
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from yarl import URL
 
 from tests.client import PASSWORD
@@ -19,10 +21,14 @@ from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
 from tests.signin.hostile import CLIENT, came_back
+from tocsin.kit.ids import new_id
 from tocsin.signin.sso.routes import s256
 
 Made = Any | Awaitable[Any]
 Maker = Callable[[Scene], Made]
+
+CODE = "<code>"
+"""Filled in by the actors who have one when they call, for it is good for a minute."""
 
 OPERATIONS = {str(operation): operation for operation in ALL}
 
@@ -104,6 +110,18 @@ async def _lost_connection(s: Scene) -> Id:
 
 async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
+
+
+async def _lost_session(s: Scene) -> Id:
+    """Of the person, who needs the one they call with."""
+    made = await s.working.sql.fetchval(
+        "INSERT INTO tocsin.sessions (project_id, id, user_id, nonce, expires_at)"
+        " VALUES ($1, $2, $3, '', now() + interval '1 day') RETURNING id::text",
+        s.ids["project"],
+        new_id(),
+        s.ids["user"],
+    )
+    return s.fresh("session", made)
 
 
 async def _lost_refresh(s: Scene) -> dict[str, str]:
@@ -226,6 +244,17 @@ async def _sso_linked(s: Scene) -> Id:
     return s.fresh("user", user)
 
 
+async def _same_plans(s: Scene) -> dict[str, Any]:
+    rows = await s.working.sql.fetch(
+        "SELECT name, label, monthly_price_cents, quotas, features, support FROM tocsin.plan_catalogue()"
+    )
+    return {"plans": [{**_camel(dict(row)), "quotas": json.loads(row["quotas"])} for row in rows]}
+
+
+def _camel(row: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in row.items()}
+
+
 async def _domain(s: Scene) -> dict[str, str]:
     """A name whose records are set already; claiming it again answers the same."""
     body = {"domain": f"alerts.{s.project.slug}.example"}
@@ -247,6 +276,17 @@ CASES = (
     case("sign_in", by="nobody", body=_credentials),
     case("refresh_tokens", by="nobody", body=_lost_refresh),
     case("read_me", by="person"),
+    case("list_own_sessions", by="person"),
+    case("list_user_sessions", user_id="user"),
+    case("end_user_session", user_id="user", session_id=_lost_session),
+    case("end_own_session", by="person", session_id=_lost_session),
+    case("end_other_sessions", by="person"),
+    case("end_user_sessions", user_id=_lost_user),
+    case("enrol_second_factor", by="person"),
+    case("confirm_second_factor", by="enrolled", body=lambda s: {"code": CODE}),
+    case("renew_recovery_codes", by="protected", body=lambda s: {"code": CODE}),
+    case("disable_second_factor", by="protected, too", body=lambda s: {"code": CODE}),
+    case("reset_second_factor", user_id=_lost_user),
     case("resend_verification"),
     case("verify_email", by="nobody", body=_proof),
     case("change_email", body=lambda s: {"email": f"{_word()}@example.com", "password": PASSWORD}),
@@ -264,6 +304,10 @@ CASES = (
     case("read_mail", mail_id="mail"),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
+    case("read_usage"),
+    case("list_plans", by="operator"),
+    case("change_plans", by="operator", body=_same_plans),
+    case("list_usage", by="operator"),
     case("read_branding"),
     case("change_branding", body=lambda s: {"accent": "#123456"}),
     case("read_compliance"),
@@ -280,6 +324,13 @@ CASES = (
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),
+    case("read_key", key_id="key"),
+    case("update_key", key_id="key", body=lambda s: {"name": _word()}),
+    case("rotate_key", key_id=_lost_key, body=lambda s: {}),
+    case("rotate_identity_secret", body=lambda s: {"env": "live"}),
+    case("rotate_realtime_secret", body=lambda s: {"env": "live"}),
+    case("read_settings"),
+    case("update_settings", body=lambda s: {"timezone": "Europe/Vienna"}),
     case("list_roles"),
     case("create_role", body=lambda s: {"name": _word(), "permissions": []}),
     case("read_role", role_id="role"),

@@ -79,6 +79,8 @@ async def _people(scene: Scene) -> None:
     ids["role"] = (await scene.make("/roles", {"name": mark, "permissions": ["users:read"]}))["id"]
     ids["role name"] = mark
     ids["user"] = scene.person.id
+    (session,) = (await project.owner.get(f"/users/{ids['user']}/sessions")).json["items"]
+    ids["session"] = session["id"]
     ids["external id"] = scene.person.external_id
     ids["pending"] = await pending(scene)
     path = f"/users/{scene.person.id}/addresses"
@@ -134,7 +136,7 @@ async def pending(scene: Scene) -> str:
 
 async def mailed(scene: Scene, recipient: str, kind: str = "invitation") -> Any:
     """The newest mail of a kind to somebody, once it is written."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             mails = (await scene.project.owner.get("/mails", limit=200)).json["items"]
             for mail in mails:

@@ -206,6 +206,7 @@ async def exchange(request: Request, gate: Gated, sign_on: SignOn, body: SsoCode
             user.id,
             ip=client_ip(request),
             user_agent=request.headers.get("user-agent"),
+            vouched=True,
         )
         project = (await session.scalars(select(Project))).one()
         said = {"by": "sso", "issuer": passage.identity.issuer}
