@@ -39,6 +39,14 @@ class Installation:
             return str(self.settings.app_database_url)
         return with_login(self.installer_url, self.roles.app, self.master.database_password(self.roles.app))
 
+    @property
+    def platform_url(self) -> str:
+        """The login that reads across projects: given, or made by `migrate` beside the application's."""
+        if self.settings.platform_database_url is not None:
+            return str(self.settings.platform_database_url)
+        role = self.roles.platform
+        return with_login(self.app_url, role, self.master.database_password(role))
+
 
 def outgoing_door(settings: Settings) -> Door:
     """The one way out of a process, to be opened inside its loop."""

@@ -53,8 +53,8 @@ class Operation:
             return "app"
         if permission.startswith("platform:"):
             return "operator"
-        # What people do with their own account is for nobody else, and a key is no person.
-        return "owner" if permission == "own:manage" else "key"
+        # What people do with their own account, and with the project as its owner, is for no key.
+        return "owner" if permission in ("own:manage", "project:delete") else "key"
 
     @property
     def is_list(self) -> bool:

@@ -1,8 +1,8 @@
 """What tests of signing in stand on.
 
 Two projects of an installation that can send mail, and an hour that begins anew with each test; callers from networks
-of their own, so that what one test overdoes is not counted for another; a project whose owner has a second factor; and
-a provider to sign in at, with a browser to go there.
+of their own, so that what one test overdoes is not counted for another; a project whose owner has a second factor;
+a provider to sign in at, and a browser.
 """
 
 import itertools
@@ -17,11 +17,31 @@ from tests.mail.posted import Posted
 from tests.signin.authenticator import Protected, protect
 from tests.signin.providers import Browser, Provider, browser, configure, running_provider
 
-LOGINS = [f"person-{number}" for number in range(40)]
-
 From = Callable[[str], Client]
 
 _networks = itertools.count(1)
+LOGINS = [f"person-{number}" for number in range(40)]
+
+
+@pytest.fixture(scope="session")
+async def provider(http: aiohttp.ClientSession) -> AsyncIterator[Provider]:
+    async with running_provider(http, LOGINS) as running:
+        yield running
+
+
+@pytest.fixture
+async def chrome(api: Client) -> AsyncIterator[Browser]:
+    """A fresh browser."""
+    async with browser(api) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+async def linked_up(acme: Project, provider: Provider) -> Project:
+    """Acme, where people of one domain are made at their first sign-in as `agent`."""
+    client = await provider.register(acme)
+    await configure(acme, provider.issuer, client, createUnknown=True, role="agent", allowedDomains=["known.example"])
+    return acme
 
 
 @pytest.fixture(scope="module")
@@ -66,24 +86,3 @@ def network() -> str:
 @pytest.fixture
 async def protected(api: Client, sql: asyncpg.Connection) -> Protected:
     return await protect(await sign_up(api, "Protected"), sql)
-
-
-@pytest.fixture(scope="session")
-async def provider(http: aiohttp.ClientSession) -> AsyncIterator[Provider]:
-    async with running_provider(http, LOGINS) as running:
-        yield running
-
-
-@pytest.fixture
-async def chrome(api: Client) -> AsyncIterator[Browser]:
-    """A fresh browser."""
-    async with browser(api) as fresh:
-        yield fresh
-
-
-@pytest.fixture(scope="module")
-async def linked_up(acme: Project, provider: Provider) -> Project:
-    """Acme, where people of one domain are made at their first sign-in as `agent`."""
-    client = await provider.register(acme)
-    await configure(acme, provider.issuer, client, createUnknown=True, role="agent", allowedDomains=["known.example"])
-    return acme
