@@ -120,7 +120,7 @@ async def _fitting(body: LoginBody, accounts: Sequence[Any]) -> Any:
 
 
 async def _enter(gate: Gate, body: LoginBody, account: Any, knocking: Knocking) -> TokensAnswer:
-    """The tokens of a new session. Raises CodeMissing, Unauthorized for a wrong code."""
+    """The tokens of a new session. Raises CodeMissing, Unauthorized for a wrong code, Forbidden without sign-on."""
     counter = Counter("code", f"{account.project_id}:{account.user_id}", CODES)
     if knocking.device is not None and gate.devices.knows(knocking.device, account.project_id, account.user_id):
         counter = Counter("device code", knocking.device.id, CODES)
