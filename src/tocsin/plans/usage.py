@@ -54,7 +54,8 @@ WHERE u.project_id = :project AND u.env = :env AND u.hour >= :since AND u.hour <
 GROUP BY 1, 2
 """)
 _ACTIVE = text("""
-SELECT date_trunc(:step, day::timestamp)::date AS period, count(DISTINCT user_id) AS active_users FROM tocsin.active_users
+SELECT date_trunc(:step, day::timestamp)::date AS period, count(DISTINCT user_id) AS active_users
+FROM tocsin.active_users
 WHERE project_id = :project AND env = :env AND day >= CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date)
     AND day < CAST(CAST(:until AS timestamptz) AT TIME ZONE 'UTC' AS date)
 GROUP BY 1
