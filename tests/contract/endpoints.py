@@ -45,16 +45,16 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller fits: a project's key, public key or owner, the operator, or nobody in particular."""
-        security = self.described.get("security")
+        """Which caller fits: a project's key, its owner, its public key, the operator, or nobody in particular."""
+        security, permission = self.described.get("security"), self.described.get("x-permission", "")
         if not security:
             return "nobody"
-        permission = self.described.get("x-permission", "")
+        if security == [{"publicKey": []}]:
+            return "app"
         if permission.startswith("platform:"):
             return "operator"
-        if permission == "project:delete":
-            return "owner"
-        return "app" if security == [{"publicKey": []}] else "key"
+        # What people do with their own account is for nobody else, and a key is no person; nor does one own a project.
+        return "owner" if permission in ("own:manage", "project:delete") else "key"
 
     @property
     def is_list(self) -> bool:

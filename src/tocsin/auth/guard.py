@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.body import WRITES, checked_body
+from tocsin.auth.devices import Devices
 from tocsin.auth.entry import enter
 from tocsin.auth.keys import Credentials
 from tocsin.auth.limits import limits_of
@@ -38,9 +39,13 @@ from tocsin.auth.permissions import OWN, PERMISSIONS, PLATFORM_PERMISSIONS
 from tocsin.auth.principal import Principal
 from tocsin.auth.rates import Rates
 from tocsin.auth.source import networks
+from tocsin.auth.tenant import PLATFORM_SLUG, Named, Tenants
 from tocsin.auth.tokens import Access, Tokens
+from tocsin.auth.tries import Tries
+from tocsin.auth.visit import visitor
 from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
+from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Cursors, place_of
 from tocsin.kit.strict_json import escaped
 from tocsin.kit.vault import Vault
@@ -59,6 +64,8 @@ class Need:
     while_suspended: bool = False
     network_first: bool = False
     form: bool = False
+    before_enrolment: bool = False
+    foreign_query: bool = False
 
 
 @dataclass(slots=True)
@@ -73,6 +80,9 @@ class Gate:
     tokens: Tokens
     cursors: Cursors
     rates: Rates
+    tenants: Tenants
+    tries: Tries
+    devices: Devices
 
 
 @dataclass(slots=True)
@@ -146,10 +156,12 @@ def needs(
     while_suspended: bool = False,
     network_first: bool = False,
     form: bool = False,
+    before_enrolment: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare the permission of an endpoint; ``own`` also admits people to their own things.
 
     With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    ``before_enrolment`` also admits who has yet to set up the second factor that the project requires.
     """
     if permission not in PERMISSIONS | PLATFORM_PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
@@ -161,6 +173,7 @@ def needs(
             while_suspended=while_suspended,
             network_first=network_first,
             form=form,
+            before_enrolment=before_enrolment,
         )
     )
 
@@ -168,6 +181,11 @@ def needs(
 def public(endpoint: Endpoint) -> Endpoint:
     """Declare that an endpoint stands before any credential (sign-up, login)."""
     return _declare(Need(None, idempotent=False))(endpoint)
+
+
+def landing(endpoint: Endpoint) -> Endpoint:
+    """Declare where somebody else's page sends a browser back: no credential, and whatever they add to the query."""
+    return _declare(Need(None, idempotent=False, foreign_query=True))(endpoint)
 
 
 def public_key(endpoint: Endpoint) -> Endpoint:
@@ -206,10 +224,10 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         fields = get_flat_params(self.dependant)
-        known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query))
+        known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query)) | {"tenant"}
 
         async def guarded(request: Request) -> Response:
-            _check_query(request, known)
+            _check_query(request, known, foreign=self.need.foreign_query)
             required = self.body_field is not None and self.body_field.field_info.is_required()
             checked = await checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
@@ -219,13 +237,13 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
-    """Refuse a filter that would silently filter nothing, and one that is said twice."""
+def _check_query(request: Request, known: frozenset[str], *, foreign: bool) -> None:
+    """Refuse a filter that would silently filter nothing, unless others may add some, and one that is said twice."""
     sent = [name for name, _ in request.query_params.multi_items()]
     errors = [
         FieldError(f"/query/{escaped(name[:80])}", "unknown_field", "There is no such query parameter.")
         for name in dict.fromkeys(sent)
-        if name not in known
+        if name not in known and not foreign
     ]
     errors += [
         FieldError(f"/query/{name}", "doubled", "This query parameter was sent twice.")
@@ -268,7 +286,9 @@ async def _inside(need: Need, request: Request, handle: Callable[[Request], Awai
     """Authenticate, open the transaction, check, run, commit; or check, and let the endpoint open it."""
     try:
         async with AsyncExitStack() as ending:
-            admission = Admission(need, await _known(need, request), request, ending)
+            known = await _known(need, request)
+            named = await gate_of(request).tenants.named(request.scope)
+            admission = Admission(need, known, named, request, ending)
             if need.network_first:
                 request.state.admission = admission
                 await admission.look()
@@ -301,9 +321,17 @@ async def _known(need: Need, request: Request) -> Principal | Access:
 class Admission:
     """The way of one request into its transaction."""
 
-    def __init__(self, need: Need, known: Principal | Access, request: Request, ending: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        need: Need,
+        known: Principal | Access,
+        named: list[Named],
+        request: Request,
+        ending: AsyncExitStack,
+    ) -> None:
         self._need = need
         self._known = known
+        self._named = named
         self._request = request
         self._ending = ending
         self._entered = isinstance(known, Principal)
@@ -314,16 +342,22 @@ class Admission:
         """A transaction of its own, committed at the end of the block; the caller is checked as they are now."""
         gate, known = gate_of(self._request), self._known
         env = known.env if isinstance(known, Principal) else _wanted_env(self._request)
+        if isinstance(known, Access):
+            known = await visiting(gate, known, env, self._named) or known
         async with gate.db.scope(known.project_id, env) as session:
-            principal = known if isinstance(known, Principal) else await read_user(session, known, env)
+            principal = known if isinstance(known, Principal) else await self._read(session, known, env)
             if not self._entered:
                 self._entered = True
                 await enter(principal, gate.rates, self._request.scope)
+            gate.tenants.confirm(principal, self._named, self._request.scope)
             own_only = _check(self._need, principal, self._request)
             call = Call(principal, session, gate, self._request, own_only)
             yield call
         for tell in call.after_commit:
             tell()
+
+    async def _read(self, session: AsyncSession, access: Access, env: Env) -> Principal:
+        return await read_user(session, access, env, before_enrolment=self._need.before_enrolment)
 
     async def look(self) -> None:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
@@ -372,9 +406,6 @@ Admitted = Annotated[Admission, Depends(admitted)]
 
 def _check(need: Need, principal: Principal, request: Request) -> bool:
     """Refuse whoever may not; whether the caller is confined to own things."""
-    wanted = request.headers.get("x-tenant-id")
-    if wanted is not None and wanted not in (str(principal.project_id), principal.project_slug):
-        raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
     if principal.project_status in ("suspended", "cancelled") and request.method in WRITES and not need.while_suspended:
         raise Forbidden(f"project_{principal.project_status}", f"The project is {principal.project_status}.")
     if need.permission is None or principal.may(need.permission):
@@ -384,8 +415,21 @@ def _check(need: Need, principal: Principal, request: Request) -> bool:
     raise Forbidden("permission_missing", f"This needs the permission {need.permission}.")
 
 
+async def visiting(gate: Gate, access: Access, env: Env, named: list[Named]) -> Principal | None:
+    """The platform admin inside the project that the request chooses (T4), or None when this is no such request."""
+    wanted = next((other.name for other in named if other.source in ("header", "query")), None)
+    if access.project_id != PLATFORM_ID or wanted in (None, PLATFORM_SLUG, str(PLATFORM_ID)):
+        return None
+    async with gate.db.scope(PLATFORM_ID, "live") as session:
+        admin = await read_user(session, access, "live")
+    return await visitor(gate.db, admin, env, wanted)
+
+
 _READ_USER = text("""
 SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
+    NOT s.vouched AND COALESCE(p.settings #>> '{security,require2fa}' = 'true', false) AND NOT EXISTS (
+        SELECT FROM tocsin.second_factors f
+        WHERE f.project_id = u.project_id AND f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS must_enrol,
     tocsin.allowed_networks(p.settings) AS allowed_networks, tocsin.calls_per_hour(p.id) AS calls_per_hour,
     ARRAY(SELECT r.name FROM tocsin.user_roles ur JOIN tocsin.roles r
         ON r.project_id = ur.project_id AND r.id = ur.role_id
@@ -401,7 +445,7 @@ WHERE u.project_id = :project AND u.id = :user
 """)
 
 
-async def read_user(session: AsyncSession, access: Access, env: Env) -> Principal:
+async def read_user(session: AsyncSession, access: Access, env: Env, *, before_enrolment: bool = False) -> Principal:
     """The user of a token as they are now: a demotion, a block or a logout counts at once."""
     row = (
         await session.execute(
@@ -411,6 +455,9 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
     ).one_or_none()
     if row is None or row.status != "active" or row.revoked_at is not None:
         raise Unauthorized("invalid_token", "The session has ended; sign in again.")
+    if row.must_enrol and not before_enrolment:
+        detail = "The project requires a second factor; set one up with POST /auth/2fa/enrol."
+        raise Forbidden("second_factor_enrolment_required", detail)
     return Principal(
         kind="user",
         project_id=access.project_id,
@@ -454,11 +501,14 @@ def openapi_part(need: Need, methods: Collection[str]) -> dict[str, Any]:
     """What the guard adds to the description of an operation: who may call it, and the headers it reads."""
     if need.permission is None and not need.public_key:
         return {"security": []}
-    headers = [ENV_HEADER, IDEMPOTENCY_HEADER] if need.idempotent and "POST" in methods else [ENV_HEADER]
+    headers = [ENV_HEADER, TENANT_HEADER]
+    if need.idempotent and "POST" in methods:
+        headers.append(IDEMPOTENCY_HEADER)
     if need.public_key:
         return {"security": [{"publicKey": []}], "parameters": headers}
+    keys: list[dict[str, list[str]]] = [] if need.permission in OWN else [{"apiKey": [], "apiSecret": []}]
     return {
-        "security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}],
+        "security": [{"bearer": []}, *keys],
         "x-permission": need.permission,
         "parameters": headers,
     }
@@ -470,6 +520,14 @@ ENV_HEADER = {
     "required": False,
     "description": "Environment of a token's call; API keys imply it.",
     "schema": {"type": "string", "enum": ["live", "test"], "default": "live"},
+}
+TENANT_HEADER = {
+    "name": "X-Tenant-Id",
+    "in": "header",
+    "required": False,
+    "description": "Id or slug of a project. Platform admins choose the one they visit by it; of anybody else's "
+    "credential it must name the project. `?tenant=` does the same.",
+    "schema": {"type": "string", "maxLength": 63},
 }
 IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",

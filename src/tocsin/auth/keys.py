@@ -145,16 +145,16 @@ class Credentials:
                 await self._guesses.failed(key, client_ip)
             raise _refused()
         row = await self._find(key)
-        if row is None or row.status != "active":
+        if row is None:
             await self._guesses.failed(key, client_ip)
             raise _refused()
-        secrets_now = _secrets_now(row)
-        for right, hashed, until in secrets_now:
+        known = _secrets_of(row)
+        for right, hashed, until in known:
             if compare_digest(mac, right):
-                if _over(until):
-                    raise _refused()
+                if hashed is None or row.status != "active" or _over(until):
+                    raise _refused()  # and no guess: it was right once, and a server may have been forgotten
                 return row, hashed, until
-        await self._guesses.failed(key, client_ip, row, tuple([right for right, _, _ in secrets_now]))
+        await self._guesses.failed(key, client_ip, row, tuple([right for right, _, _ in known]))
         raise _refused()
 
     async def _prove(self, name: bytes, secret: str, hashed: str) -> None:
@@ -184,6 +184,9 @@ class Credentials:
 
     def forget_project(self, project_id: UUID) -> None:
         self._forget(lambda known: known.principal.project_id == project_id)
+
+    def forget_all(self) -> None:
+        self._forget(lambda _: True)
 
     def trust(self) -> None:
         """Say that all revocations up to now were seen; what is remembered counts for one second more."""
@@ -222,13 +225,13 @@ def _keep(memory: OrderedDict[bytes, Any], name: bytes, value: Any) -> None:
         memory.popitem(last=False)
 
 
-def _secrets_now(row: Any) -> list[tuple[bytes, str, datetime | None]]:
-    """MAC, hash and end of each secret of a key: the current one, and the one it was rotated from while that counts."""
-    secrets_now = [(bytes(row.secret_mac), row.secret_hash, row.expires_at)]
-    if row.previous_mac is not None and not _over(row.previous_until):
-        until = row.previous_until if row.expires_at is None else min(row.previous_until, row.expires_at)
-        secrets_now.append((bytes(row.previous_mac), row.previous_hash, until))
-    return secrets_now
+def _secrets_of(row: Any) -> list[tuple[bytes, str | None, datetime | None]]:
+    """MAC, hash and end of a key's secret and of the one it was rotated from; without a hash it counts no more."""
+    ends = [end for end in (row.previous_until, row.expires_at) if end is not None]
+    current = (bytes(row.secret_mac), row.secret_hash, row.expires_at)
+    if row.previous_mac is None:
+        return [current]
+    return [current, (bytes(row.previous_mac), row.previous_hash, min(ends, default=None))]
 
 
 def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:

@@ -55,7 +55,7 @@ async def transfer(call: Called, body: Transfer) -> ProjectAnswer:
     if before is not None and before != heir.id:
         kept = set((await role_names(call.session, [before])).get(before, [])) - {"owner"} | {"admin"}
         others = await roles_named(call.session, kept)
-        await take_other_roles(call.session, {before: others.values()})
+        await take_other_roles(call.session, call.project_id, {before: others.values()})
         await give_roles(call.session, call.project_id, "live", {before: others.values()})
     project.owner_id = heir.id
     await call.session.flush()

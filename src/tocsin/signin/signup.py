@@ -14,19 +14,21 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import new_identity_secret, new_key, new_secret
 from tocsin.auth.passwords import hash_password
 from tocsin.auth.permissions import SERVER_KEY
+from tocsin.auth.tenant import RESERVED
 from tocsin.kit.db import Env, violated
 from tocsin.kit.errors import Conflict, FieldError
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
+from tocsin.mail.post import MOST_PER_ADDRESS, within_limit
 from tocsin.projects.models import ApiKey, IdentitySecret, Project, RealtimeApp
 from tocsin.projects.schemas import EnvName, KeyPair, ProjectAnswer, RealtimeAppAnswer, SignUp, SignUpAnswer
 from tocsin.signin.sessions import begin_session
+from tocsin.signin.verification import ask_to_verify
 from tocsin.users.models import User
 from tocsin.users.people import create_user, shown_one
 from tocsin.users.roles import install_built_in
 from tocsin.users.schemas import UserFields
 
 ENVS: tuple[Env, Env] = ("live", "test")
-_RESERVED = frozenset({"platform", "www", "api", "app", "admin", "docs", "status", "tocsin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,12 @@ class Founded:
     realtime: dict[EnvName, RealtimeAppAnswer]
 
 
-async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignUpAnswer:
-    """Make a project and everything its first minute needs; secrets are in the answer and nowhere else."""
+async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor, base_url: str) -> SignUpAnswer:
+    """Make a project and everything its first minute needs; secrets are in the answer and nowhere else.
+
+    The owner is signed in at once, and mailed a link that proves the address.
+    """
+    mailed = await _may_be_mailed(gate, body.email)
     password_hash = await hash_password(body.password)
     project_id = new_id()
     pairs = await new_pairs(gate)
@@ -58,6 +64,8 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignU
             password_hash=password_hash,
         )
         project, owner = founded.project, founded.owner
+        if mailed:
+            await ask_to_verify(session, gate.vault, base_url, owner)
         tokens = await begin_session(
             gate, session, project_id, owner.id, ip=actor.ip_address, user_agent=actor.user_agent
         )
@@ -148,9 +156,15 @@ async def found(
     return Founded(project, owner, keys, identity, realtime)
 
 
+async def _may_be_mailed(gate: Gate, email: str) -> bool:
+    """Whether the address had few enough mails of sign-ups within the hour: each makes a project, so none counts."""
+    async with gate.db.scope(PLATFORM_ID, "live") as session:
+        return await within_limit(session, PLATFORM_ID, f"address:{email}", MOST_PER_ADDRESS)
+
+
 async def _new_project(session: AsyncSession, project_id: UUID, name: str, wanted: str | None, plan: str) -> Project:
     slug = wanted or _slug_from(name)
-    if slug in _RESERVED:
+    if slug in RESERVED:
         raise _slug_taken()
     project = Project(id=project_id, name=name, slug=slug, plan=plan)
     try:
@@ -171,7 +185,7 @@ async def _new_project(session: AsyncSession, project_id: UUID, name: str, wante
 def _slug_from(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:54].strip("-")
-    return slug if slug and slug not in _RESERVED else f"project-{secrets.token_hex(4)}"
+    return slug if slug and slug not in RESERVED else f"project-{secrets.token_hex(4)}"
 
 
 def _slug_taken() -> Conflict:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.auth.revocation import end_sessions_of, revoke_all
 from tocsin.kit.db import as_json, violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
@@ -89,6 +90,16 @@ class Draft:
         return self.stored is not None and any(self.values[name] != self.stored[name] for name in IDENTITIES)
 
     @property
+    def blocked(self) -> bool:
+        """Whether somebody who was let in would be shut out."""
+        return self.stored is not None and self.stored["status"] == "active" != self.values["status"]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the e-mail is another one, of which nothing is proven."""
+        return self.stored is not None and self.values["email"] != self.stored["email"]
+
+    @property
     def may_cease_to_own(self) -> bool:
         """Whether an owner would be one no longer."""
         if self.stored is None:
@@ -114,10 +125,20 @@ async def write(
     async with an_owner_kept(session, [draft.id for draft in known if draft.may_cease_to_own]):
         await _update(session, [draft for draft in known if draft.changed])
         await _insert(session, project_id, env, [draft for draft in drafts if draft.stored is None], password_hash)
-        await take_other_roles(session, {draft.id: draft.roles for draft in known if draft.roles is not None})
+        await _block(session, project_id, [draft.id for draft in known if draft.blocked])
+        await take_other_roles(
+            session, project_id, {draft.id: draft.roles for draft in known if draft.roles is not None}
+        )
         await give_roles(session, project_id, env, {draft.id: draft.roles for draft in drafts if draft.roles})
         await _drop_addresses(session, known)
         await _add_addresses(session, project_id, env, drafts)
+
+
+async def _block(session: AsyncSession, project_id: UUID, people: Sequence[UUID]) -> None:
+    """End what these people have open; should they be let in again, they sign in again."""
+    if people:
+        await end_sessions_of(session, project_id, people, "block")
+        await revoke_all(session, project_id, "user", [str(id_) for id_ in people])
 
 
 async def _update(session: AsyncSession, drafts: Sequence[Draft]) -> None:
@@ -126,7 +147,8 @@ async def _update(session: AsyncSession, drafts: Sequence[Draft]) -> None:
         # One may take the e-mail another gives up, and PostgreSQL compares row by row, in an order of its own.
         await session.execute(_LET_GO, {"people": renamed})
     if drafts:
-        await session.execute(_UPDATE, {"rows": as_json([{"id": draft.id, **draft.values} for draft in drafts])})
+        rows = [{"id": draft.id, "moved": draft.moved, **draft.values} for draft in drafts]
+        await session.execute(_UPDATE, {"rows": as_json(rows)})
 
 
 _LET_GO = text("UPDATE tocsin.users SET email = NULL, external_user_id = NULL WHERE id = ANY(:people)")
@@ -134,9 +156,10 @@ _UPDATE = text("""
 UPDATE tocsin.users AS u
 SET email = n.email, name = n.name, avatar_url = n.avatar_url, phone = n.phone,
     external_user_id = n.external_user_id, locale = n.locale, timezone = n.timezone, status = n.status,
-    metadata = n.metadata, updated_at = now()
-FROM json_to_recordset(CAST(:rows AS json)) AS n(id uuid, email text, name text, avatar_url text, phone text,
-    external_user_id text, locale text, timezone text, status text, metadata json)
+    metadata = n.metadata, updated_at = now(),
+    email_verified_at = CASE WHEN n.moved THEN NULL ELSE u.email_verified_at END
+FROM json_to_recordset(CAST(:rows AS json)) AS n(id uuid, moved boolean, email text, name text, avatar_url text,
+    phone text, external_user_id text, locale text, timezone text, status text, metadata json)
 WHERE u.id = n.id
 """)
 

@@ -4,20 +4,31 @@ A case names the kinds of the ids in its path; where the call uses a thing up, i
 calls: a caller of ``actors.own``. An ``Id`` anywhere in query, headers or body is a place where a foreign one is tried.
 """
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+from yarl import URL
+
 from tests.client import PASSWORD
 from tests.contract.endpoints import ALL
+from tests.hosted import publish
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
+from tests.signin.hostile import CLIENT, came_back
+from tocsin.kit.ids import new_id
+from tocsin.signin.sso.routes import s256
 
 Made = Any | Awaitable[Any]
 Maker = Callable[[Scene], Made]
+
+CODE = "<code>"
+"""Filled in by the actors who have one when they call, for it is good for a minute."""
 
 OPERATIONS = {str(operation): operation for operation in ALL}
 
@@ -31,6 +42,7 @@ class Case:
     query: Maker | None = None
     body: Maker | None = None
     by: str = "owner"
+    headers: Maker | None = None
 
     def __str__(self) -> str:
         return self.operation
@@ -41,7 +53,8 @@ class Case:
         path = {name: await self._id(scene, kind) for name, kind in self.path.items()}
         query = await _made(self.query, scene) if self.query else {}
         body = await _made(self.body, scene) if self.body else None
-        return Ask(described.method, described.template, path, query, {}, body)
+        headers = await _made(self.headers, scene) if self.headers else {}
+        return Ask(described.method, described.template, path, query, headers, body)
 
     async def _id(self, scene: Scene, kind: "str | Maker") -> Id:
         found = scene.id(kind) if isinstance(kind, str) else await _made(kind, scene)
@@ -54,8 +67,15 @@ async def _made(maker: Maker, scene: Scene) -> Any:
     return await made if isawaitable(made) else made
 
 
-def case(operation: str, by: str = "owner", query: Maker | None = None, body: Maker | None = None, **path: Any) -> Case:
-    return Case(operation, path, query, body, by)
+def case(
+    operation: str,
+    by: str = "owner",
+    query: Maker | None = None,
+    body: Maker | None = None,
+    headers: Maker | None = None,
+    **path: Any,
+) -> Case:
+    return Case(operation, path, query, body, by, headers)
 
 
 def _word() -> str:
@@ -92,6 +112,18 @@ async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
 
 
+async def _lost_session(s: Scene) -> Id:
+    """Of the person, who needs the one they call with."""
+    made = await s.working.sql.fetchval(
+        "INSERT INTO tocsin.sessions (project_id, id, user_id, nonce, expires_at)"
+        " VALUES ($1, $2, $3, '', now() + interval '1 day') RETURNING id::text",
+        s.ids["project"],
+        new_id(),
+        s.ids["user"],
+    )
+    return s.fresh("session", made)
+
+
 async def _lost_refresh(s: Scene) -> dict[str, str]:
     return {"refreshToken": (await _login(s))["tokens"]["refreshToken"]}
 
@@ -119,7 +151,6 @@ def _admin(s: Scene) -> dict[str, Any]:
 
 
 async def _invited(s: Scene) -> Any:
-    assert s.operator is not None
     reply = await s.operator.post("/platform/admins", _admin(s))
     assert reply.status == 201, reply.json
     return reply.json
@@ -141,6 +172,35 @@ async def _admin_login(s: Scene) -> dict[str, str]:
     return {"email": invited["email"], "password": PASSWORD}
 
 
+async def _open_claim(s: Scene) -> dict[str, str]:
+    reply = await s.project.app.post("/users/register", {"email": f"{_word()}@example.com"})
+    return {"claimToken": reply.json["claimToken"]}
+
+
+async def _lost_invite(s: Scene) -> Id:
+    return s.fresh("invite", await s.make("/invites", {"email": f"{_word()}@example.com"}))
+
+
+async def _invitation(s: Scene) -> dict[str, str]:
+    email = f"{_word()}@example.com"
+    await s.make("/invites", {"email": email})
+    return {"token": await seeds.link(s, email), "password": PASSWORD}
+
+
+async def _reset(s: Scene) -> dict[str, str]:
+    """A link for a new password of somebody who came by an invitation."""
+    email = f"{_word()}@example.com"
+    await s.make("/invites", {"email": email})
+    token = await seeds.link(s, email)
+    assert (await s.working.api.post("/invites/accept", {"token": token, "password": PASSWORD})).status == 200
+    assert (await s.working.api.post("/auth/password/forgot", {"email": email})).status == 202
+    return {"token": await seeds.link(s, email, "reset_password"), "password": PASSWORD}
+
+
+async def _proof(s: Scene) -> dict[str, str]:
+    return {"token": await seeds.link(s, s.project.email, "verify_email")}
+
+
 def _draft(s: Scene) -> dict[str, Any]:
     return {"rule": seeds.rule(s), "event": {"type": "order.created", "payload": {"note": "x"}}}
 
@@ -153,18 +213,150 @@ def _event(s: Scene) -> dict[str, Any]:
     return {"type": "order.created", "payload": {"userId": s.id("external id")}}
 
 
+async def _same_plans(s: Scene) -> dict[str, Any]:
+    rows = await s.working.sql.fetch(
+        "SELECT name, label, monthly_price_cents, quotas, features, support FROM tocsin.plan_catalogue()"
+    )
+    return {"plans": [{**_camel(dict(row)), "quotas": json.loads(row["quotas"])} for row in rows]}
+
+
+def _camel(row: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in row.items()}
+
+
+def _sso(s: Scene) -> dict[str, Any]:
+    return {"issuer": s.issuer, **CLIENT, "returnUrls": [f"{s.issuer}/app"], "createUnknown": True}
+
+
+async def _sso_slug(s: Scene) -> Id:
+    """The slug of a project with single sign-on; the others have none, and look like none."""
+    reply = await s.project.owner.put("/projects/me/sso", _sso(s))
+    assert reply.status == 200, reply.json
+    return s.id("slug")
+
+
+async def _sso_come_back(s: Scene) -> dict[str, str]:
+    """The query of a callback; its cookie is kept for ``_sso_cookie``."""
+    location, cookie = await _sso_begun(s)
+    s.ids["sso cookie"] = cookie
+    return dict(URL(came_back(location)).query)
+
+
+async def _sso_begun(s: Scene, **query: str) -> tuple[str, str]:
+    url = URL(f"{s.working.api.base}/api/v1/auth/sso/{await _sso_slug(s)}/start").with_query(query)
+    async with s.working.api.http.get(url, allow_redirects=False) as answer:
+        return answer.headers["Location"], f"tocsin-sso={answer.cookies['tocsin-sso'].value}"
+
+
+async def _sso_code(s: Scene, **query: str) -> dict[str, str]:
+    location, cookie = await _sso_begun(s, **query)
+    back = URL(came_back(location), encoded=True)
+    async with s.working.api.http.get(back, allow_redirects=False, headers={"Cookie": cookie}) as answer:
+        return {"code": URL(answer.headers["Location"]).query["code"]}
+
+
+async def _sso_link(s: Scene) -> dict[str, str]:
+    """The owner is linked already, so that the flows after this are theirs; linking again changes nothing."""
+    first, again = [await _sso_link_code(s) for _ in range(2)]
+    reply = await s.project.owner.post("/auth/sso/link", first)
+    assert reply.status == 200, reply.json
+    return again
+
+
+async def _sso_link_code(s: Scene) -> dict[str, str]:
+    verifier = secrets.token_urlsafe(40)
+    return {**await _sso_code(s, purpose="link", challenge=s256(verifier)), "verifier": verifier}
+
+
+async def _sso_linked(s: Scene) -> Id:
+    """A user who came by single sign-on, whom the project's own provider called something else then."""
+    user = await s.project.add_user()
+    await s.working.sql.execute(
+        "INSERT INTO tocsin.user_identities (project_id, issuer, subject, user_id) VALUES ($1, $2, $3, $4)",
+        s.project.id,
+        s.issuer,
+        _word(),
+        user["id"],
+    )
+    return s.fresh("user", user)
+
+
+async def _domain(s: Scene) -> dict[str, str]:
+    """A name whose records are set already; claiming it again answers the same."""
+    body = {"domain": f"alerts.{s.project.slug}.example"}
+    assert s.working.dns is not None
+    publish(s.working.dns, await s.make("/projects/me/domain", body))
+    return body
+
+
+async def _lost_visit(s: Scene) -> Id:
+    reply = await s.operator.post(f"/platform/projects/{s.project.id}/login-as", _REASON)
+    return s.fresh("visit", seeds.created(reply))
+
+
+_REASON = {"reason": "Ticket 4711"}
+
+
 CASES = (
     case("sign_up", by="nobody", body=_signup),
     case("sign_in", by="nobody", body=_credentials),
     case("refresh_tokens", by="nobody", body=_lost_refresh),
     case("read_me", by="person"),
+    case("list_own_sessions", by="person"),
+    case("list_user_sessions", user_id="user"),
+    case("end_user_session", user_id="user", session_id=_lost_session),
+    case("end_own_session", by="person", session_id=_lost_session),
+    case("end_other_sessions", by="person"),
+    case("end_user_sessions", user_id=_lost_user),
+    case("enrol_second_factor", by="person"),
+    case("confirm_second_factor", by="enrolled", body=lambda s: {"code": CODE}),
+    case("renew_recovery_codes", by="protected", body=lambda s: {"code": CODE}),
+    case("disable_second_factor", by="protected, too", body=lambda s: {"code": CODE}),
+    case("reset_second_factor", user_id=_lost_user),
+    case("resend_verification"),
+    case("verify_email", by="nobody", body=_proof),
+    case("change_email", body=lambda s: {"email": f"{_word()}@example.com", "password": PASSWORD}),
+    case("forgot_password", by="nobody", body=lambda s: {"email": f"{_word()}@example.com"}),
+    case("reset_password", by="nobody", body=_reset),
     case("register_user", by="app", body=lambda s: {"email": f"{_word()}@example.com"}),
     case("claim_registration", by="app", body=_claim),
+    case("resend_registration", by="app", body=_open_claim),
+    case("create_invite", body=lambda s: {"email": f"{_word()}@example.com", "roles": [s.id("role name")]}),
+    case("invite_user", user_id=_lost_user),
+    case("list_invites"),
+    case("withdraw_invite", invite_id=_lost_invite),
+    case("accept_invite", by="nobody", body=_invitation),
+    case("list_mails"),
+    case("read_mail", mail_id="mail"),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
+    case("read_usage"),
+    case("list_plans", by="operator"),
+    case("change_plans", by="operator", body=_same_plans),
+    case("list_usage", by="operator"),
+    case("read_branding"),
+    case("change_branding", body=lambda s: {"accent": "#123456"}),
+    case("read_compliance"),
+    case("change_compliance", body=lambda s: {"retentionDays": {"events": 30}}),
+    case("claim_domain", body=_domain),
+    case("read_domain"),
+    case("verify_domain"),
+    case("ask_domain", by="nobody", query=lambda s: {"domain": f"alerts.{s.project.slug}.example"}),
+    case("remove_domain"),
+    case("log_in_as", by="operator", project_id="project", body=lambda s: _REASON),
+    case("list_visits", by="operator"),
+    case("list_visits_here"),
+    case("end_visit", by="operator", visit_id=_lost_visit),
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),
+    case("read_key", key_id="key"),
+    case("update_key", key_id="key", body=lambda s: {"name": _word()}),
+    case("rotate_key", key_id=_lost_key, body=lambda s: {}),
+    case("rotate_identity_secret", body=lambda s: {"env": "live"}),
+    case("rotate_realtime_secret", body=lambda s: {"env": "live"}),
+    case("read_settings"),
+    case("update_settings", body=lambda s: {"timezone": "Europe/Vienna"}),
     case("list_roles"),
     case("create_role", body=lambda s: {"name": _word(), "permissions": []}),
     case("read_role", role_id="role"),
@@ -230,6 +422,22 @@ CASES = (
     case("delete_rule", rule_id=_lost_rule),
     case("delete_connection", connection_id=_lost_connection),
     case("revoke_key", key_id=_lost_key),
+    case("list_egress_addresses", by="nobody"),
+    case("save_sso", body=_sso),
+    case("read_sso"),
+    case("test_sso"),
+    case("link_sso", body=_sso_link),
+    case("start_sso", by="nobody", slug=_sso_slug),
+    case(
+        "finish_sso",
+        by="nobody",
+        slug=_sso_slug,
+        query=_sso_come_back,
+        headers=lambda s: {"Cookie": s.ids["sso cookie"]},
+    ),
+    case("exchange_sso", by="nobody", body=_sso_code),
+    case("unlink_sso", user_id=_sso_linked),
+    case("delete_sso"),
     case("sign_in_platform", by="nobody", body=_admin_login),
     case("use_setup_link", by="nobody", body=_lost_link),
     case("read_about", by="nobody"),
@@ -255,4 +463,5 @@ CASES = (
     case("activate_project", by="operator", project_id="project"),
     case("transfer_project", body=lambda s: {"userId": s.id("user")}),
     case("sign_out", by="second owner"),
+    case("change_password", body=lambda s: {"current": PASSWORD, "new": PASSWORD}),
 )
