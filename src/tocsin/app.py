@@ -91,13 +91,13 @@ ROUTERS = (
     invite_routes,
     mail_routes,
     register_routes,
-    sso_routes,
-    sso_settings_routes,
     setup_routes,
     admin_routes,
     all_projects_routes,
     settings_routes,
     platform_audit_routes,
+    sso_routes,
+    sso_settings_routes,
     project_routes,
     life_routes,
     key_routes,
@@ -193,8 +193,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     )
     app.state.settings = settings
     app.state.gate = gate
-    app.state.sso = Sso(Tickets(master))
     app.state.links = Links(master)
+    app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()

@@ -14,15 +14,7 @@ from tocsin.auth.guard import GuardedRoute, guarded_router, needs
 from tocsin.auth.permissions import BUILT_IN_ROLES, PERMISSIONS
 from tocsin.settings import Settings
 
-OPEN = {
-    "/health/live",
-    "/health/ready",
-    "/metrics",
-    "/openapi.json",
-    "/docs",
-    "/account/{page}",
-    "/setup",
-}
+OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/setup", "/account/{page}"}
 """For machines and readers: they show nothing of any project."""
 
 STRANGERS = {

@@ -53,7 +53,7 @@ class Operation:
             return "app"
         if permission.startswith("platform:"):
             return "operator"
-        # What people do with their own account, and with the project as its owner, is for no key.
+        # What people do with their own account is for nobody else, and a key is no person; nor does one own a project.
         return "owner" if permission in ("own:manage", "project:delete") else "key"
 
     @property

@@ -8,7 +8,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.permissions import PLATFORM_ROLES
-from tocsin.auth.revocation import revoke
+from tocsin.auth.revocation import end_sessions_of, revoke
 from tocsin.kit.errors import Conflict, NotFound
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.platform.schemas import AdminAnswer
@@ -66,13 +66,7 @@ async def stop(session: AsyncSession, admin: User) -> None:
 
 
 async def end_sessions(session: AsyncSession, project_id: UUID, user_id: UUID, reason: str) -> None:
-    await session.execute(
-        text(
-            "UPDATE tocsin.sessions SET revoked_at = now(), revoked_reason = :reason"
-            " WHERE user_id = :user AND revoked_at IS NULL"
-        ),
-        {"user": user_id, "reason": reason},
-    )
+    await end_sessions_of(session, project_id, [user_id], reason)
     await revoke(session, project_id, "user", str(user_id))
 
 

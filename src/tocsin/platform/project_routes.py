@@ -14,7 +14,7 @@ from tocsin.kit.pagination import Page, Paging
 from tocsin.kit.schema import PathId
 from tocsin.platform.figures import measured
 from tocsin.platform.links import Links, address
-from tocsin.platform.projects import acting, change, listed, one, shown
+from tocsin.platform.projects import acting, change, check_plan, listed, one, shown
 from tocsin.platform.schemas import (
     ListedProject,
     Metrics,
@@ -43,6 +43,7 @@ _OF_A_PLAN = frozenset({"plan", "overrides", "trial_ends_at"})
 @needs("platform:projects")
 async def make(call: Called, request: Request, body: ProjectCreate) -> ProjectMade:
     """A project for somebody, who chooses a password by the link in the answer. Secrets are shown this once."""
+    await check_plan(call.session, body.plan, "/plan")
     settings = cast(Settings, request.app.state.settings)
     plan = body.plan or combined(await stored(call.gate.db), settings).default_plan
     pairs, project_id = await new_pairs(call.gate), new_id()
@@ -101,6 +102,7 @@ async def change_any(call: Called, project_id: PathId, body: ProjectChange) -> P
     sent = body.model_fields_set
     if sent - _OF_A_PLAN and not call.principal.may("platform:projects"):
         raise Forbidden("permission_missing", "This needs the permission platform:projects.")
+    await check_plan(call.session, body.plan, "/plan")
 
     async def apply(session: AsyncSession, project: Project) -> None:
         for name, value in body.model_dump(exclude_unset=True, by_alias=False).items():

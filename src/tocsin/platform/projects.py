@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.guard import Call
-from tocsin.kit.errors import NotFound
+from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Page, Paging
+from tocsin.plans.catalogue import read_catalogue
 from tocsin.platform.figures import usage_of
 from tocsin.platform.schemas import ListedProject, Owner, PlatformProject
 from tocsin.projects.models import Project
@@ -109,6 +110,12 @@ async def change(
         await record(session, project_id, "live", acting(call), action, "project", project_id, changed)
     await call.audit(action, "project", project_id, **changed, slug=after.slug)
     return after
+
+
+async def check_plan(session: AsyncSession, name: str | None, pointer: str) -> None:
+    """Refuse a plan that the catalogue does not have: it would limit nothing."""
+    if name is not None and name not in {plan.name for plan in await read_catalogue(session)}:
+        raise Invalid([FieldError(pointer, "unknown_plan", "There is no such plan; GET /platform/plans lists them.")])
 
 
 @asynccontextmanager

@@ -83,9 +83,9 @@ class ProjectCreate(Body):
 class Overrides(Body):
     """What this project has beyond its plan, or instead of it. Null is unlimited."""
 
-    quotas: dict[Annotated[str, Field(pattern=r"^[a-z][A-Za-z]{0,39}$")], int | None] = Field(
-        default_factory=dict, max_length=40
-    )
+    quotas: dict[
+        Annotated[str, Field(pattern=r"^[a-z][A-Za-z]{0,39}$")], Annotated[int, Field(ge=0, le=10**15)] | None
+    ] = Field(default_factory=dict, max_length=40)
     features: dict[Annotated[str, Field(pattern=r"^[a-z][A-Za-z]{0,39}$")], bool] = Field(
         default_factory=dict, max_length=40
     )

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from tocsin.auth.guard import Called, Gated, guarded_router, needs, public
 from tocsin.kit.schema import Answer
+from tocsin.platform.projects import check_plan
 from tocsin.projects.models import Project
 from tocsin.projects.run_time import (
     INSTALLATION,
@@ -63,6 +64,7 @@ async def read(call: Called, request: Request) -> SettingsAnswer:
 @needs("platform:settings")
 async def change(call: Called, request: Request, body: RunTimeSettings) -> SettingsAnswer:
     """Change what is sent, everywhere at once; null takes a setting back to that of the environment."""
+    await check_plan(call.session, body.default_plan, "/defaultPlan")
     platform = (await call.session.scalars(select(Project).with_for_update(key_share=True))).one()
     before = set_in(platform.settings)
     wanted = {**before, **body.model_dump(exclude_unset=True)}

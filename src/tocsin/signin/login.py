@@ -16,10 +16,10 @@ from tocsin.auth.devices import Device
 from tocsin.auth.guard import Gate
 from tocsin.auth.passwords import matches
 from tocsin.auth.schemas import TokensAnswer
+from tocsin.auth.tenant import PLATFORM_SLUG
 from tocsin.auth.tries import CODES, PASSWORDS, Counter, network_of
 from tocsin.kit.db import Env
 from tocsin.kit.errors import Conflict, TooManyRequests, Unauthorized
-from tocsin.kit.ids import PLATFORM_ID
 from tocsin.signin.schemas import LoginBody
 from tocsin.signin.second_factor import read_factor, spend
 from tocsin.signin.sessions import begin_session
@@ -51,15 +51,12 @@ class SignedIn:
     tokens: TokensAnswer
 
 
-async def sign_in(
-    gate: Gate, body: LoginBody, slug: str | None, knocking: Knocking, *, platform: bool = False
-) -> SignedIn:
+async def sign_in(gate: Gate, body: LoginBody, slug: str | None, knocking: Knocking) -> SignedIn:
     """Begin a session of the one account that fits, in the project of that slug if there is one.
 
-    The platform's accounts fit at its own door alone, and no others do there. Raises Unauthorized, Conflict where
-    several projects fit, TooManyRequests for who has to wait.
+    Raises Unauthorized, Conflict where several projects fit, TooManyRequests for who has to wait.
     """
-    accounts = await _accounts(gate, body.email, slug, platform)
+    accounts = await _accounts(gate, body.email, slug)
     async with AsyncExitStack() as tries:
         candidates = await _admitted(gate, tries, body, accounts, knocking)
         account = await _fitting(body, candidates)
@@ -72,11 +69,13 @@ async def sign_in(
     return SignedIn(account.project_id, account.user_id, account.env, tokens)
 
 
-async def _accounts(gate: Gate, email: str, slug: str | None, platform: bool) -> list[Any]:
+async def _accounts(gate: Gate, email: str, slug: str | None) -> list[Any]:
     async with gate.db.unscoped() as session:
         rows = (await session.execute(text("SELECT * FROM tocsin.find_logins(:email)"), {"email": email})).all()
-    rows = [row for row in rows if (row.project_id == PLATFORM_ID) == platform]
-    return [row for row in rows if slug is None or row.project_slug == slug]
+    if slug is None:
+        # Who also runs the installation has that account by name alone, and no answer tells of it.
+        return [row for row in rows if row.project_slug != PLATFORM_SLUG]
+    return [row for row in rows if row.project_slug == slug]
 
 
 async def _admitted(

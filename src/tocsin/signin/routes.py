@@ -29,13 +29,13 @@ router = guarded_router()
 @public
 async def signup(request: Request, response: Response, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
-    settings = cast(Settings, request.app.state.settings)
-    now = await in_force(gate.db, settings)
-    if now.signup == "closed" or settings.single_project is not None:
+    given = cast(Settings, request.app.state.settings)
+    settings = await in_force(gate.db, given)
+    if settings.signup == "closed" or given.single_project is not None:
         raise Forbidden("signup_closed", "This installation does not take new projects.")
-    if now.signup == "invite":
+    if settings.signup == "invite":
         raise Forbidden("signup_by_invitation", "Here the operator makes projects; ask for one.")
-    made = await sign_up(gate, body, plan=now.default_plan, actor=visitor(request), base_url=settings.base_url)
+    made = await sign_up(gate, body, plan=settings.default_plan, actor=visitor(request), base_url=given.base_url)
     gate.devices.remember(response, gate.devices.of(request), made.project.id, made.user.id)
     return made
 
@@ -48,23 +48,20 @@ async def login(request: Request, response: Response, gate: Gated, body: LoginBo
     Without a project, the one in which they fit. Too many wrong tries are answered 429 with `Retry-After`; the
     cookie of the answer keeps a browser in which you signed in from waiting for the tries of others.
     """
-    slug = await gate.tenants.chosen(request.scope, body.project)
-    return await _sign_in(request, response, gate, body, slug)
+    return await _sign_in(request, response, gate, body, await gate.tenants.chosen(request.scope, body.project))
 
 
 @router.post("/platform/auth/login", operation_id="sign_in_platform", tags=["platform"])
 @public
 async def login_to_platform(request: Request, response: Response, gate: Gated, body: PlatformLogin) -> LoginAnswer:
-    """Sign in as an admin of the installation."""
-    wanted = LoginBody.model_validate(body.model_dump(by_alias=True))
-    return await _sign_in(request, response, gate, wanted, PLATFORM_SLUG, platform=True)
+    """Sign in as an admin of the installation; otherwise like `/auth/login`."""
+    slug = await gate.tenants.chosen(request.scope, PLATFORM_SLUG)
+    return await _sign_in(request, response, gate, LoginBody.model_validate(body.model_dump(by_alias=True)), slug)
 
 
-async def _sign_in(
-    request: Request, response: Response, gate: Gate, body: LoginBody, slug: str | None, *, platform: bool = False
-) -> LoginAnswer:
+async def _sign_in(request: Request, response: Response, gate: Gate, body: LoginBody, slug: str | None) -> LoginAnswer:
     knocking = Knocking(client_ip(request), request.headers.get("user-agent"), gate.devices.of(request))
-    signed_in = await sign_in(gate, body, slug, knocking, platform=platform)
+    signed_in = await sign_in(gate, body, slug, knocking)
     gate.devices.remember(response, knocking.device, signed_in.project_id, signed_in.user_id)
     async with gate.db.scope(signed_in.project_id, signed_in.env) as session:
         user = await find_user(session, signed_in.user_id)

@@ -97,9 +97,9 @@ async def _carry_on(gate: Gate, refresh: Refresh, named: list[Named], ip: str | 
         gate.tenants.agree(refresh.project_id, row.slug, named)
         if not row.live:
             raise _ended()
-        check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
         generation = _next_generation(refresh, row)
         if generation is not None:
+            check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
             await session.execute(_ROTATE, {"id": refresh.session_id, "generation": generation})
             nonce = bytes(row.nonce)
             return await _tokens(gate, session, refresh.project_id, row.user_id, refresh.session_id, generation, nonce)

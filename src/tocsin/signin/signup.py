@@ -91,12 +91,6 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor, base_url
         )
 
 
-async def _may_be_mailed(gate: Gate, email: str) -> bool:
-    """Whether the address had few enough mails of sign-ups within the hour: each makes a project, so none counts."""
-    async with gate.db.scope(PLATFORM_ID, "live") as session:
-        return await within_limit(session, PLATFORM_ID, f"address:{email}", MOST_PER_ADDRESS)
-
-
 @dataclass(frozen=True, slots=True)
 class NewPair:
     """A key and its secret, and what is kept of the secret."""
@@ -160,6 +154,12 @@ async def found(
         realtime[env] = await _realtime_app(gate, session, project_id, env, pair.key)
     await session.flush()
     return Founded(project, owner, keys, identity, realtime)
+
+
+async def _may_be_mailed(gate: Gate, email: str) -> bool:
+    """Whether the address had few enough mails of sign-ups within the hour: each makes a project, so none counts."""
+    async with gate.db.scope(PLATFORM_ID, "live") as session:
+        return await within_limit(session, PLATFORM_ID, f"address:{email}", MOST_PER_ADDRESS)
 
 
 async def _new_project(session: AsyncSession, project_id: UUID, name: str, wanted: str | None, plan: str) -> Project:

@@ -146,6 +146,32 @@ async def _claim(s: Scene) -> dict[str, str]:
     return {"claimToken": reply.json["claimToken"]}
 
 
+def _admin(s: Scene) -> dict[str, Any]:
+    return {"email": f"{_word()}@operator.example", "role": "support"}
+
+
+async def _invited(s: Scene) -> Any:
+    reply = await s.operator.post("/platform/admins", _admin(s))
+    assert reply.status == 201, reply.json
+    return reply.json
+
+
+async def _lost_admin(s: Scene) -> Id:
+    """Instead of an admin others are tried as users: nobody else's admins exist."""
+    return s.fresh("user", await _invited(s))
+
+
+async def _lost_link(s: Scene) -> dict[str, str]:
+    return {"token": (await _invited(s))["setupUrl"].rpartition("#")[2], "password": PASSWORD}
+
+
+async def _admin_login(s: Scene) -> dict[str, str]:
+    invited = await _invited(s)
+    setup = {"token": invited["setupUrl"].rpartition("#")[2], "password": PASSWORD}
+    assert (await s.working.api.post("/platform/setup", setup)).status == 200
+    return {"email": invited["email"], "password": PASSWORD}
+
+
 async def _open_claim(s: Scene) -> dict[str, str]:
     reply = await s.project.app.post("/users/register", {"email": f"{_word()}@example.com"})
     return {"claimToken": reply.json["claimToken"]}
@@ -173,33 +199,6 @@ async def _reset(s: Scene) -> dict[str, str]:
 
 async def _proof(s: Scene) -> dict[str, str]:
     return {"token": await seeds.link(s, s.project.email, "verify_email")}
-
-
-def _admin(s: Scene) -> dict[str, Any]:
-    return {"email": f"{_word()}@operator.example", "role": "support"}
-
-
-async def _invited(s: Scene) -> Any:
-    assert s.operator is not None
-    reply = await s.operator.post("/platform/admins", _admin(s))
-    assert reply.status == 201, reply.json
-    return reply.json
-
-
-async def _lost_admin(s: Scene) -> Id:
-    """Instead of an admin others are tried as users: nobody else's admins exist."""
-    return s.fresh("user", await _invited(s))
-
-
-async def _lost_link(s: Scene) -> dict[str, str]:
-    return {"token": (await _invited(s))["setupUrl"].rpartition("#")[2], "password": PASSWORD}
-
-
-async def _admin_login(s: Scene) -> dict[str, str]:
-    invited = await _invited(s)
-    setup = {"token": invited["setupUrl"].rpartition("#")[2], "password": PASSWORD}
-    assert (await s.working.api.post("/platform/setup", setup)).status == 200
-    return {"email": invited["email"], "password": PASSWORD}
 
 
 def _draft(s: Scene) -> dict[str, Any]:
