@@ -77,11 +77,11 @@ async def carry_on(gate: Gate, token: str, named: list[Named], ip: str | None) -
         gate.tenants.agree(refresh.project_id, row.slug, named)
         if row.revoked_at is not None or row.status != "active" or row.expires_at <= datetime.now(UTC):
             raise _ended()
-        check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
         if refresh.generation != row.generation:
             await end_session(session, refresh.session_id, "a spent refresh token was used")
             stolen = True
         else:
+            check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
             await session.execute(
                 text("UPDATE tocsin.sessions SET generation = generation + 1, last_used_at = now() WHERE id = :id"),
                 {"id": refresh.session_id},
