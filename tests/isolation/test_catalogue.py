@@ -84,6 +84,12 @@ PLANTED = {
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
     ],
     "content readable across projects": ["GRANT SELECT (payload) ON tocsin.events TO tocsin_pipeline"],
+    "history that can be rewritten": [
+        "GRANT UPDATE ON tocsin.audit_log TO tocsin_app",
+        "GRANT UPDATE (seq) ON tocsin.audit_log TO tocsin_app",
+        "GRANT DELETE ON tocsin.audit_heads TO tocsin_app",
+        "GRANT INSERT ON tocsin.audit_log TO tocsin_platform",
+    ],
     "function with its owner's rights": [
         "CREATE FUNCTION tocsin.bad() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = '' AS 'SELECT 1'"
     ],

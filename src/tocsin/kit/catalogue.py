@@ -33,13 +33,17 @@ PIPELINE_TABLES = (
     "revocations",
     "idempotency_records",
     "used_tokens",
+    "audit_log",
+    "audit_heads",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
+    "audit_heads_since",
     "claim_deliveries",
     "claim_events",
     "claim_suspect_event",
+    "erase_audit_details",
     "find_api_key",
     "find_logins",
     "find_project",
@@ -47,6 +51,7 @@ CROSS_PROJECT = (
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "seal_audit",
     "tidy",
 )
 """Functions that see more than one project; owned by the pipeline role."""
@@ -56,6 +61,9 @@ MAINTENANCE = ("ensure_partitions",)
 
 OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
 """Functions that read no table."""
+
+APPEND_ONLY = ("audit_log", "audit_heads")
+"""Tables that the application can neither change nor delete from."""
 
 CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")
 """Columns with what people wrote or must not lose: never readable across projects."""
@@ -85,6 +93,7 @@ async def holes(connection: asyncpg.Connection, roles: Roles) -> list[Hole]:
         list(MAINTENANCE),
         list(OPEN_TO_ALL),
         list(CONTENT),
+        list(APPEND_ONLY),
     )
     found = []
     for rule, query in RULES.items():
@@ -111,7 +120,8 @@ WITH ours AS (
         'tocsin'::regnamespace AS schema,
         $5::text[] AS no_tenant, $6::text[] AS global_keys, $7::text[] AS foreign_references,
         $8::text[] AS both_environments, $9::text[] AS pipeline_tables, $10::text[] AS cross_project,
-        $11::text[] AS maintenance, $12::text[] AS open_to_all, $13::text[] AS content
+        $11::text[] AS maintenance, $12::text[] AS open_to_all, $13::text[] AS content,
+        $14::text[] AS append_only
 ), tenant AS (
     SELECT c.* FROM pg_catalog.pg_class c, ours
     WHERE c.relnamespace = ours.schema AND c.relkind IN ('r', 'p') AND c.relname <> ALL (ours.no_tenant)
@@ -241,6 +251,14 @@ RULES: dict[str, str] = {
         FROM tenant t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped, ours
         WHERE a.attname = ANY (ours.content)
             AND pg_catalog.has_column_privilege(ours.pipeline, t.oid, a.attnum, 'SELECT')
+        """,
+    "history that can be rewritten": """
+        SELECT t.oid::regclass::text FROM tenant t, ours
+        WHERE t.relname = ANY (ours.append_only) AND (
+            pg_catalog.has_any_column_privilege(ours.app, t.oid, 'UPDATE')
+            OR pg_catalog.has_any_column_privilege(ours.platform, t.oid, 'INSERT, UPDATE')
+            OR pg_catalog.has_table_privilege(ours.app, t.oid, 'DELETE, TRUNCATE')
+            OR pg_catalog.has_table_privilege(ours.platform, t.oid, 'DELETE, TRUNCATE'))
         """,
     "function with its owner's rights": """
         SELECT f.oid::regprocedure::text FROM functions f, ours
