@@ -31,6 +31,7 @@ from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.projects.audit_routes import router as audit_routes
 from tocsin.projects.key_routes import router as key_routes
 from tocsin.projects.routes import router as project_routes
 from tocsin.realtime.routes import router as realtime_routes
@@ -58,6 +59,7 @@ ROUTERS = (
     realtime_routes,
     rule_routes,
     event_routes,
+    audit_routes,
 )
 
 log = structlog.get_logger(__name__)

@@ -26,6 +26,10 @@ app = typer.Typer(
 )
 
 
+audit = typer.Typer(help="The record of every change.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(audit, name="audit")
+
+
 def main() -> None:
     app(prog_name="tocsin")
 
@@ -187,6 +191,37 @@ def demo(
             asyncio.run(play(url or Settings().base_url, events, per_second, Console()))
         except (NoDemo, BadSample) as error:
             _fail(str(error))
+
+
+@audit.command("verify", epilog="Example: tocsin audit verify --project acme --anchor /backup/anchors.jsonl")
+def audit_verify(
+    project: Annotated[str | None, typer.Option(help="Slug of the one project to look at.")] = None,
+    anchor: Annotated[
+        Path | None,
+        typer.Option(help="Anchors to hold the chains against. Default: those of TOCSIN_HOME.", exists=True),
+    ] = None,
+) -> None:
+    """See that no entry was changed, moved, put in or taken out.
+
+    Names the first bad entry of each project; the exit code is then 1. Needs the
+    installer's login, or a running `tocsin up`.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.verifying import look
+
+        report = asyncio.run(look(_installation(beside_up=True), project, anchor))
+        for fault in report.faults:
+            where = f"entry {fault.seq}" + (f" ({fault.entry})" if fault.entry else "")
+            typer.echo(f"FAIL {fault.project}: {where} {fault.kind}: {fault.words}")
+        typer.echo(
+            f"{report.entries} entries of {report.projects} projects, {report.anchors} anchors"
+            f" ({report.erased} entries with erased details, on record): "
+            + (f"{len(report.faults)} chains are broken" if report.faults else "all as they were sealed")
+        )
+    if report.faults:
+        raise typer.Exit(1)
 
 
 @app.command()

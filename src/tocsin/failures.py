@@ -10,6 +10,7 @@ import asyncpg
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from tocsin.audit.anchor import BadAnchors
 from tocsin.kit.db import Database, StrongLogin
 from tocsin.kit.postgres import CannotStart
 from tocsin.startup import Installation, NotConfigured
@@ -25,7 +26,7 @@ class DatabaseRefuses(RuntimeError):
     """The database does not take a login; the message says which and what to do."""
 
 
-_TOLD = (NotConfigured, StrongLogin, CannotStart, PortTaken, NotUp, DatabaseRefuses)
+_TOLD = (NotConfigured, StrongLogin, CannotStart, PortTaken, NotUp, DatabaseRefuses, BadAnchors)
 
 
 @contextmanager

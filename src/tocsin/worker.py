@@ -5,6 +5,8 @@
     clock   due retries, leases that ran out
     tidy    what was only kept for a while
     months  partitions for the months to come
+    seal    the audit log of the last second -> the chain of its project
+    anchor  the ends of the chains -> a file and the log
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -22,6 +24,9 @@ import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
 
+from tocsin.audit import anchor
+from tocsin.audit.anchor import AnchorStage
+from tocsin.audit.seal import SealStage
 from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import platform_defaults
 from tocsin.deliveries.clock import ClockStage
@@ -99,6 +104,10 @@ async def _work(installation: Installation) -> None:
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
+            Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), 1.0),
+            Stage(
+                "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
+            ),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()
