@@ -73,7 +73,8 @@ class Client:
         )
         async with self.http.request(method, url, data=body, params=params, headers=sent) as answer:
             raw = await answer.read()
-            decoded = msgspec.json.decode(raw) if raw and "json" in answer.content_type else raw.decode() or None
+            is_json = raw and "json" in answer.content_type and "ndjson" not in answer.content_type
+            decoded = msgspec.json.decode(raw) if is_json else raw.decode() or None
             return Reply(answer.status, decoded, answer.headers)
 
     def at(self, other: "Client") -> "Client":

@@ -59,7 +59,7 @@ async def export_entries(call: Called, filters: Filtered, format: Format = "csv"
 
     In CSV a text that a spreadsheet could run as a formula gets a `'` in front. The export is itself recorded.
     """
-    await call.audit("audit.exported", "project", call.project_id, format=format)
+    await call.audit("audit.exported", "audit", None, format=format)
     name = f"audit-{call.principal.project_slug}.{format}"
     return StreamingResponse(
         export(call.gate.db, call.project_id, call.env, filters, format),
