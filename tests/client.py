@@ -65,7 +65,7 @@ class Client:
         sent = {**self.headers, **{name.replace("_", "-"): value for name, value in (headers or {}).items()}}
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
-            body = body if isinstance(body, bytes) else msgspec.json.encode(body)
+            body = body if isinstance(body, bytes) else msgspec.json.encode(body, enc_hook=str)
         url = (
             f"{self.base}/api/v1{path}"
             if not path.startswith(("/health", "/openapi", "/metrics"))

@@ -8,7 +8,7 @@ from uuid import RFC_4122, UUID
 import pytest
 
 from tocsin.kit import ids
-from tocsin.kit.ids import first_id_at, id_time, new_id, parse_id
+from tocsin.kit.ids import first_id_at, id_time, new_id, new_id_texts, parse_id
 
 
 def test_an_id_is_a_uuid_of_version_7_made_now() -> None:
@@ -38,6 +38,14 @@ def test_they_increase_also_when_the_clock_steps_back(monkeypatch: pytest.Monkey
     monkeypatch.setattr(ids.time, "time_ns", lambda: 1_000_000_000)
     for _ in range(10_000):
         assert last < (last := str(new_id()))
+
+
+def test_ids_made_in_bulk_are_written_as_such_and_lie_between_those_made_alone() -> None:
+    before, bulk, after = str(new_id()), new_id_texts(10_000), str(new_id())
+    assert [before, *bulk, after] == sorted({before, *bulk, after})
+    assert all(parse_id(text) for text in bulk)
+    assert {(UUID(text).version, UUID(text).variant) for text in bulk} == {(7, RFC_4122)}
+    assert len({text[-16:] for text in bulk}) == 10_000
 
 
 def test_random_parts_differ_and_a_forked_child_draws_its_own() -> None:

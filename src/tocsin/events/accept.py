@@ -4,11 +4,10 @@ Written against ASGI itself and decoded straight from bytes, because this is the
 its OpenAPI part stands in ``documented.py``. Order of work: credential, permission, size, shape, store.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from hashlib import sha256
 from typing import Any, cast
-from uuid import UUID
 
 import msgspec
 
@@ -20,7 +19,7 @@ from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import new_id_texts
 from tocsin.kit.problems import as_problem, rendered
 
 Scope = MutableMapping[str, Any]
@@ -29,6 +28,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BATCH_BYTES = 5 * 1024 * 1024
 _NEEDED = "events:write"
+_json = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
 
@@ -45,7 +45,7 @@ class AcceptEvent:
             caller = await _caller(self._gate, headers, scope)
             body = await _body(headers, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
-            (stored,) = await self._store.store([_incoming(caller, event)])
+            (stored,) = await self._store.store(_incoming(caller, [event]))
             status, answer = _answer(stored)
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
@@ -73,7 +73,7 @@ class AcceptBatch:
 
     async def _accept(self, caller: Principal, items: list[Event | Problem]) -> bytes:
         good = [item for item in items if isinstance(item, Event)]
-        stored = iter(await self._store.store([_incoming(caller, event) for event in good]) if good else [])
+        stored = iter(await self._store.store(_incoming(caller, good)) if good else [])
         results = [
             _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored))
             for index, item in enumerate(items)
@@ -93,7 +93,7 @@ class _Result(msgspec.Struct):
     """What became of the event at an index."""
 
     index: int
-    id: UUID | None
+    id: str | None
     status: str
     error: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
@@ -154,28 +154,29 @@ def _idempotency_key(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
     return checked_key([value.decode("latin-1") for name, value in scope["headers"] if name == b"idempotency-key"])
 
 
-def _incoming(caller: Principal, event: Event) -> Incoming:
-    body_hash = None
-    if event.client_event_id is not None:
-        body_hash = hashlib.sha256(event.canonical()).digest()
-    return Incoming(
-        caller.project_id,
-        caller.env,
-        new_id(),
-        event.type,
-        msgspec.json.encode(event.payload).decode(),
-        event.source,
-        event.client_event_id,
-        event.moment,
-        body_hash,
-    )
+def _incoming(caller: Principal, events: list[Event]) -> list[Incoming]:
+    project, env = str(caller.project_id), caller.env
+    return [
+        Incoming(
+            project,
+            env,
+            id_,
+            event.type,
+            _json(event.payload).decode(),
+            event.source,
+            event.client_event_id,
+            event.timestamp and str(event.moment),
+            event.client_event_id and f"\\x{sha256(event.canonical()).hexdigest()}",
+        )
+        for id_, event in zip(new_id_texts(len(events)), events, strict=True)
+    ]
 
 
 def _answer(stored: Stored) -> tuple[int, bytes]:
     if stored.outcome == "accepted":
-        return 202, b'{"id":"%s","duplicate":false}' % str(stored.id).encode()
+        return 202, b'{"id":"%s","duplicate":false}' % stored.id.encode()
     if stored.outcome == "duplicate":
-        return 200, b'{"id":"%s","duplicate":true}' % str(stored.id).encode()
+        return 200, b'{"id":"%s","duplicate":true}' % stored.id.encode()
     raise _conflict()
 
 

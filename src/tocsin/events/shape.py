@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tocsin.kit.errors import BadRequest, FieldError, Invalid, Problem
-from tocsin.kit.strict_json import MAX_DEPTH, escaped, faults, looks_odd
+from tocsin.kit.strict_json import MAX_DEPTH, escaped, faults, holds_oddity, looks_large, looks_odd
 from tocsin.rules.matching import valid_event_type
 
 MOST_IN_BATCH = 1_000
@@ -57,7 +57,7 @@ def read_event(body: bytes, fallback_id: str | None = None) -> Event:
     event = _decoded(_event, body)
     if event.client_event_id is None:
         event.client_event_id = fallback_id
-    _check(event, body)
+    _check(event, looks_odd(body))
     return event
 
 
@@ -67,17 +67,20 @@ def read_batch(body: bytes) -> list[Event | Problem]:
     if not 1 <= len(items) <= MOST_IN_BATCH:
         detail = f"A batch holds 1 to {MOST_IN_BATCH:,} events; this one has {len(items):,}."
         raise Invalid([FieldError("/events", "batch_size", detail)], code="batch_size")
-    return [_read_item(bytes(item)) for item in items]
+    odd = holds_oddity(body)
+    return [_read_item(bytes(item), odd) for item in items]
 
 
-def _read_item(raw: bytes) -> Event | Problem:
+def _read_item(raw: bytes, odd: bool) -> Event | Problem:
     try:
         if len(raw) > EVENT_BYTES:
             detail = f"An event may have {EVENT_BYTES // 1024} KiB at most."
             raise Invalid([FieldError("", "event_too_large", detail)], code="event_too_large")
-        return read_event(raw)
+        event = _decoded(_event, raw)
+        _check(event, odd or looks_large(raw))
     except Problem as problem:
         return problem
+    return event
 
 
 def _decoded(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
@@ -107,7 +110,8 @@ def _from_msgspec(message: str) -> Problem:
     return Invalid([FieldError(pointer, code, words.rstrip(".") + ".")])
 
 
-def _check(event: Event, raw: bytes) -> None:
+def _check(event: Event, odd: bool) -> None:
+    """Raise Invalid with every fault; ``odd``: the payload may hold what only a walk through it finds."""
     errors: list[FieldError] = []
     if not valid_event_type(event.type):
         errors.append(
@@ -131,14 +135,15 @@ def _check(event: Event, raw: bytes) -> None:
                 "ISO 8601 with a time zone, at most 10 minutes ahead and a year behind: 2026-11-21T12:00:00Z.",
             )
         )
-    if looks_odd(raw):
+    if odd:
         errors += faults(event.payload, "/payload")
     if errors:
         raise Invalid(errors)
 
 
 def _is_name(text: str, most: int) -> bool:
-    return 1 <= len(text) <= most and _CONTROL.search(text) is None
+    # Nearly every name is printable, which is known three times faster than what the few others hold.
+    return 1 <= len(text) <= most and (text.isprintable() or _CONTROL.search(text) is None)
 
 
 def _moment(text: str) -> datetime | None:

@@ -6,6 +6,7 @@ of one process increasing (a 12-bit counter in ``rand_a``).
 """
 
 import os
+import struct
 import threading
 import time
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ PLATFORM_ID = UUID("00000000-0000-7000-8000-000000000000")
 """The project that is the platform itself, so that ``project_id`` is never null."""
 
 _lock = threading.Lock()
-_last_ms = 0
-_counter = 0
+_last = 0
+"""Milliseconds in the high bits, the counter in the low twelve: one number that only grows."""
+_COUNTER_BITS = 12
 _drawn = memoryview(b"")
 """Random bytes in stock: asking the system for each id took a sixth of the time of a batch of events."""
 
@@ -37,23 +39,40 @@ os.register_at_fork(after_in_child=_forget_drawn)
 
 def new_id() -> UUID:
     """A new UUIDv7, greater than every id this process made before, also when the clock steps back."""
-    global _last_ms, _counter, _drawn
-    now_ms = time.time_ns() // 1_000_000
+    global _drawn
     with _lock:
-        if now_ms > _last_ms:
-            _last_ms, _counter = now_ms, 0
-        else:
-            _counter += 1
-            if _counter > 0xFFF:
-                _last_ms, _counter = _last_ms + 1, 0
-        ms, counter = _last_ms, _counter
+        (moment,) = _moments(1)
         if not _drawn:
             _drawn = memoryview(os.urandom(_STOCK_BYTES))
         tail, _drawn = _drawn[:8], _drawn[8:]
-    random_tail = int.from_bytes(tail, "big") & 0x3FFF_FFFF_FFFF_FFFF
-    bits = ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random_tail
+    bits = moment >> _COUNTER_BITS << 80 | 0x7 << 76 | (moment & 0xFFF) << 64 | _variant(int.from_bytes(tail, "big"))
     # The driver's own kind of UUID, as it comes out of the database: made and written 6 times faster.
     return cast(UUID, QuickUUID(bits.to_bytes(16, "big")))
+
+
+def new_id_texts(count: int) -> list[str]:
+    """So many ids in their 36 characters, increasing with those of ``new_id``; in bulk at half the price."""
+    with _lock:
+        moments = _moments(count)
+    tails = struct.unpack(f">{count}Q", os.urandom(8 * count))
+    return [_as_text(moment, _variant(tail)) for moment, tail in zip(moments, tails, strict=True)]
+
+
+def _moments(count: int) -> range:
+    """The next moments, each a millisecond and a counter; the lock is held."""
+    global _last
+    first = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, _last + 1)
+    _last = first + count - 1
+    return range(first, first + count)
+
+
+def _variant(tail: int) -> int:
+    return tail & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+
+
+def _as_text(moment: int, tail: int) -> str:
+    head, end = f"{moment:015x}", f"{tail:016x}"
+    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{end[:4]}-{end[4:]}"
 
 
 def id_time(id_: UUID) -> datetime:

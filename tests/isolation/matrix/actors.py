@@ -1,0 +1,62 @@
+"""Who tries: callers of one project with more or less in their hands, and callers with nothing that counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.client import PASSWORD, Client
+from tests.isolation.matrix.cases import OPERATIONS, Case
+from tests.isolation.matrix.seeds import Scene
+
+
+@dataclass(frozen=True)
+class Actors:
+    """Callers by what they hold."""
+
+    own: Mapping[str, Client]
+    """Those for whom the project's own cases succeed."""
+    others: Mapping[str, Client]
+
+    def trying(self, case: Case) -> Mapping[str, Client]:
+        """Whoever holds the kind of credential that the operation takes."""
+        security = OPERATIONS[case.operation].described.get("security")
+        if not security:
+            return {"nobody": self.own["nobody"]}
+        if security == [{"publicKey": []}]:
+            return {"app": self.own["app"], "revoked app": self.others["revoked app"]}
+        bearers = {name: self.own[name] for name in ("owner", "key", "person")}
+        return {**bearers, **{name: caller for name, caller in self.others.items() if name != "revoked app"}}
+
+
+async def actors(scene: Scene) -> Actors:
+    project, api = scene.project, scene.working.api
+    _, narrow_key = await project.new_key("events:write")
+    revoked, revoked_key = await project.new_key("rules:manage", "users:manage")
+    assert (await project.owner.delete(f"/projects/me/api-keys/{revoked['id']}")).status == 204
+    second, third = await _login(scene), await _login(scene)
+    assert (await third.post("/auth/logout")).status == 204
+    return Actors(
+        own={
+            "owner": project.owner,
+            "key": project.key,
+            "person": scene.person.client,
+            "app": project.app,
+            "nobody": api,
+            "second owner": second,
+        },
+        others={
+            "viewer": scene.viewer,
+            "narrow key": narrow_key,
+            "test key": project.test_key,
+            "revoked key": revoked_key,
+            "signed out": third,
+            "anonymous": api,
+            "revoked app": api.with_public_key(revoked["key"]),
+        },
+    )
+
+
+async def _login(scene: Scene) -> Client:
+    api, project = scene.working.api, scene.project
+    reply = await api.post("/auth/login", {"email": project.email, "password": PASSWORD, "project": project.slug})
+    assert reply.status == 200, reply.json
+    return api.with_token(reply.json["tokens"]["accessToken"])

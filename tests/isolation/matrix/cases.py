@@ -1,0 +1,207 @@
+"""How each operation is called rightly, in an order in which each still works after those before it.
+
+A case names the kinds of the ids in its path; where the call uses a thing up, it makes one first. ``by`` is who
+calls: a caller of ``actors.own``. An ``Id`` anywhere in query, headers or body is a place where a foreign one is tried.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any
+
+from tests.client import PASSWORD
+from tests.contract.endpoints import ALL
+from tests.isolation.matrix import seeds
+from tests.isolation.matrix.places import Ask, Id
+from tests.isolation.matrix.seeds import Scene
+
+Made = Any | Awaitable[Any]
+Maker = Callable[[Scene], Made]
+
+OPERATIONS = {str(operation): operation for operation in ALL}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of one operation that its own project makes with success."""
+
+    operation: str
+    path: Mapping[str, str | Maker] = field(default_factory=dict)
+    query: Maker | None = None
+    body: Maker | None = None
+    by: str = "owner"
+
+    def __str__(self) -> str:
+        return self.operation
+
+    async def ask(self, scene: Scene) -> Ask:
+        """The call, with ids of the scene's project."""
+        described = OPERATIONS[self.operation]
+        path = {name: await self._id(scene, kind) for name, kind in self.path.items()}
+        query = await _made(self.query, scene) if self.query else {}
+        body = await _made(self.body, scene) if self.body else None
+        return Ask(described.method, described.template, path, query, {}, body)
+
+    async def _id(self, scene: Scene, kind: "str | Maker") -> Id:
+        found = scene.id(kind) if isinstance(kind, str) else await _made(kind, scene)
+        assert isinstance(found, Id)
+        return found
+
+
+async def _made(maker: Maker, scene: Scene) -> Any:
+    made = maker(scene)
+    return await made if isawaitable(made) else made
+
+
+def case(operation: str, by: str = "owner", query: Maker | None = None, body: Maker | None = None, **path: Any) -> Case:
+    return Case(operation, path, query, body, by)
+
+
+def _word() -> str:
+    return secrets.token_hex(5)
+
+
+async def _lost_user(s: Scene) -> Id:
+    return s.fresh("user", await s.project.add_user())
+
+
+async def _lost_pending(s: Scene) -> Id:
+    return s.fresh("pending", await seeds.pending(s))
+
+
+async def _lost_address(s: Scene) -> Id:
+    body = {"channel": "email", "value": f"{_word()}@example.com"}
+    return s.fresh("address", await s.make(f"/users/{s.ids['user']}/addresses", body))
+
+
+async def _lost_role(s: Scene) -> Id:
+    return s.fresh("role", await s.make("/roles", {"name": _word(), "permissions": []}))
+
+
+async def _lost_rule(s: Scene) -> Id:
+    return s.fresh("rule", await s.make("/rules", seeds.rule(s)))
+
+
+async def _lost_connection(s: Scene) -> Id:
+    body = {"provider": "webhook", "name": _word(), "settings": {"url": s.hook_url}}
+    return s.fresh("connection", await s.make("/connections", body))
+
+
+async def _lost_key(s: Scene) -> Id:
+    return s.fresh("key", (await s.project.new_key("events:write"))[0])
+
+
+async def _lost_refresh(s: Scene) -> dict[str, str]:
+    return {"refreshToken": (await _login(s))["tokens"]["refreshToken"]}
+
+
+async def _login(s: Scene) -> Any:
+    reply = await s.working.api.post("/auth/login", _credentials(s))
+    assert reply.status == 200, reply.json
+    return reply.json
+
+
+def _credentials(s: Scene) -> dict[str, Any]:
+    return {"email": s.project.email, "password": PASSWORD, "project": s.id("slug")}
+
+
+async def _claim(s: Scene) -> dict[str, str]:
+    email = f"{_word()}@example.com"
+    reply = await s.project.app.post("/users/register", {"email": email})
+    (found,) = (await s.project.owner.get("/users", search=email)).json["items"]
+    assert (await s.project.owner.post(f"/users/{found['id']}/approve")).status == 200
+    return {"claimToken": reply.json["claimToken"]}
+
+
+def _draft(s: Scene) -> dict[str, Any]:
+    return {"rule": seeds.rule(s), "event": {"type": "order.created", "payload": {"note": "x"}}}
+
+
+def _signup(s: Scene) -> dict[str, Any]:
+    return {"email": f"{_word()}@example.com", "password": PASSWORD, "projectName": "Another"}
+
+
+def _event(s: Scene) -> dict[str, Any]:
+    return {"type": "order.created", "payload": {"userId": s.id("external id")}}
+
+
+CASES = (
+    case("sign_up", by="nobody", body=_signup),
+    case("sign_in", by="nobody", body=_credentials),
+    case("refresh_tokens", by="nobody", body=_lost_refresh),
+    case("read_me", by="person"),
+    case("register_user", by="app", body=lambda s: {"email": f"{_word()}@example.com"}),
+    case("claim_registration", by="app", body=_claim),
+    case("read_project"),
+    case("change_project", body=lambda s: {"description": "changed"}),
+    case("list_permissions"),
+    case("list_keys"),
+    case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),
+    case("list_roles"),
+    case("create_role", body=lambda s: {"name": _word(), "permissions": []}),
+    case("read_role", role_id="role"),
+    case("change_role", role_id="role", body=lambda s: {"description": "changed"}),
+    case("list_users"),
+    case("create_user", body=lambda s: {"email": f"{_word()}@example.com", "roles": [s.id("role name")]}),
+    case("sync_users", by="key", body=lambda s: {"users": [{"externalUserId": _word(), "roles": [s.id("role name")]}]}),
+    case("read_user", user_id="user"),
+    case("change_user", user_id="user", body=lambda s: {"roles": [s.id("role name")]}),
+    case("approve_user", user_id=_lost_pending),
+    case("list_addresses", user_id="user"),
+    case("add_address", user_id="user", body=lambda s: {"channel": "email", "value": f"{_word()}@example.com"}),
+    case("list_providers"),
+    case("list_connections"),
+    case("create_connection", body=lambda s: {"provider": "webhook", "name": _word(), "settings": {"url": s.hook_url}}),
+    case("read_connection", connection_id="connection"),
+    case("change_connection", connection_id="connection", body=lambda s: {"name": _word()}),
+    case("verify_connection", connection_id="connection", body=lambda s: {}),
+    case("rotate_connection", connection_id="connection", body=lambda s: {}),
+    case("list_rules"),
+    case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
+    case("read_rule", rule_id="rule"),
+    case("list_rule_versions", rule_id="rule"),
+    case(
+        "change_rule",
+        rule_id="rule",
+        body=lambda s: {"targetUsers": [s.id("user")], "targetRoles": [s.id("role name")]},
+    ),
+    case("test_rule", rule_id="rule", body=lambda s: {"event": _event(s)}),
+    case("test_rule_draft", body=_draft),
+    case("send_event", by="key", body=_event),
+    case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
+    case("list_events"),
+    case("read_event", event_id="event"),
+    case(
+        "list_notifications",
+        query=lambda s: {"userId": s.id("user"), "ruleId": s.id("rule"), "eventId": s.id("event")},
+    ),
+    case("list_notifications", query=lambda s: {"userId": s.id("user"), "since": s.id("notification")}),
+    case("read_notification", notification_id="notification"),
+    case(
+        "acknowledge_notification",
+        by="key",
+        notification_id="notification",
+        body=lambda s: {"userId": s.id("user")},
+    ),
+    case("read_notification_stats"),
+    case("list_deliveries", query=lambda s: {"notificationId": s.id("notification"), "userId": s.id("user")}),
+    case("read_delivery", delivery_id="delivery"),
+    case("retry_delivery", delivery_id="delivery"),
+    case(
+        "authorize_socket",
+        by="person",
+        body=lambda s: {"socket_id": "1.1", "channel_name": s.id("user", "private-user-{}")},
+    ),
+    case(
+        "authorize_socket", body=lambda s: {"socket_id": "1.1", "channel_name": s.id("project", "private-project-{}")}
+    ),
+    case("read_realtime_stats"),
+    case("delete_address", user_id="user", address_id=_lost_address),
+    case("delete_user", user_id=_lost_user),
+    case("delete_role", role_id=_lost_role),
+    case("delete_rule", rule_id=_lost_rule),
+    case("delete_connection", connection_id=_lost_connection),
+    case("revoke_key", key_id=_lost_key),
+    case("sign_out", by="second owner"),
+)

@@ -1,0 +1,142 @@
+"""A project with one object of every kind, full of words that nobody else may ever see."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.client import Client, Project, Reply, sign_up
+from tests.isolation.matrix.places import Id
+from tests.people import Person, join
+from tests.pipeline import Working, send_event, story
+
+
+@dataclass
+class Scene:
+    """A project, who calls for it, and the ids of what it has, by kind."""
+
+    project: Project
+    working: Working
+    mark: str
+    """Stands in every text that the project wrote."""
+    person: Person
+    viewer: Client
+    ids: dict[str, str] = field(default_factory=dict)
+    hook_url: str = ""
+
+    def id(self, kind: str, around: str = "{}") -> Id:
+        return Id(self.ids[kind], kind, around)
+
+    def fresh(self, kind: str, made: Any) -> Id:
+        """The id of something made to be lost in the call."""
+        return Id(made["id"] if isinstance(made, dict) else made, kind)
+
+    @property
+    def canaries(self) -> list[str]:
+        """What of this project may show in nobody else's answers, but for words that others try to find it by."""
+        return [value for kind, value in self.ids.items() if kind != "external id"]
+
+    async def make(self, path: str, body: Any) -> Any:
+        return created(await self.project.owner.post(path, body))
+
+
+async def seeded(working: Working, name: str, hook_url: str, *, traffic: bool = True) -> Scene:
+    """Sign a project up and give it one of everything; ``traffic`` needs a worker."""
+    mark = f"canary{secrets.token_hex(6)}"
+    project = await sign_up(working.api, name)
+    scene = Scene(
+        project,
+        working,
+        mark,
+        person=await join(working.api, project, name=mark),
+        viewer=await _viewer(working.api, project),
+        hook_url=hook_url,
+    )
+    await _people(scene)
+    await _rules(scene)
+    if traffic:
+        await _traffic(scene)
+    return scene
+
+
+async def _people(scene: Scene) -> None:
+    project, mark, ids = scene.project, scene.mark, scene.ids
+    ids["project"] = project.id
+    ids["slug"] = project.slug
+    ids["key"] = project.signed_up["apiKeys"]["live"]["id"]
+    ids["role"] = (await scene.make("/roles", {"name": mark, "permissions": ["users:read"]}))["id"]
+    ids["role name"] = mark
+    ids["user"] = scene.person.id
+    ids["external id"] = scene.person.external_id
+    ids["pending"] = await pending(scene)
+    path = f"/users/{scene.person.id}/addresses"
+    address = await scene.make(path, {"channel": "email", "value": f"{mark}@example.com"})
+    ids["address"] = address["id"]
+
+
+async def _rules(scene: Scene) -> None:
+    hook = {"provider": "webhook", "name": scene.mark, "settings": {"url": scene.hook_url}}
+    scene.ids["connection"] = (await scene.make("/connections", hook))["id"]
+    scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
+
+
+async def _traffic(scene: Scene) -> None:
+    """An event that was heard, and a delivery that was given up."""
+    event = await send_event(scene.project.key, "order.created", note=scene.mark)
+    told = await story(scene.project.key, event)
+    scene.ids["event"], (scene.ids["notification"],) = event, told["notifications"]
+    sql = scene.working.sql
+    scene.ids["delivery"] = await delivery(scene)
+    async with asyncio.timeout(10):
+        while await sql.fetchval(
+            "SELECT count(*) FROM tocsin.deliveries WHERE project_id = $1 AND state IN ('queued', 'leased')",
+            scene.project.id,
+        ):
+            await asyncio.sleep(0.05)
+
+
+async def delivery(scene: Scene) -> str:
+    """A delivery that ended badly, so that it can be tried again."""
+    sql = scene.working.sql
+    found = (
+        "SELECT id FROM tocsin.deliveries WHERE notification_id = $1 AND channel = 'webhook' AND state = 'delivered'"
+    )
+    async with asyncio.timeout(10):
+        while (id_ := await sql.fetchval(found, scene.ids["notification"])) is None:
+            await asyncio.sleep(0.05)
+    await sql.execute("UPDATE tocsin.deliveries SET state = 'failed', last_error = $2 WHERE id = $1", id_, scene.mark)
+    return str(id_)
+
+
+async def pending(scene: Scene) -> str:
+    """Somebody who registered alone and waits."""
+    email = f"{secrets.token_hex(4)}-{scene.mark}@example.com"
+    reply = await scene.project.app.post("/users/register", {"email": email})
+    assert reply.status == 201, reply.json
+    (found,) = (await scene.project.owner.get("/users", search=email)).json["items"]
+    return str(found["id"])
+
+
+def rule(scene: Scene, **fields: Any) -> dict[str, Any]:
+    """A rule that names whatever a rule can name."""
+    return {
+        "name": f"{scene.mark} {secrets.token_hex(3)}",
+        "eventTypes": ["order.created"],
+        "title": f"{scene.mark} {{{{ payload.note }}}}",
+        "targetUsers": [scene.id("user")],
+        "channels": ["realtime", "webhook"],
+        **fields,
+    }
+
+
+async def _viewer(api: Client, project: Project) -> Client:
+    """Somebody who was promoted after they signed in."""
+    somebody = await join(api, project)
+    reply = await project.owner.put(f"/users/{somebody.id}", {"roles": ["viewer"]})
+    assert reply.status == 200, reply.json
+    return somebody.client
+
+
+def created(reply: Reply) -> Any:
+    assert reply.status == 201, reply.json
+    return reply.json
