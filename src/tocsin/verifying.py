@@ -18,7 +18,8 @@ async def look(installation: Installation, slug: str | None, file: Path | None) 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     url = plain_url(installation.installer_url)
     async with as_owner_of_tables(url, installation.roles) as owner:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("entries", total=await count(owner, slug) or None)
             try:
                 return await verify(owner, slug, _anchors(installation, file), lambda more: bar.advance(task, more))
