@@ -70,7 +70,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")))
+    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master))
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 

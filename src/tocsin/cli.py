@@ -28,6 +28,8 @@ app = typer.Typer(
 
 audit = typer.Typer(help="The record of every change.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit, name="audit")
+keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:
@@ -222,6 +224,76 @@ def audit_verify(
         )
     if report.faults:
         raise typer.Exit(1)
+
+
+@keys.command("status", epilog="Example: tocsin keys status")
+def keys_status() -> None:
+    """Show the keys, and what still hangs on old ones."""
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import in_words, key_status
+
+        for line in in_words(asyncio.run(key_status(_installation(beside_up=True)))):
+            typer.echo(line)
+
+
+@keys.command("rotate-data", epilog="Example: tocsin keys rotate-data --project acme")
+def keys_rotate_data(
+    project: Annotated[str | None, typer.Option(help="Slug of the one project to rotate.")] = None,
+    per_second: Annotated[int, typer.Option(help="Values sealed anew per second at most.", min=1)] = 500,
+) -> None:
+    """Give projects a new data key.
+
+    Everything goes on meanwhile. Stopped half-way, it goes on from there when it is run again.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import rotate_data
+
+        done = asyncio.run(rotate_data(_installation(beside_up=True), project, per_second))
+        for place in done.unreadable:
+            typer.echo(f"FAIL {place} opens under no key; its owner must set it again.")
+        typer.echo(f"{done.values} values of {done.projects} projects sealed anew, {done.removed} old keys removed.")
+    if done.unreadable:
+        raise typer.Exit(1)
+
+
+@keys.command("rotate-master", epilog="Example: tocsin keys rotate-master")
+def keys_rotate_master() -> None:
+    """Wrap all data keys with a new master key.
+
+    Makes the key where it is kept in TOCSIN_HOME; where the environment gives it,
+    docs/keys-and-secrets.md says how. The old one is accepted until `drop-master`.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import in_words, rotate_master
+
+        done = asyncio.run(rotate_master(_installation(beside_up=True)))
+        for id_ in done.unreadable:
+            typer.echo(f"FAIL data key {id_} opens under no accepted master key.")
+        typer.echo(f"{done.wrapped} data keys wrapped anew.")
+        for line in in_words(done.status):
+            typer.echo(line)
+    if done.unreadable:
+        raise typer.Exit(1)
+
+
+@keys.command("drop-master", epilog="Example: tocsin keys drop-master")
+def keys_drop_master() -> None:
+    """Accept the old master keys no longer.
+
+    Who did not use Tocsin since the rotation has to sign in again. API keys go on working.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import drop_master
+
+        typer.echo(f"{asyncio.run(drop_master(_installation(beside_up=True)))} old master keys removed.")
 
 
 @app.command()

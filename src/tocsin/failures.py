@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from tocsin.audit.anchor import BadAnchors
 from tocsin.kit.db import Database, StrongLogin
 from tocsin.kit.postgres import CannotStart
+from tocsin.rotation.master_key import NothingToRotate
 from tocsin.startup import Installation, NotConfigured
 from tocsin.up.child import NotUp
 from tocsin.up.port import PortTaken
@@ -26,7 +27,7 @@ class DatabaseRefuses(RuntimeError):
     """The database does not take a login; the message says which and what to do."""
 
 
-_TOLD = (NotConfigured, StrongLogin, CannotStart, PortTaken, NotUp, DatabaseRefuses, BadAnchors)
+_TOLD = (NotConfigured, StrongLogin, CannotStart, PortTaken, NotUp, DatabaseRefuses, BadAnchors, NothingToRotate)
 
 
 @contextmanager

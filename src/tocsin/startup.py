@@ -45,4 +45,5 @@ def installation(settings: Settings | None = None) -> Installation:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     log.configure(as_json=as_json, level=settings.log_level)
     secret = settings.master_key.get_secret_value() if settings.master_key else None
-    return Installation(settings, MasterKey.load(secret, settings.home), Roles(settings.db_role_prefix))
+    accepted = settings.master_key_previous.get_secret_value() if settings.master_key_previous else None
+    return Installation(settings, MasterKey.load(secret, settings.home, accepted), Roles(settings.db_role_prefix))

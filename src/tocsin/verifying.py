@@ -1,28 +1,22 @@
-"""`tocsin audit verify` with its progress bar."""
+"""`tocsin audit verify`: the chains of this installation, held against its anchors."""
 
 from collections.abc import Iterable
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tocsin.audit.anchor import Anchor, Written, anchors_file
 from tocsin.audit.verify import Report, count, verify
 from tocsin.kit.db import plain_url
 from tocsin.kit.roles import as_owner_of_tables
+from tocsin.progress import progress
 from tocsin.startup import Installation, NotConfigured
 
 
 async def look(installation: Installation, slug: str | None, file: Path | None) -> Report:
-    """Walk the chain of a project, or of all, and hold them against the anchors. Raises NotConfigured."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    url = plain_url(installation.installer_url)
-    async with as_owner_of_tables(url, installation.roles) as owner:
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("entries", total=await count(owner, slug) or None)
+    """Walk the chain of a project, or of all. Raises NotConfigured for a project that there is not."""
+    async with as_owner_of_tables(plain_url(installation.installer_url), installation.roles) as owner:
+        with progress("entries", await count(owner, slug)) as seen:
             try:
-                return await verify(owner, slug, _anchors(installation, file), lambda more: bar.advance(task, more))
+                return await verify(owner, slug, _anchors(installation, file), seen)
             except KeyError as unknown:
                 raise NotConfigured(f"There is no project {unknown.args[0]!r}.") from unknown
 

@@ -23,8 +23,9 @@ from uuid import UUID
 import bcrypt
 from sqlalchemy import text
 
+from tocsin.auth.macs import SecretMacs
 from tocsin.auth.principal import Principal
-from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import Forbidden, Unauthorized, Unavailable
 
@@ -85,7 +86,7 @@ class Credentials:
 
     def __init__(self, db: Database, master: MasterKey) -> None:
         self._db = db
-        self._mac_key = master.derive("api-key-mac")
+        self._macs = SecretMacs(master)
         self._memory_key = os.urandom(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._proven: OrderedDict[bytes, str] = OrderedDict()
@@ -96,7 +97,7 @@ class Credentials:
     async def sealed_secret(self, secret: str) -> tuple[bytes, str]:
         """What is kept of a secret: the HMAC and the bcrypt hash."""
         hashed = await self._in_pool(bcrypt.hashpw, secret.encode(), bcrypt.gensalt(_BCRYPT_COST))
-        return fingerprint(self._mac_key, secret), hashed.decode()
+        return self._macs.of(secret), hashed.decode()
 
     def remembered(self, key: str, secret: str, client_ip: str | None) -> Principal | None:
         """The caller, when this pair was verified before and still counts; the hot path's only cost."""
@@ -117,27 +118,40 @@ class Credentials:
         row = await self._find(key)
         if row is None or row.status != "active":
             raise _refused()
-        mac = fingerprint(self._mac_key, secret)
-        if compare_digest(mac, bytes(row.secret_mac)):
-            hashed = row.secret_hash
-        elif (
-            row.previous_mac is not None
-            and compare_digest(mac, bytes(row.previous_mac))
-            and row.previous_until > datetime.now(UTC)
-        ):
-            hashed = row.previous_hash
-        else:
-            raise _refused()
+        hashed = self._hash_of(row, secret)
         name = self._memory_name(key, secret)
         if self._proven.get(name) != hashed:
             if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
                 raise _refused()
             _keep(self._proven, name, hashed)
+        if hashed == row.secret_hash and self._macs.outdated(bytes(row.secret_mac)):
+            await self._renew_mac(row, secret)
         allowed = tuple(ip_network(entry) for entry in row.allowed_ips)
         _check_use(row.expires_at, allowed, client_ip)
         principal = _principal(row, "key")
         _keep(self._known, name, _Known(principal, row.expires_at, allowed))
         return principal
+
+    def _hash_of(self, row: Any, secret: str) -> str:
+        """The bcrypt hash that has to confirm a secret: the current one's, or the previous one's while that counts."""
+        fit = self._macs.fit(secret, bytes(row.secret_mac))
+        if fit == "right":
+            return str(row.secret_hash)
+        if row.previous_mac is not None and row.previous_until > datetime.now(UTC):
+            earlier = self._macs.fit(secret, bytes(row.previous_mac))
+            if earlier == "right" or (earlier == "unknown" and fit == "wrong"):
+                return str(row.previous_hash)
+        if fit == "unknown":
+            return str(row.secret_hash)
+        raise _refused()
+
+    async def _renew_mac(self, row: Any, secret: str) -> None:
+        """Keep the HMAC of a proven secret under the current master key."""
+        async with self._db.scope(row.project_id, row.env) as session:
+            await session.execute(
+                text("UPDATE tocsin.api_keys SET secret_mac = :new WHERE id = :id AND secret_mac = :old"),
+                {"new": self._macs.of(secret), "id": row.id, "old": bytes(row.secret_mac)},
+            )
 
     async def public(self, key: str) -> Principal:
         """The caller that shows a public key alone: no permissions, only what is open to anybody's app."""

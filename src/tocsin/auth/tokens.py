@@ -23,6 +23,8 @@ ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
 CLAIM_LIFETIME = timedelta(days=7)
 _ALGORITHM = "HS256"
+_SIGNING = "access-token"
+_REFRESHING = "refresh-token"
 _AUDIENCE = "tocsin"
 _CLAIM_AUDIENCE = "tocsin:claim"
 _REQUIRED = ["sub", "projectId", "type", "iat", "exp", "jti", "aud"]
@@ -49,8 +51,7 @@ class Refresh:
 
 class Tokens:
     def __init__(self, master: MasterKey) -> None:
-        self._signing_key = master.derive("access-token")
-        self._refresh_key = master.derive("refresh-token")
+        self._master = master
 
     def access(self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str) -> str:
         now = datetime.now(UTC)
@@ -65,7 +66,7 @@ class Tokens:
             "jti": str(new_id()),
             "aud": _AUDIENCE,
         }
-        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+        return jwt.encode(claims, self._master.derive(_SIGNING), algorithm=_ALGORITHM)
 
     def read_access(self, token: str) -> Access:
         claims = self._decode(token, _AUDIENCE, ACCESS_LIFETIME)
@@ -87,14 +88,14 @@ class Tokens:
             "jti": str(new_id()),
             "aud": _CLAIM_AUDIENCE,
         }
-        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+        return jwt.encode(claims, self._master.derive(_SIGNING), algorithm=_ALGORITHM)
 
     def read_claim(self, token: str) -> dict[str, Any]:
         return self._decode(token, _CLAIM_AUDIENCE, CLAIM_LIFETIME)
 
     def refresh(self, *, project_id: UUID, session_id: UUID, generation: int, nonce: bytes) -> str:
         body = project_id.bytes + session_id.bytes + struct.pack(">I", generation)
-        proof = fingerprint(self._refresh_key, (body + nonce).hex())
+        proof = fingerprint(self._master.derive(_REFRESHING), (body + nonce).hex())
         return "rt_" + base64.urlsafe_b64encode(body + proof).decode().rstrip("=")
 
     def read_refresh(self, token: str) -> Refresh:
@@ -110,19 +111,22 @@ class Tokens:
     def genuine(self, refresh: Refresh, nonce: bytes) -> bool:
         """Whether we made this token for that session (the nonce is the session's own)."""
         body = refresh.project_id.bytes + refresh.session_id.bytes + struct.pack(">I", refresh.generation)
-        return compare_digest(refresh.proof, fingerprint(self._refresh_key, (body + nonce).hex()))
+        text = (body + nonce).hex()
+        return any(compare_digest(refresh.proof, fingerprint(key, text)) for key in self._master.tries(_REFRESHING))
 
     def _decode(self, token: str, audience: str, longest: timedelta) -> dict[str, Any]:
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._signing_key,
-                algorithms=[_ALGORITHM],
-                audience=audience,
-                options={"require": _REQUIRED},
-            )
-        except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
-            raise _refused() from None
+        for key in self._master.tries(_SIGNING):
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token, key, algorithms=[_ALGORITHM], audience=audience, options={"require": _REQUIRED}
+                )
+                break
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
+                raise _refused() from None
+        else:
+            raise _refused()
         if claims["exp"] - claims["iat"] > longest.total_seconds():
             raise _refused()
         return claims

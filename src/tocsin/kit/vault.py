@@ -37,10 +37,13 @@ class Vault:
         self._keep(project_id, key)
 
     async def seal(self, scoped: Scoped, project_id: UUID, table: str, row: UUID | str, field: str, plain: str) -> str:
-        """The sealed form of a secret that belongs into that field of that row, and opens nowhere else."""
+        """The sealed form of a secret that belongs into that field of that row, and opens nowhere else.
+
+        The key is held until the transaction has written the value, so that a rotation does not remove it before.
+        """
         rows = await _fetch(
             scoped,
-            "SELECT id, wrapped FROM tocsin.data_keys WHERE project_id = :a ORDER BY id DESC LIMIT 1",
+            "SELECT id, wrapped FROM tocsin.data_keys WHERE project_id = :a ORDER BY id DESC LIMIT 1 FOR KEY SHARE",
             (project_id,),
         )
         if not rows:
