@@ -20,7 +20,8 @@ class SecretMacs:
 
     def of(self, secret: str) -> bytes:
         """What is kept of a secret."""
-        return bytes.fromhex(self._master.id) + fingerprint(self._master.derive(PURPOSE), secret)
+        key = self._master.derive(PURPOSE)
+        return bytes.fromhex(self._master.id) + fingerprint(key, secret)
 
     def fit(self, secret: str, kept: bytes) -> Fit:
         if kept[:4].hex() not in self._master.ids and not self._master.refresh():

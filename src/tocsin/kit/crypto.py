@@ -43,8 +43,8 @@ class _Root:
 class MasterKey:
     """The installation's root secret; everything else is derived from it by name or wrapped by it.
 
-    While it rotates there are several: the first makes what is new, the others are accepted. Keys from a file are
-    read again when the file has changed and nothing known fits, so every process follows a rotation by itself.
+    While it rotates there are several: the first makes what is new, the others are accepted. A file of keys is looked
+    at before something new is made, and when nothing known fits, so every process follows a rotation by itself.
     """
 
     def __init__(self, secret: bytes, accepted: Sequence[bytes] = (), file: Path | None = None) -> None:
@@ -91,11 +91,12 @@ class MasterKey:
         return self._file
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for one named purpose; knowing them tells nothing about the master key."""
+        """32 bytes for making something new; knowing them tells nothing about the master key."""
+        self.refresh()
         return self.derived(purpose)[0]
 
     def derived(self, purpose: str) -> tuple[bytes, ...]:
-        """The same of every accepted key, the current one's first."""
+        """The same of every accepted key, the current one's first, for what was made before."""
         if purpose not in self._derived:
             self._derived[purpose] = tuple(_derived(root.secret, purpose) for root in self._roots)
         return self._derived[purpose]
@@ -126,6 +127,7 @@ class MasterKey:
         return [hmac.new(root.secret, f"pg:{role}".encode(), "sha256").hexdigest() for root in self._roots]
 
     def wrap(self, data_key: bytes, place: bytes) -> bytes:
+        self.refresh()
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._roots[0].wrapper.encrypt(nonce, data_key, place)
 
@@ -206,10 +208,11 @@ class DataKey:
 def data_key_id(sealed: str) -> UUID:
     """Which data key a sealed text needs."""
     try:
-        version, id_, _, _ = sealed.split(".")
-        if version != "v1":
+        version, written, _, _ = sealed.split(".")
+        id_ = UUID(written)
+        if version != "v1" or str(id_) != written:
             raise ValueError(version)
-        return UUID(id_)
+        return id_
     except ValueError:
         raise Unreadable("not a sealed value") from None
 
@@ -234,4 +237,8 @@ def _b64(data: bytes) -> str:
 
 
 def _unb64(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """Refuses every other spelling of the same bytes, so that no changed character goes unnoticed."""
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _b64(data) != text:
+        raise ValueError("not as it was written")
+    return data

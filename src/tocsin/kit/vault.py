@@ -28,6 +28,7 @@ class Vault:
     async def new_data_key(self, scoped: Scoped, project_id: UUID) -> None:
         """Give the project a fresh data key; from now on it seals, the older ones only open."""
         key, wrapped = DataKey.new(self._master, project_id, new_id())
+        # The id of the master key after the wrapping, which may have met a new one.
         await _fetch(
             scoped,
             "INSERT INTO tocsin.data_keys (project_id, id, master_key_id, wrapped) VALUES (:a, :b, :c, :d)"

@@ -53,7 +53,7 @@ async def rotate_data_keys(
         if project["keys"] == 1:
             await vault.new_data_key(owner, project["id"])
         if project["keys"]:
-            await _seal_anew(owner, vault, project["id"], project["slug"], done, seen, per_second)
+            await _Work(owner, vault, project["id"], project["slug"], done, seen, per_second).finish()
             done.projects += 1
     return done
 
@@ -71,51 +71,60 @@ async def count_outdated(owner: asyncpg.Connection, slug: str | None) -> int:
     return sum(counts)
 
 
-async def _seal_anew(
-    owner: asyncpg.Connection,
-    vault: Vault,
-    project_id: UUID,
-    slug: str,
-    done: Rotated,
-    seen: Seen,
-    per_second: int,
-) -> None:
-    newest = await owner.fetchval(
-        "SELECT id FROM tocsin.data_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1", project_id
-    )
-    for sealed in SEALED:
-        after: tuple[Any, ...] | None = None
-        while rows := await owner.fetch(
-            _outdated(sealed, first=after is None), project_id, f"v1.{newest}.%", STEP, *(after or ())
+@dataclass(slots=True)
+class _Work:
+    """The rotation of one project."""
+
+    owner: asyncpg.Connection
+    vault: Vault
+    project_id: UUID
+    slug: str
+    done: Rotated
+    seen: Seen
+    per_second: int
+
+    async def finish(self) -> None:
+        """Pass over the values until no older key is left, or only such as keep values that do not open.
+
+        One pass may miss what a transaction sealed that had begun before the new key was there.
+        """
+        newest = await self.owner.fetchval(
+            "SELECT id FROM tocsin.data_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1", self.project_id
+        )
+        values = -1
+        while values != self.done.values:
+            values = self.done.values
+            for sealed in SEALED:
+                await self._pass_over(sealed, newest)
+            self.done.removed += await _remove_unused(self.owner, self.project_id, newest)
+
+    async def _pass_over(self, sealed: SealedColumn, newest: UUID) -> None:
+        after: tuple[Any, ...] = ()
+        pattern = f"v1.{newest}.%"
+        while rows := await self.owner.fetch(
+            _outdated(sealed, first=not after), self.project_id, pattern, STEP, *after
         ):
             begun = time.monotonic()
             for row in rows:
-                await _one(owner, vault, project_id, slug, sealed, row, done)
-            seen(len(rows))
-            after = tuple(row[name] for name in sealed.key)
-            await asyncio.sleep(max(0.0, len(rows) / per_second - (time.monotonic() - begun)))
-    done.removed += await _remove_unused(owner, project_id, newest)
+                await self._seal_anew(sealed, row)
+            self.seen(len(rows))
+            after = tuple(rows[-1][name] for name in sealed.key)
+            await asyncio.sleep(max(0.0, len(rows) / self.per_second - (time.monotonic() - begun)))
 
-
-async def _one(
-    owner: asyncpg.Connection,
-    vault: Vault,
-    project_id: UUID,
-    slug: str,
-    sealed: SealedColumn,
-    row: Mapping[str, Any],
-    done: Rotated,
-) -> None:
-    place = (sealed.table, sealed.row(row), sealed.column)
-    try:
-        plain = await vault.open(owner, project_id, *place, row["value"])
-    except Unreadable:
-        done.unreadable.append(f"{slug}: {sealed.table}.{sealed.column} of {place[1]}")
-        return
-    async with owner.transaction():
-        anew = await vault.seal(owner, project_id, *place, plain)
-        changed = await owner.execute(_replace(sealed), anew, row["value"], project_id, *(row[k] for k in sealed.key))
-    done.values += changed == "UPDATE 1"
+    async def _seal_anew(self, sealed: SealedColumn, row: Mapping[str, Any]) -> None:
+        place = (sealed.table, sealed.row(row), sealed.column)
+        try:
+            plain = await self.vault.open(self.owner, self.project_id, *place, row["value"])
+        except Unreadable:
+            where = f"{self.slug}: {sealed.table}.{sealed.column} of {place[1]}"
+            if where not in self.done.unreadable:
+                self.done.unreadable.append(where)
+            return
+        key = [row[name] for name in sealed.key]
+        async with self.owner.transaction():
+            anew = await self.vault.seal(self.owner, self.project_id, *place, plain)
+            changed = await self.owner.execute(_replace(sealed), anew, row["value"], self.project_id, *key)
+        self.done.values += changed == "UPDATE 1"
 
 
 async def _remove_unused(owner: asyncpg.Connection, project_id: UUID, newest: UUID) -> int:
