@@ -61,14 +61,13 @@ def api() -> None:
     """Serve the HTTP API and the realtime sockets."""
     with _clear_failures():
         from tocsin.api import serve
-        from tocsin.failures import check_app_login
+        from tocsin.failures import with_app_login
         from tocsin.up.port import usable_port
 
         installation = _installation()
         if installation.settings.port:
             usable_port(installation.settings.host, installation.settings.port)
-        check_app_login(installation)
-        serve(installation)
+        serve(with_app_login(installation))
 
 
 @app.command(epilog="Example: TOCSIN_APP_DATABASE_URL=postgresql://... tocsin worker")
@@ -78,12 +77,10 @@ def worker() -> None:
     Start as many as there is work for, on any machine that reaches the database.
     """
     with _clear_failures():
-        from tocsin.failures import check_app_login
+        from tocsin.failures import with_app_login
         from tocsin.worker import work
 
-        installation = _installation()
-        check_app_login(installation)
-        work(installation)
+        work(with_app_login(_installation()))
 
 
 @app.command(epilog="Example: TOCSIN_DATABASE_URL=postgresql://installer:...@db/tocsin tocsin migrate")

@@ -45,25 +45,37 @@ def in_words() -> Iterator[None]:
         raise Failed(_system(error)) from error
 
 
-def check_app_login(installation: Installation) -> None:
-    """See that the application's login works before anything is served. Raises DatabaseRefuses, StrongLogin."""
-    db = Database(
-        installation.app_url,
-        ordinary=0,
-        hot=0,
-        statement_timeout="5s",
-        role_prefix=installation.settings.db_role_prefix,
-    )
+def with_app_login(installation: Installation) -> Installation:
+    """The installation with the application's login that works, seen before anything is served.
 
-    async def check() -> None:
+    Raises DatabaseRefuses, StrongLogin.
+    """
+    *spare, last = installation.app_urls
+    for url in spare:
         try:
-            await db.start()
-        finally:
-            await db.close()
+            asyncio.run(_try(installation, url))
+            return installation.with_app_url(url)
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            continue
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            break
+    _check(installation, last)
+    return installation.with_app_url(last)
 
-    place = _place(installation.app_url)
+
+async def _try(installation: Installation, url: str) -> None:
+    prefix = installation.settings.db_role_prefix
+    db = Database(url, ordinary=0, hot=0, statement_timeout="5s", role_prefix=prefix)
     try:
-        asyncio.run(check())
+        await db.start()
+    finally:
+        await db.close()
+
+
+def _check(installation: Installation, url: str) -> None:
+    place = _place(url)
+    try:
+        asyncio.run(_try(installation, url))
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise DatabaseRefuses(
             f"The database at {place} refuses the login: {_first_line(error)}.\n"

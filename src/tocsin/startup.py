@@ -1,7 +1,7 @@
 """What every process of an installation works out first: master key, role names, database addresses."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tocsin.kit import log
 from tocsin.kit.crypto import MasterKey
@@ -34,9 +34,19 @@ class Installation:
     @property
     def app_url(self) -> str:
         """The login of API and workers: given, or made by `migrate` beside the installer's."""
+        return self.app_urls[0]
+
+    @property
+    def app_urls(self) -> list[str]:
+        """The same with the password of every accepted master key: while that rotates, `migrate` decides."""
         if self.settings.app_database_url is not None:
-            return str(self.settings.app_database_url)
-        return with_login(self.installer_url, self.roles.app, self.master.database_password(self.roles.app))
+            return [str(self.settings.app_database_url)]
+        passwords = self.master.database_passwords(self.roles.app)
+        return [with_login(self.installer_url, self.roles.app, password) for password in passwords]
+
+    def with_app_url(self, url: str) -> "Installation":
+        """The same, settled on one of ``app_urls``."""
+        return replace(self, settings=self.settings.model_copy(update={"app_database_url": url}))
 
 
 def installation(settings: Settings | None = None) -> Installation:

@@ -20,8 +20,8 @@ from tests.client import PASSWORD, Client, Project, Reply, sign_up
 from tests.connections.build import mail_server, make_hook, make_mail
 from tests.engines import fresh_database, temporary_folder
 from tests.people import join
-from tests.running import Site, running_api
-from tocsin.kit.crypto import MasterKey, Unreadable
+from tests.running import MASTER_SECRET, Site, running_api
+from tocsin.kit.crypto import MasterKey, Unreadable, new_master_key
 from tocsin.kit.postgres import Running
 from tocsin.kit.roles import Roles, as_owner_of_tables
 from tocsin.kit.vault import Vault
@@ -201,6 +201,16 @@ async def test_the_master_key_rotates_under_load_without_a_failure(rotating: Rot
     assert macs == new
     wrong = untouched.key.headers["X-API-Secret"][:-1]
     assert (await rotating.one.with_key(untouched.key.headers["X-API-Key"], wrong).get("/projects/me")).status == 401
+
+
+async def test_a_login_whose_password_the_old_key_made_works_until_migrate_comes_by(
+    rotating: Rotating, site: Site, http: aiohttp.ClientSession
+) -> None:
+    """By environment: the process has the new key first and the old one accepted, the database the old password."""
+    settings = {"TOCSIN_MASTER_KEY": new_master_key(), "TOCSIN_MASTER_KEY_PREVIOUS": MASTER_SECRET}
+    own = Site(rotating.site.installer_url, rotating.site.home, settings={**settings, "TOCSIN_REALTIME": "false"})
+    with running_api(own) as process:
+        assert (await sign_up(Client(http, process.url), "Migrated")).id
 
 
 async def test_a_rotation_that_was_interrupted_goes_on_with_the_key_it_made(rotating: Rotating) -> None:
