@@ -5,6 +5,7 @@ installation of their own take ``database`` (fresh in each module) and start pro
 """
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -87,6 +88,14 @@ async def pair(
             site = Site(url, home, redis.url)
             with running_api(site) as one, running_api(site) as other:
                 yield Client(http, one.url), Client(http, other.url)
+
+
+@pytest.fixture(scope="session")
+async def behind(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
+    """A further process of the shared installation, behind a proxy: ``X-Forwarded-For`` from loopback is believed."""
+    settings = {**site.settings, "TOCSIN_TRUSTED_PROXIES": "127.0.0.0/8,10.0.0.0/8", "TOCSIN_REALTIME": "0"}
+    with running_api(replace(site, settings=settings)) as process:
+        yield Client(http, process.url)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.engines import free_port
+from tests.secrecy import spilt
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import with_login
 from tocsin.kit.lifeline import tied_to_parent
@@ -98,11 +99,12 @@ def running_api(site: Site) -> Iterator[Process]:
     with running(site, "api") as process:
         _wait_until_ready(process)
         yield process
+        assert not spilt(_metrics(process))
 
 
 @contextlib.contextmanager
 def running(site: Site, role: str) -> Iterator[Process]:
-    """`tocsin api` or `tocsin worker` as a process of its own, stopped at the end."""
+    """`tocsin api` or `tocsin worker` as a process of its own, stopped at the end; its log may hold no secret."""
     process = start(site, role)
     alive.append(process)
     try:
@@ -110,6 +112,7 @@ def running(site: Site, role: str) -> Iterator[Process]:
     finally:
         process.stop()
         alive.remove(process)
+    assert not (found := spilt(process.log.read_bytes())), found[:5]
 
 
 def start(site: Site, role: str) -> Process:
@@ -134,6 +137,14 @@ def _wait_until_ready(process: Process, timeout: float = 30) -> None:
         if process.popen.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"{process.name} did not become ready:\n{process.last_lines()}")
         time.sleep(0.05)
+
+
+def _metrics(process: Process) -> bytes:
+    """What it would show to Prometheus; nothing where a test has ended it already."""
+    if process.popen.poll() is not None:
+        return b""
+    with urllib.request.urlopen(f"{process.url}/metrics", timeout=5) as answer:
+        return bytes(answer.read())
 
 
 def _answers(url: str) -> bool:

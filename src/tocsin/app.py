@@ -11,8 +11,10 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
+from tocsin.auth import calls, last_used
 from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
+from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tokens import Tokens
 from tocsin.connections.routes import router as connection_routes
@@ -27,6 +29,7 @@ from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
+from tocsin.kit.flush import flushed
 from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
@@ -34,6 +37,8 @@ from tocsin.notifications.routes import router as notification_routes
 from tocsin.projects.audit_routes import router as audit_routes
 from tocsin.projects.key_routes import router as key_routes
 from tocsin.projects.routes import router as project_routes
+from tocsin.projects.secret_routes import router as secret_routes
+from tocsin.projects.setting_routes import router as setting_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -51,6 +56,8 @@ ROUTERS = (
     register_routes,
     project_routes,
     key_routes,
+    secret_routes,
+    setting_routes,
     user_routes,
     role_routes,
     connection_routes,
@@ -70,7 +77,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master))
+    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master), Rates(db))
+    counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 
@@ -82,6 +90,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
+            await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
+            await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
             app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
@@ -135,7 +145,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.include_router(health_routes)
     write_openapi(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
-    return Edge(app, express)
+    return Edge(app, express, counter, settings.trusted_proxies)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

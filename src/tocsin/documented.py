@@ -113,7 +113,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     if path.startswith("/api/"):
         possible |= {"400"}
         if operation.get("security") != []:
-            possible |= {"401", "403"}
+            possible |= {"401", "403", "429"}
         if "{" in path:
             possible |= {"404"}
         if operation.get("parameters") or "requestBody" in operation:

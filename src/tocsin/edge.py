@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -13,7 +13,12 @@ from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
 
+from tocsin.auth.calls import CallCounter
+from tocsin.auth.entry import CALLER
+from tocsin.auth.rates import HEADERS
+from tocsin.kit.addresses import Network
 from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
+from tocsin.kit.forwarded import client_of
 from tocsin.kit.ids import parse_id
 from tocsin.kit.problems import rendered
 from tocsin.methods import Methods
@@ -49,12 +54,17 @@ class Edge:
 
     ``express`` endpoints, by path, take POSTs of servers right here: the layers around a route of ``app`` cost more
     than accepting an event does. They answer every failure themselves. A browser's request, which names its origin,
-    takes the same endpoint's route in ``app``, where CORS is spoken.
+    takes the same endpoint's route in ``app``, where CORS is spoken. ``proxies`` are the networks of ours whose
+    ``X-Forwarded-For`` is believed; past this point the client of a scope is the real one.
     """
 
-    def __init__(self, app: FastAPI, express: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self, app: FastAPI, express: Mapping[str, Endpoint], calls: CallCounter, proxies: Sequence[Network] = ()
+    ) -> None:
         self.app = app
         self._express = express
+        self._calls = calls
+        self._proxies = proxies
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
         self._methods: Methods | None = None
@@ -70,6 +80,8 @@ class Edge:
             return
         request_id = new_request_id()
         scope["tocsin.request_id"] = request_id
+        if self._proxies and scope.get("client"):
+            scope["client"] = (client_of(scope["client"][0], _forwarded(scope), self._proxies), 0)
         began = time.perf_counter()
 
         async def answer(message: MutableMapping[str, Any]) -> None:
@@ -78,6 +90,7 @@ class Edge:
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
+                    *scope.get(HEADERS, ()),
                 ]
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
@@ -113,6 +126,9 @@ class Edge:
         if clock is None:
             clock = self._clocks[route] = SECONDS.labels(route)
         clock.observe(seconds)
+        caller = scope.get(CALLER)
+        if caller is not None:
+            self._calls.note(caller.project_id, status)
         if status >= 400:
             log.info(
                 "request refused" if status < 500 else "request failed",
@@ -151,6 +167,10 @@ def _wrong_head(scope: Scope) -> Problem | None:
         detail = "A URL is no place for a secret: it ends up in logs. Send headers, and rotate this one."
         return BadRequest("secret_in_url", detail)
     return None
+
+
+def _forwarded(scope: Scope) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
 
 
 def _wants_host(scope: Scope) -> bool:

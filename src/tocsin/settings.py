@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     allow_private_targets: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Networks that outgoing calls may reach besides public ones, separated by commas."
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Networks of our own proxies, separated by commas; their X-Forwarded-For says who the client is.",
+    )
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
 
@@ -58,7 +62,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
 
-    @field_validator("allow_private_targets", mode="before")
+    @field_validator("allow_private_targets", "trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

@@ -133,3 +133,21 @@ async def test_without_a_database_nobody_is_told_that_the_key_is_wrong(known: Kn
     away = Database(f"postgresql://nobody@127.0.0.1:{free_port()}/none", ordinary=1, hot=0, statement_timeout="1s")
     with pytest.raises(Unavailable):
         await Apps(away, known.vault, known.credentials).find(known.key)
+
+
+async def test_memory_does_not_outlive_the_previous_secret(known: Known, place: Place) -> None:
+    project_id = UUID(known.project.id)
+    async with place.hand.db.scope(project_id, "live") as session:
+        sealed = await known.vault.seal(session, project_id, "realtime_apps", "live", "previous_secret", "before")
+    await known.change(
+        "UPDATE tocsin.realtime_apps SET previous_secret = $1, previous_until = now() + interval '5 s'"
+        " WHERE project_id = $2 AND env = 'live'",
+        sealed,
+    )
+    app = await known.find()
+    assert app and app.secrets == (known.secret, "before")
+    await known.change("UPDATE tocsin.realtime_apps SET previous_until = now() WHERE project_id = $1")
+    known.clock.now = 5.0
+    known.credentials.trust()
+    app = await known.find()
+    assert app and app.secrets == (known.secret,)

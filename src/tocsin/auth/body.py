@@ -74,9 +74,13 @@ def check_content_type(value: str, encoding: str) -> None:
 
 
 def _as_json(request: Request) -> Request:
-    """The same request under the content type of what its form stands for."""
+    """The same request under the content type of what its form stands for.
+
+    In the same scope, because the edge reads there who called.
+    """
     others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
-    return Request({**request.scope, "headers": [*others, (b"content-type", b"application/json")]}, request.receive)
+    request.scope["headers"] = [*others, (b"content-type", b"application/json")]
+    return Request(request.scope, request.receive)
 
 
 def _read_form(body: bytes) -> dict[str, str]:

@@ -30,10 +30,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.body import WRITES, checked_body
+from tocsin.auth.entry import enter
 from tocsin.auth.keys import Credentials
+from tocsin.auth.limits import limits_of
 from tocsin.auth.once import Once, Replayed
 from tocsin.auth.permissions import OWN, PERMISSIONS, PLATFORM_PERMISSIONS
 from tocsin.auth.principal import Principal
+from tocsin.auth.rates import Rates
+from tocsin.auth.source import networks
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
@@ -66,6 +70,7 @@ class Gate:
     credentials: Credentials
     tokens: Tokens
     cursors: Cursors
+    rates: Rates
 
 
 @dataclass(slots=True)
@@ -241,6 +246,7 @@ def request_id(request: Request) -> str:
 
 
 def client_ip(request: Request) -> str | None:
+    """Where the call comes from; the edge has looked behind proxies of ours by now."""
     return request.client.host if request.client else None
 
 
@@ -268,11 +274,14 @@ async def _known(need: Need, request: Request) -> Principal | Access:
     key = request.headers.get("x-api-key")
     _wanted_env(request)
     if need.public_key:
-        return await gate.credentials.public(key or "")
-    if key is not None:
+        caller = await gate.credentials.public(key or "")
+    elif key is not None:
         refuse_token_beside_key(request.headers.get("authorization", ""))
-        return await gate.credentials.verify(key, request.headers.get("x-api-secret", ""), client_ip(request))
-    return gate.tokens.read_access(_bearer(request))
+        caller = await gate.credentials.verify(key, request.headers.get("x-api-secret", ""), client_ip(request))
+    else:
+        return gate.tokens.read_access(_bearer(request))
+    await enter(caller, gate.rates, request.scope)
+    return caller
 
 
 class Admission:
@@ -283,6 +292,7 @@ class Admission:
         self._known = known
         self._request = request
         self._ending = ending
+        self._entered = isinstance(known, Principal)
         self._call: Call | None = None
 
     @asynccontextmanager
@@ -292,6 +302,9 @@ class Admission:
         env = known.env if isinstance(known, Principal) else _wanted_env(self._request)
         async with gate.db.scope(known.project_id, env) as session:
             principal = known if isinstance(known, Principal) else await read_user(session, known, env)
+            if not self._entered:
+                self._entered = True
+                await enter(principal, gate.rates, self._request.scope)
             own_only = _check(self._need, principal, self._request)
             call = Call(principal, session, gate, self._request, own_only)
             yield call
@@ -359,6 +372,7 @@ def _check(need: Need, principal: Principal, request: Request) -> bool:
 
 _READ_USER = text("""
 SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
+    tocsin.allowed_networks(p.settings) AS allowed_networks, tocsin.calls_per_hour(p.id) AS calls_per_hour,
     ARRAY(SELECT r.name FROM tocsin.user_roles ur JOIN tocsin.roles r
         ON r.project_id = ur.project_id AND r.id = ur.role_id
         WHERE ur.project_id = u.project_id AND ur.user_id = u.id ORDER BY r.name) AS roles,
@@ -393,6 +407,8 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
         user_id=access.user_id,
         session_id=access.session_id,
         roles=tuple(row.roles),
+        allowed_from=(networks(row.allowed_networks),) if row.allowed_networks else (),
+        limits=limits_of(env, row.calls_per_hour),
     )
 
 

@@ -16,18 +16,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
-from ipaddress import ip_address, ip_network
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import bcrypt
 from sqlalchemy import text
 
+from tocsin.auth.guesses import Guesses
+from tocsin.auth.last_used import LastUsed
+from tocsin.auth.limits import limits_of_key
 from tocsin.auth.macs import SecretMacs
 from tocsin.auth.principal import Principal
+from tocsin.auth.source import networks
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database, Env
-from tocsin.kit.errors import Forbidden, Unauthorized, Unavailable
+from tocsin.kit.errors import Unauthorized, Unavailable
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_LENGTH = 6
@@ -78,18 +81,38 @@ def _checksum(body: str) -> str:
 class _Known:
     principal: Principal
     expires_at: datetime | None
-    allowed_ips: tuple[Any, ...]
+    """Of the key or of this secret of it, whichever comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Of one secret of a key: HMAC, bcrypt hash, and until when it counts."""
+
+    mac: bytes
+    hashed: str
+    until: datetime | None
+
+
+_RENEW = text("""
+UPDATE tocsin.api_keys SET secret_mac = CASE secret_mac WHEN :old THEN :new ELSE secret_mac END,
+    previous_mac = CASE previous_mac WHEN :old THEN :new ELSE previous_mac END
+WHERE id = :id
+""")
 
 
 class Credentials:
     """The API keys that this process has met."""
 
     def __init__(self, db: Database, master: MasterKey) -> None:
+        self.last_used = LastUsed(db)
+        self._guesses = Guesses(db)
         self._db = db
         self._macs = SecretMacs(master)
         self._memory_key = os.urandom(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._proven: OrderedDict[bytes, str] = OrderedDict()
+        self._proving: dict[bytes, asyncio.Future[bool]] = {}
+        self._forgotten = 0
         self._trusted_until = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
         self._waiting = 0
@@ -99,70 +122,90 @@ class Credentials:
         hashed = await self._in_pool(bcrypt.hashpw, secret.encode(), bcrypt.gensalt(_BCRYPT_COST))
         return self._macs.of(secret), hashed.decode()
 
-    def remembered(self, key: str, secret: str, client_ip: str | None) -> Principal | None:
+    def remembered(self, key: str, secret: str) -> Principal | None:
         """The caller, when this pair was verified before and still counts; the hot path's only cost."""
         known = self._known.get(self._memory_name(key, secret))
-        if known is None or not self.trusted:
+        if known is None or not self.trusted or _over(known.expires_at):
             return None
-        _check_use(known.expires_at, known.allowed_ips, client_ip)
-        return known.principal
+        principal = known.principal
+        self.last_used.note(principal.project_id, principal.id)
+        return principal
 
     async def verify(self, key: str, secret: str, client_ip: str | None) -> Principal:
-        """The caller of a key and its secret; raises Unauthorized alike for every reason."""
-        principal = self.remembered(key, secret, client_ip)
+        """The caller of a key and its secret; raises Unauthorized alike for every reason, and TooManyRequests to a
+        source that went on guessing. From where and how often it may call is for ``entry`` to say."""
+        principal = self.remembered(key, secret)
         if principal is not None:
             return principal
         env = key_env(key)
-        if env is None or not key.startswith("pk_") or key_env(secret) != env or not secret.startswith("sk_"):
+        if env is None or not key.startswith("pk_"):
+            raise _refused()
+        self._guesses.check(key, client_ip, lambda kept: self._macs.fit(secret, kept) == "right")
+        forgotten = self._forgotten
+        row = await self._well_formed(key, secret, env, client_ip)
+        proof = await self._proof(row, key, secret, client_ip)
+        if self._macs.outdated(proof.mac):
+            await self._renew_mac(row, secret, proof.mac)
+        principal = _principal(row, "key")
+        if forgotten == self._forgotten:  # else what was read may be from before a revocation
+            _keep(self._known, self._memory_name(key, secret), _Known(principal, proof.until))
+        self.last_used.note(principal.project_id, principal.id)
+        return principal
+
+    async def _well_formed(self, key: str, secret: str, env: Env, client_ip: str | None) -> Any:
+        """The row of a key in use, for a secret that could be its own."""
+        if key_env(secret) != env or not secret.startswith("sk_"):
+            if secret:
+                await self._guesses.failed(key, client_ip)
             raise _refused()
         row = await self._find(key)
         if row is None or row.status != "active":
+            await self._guesses.failed(key, client_ip)
             raise _refused()
-        hashed = self._hash_of(row, secret)
-        name = self._memory_name(key, secret)
-        if self._proven.get(name) != hashed:
-            if not await self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()):
-                raise _refused()
-            _keep(self._proven, name, hashed)
-        if hashed == row.secret_hash and self._macs.outdated(bytes(row.secret_mac)):
-            await self._renew_mac(row, secret)
-        allowed = tuple(ip_network(entry) for entry in row.allowed_ips)
-        _check_use(row.expires_at, allowed, client_ip)
-        principal = _principal(row, "key")
-        _keep(self._known, name, _Known(principal, row.expires_at, allowed))
-        return principal
+        return row
 
-    def _hash_of(self, row: Any, secret: str) -> str:
-        """The bcrypt hash that has to confirm a secret: the current one's, or the previous one's while that counts."""
-        fit = self._macs.fit(secret, bytes(row.secret_mac))
-        if fit == "right":
-            return str(row.secret_hash)
-        if row.previous_mac is not None and row.previous_until > datetime.now(UTC):
-            earlier = self._macs.fit(secret, bytes(row.previous_mac))
-            if earlier == "right" or (earlier == "unknown" and fit == "wrong"):
-                return str(row.previous_hash)
-        if fit == "unknown":
-            return str(row.secret_hash)
+    async def _proof(self, row: Any, key: str, secret: str, client_ip: str | None) -> _Kept:
+        """What is kept of the secret that was shown. Only where no HMAC can tell, bcrypt alone decides."""
+        kept = _secrets_now(row)
+        fits = [(self._macs.fit(secret, each.mac), each) for each in kept]
+        name = self._memory_name(key, secret)
+        for each in [one for fit, one in fits if fit == "right"] or [one for fit, one in fits if fit == "unknown"]:
+            if self._proven.get(name) == each.hashed or await self._prove(name, secret, each.hashed):
+                if _over(each.until):
+                    raise _refused()
+                return each
+        await self._guesses.failed(key, client_ip, row, tuple([each.mac for each in kept]))
         raise _refused()
 
-    async def _renew_mac(self, row: Any, secret: str) -> None:
+    async def _prove(self, name: bytes, secret: str, hashed: str) -> bool:
+        """bcrypt once, however many calls wait for it: those of a busy backend with a new secret come all at once."""
+        proving = self._proving.get(name)
+        if proving is None:
+            proving = asyncio.ensure_future(self._in_pool(bcrypt.checkpw, secret.encode(), hashed.encode()))
+            self._proving[name] = proving
+            proving.add_done_callback(lambda _: self._proving.pop(name, None))
+        if not await asyncio.shield(proving):
+            return False
+        _keep(self._proven, name, hashed)
+        return True
+
+    async def _renew_mac(self, row: Any, secret: str, old: bytes) -> None:
         """Keep the HMAC of a proven secret under the current master key."""
         async with self._db.scope(row.project_id, row.env) as session:
-            await session.execute(
-                text("UPDATE tocsin.api_keys SET secret_mac = :new WHERE id = :id AND secret_mac = :old"),
-                {"new": self._macs.of(secret), "id": row.id, "old": bytes(row.secret_mac)},
-            )
+            await session.execute(_RENEW, {"new": self._macs.of(secret), "id": row.id, "old": old})
 
     async def public(self, key: str) -> Principal:
         """The caller that shows a public key alone: no permissions, only what is open to anybody's app."""
         if not key.startswith("pk_") or key_env(key) is None:
             raise _refused()
         row = await self._find(key)
-        if row is None or row.status != "active":
+        if row is None or row.status != "active" or _over(row.expires_at):
             raise _refused()
+        self.last_used.note(row.project_id, row.id)
         return _principal(row, "public_key")
 
     def forget_key(self, key_id: UUID) -> None:
+        self._guesses.forget_key(key_id)
         self._forget(lambda known: known.principal.key_id == key_id)
 
     def forget_project(self, project_id: UUID) -> None:
@@ -178,6 +221,7 @@ class Credentials:
         return time.monotonic() <= self._trusted_until
 
     def _forget(self, gone: Any) -> None:
+        self._forgotten += 1
         for name in [name for name, known in self._known.items() if gone(known)]:
             del self._known[name]
 
@@ -204,7 +248,18 @@ def _keep(memory: OrderedDict[bytes, Any], name: bytes, value: Any) -> None:
         memory.popitem(last=False)
 
 
-def _principal(row: Any, kind: Any) -> Principal:
+def _secrets_now(row: Any) -> list[_Kept]:
+    """What is kept of each secret of a key: the current one, and the one it was rotated from while that counts."""
+    secrets_now = [_Kept(bytes(row.secret_mac), row.secret_hash, row.expires_at)]
+    if row.previous_mac is not None and not _over(row.previous_until):
+        until = row.previous_until if row.expires_at is None else min(row.previous_until, row.expires_at)
+        secrets_now.append(_Kept(bytes(row.previous_mac), row.previous_hash, until))
+    return secrets_now
+
+
+def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
+    # A key's own list is for its secret: the apps that show its public half call from anywhere.
+    lists = (row.allowed_ips, row.allowed_networks) if kind == "key" else (row.allowed_networks,)
     return Principal(
         kind=kind,
         project_id=row.project_id,
@@ -213,14 +268,13 @@ def _principal(row: Any, kind: Any) -> Principal:
         env=row.env,
         permissions=frozenset(row.permissions) if kind == "key" else frozenset(),
         key_id=row.id,
+        allowed_from=tuple([networks(entries) for entries in lists if entries]),
+        limits=limits_of_key(row.env, row.id, row.rate_limit, row.calls_per_hour, public=kind == "public_key"),
     )
 
 
-def _check_use(expires_at: datetime | None, allowed: tuple[Any, ...], client_ip: str | None) -> None:
-    if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise _refused()
-    if allowed and (client_ip is None or not any(ip_address(client_ip) in network for network in allowed)):
-        raise Forbidden("ip_not_allowed", "This API key may not be used from your address.")
+def _over(until: datetime | None) -> bool:
+    return until is not None and until <= datetime.now(UTC)
 
 
 def _refused() -> Unauthorized:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
+from tocsin.auth.limits import Limit
+from tocsin.auth.source import Networks
 from tocsin.kit.db import Env
 
 Kind = Literal["key", "public_key", "user"]
@@ -26,6 +28,9 @@ class Principal:
     user_id: UUID | None = None
     session_id: UUID | None = None
     roles: tuple[str, ...] = field(default=())
+    allowed_from: tuple[Networks, ...] = ()
+    """Lists that must each hold the caller's address; empty ones are left out."""
+    limits: tuple[Limit, ...] = ()
 
     @property
     def id(self) -> UUID:

@@ -7,6 +7,7 @@ whatever is remembered counts as unknown (``Credentials.remembered``).
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -14,9 +15,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.keys import Credentials
 from tocsin.kit.db import Database
 from tocsin.kit.ids import new_id
+
+if TYPE_CHECKING:
+    from tocsin.auth.keys import Credentials
 
 _EVERY_SECONDS = 0.4
 _LOOK_BACK_SECONDS = 10
@@ -37,7 +40,7 @@ async def revoke(session: AsyncSession, project_id: UUID, kind: str, ref: str) -
 class RevocationWatch:
     """Reads revocations for one process and tells those who remember things."""
 
-    def __init__(self, db: Database, credentials: Credentials, listeners: list[Revoked]) -> None:
+    def __init__(self, db: Database, credentials: "Credentials", listeners: list[Revoked]) -> None:
         self._db = db
         self._credentials = credentials
         self._listeners = listeners

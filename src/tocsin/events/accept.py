@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from tocsin.auth.body import check_content_type, read_body
+from tocsin.auth.entry import enter
 from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key
 from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
@@ -101,16 +102,15 @@ class _Result(msgspec.Struct):
 async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Principal:
     """Who sends, verified and allowed to; a key this process knows costs one look into memory."""
     env = _wanted_env(headers)
-    client = scope.get("client")
-    ip = client[0] if client else None
     key = headers.get(b"x-api-key")
     if key is not None:
         if b"authorization" in headers:
             refuse_token_beside_key(headers[b"authorization"].decode("latin-1"))
         name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
-        caller = gate.credentials.remembered(name, secret, ip) or await gate.credentials.verify(name, secret, ip)
+        caller = gate.credentials.remembered(name, secret) or await _verified(gate, name, secret, scope)
     else:
         caller = await _user(gate, headers, env)
+    await enter(caller, gate.rates, scope)
     if caller.project_status in ("suspended", "cancelled"):
         raise Forbidden(f"project_{caller.project_status}", f"The project is {caller.project_status}.")
     if _NEEDED not in caller.permissions:
@@ -119,6 +119,11 @@ async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Prin
     if tenant is not None and tenant.decode("latin-1") not in (str(caller.project_id), caller.project_slug):
         raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
     return caller
+
+
+async def _verified(gate: Gate, name: str, secret: str, scope: Scope) -> Principal:
+    client = scope.get("client")
+    return await gate.credentials.verify(name, secret, client[0] if client else None)
 
 
 async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:

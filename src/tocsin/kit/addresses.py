@@ -7,7 +7,8 @@ addresses of cloud metadata services are named where no registry covers them.
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -92,6 +93,21 @@ def unwrapped(address: Address) -> Address:
     if address in _NAT64 or (address in _V4_COMPATIBLE and bits > 1):
         return IPv4Address(bits & 0xFFFF_FFFF)
     return IPv6Address(bits)  # without its zone
+
+
+@lru_cache(maxsize=4_096)
+def peer_address(text: str) -> Address | None:
+    """The address somebody calls from, or None; an IPv4 peer of a socket for both families is the IPv4 address it is.
+
+    Unlike ``unwrapped`` this leaves other forms alone: anybody may call from a 6to4 address that names an inner one.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))  # without its zone
 
 
 def lies_in(address: Address, networks: Iterable[Network]) -> bool:

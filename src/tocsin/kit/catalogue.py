@@ -35,22 +35,28 @@ PIPELINE_TABLES = (
     "used_tokens",
     "audit_log",
     "audit_heads",
+    "call_windows",
+    "api_calls",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
     "audit_heads_since",
+    "calls_per_hour",
     "claim_deliveries",
     "claim_events",
     "claim_suspect_event",
+    "count_api_calls",
     "erase_audit_details",
     "find_api_key",
     "find_logins",
     "find_project",
     "ingest_events",
+    "note_keys_used",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
+    "reserve_calls",
     "seal_audit",
     "tidy",
 )
@@ -59,7 +65,7 @@ CROSS_PROJECT = (
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
 """Functions that read no table."""
 
 APPEND_ONLY = ("audit_log", "audit_heads")

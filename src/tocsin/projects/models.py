@@ -39,9 +39,15 @@ class ApiKey(Table):
     key: Mapped[str]
     secret_mac: Mapped[bytes]
     secret_hash: Mapped[str]
+    previous_mac: Mapped[bytes | None]
+    previous_hash: Mapped[str | None]
+    previous_until: Mapped[datetime | None]
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     status: Mapped[str] = mapped_column(server_default="active")
     allowed_ips: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    rate_limit: Mapped[dict[str, Any] | None]
+    auto_revoke_after: Mapped[int | None]
+    failed_secrets: Mapped[int] = mapped_column(server_default="0")
     created_by: Mapped[UUID | None]
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
@@ -59,6 +65,7 @@ class IdentitySecret(Table):
     secret: Mapped[str]
     previous_secret: Mapped[str | None]
     previous_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
 
 
 class RealtimeApp(Table):
@@ -72,3 +79,4 @@ class RealtimeApp(Table):
     secret: Mapped[str]
     previous_secret: Mapped[str | None]
     previous_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)

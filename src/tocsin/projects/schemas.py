@@ -1,18 +1,15 @@
-"""Shapes of projects and API keys."""
+"""Shapes of projects and of signing up."""
 
-from datetime import datetime
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from tocsin.auth.passwords import MAX_LENGTH, MIN_LENGTH
-from tocsin.auth.permissions import unknown
 from tocsin.auth.schemas import TokensAnswer
 from tocsin.kit.schema import Answer, Body, Text, Time, plain
 from tocsin.users.contact import Email
-from tocsin.users.schemas import Permission, UserAnswer
+from tocsin.users.schemas import UserAnswer
 
 EnvName = Literal["live", "test"]
 # The constraints come first, so that the length is that of the stripped text.
@@ -69,50 +66,3 @@ class SignUpAnswer(Answer):
     api_keys: dict[EnvName, KeyPair]
     identity_secrets: dict[EnvName, str]
     realtime: dict[EnvName, RealtimeAppAnswer]
-
-
-def _known_permissions(names: list[str]) -> list[str]:
-    if strange := unknown(names):
-        raise ValueError(f"there is no permission {strange[0]!r}; GET /permissions lists them")
-    return sorted(set(names))
-
-
-Permissions = Annotated[list[Permission], AfterValidator(_known_permissions), Field(max_length=100)]
-
-
-class KeyCreate(Body):
-    name: Name
-    permissions: Permissions
-    env: EnvName = "live"
-    expires_at: Annotated[datetime, Field(strict=False)] | None = None
-    allowed_ips: list[str] = Field([], max_length=100, description="Addresses or networks; empty allows all.")
-
-    @field_validator("allowed_ips")
-    @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        return [str(ip_network(entry, strict=False)) for entry in value]
-
-    @field_validator("expires_at")
-    @classmethod
-    def _zoned(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("give a time zone, e.g. 2027-01-01T00:00:00Z")
-        return value
-
-
-class KeyAnswer(Answer):
-    id: UUID
-    name: str
-    key: str
-    env: EnvName
-    permissions: list[str]
-    status: Literal["active", "revoked"]
-    allowed_ips: list[str]
-    created_by: UUID | None
-    expires_at: Time | None
-    last_used_at: Time | None
-    created_at: Time
-
-
-class KeyCreated(KeyAnswer):
-    secret: str = Field(description="Shown this once.")

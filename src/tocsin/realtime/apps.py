@@ -71,10 +71,12 @@ class Apps:
         for _ in range(3):
             seen = self._revocations
             row = await self._find(key)
-            app = await self._app(row) if row is not None else None
+            found = await self._app(row) if row is not None else None
             if seen == self._revocations:
-                if app is not None:
-                    self._keep(key, app, row.expires_at)
+                if found is None:
+                    return None
+                app, until = found
+                self._keep(key, app, [end for end in (row.expires_at, until) if end is not None])
                 return app
         raise Unavailable("busy", "Too much is being revoked at the moment; try again in a second.")
 
@@ -85,18 +87,16 @@ class Apps:
             return None
         return row if row.expires_at is None or row.expires_at > datetime.now(UTC) else None
 
-    async def _app(self, key: Any) -> App | None:
+    async def _app(self, key: Any) -> tuple[App, datetime | None] | None:
+        """The app, and until when it has these secrets."""
         async with self._db.scope(key.project_id, key.env) as session:
             row = (await session.scalars(select(RealtimeApp).where(RealtimeApp.env == key.env))).one_or_none()
             if row is None:
                 return None
-            return App(
-                str(row.app_id),
-                key.project_id,
-                key.env,
-                await self._secrets(session, row),
-                enabled=key.project_status not in ("suspended", "cancelled"),
-            )
+            secrets = await self._secrets(session, row)
+            enabled = key.project_status not in ("suspended", "cancelled")
+            app = App(str(row.app_id), key.project_id, key.env, secrets, enabled=enabled)
+            return app, row.previous_until if len(secrets) > 1 else None
 
     async def _secrets(self, session: AsyncSession, row: RealtimeApp) -> tuple[str, ...]:
         """The current secret, and the previous one while both count."""
@@ -110,10 +110,9 @@ class Apps:
             ]
         )
 
-    def _keep(self, key: str, app: App, expires_at: datetime | None) -> None:
-        seconds = REMEMBERED_SECONDS
-        if expires_at is not None:
-            seconds = min(seconds, (expires_at - datetime.now(UTC)).total_seconds())
+    def _keep(self, key: str, app: App, ends: list[datetime]) -> None:
+        now = datetime.now(UTC)
+        seconds = min([REMEMBERED_SECONDS, *[(end - now).total_seconds() for end in ends]])
         self._known[key] = _Known(app, self._clock() + seconds)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

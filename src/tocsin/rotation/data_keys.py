@@ -19,6 +19,8 @@ from tocsin.rotation.sealed_columns import SEALED, SealedColumn
 
 STEP = 100
 PER_SECOND = 500
+GRACE_SECONDS = 2.0
+"""An old key stays so long after the last value: somebody may have read the row before, and opens it now."""
 
 Seen = Callable[[int], None]
 
@@ -49,12 +51,20 @@ async def rotate_data_keys(
     )
     if slug is not None and not projects:
         raise KeyError(slug)
+    works = [
+        _Work(owner, vault, project["id"], project["slug"], done, seen, per_second)
+        for project in projects
+        if project["keys"]
+    ]
     for project in projects:
         if project["keys"] == 1:
             await vault.new_data_key(owner, project["id"])
-        if project["keys"]:
-            await _Work(owner, vault, project["id"], project["slug"], done, seen, per_second).finish()
-            done.projects += 1
+    for work in works:
+        await work.pass_over_all()
+    await asyncio.sleep(GRACE_SECONDS)
+    for work in works:
+        await work.finish()
+    done.projects = len(works)
     return done
 
 
@@ -84,19 +94,24 @@ class _Work:
     per_second: int
 
     async def finish(self) -> None:
-        """Pass over the values until no older key is left, or only such as keep values that do not open.
+        """Remove older keys, but for those of values that do not open.
 
-        One pass may miss what a transaction sealed that had begun before the new key was there.
+        One pass may have missed what a transaction sealed that had begun before the new key was there.
         """
-        newest = await self.owner.fetchval(
-            "SELECT id FROM tocsin.data_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1", self.project_id
-        )
         values = -1
         while values != self.done.values:
             values = self.done.values
-            for sealed in SEALED:
-                await self._pass_over(sealed, newest)
+            newest = await self.pass_over_all()
             self.done.removed += await _remove_unused(self.owner, self.project_id, newest)
+
+    async def pass_over_all(self) -> UUID:
+        """Seal anew what is not under the newest key; its id."""
+        newest: UUID = await self.owner.fetchval(
+            "SELECT id FROM tocsin.data_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1", self.project_id
+        )
+        for sealed in SEALED:
+            await self._pass_over(sealed, newest)
+        return newest
 
     async def _pass_over(self, sealed: SealedColumn, newest: UUID) -> None:
         after: tuple[Any, ...] = ()

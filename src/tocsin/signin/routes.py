@@ -56,9 +56,9 @@ async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
 
 @router.post("/auth/refresh", operation_id="refresh_tokens", tags=["auth"])
 @public
-async def refresh(gate: Gated, body: RefreshBody) -> RefreshAnswer:
+async def refresh(request: Request, gate: Gated, body: RefreshBody) -> RefreshAnswer:
     """A new pair of tokens; the old refresh token is spent, and using it again ends the session."""
-    return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token))
+    return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token, client_ip(request)))
 
 
 @router.post("/auth/logout", operation_id="sign_out", status_code=204, tags=["auth"])

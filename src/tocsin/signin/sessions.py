@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.auth.guard import Gate
 from tocsin.auth.permissions import opens_panel
 from tocsin.auth.schemas import TokensAnswer
+from tocsin.auth.source import check_address, networks
 from tocsin.auth.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from tocsin.kit.errors import Unauthorized
 from tocsin.kit.ids import new_id
@@ -25,7 +26,8 @@ async def begin_session(
     user_agent: str | None,
     as_plain_user: bool = False,
 ) -> TokensAnswer:
-    """A new session and its first pair of tokens."""
+    """A new session and its first pair of tokens; raises Forbidden where the project's list leaves the address out."""
+    check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
     session_id, nonce = new_id(), os.urandom(16)
     await session.execute(
         text(
@@ -46,7 +48,10 @@ async def begin_session(
     return await _tokens(gate, session, project_id, user_id, session_id, 1, nonce, as_plain_user=as_plain_user)
 
 
-async def carry_on(gate: Gate, token: str) -> TokensAnswer:
+_ALLOWED = text("SELECT tocsin.allowed_networks(settings) FROM tocsin.projects")
+
+
+async def carry_on(gate: Gate, token: str, ip: str | None) -> TokensAnswer:
     """The next pair of tokens; a spent one ends the session, for whoever holds its successor."""
     refresh = gate.tokens.read_refresh(token)
     stolen = False
@@ -65,6 +70,7 @@ async def carry_on(gate: Gate, token: str) -> TokensAnswer:
             raise _ended()
         if row.revoked_at is not None or row.status != "active" or row.expires_at <= datetime.now(UTC):
             raise _ended()
+        check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
         if refresh.generation != row.generation:
             await end_session(session, refresh.session_id, "a spent refresh token was used")
             stolen = True

@@ -1,0 +1,69 @@
+"""Shapes of a project's settings. `projects.settings` holds what was set, under the names of the API."""
+
+from functools import cache
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from tocsin.kit.schema import Answer, Body, Text, unsent
+from tocsin.projects.currencies import CURRENCIES
+from tocsin.projects.networks import AllowedNetworks
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _known_timezone(value: str) -> str:
+    if value not in _timezones():
+        raise ValueError("is not a time zone of the IANA database, e.g. Europe/Vienna")
+    return value
+
+
+def _known_currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise ValueError("is not a currency of ISO 4217, e.g. EUR")
+    return value
+
+
+Timezone = Annotated[
+    Text, StringConstraints(max_length=64), AfterValidator(_known_timezone), Field(examples=["Europe/Vienna"])
+]
+Language = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$"), Field(examples=["de-AT"])
+]
+Currency = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency), Field(examples=["EUR"])
+]
+
+
+class SecurityUpdate(Body):
+    require_2fa: bool = Field(default_factory=lambda: False, alias="require2fa")
+    require_sso: bool = unsent()
+    ip_allow_list: AllowedNetworks = unsent()
+
+
+class SettingsUpdate(Body):
+    """What is left out stays, inside `security` too."""
+
+    timezone: Timezone = unsent()
+    language: Language = unsent()
+    currency: Currency = unsent()
+    security: SecurityUpdate = unsent()
+
+
+class SecurityAnswer(Answer):
+    require_2fa: bool = Field(False, alias="require2fa")
+    require_sso: bool = False
+    ip_allow_list: list[str] = Field(
+        [], description="From where panel, API and keys may be used; empty: from everywhere."
+    )
+
+
+class SettingsAnswer(Answer):
+    timezone: str = "UTC"
+    language: str = "en"
+    currency: str = "USD"
+    security: SecurityAnswer = SecurityAnswer()
