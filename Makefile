@@ -57,6 +57,10 @@ openapi: $(VENV)/.runtime ## Write openapi.json anew
 bench: $(VENV)/.dev ## Measure the real thing and print a table
 	@$(BIN)/python -m bench
 
+.PHONY: race
+race: $(VENV)/.dev ## Race eight processes for a quota; EVENTS=10000 from each to each project
+	@TOCSIN_RACE_EVENTS=$(or $(EVENTS),10000) $(BIN)/python -m pytest tests/plans/test_race.py
+
 .PHONY: crash
 crash: $(VENV)/.dev ## Kill processes while events flow and balance the ledger; RUNS=30 SEED=7 to choose
 	@$(BIN)/python -m tests.crash --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED))

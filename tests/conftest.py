@@ -14,8 +14,12 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.engines import execute, fresh_database, running_postgres, running_redis, temporary_folder
+from tests.hosted import BASE, PUBLIC, Hosted
+from tests.mail.mailbox import mail_server
+from tests.mail.posted import PUBLIC_URL, Posted
+from tests.nameserver import running_nameserver
 from tests.pipeline import Working
-from tests.running import MASTER_SECRET, Site, alive, running, running_api
+from tests.running import MASTER_SECRET, Site, alive, running, running_api, without_sockets
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running
@@ -69,12 +73,25 @@ async def api(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="session")
 async def working(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Working]:
-    """An API and a worker of few slots, over a database of their own."""
+    """An API and a worker of few slots, over a database of their own, beside a DNS server."""
     async with fresh_database(cluster, template) as url:
-        site = Site(url, home, settings={"TOCSIN_SLOTS": "8"})
         sql = await asyncpg.connect(url)
-        with running_api(site) as process, running(site, "worker"):
-            yield Working(site, process, Client(http, process.url), sql)
+        with running_nameserver() as dns:
+            names = {"TOCSIN_BASE_DOMAIN": BASE, "TOCSIN_DNS_SERVERS": dns.setting}
+            site = Site(url, home, settings={"TOCSIN_SLOTS": "8", **names})
+            with running_api(site) as process, running(site, "worker"):
+                yield Working(site, process, Client(http, process.url), sql, dns)
+        await sql.close()
+
+
+@pytest.fixture(scope="session")
+async def posted(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Posted]:
+    """An API and a worker with a mail server, over a database of their own."""
+    async with mail_server() as boxes, fresh_database(cluster, template) as url:
+        site = Site(url, home, settings={"TOCSIN_SMTP_URL": boxes.url, "TOCSIN_PUBLIC_URL": PUBLIC_URL})
+        sql = await asyncpg.connect(url)
+        with running_api(site) as process, running(site, "worker") as worker:
+            yield Posted(site, Client(http, process.url), boxes, sql, worker)
         await sql.close()
 
 
@@ -96,6 +113,19 @@ async def behind(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Clien
     settings = {**site.settings, "TOCSIN_TRUSTED_PROXIES": "127.0.0.0/8,10.0.0.0/8", "TOCSIN_REALTIME": "0"}
     with running_api(replace(site, settings=settings)) as process:
         yield Client(http, process.url)
+
+
+@pytest.fixture(scope="session")
+async def hosted(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Hosted]:
+    """Two API processes under names of their own, beside a DNS server."""
+    with running_nameserver() as dns:
+        settings = {"TOCSIN_BASE_DOMAIN": BASE, "TOCSIN_PUBLIC_URL": f"https://{PUBLIC}"}
+        async with fresh_database(cluster, template) as url:
+            site = Site(url, home, settings={**settings, "TOCSIN_DNS_SERVERS": dns.setting})
+            sql = await asyncpg.connect(url)
+            with running_api(site) as one, running_api(without_sockets(site)) as other:
+                yield Hosted(site, Client(http, one.url), Client(http, other.url), dns, sql)
+            await sql.close()
 
 
 @pytest.fixture(scope="session")

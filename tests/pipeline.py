@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tests.client import Client, Project
+from tests.nameserver import Nameserver
 from tests.running import Process, Site
 
 T = TypeVar("T")
 
-ENDED = ("sent", "delivered", "read", "failed", "suppressed", "captured")
+ENDED = ("sent", "delivered", "read", "failed", "suppressed", "dropped", "captured")
 
 _numbers = itertools.count(1)
 
@@ -27,6 +28,7 @@ class Working:
     process: Process
     api: Client
     sql: asyncpg.Connection
+    dns: Nameserver | None = None
 
 
 async def until(look: Callable[[], Awaitable[T]], seconds: float = 15) -> T:

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.engines import free_port
@@ -91,6 +91,11 @@ class Process:
 
     def last_lines(self, count: int = 60) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+
+def without_sockets(site: Site) -> Site:
+    """The same installation for a further API: without Redis one process alone may serve sockets."""
+    return replace(site, settings={**site.settings, "TOCSIN_REALTIME": "false"})
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ _SECRETS = (
     rb"sk_(live|test)_\w{20}",
     rb"is_(live|test)_\w{20}",
     rb"rt_[\w-]{40}",
+    rb"lk_[\w-]{40}",
     rb"whsec_[\w+/]{16}",
     rb"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}",
     rb"\bBearer [\w.-]{10}",

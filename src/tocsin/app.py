@@ -16,6 +16,7 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
+from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
@@ -34,16 +35,29 @@ from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.plan_routes import router as plan_routes
+from tocsin.platform.usage_routes import router as usage_of_projects_routes
+from tocsin.platform.visit_routes import router as visit_routes
 from tocsin.projects.audit_routes import router as audit_routes
+from tocsin.projects.branding_routes import router as branding_routes
+from tocsin.projects.domain_routes import Asked
+from tocsin.projects.domain_routes import router as domain_routes
 from tocsin.projects.key_routes import router as key_routes
+from tocsin.projects.proof import Names
 from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
 from tocsin.projects.setting_routes import router as setting_routes
+from tocsin.projects.usage_routes import router as usage_routes
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
+from tocsin.signin.account_page import write_account_pages
+from tocsin.signin.email_routes import router as email_routes
+from tocsin.signin.invite_routes import router as invite_routes
+from tocsin.signin.mail_routes import router as mail_routes
+from tocsin.signin.password_routes import router as password_routes
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
 from tocsin.users.role_routes import router as role_routes
@@ -53,11 +67,21 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    email_routes,
+    password_routes,
+    invite_routes,
+    mail_routes,
     register_routes,
     project_routes,
     key_routes,
     secret_routes,
     setting_routes,
+    domain_routes,
+    branding_routes,
+    visit_routes,
+    usage_routes,
+    plan_routes,
+    usage_of_projects_routes,
     user_routes,
     role_routes,
     connection_routes,
@@ -77,7 +101,15 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master), Rates(db))
+    tenants = Tenants(
+        db,
+        lambda: credentials.trusted,
+        own_hosts=frozenset(host for host in (settings.public_host,) if host),
+        base_domain=settings.base_domain,
+        single=settings.single_project,
+        debug=settings.debug_tenant,
+    )
+    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master), Rates(db), tenants)
     counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
@@ -119,10 +151,12 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.state.settings = settings
     app.state.gate = gate
     app.state.broker = broker
+    app.state.names = Names(settings.dns_servers)
+    app.state.asked = Asked()
     app.state.draining = False
     app.state.sockets = sockets
     app.state.hub = sockets.hub
-    app.state.revocation_listeners = [sockets.revoked]
+    app.state.revocation_listeners = [sockets.revoked, tenants.revoked]
     problems.install(app)
     # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
     # key is left out on purpose: it does not belong into a browser.
@@ -130,7 +164,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Tocsin-Env", "Idempotency-Key"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Tocsin-Env", "X-Tenant-Id", "Idempotency-Key"],
         expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed"],
         max_age=3600,
     )
@@ -144,6 +178,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
     write_openapi(app)
+    write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
     return Edge(app, express, counter, settings.trusted_proxies)
 

@@ -7,7 +7,7 @@ cannot be done and the last lines say why, 2 the command line is wrong.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -25,7 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
+mail = typer.Typer(help="See the platform's own mails and their links.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(mail, name="mail")
 audit = typer.Typer(help="The record of every change.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit, name="audit")
 keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True, rich_markup_mode=None)
@@ -80,7 +81,8 @@ def worker() -> None:
         from tocsin.failures import with_app_login
         from tocsin.worker import work
 
-        work(with_app_login(_installation()))
+        installation = _installation()
+        work(with_app_login(installation))
 
 
 @app.command(epilog="Example: TOCSIN_DATABASE_URL=postgresql://installer:...@db/tocsin tocsin migrate")
@@ -190,6 +192,63 @@ def demo(
             asyncio.run(play(url or Settings().base_url, events, per_second, Console()))
         except (NoDemo, BadSample) as error:
             _fail(str(error))
+
+
+@mail.command("list", epilog="Example: tocsin mail list --project acme")
+def list_mails(
+    project: Annotated[str | None, typer.Option(help="Slug of one project. Default: all.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were sent or captured.")] = False,
+) -> None:
+    """List the newest mails that have not left, with the reason.
+
+    Needs the installer's login in TOCSIN_DATABASE_URL; without one, a running `tocsin up`.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.mail.printed import listed
+
+        installation = _installation(beside_up=True)
+        found = asyncio.run(listed(installation.installer_url, installation.roles, project_slug=project, every=every))
+        for row in found:
+            error = f"  {row.last_error}" if row.last_error else ""
+            typer.echo(
+                f"{row.id}  {row.created_at:%Y-%m-%d %H:%M}  {row.state:<8}  {row.kind:<19}"
+                f"  {row.project_slug}  {row.recipient}{error}"
+            )
+        if not found:
+            typer.echo("No mail waits.")
+
+
+@mail.command("show", epilog="Example: tocsin mail show 01942f7e-...")
+def show_mail(mail_id: Annotated[str, typer.Argument(metavar="ID", help="As `tocsin mail list` prints it.")]) -> None:
+    """Print one mail with its link.
+
+    Whoever has the link can be that person: pass it on to them alone. It is for
+    installations without a mail server.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.kit.crypto import Unreadable
+        from tocsin.kit.ids import parse_id
+        from tocsin.kit.vault import Vault
+        from tocsin.mail.printed import printed
+
+        installation = _installation(beside_up=True)
+        id_ = parse_id(mail_id)
+        if id_ is None:
+            _fail(f"{mail_id} is no id of a mail; `tocsin mail list` prints them.")
+        try:
+            look = printed(installation.installer_url, installation.roles, Vault(installation.master), id_)
+            found = asyncio.run(look)
+        except Unreadable as error:
+            _fail(f"This mail does not open under this master key: {error}.")
+        if found is None:
+            _fail("There is no such mail; they are kept for 30 days.")
+        typer.echo(f"To: {found.mail.recipient}\nSubject: {found.words.subject}\n\n{found.words.text}")
+        if found.url:
+            typer.echo(f"\n{found.words.button}: {found.url}")
 
 
 @audit.command("verify", epilog="Example: tocsin audit verify --project acme --anchor /backup/anchors.jsonl")
@@ -328,6 +387,6 @@ def _clear_failures() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _fail(words: str) -> None:
+def _fail(words: str) -> NoReturn:
     typer.echo(f"tocsin: {words}", err=True)
     raise typer.Exit(1)

@@ -43,7 +43,7 @@ QUERY_BYTES = 8 * 1024
 log = structlog.get_logger(__name__)
 
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
-_SECRET = re.compile(rb"\b(sk|is)_(live|test)_[0-9A-Za-z]{20}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\brt_[\w-]{60}")
+_SECRET = re.compile(rb"\b(sk|is)_(live|test)_[0-9A-Za-z]{20}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\b(rt|lk)_[\w-]{60}")
 _LONG = re.compile(r"[\w-]{20,}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)

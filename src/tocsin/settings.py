@@ -3,13 +3,17 @@
 Every name carries the prefix ``TOCSIN_``; ``TOCSIN_PORT=9000`` sets ``port``.
 """
 
+import re
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
 
 
 class Settings(BaseSettings):
@@ -21,6 +25,17 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8700, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
     public_url: str | None = Field(None, description="How the world reaches this installation, without a path.")
+
+    base_domain: str | None = Field(
+        None, pattern=_HOST_NAME, description="Projects answer below it by their slug: acme.alerts.example.com."
+    )
+    single_project: str | None = Field(
+        None, pattern=r"^[a-z0-9-]{1,63}$", description="Slug of the only project served; nobody signs up."
+    )
+    dns_servers: Annotated[tuple[tuple[str, int], ...], NoDecode] = Field(
+        (), description="Resolvers that prove domains: address:port, separated by commas. Empty: the machine's own."
+    )
+    debug_tenant: bool = Field(False, description="Log for every request which project it is for, and why.")
 
     database_url: PostgresDsn | None = Field(
         None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
@@ -69,7 +84,28 @@ class Settings(BaseSettings):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("dns_servers", mode="before")
+    @classmethod
+    def _split_servers(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(_server(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @cached_property
+    def public_host(self) -> str | None:
+        """The name by which the world reaches this installation; None where it is reached by an address."""
+        host = urlsplit(self.public_url or "").hostname
+        return host if host and re.fullmatch(_HOST_NAME, host) and not host.rpartition(".")[2].isdigit() else None
+
     @cached_property
     def base_url(self) -> str:
         """How this installation is reached, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def _server(text: str) -> tuple[str, int]:
+    """``127.0.0.1:5353``, ``[::1]:5353``, or an address alone for port 53."""
+    address, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        address, port = text, "53"
+    return str(ip_address(address.strip("[]"))), int(port)

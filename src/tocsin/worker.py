@@ -3,8 +3,14 @@
     match   events -> rules -> notifications and deliveries
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
+    forgot  forgotten passwords -> mails with links
+    mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     months  partitions for the months to come
+    domains whether the names of projects are still proven
+    quotas  telling of quotas that are nearly or wholly used up
+    usage   counting what was used, by the hour
+    sandbox removing its traffic after seven days
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
 
@@ -28,7 +34,7 @@ from tocsin.audit import anchor
 from tocsin.audit.anchor import AnchorStage
 from tocsin.audit.seal import SealStage
 from tocsin.connections.choose import Choice
-from tocsin.connections.defaults import platform_defaults
+from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
@@ -36,8 +42,15 @@ from tocsin.kit import garbage
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
+from tocsin.mail.stage import MailStage
+from tocsin.plans.notices import NoticeStage
+from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
+from tocsin.plans.sandbox import SandboxStage
+from tocsin.projects.domain_watch import DomainWatch
+from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
+from tocsin.signin.forgotten import ForgottenStage
 from tocsin.startup import Installation
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
@@ -73,7 +86,7 @@ async def _work(installation: Installation) -> None:
         start_http_server(settings.metrics_port, "127.0.0.1")
     async with AsyncExitStack() as opened:
         db = Database(
-            installation.app_url, ordinary=0, hot=6, statement_timeout="30s", role_prefix=settings.db_role_prefix
+            installation.app_url, ordinary=2, hot=6, statement_timeout="30s", role_prefix=settings.db_role_prefix
         )
         await db.start()
         opened.push_async_callback(db.close)
@@ -83,11 +96,15 @@ async def _work(installation: Installation) -> None:
         evaluator = Evaluator()
         opened.push_async_callback(evaluator.close)
         door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
-        choice = Choice(Vault(installation.master), platform_defaults(settings))
+        vault, defaults = Vault(installation.master), platform_defaults(settings)
+        choice = Choice(vault, defaults)
         match = MatchStage(db, broker, evaluator, settings.lease_seconds)
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
+        domains = DomainWatch(db, Names(settings.dns_servers))
+        forgotten = ForgottenStage(db, vault)
+        mail = MailStage(db, vault, door, mail_server(settings))
         await evaluator.start()
 
         async def months() -> bool:
@@ -96,14 +113,21 @@ async def _work(installation: Installation) -> None:
 
         async def tidy() -> bool:
             removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
-            return removed >= TIDY_AT_ONCE
+            mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
+            return max(removed, mails) >= TIDY_AT_ONCE
 
         stages = (
             Stage("match", match.run_once, await broker.waiter("events"), 1.0),
             Stage("send", send.run_once, send_ear, 1.0),
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
+            Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 1.0),
+            Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
+            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
+            Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
+            Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
+            Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
             Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), 1.0),
             Stage(
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS

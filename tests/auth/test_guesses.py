@@ -1,5 +1,6 @@
 """Wrong secrets: a source that goes on is locked out of that key, a project may give the key up (A3)."""
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -89,6 +90,29 @@ async def test_a_secret_that_was_rotated_meanwhile_passes_too(acme: Project, beh
     secret = (await owner.post(f"/projects/me/api-keys/{made['id']}/rotate", {})).json["secret"]
     caller = come_from(behind.with_key(made["key"], secret), address, behind)
     assert (await caller.get("/projects/me")).status == 200
+
+
+@pytest.mark.parametrize("overlap", [0, 1])
+async def test_a_server_that_was_forgotten_in_a_rotation_is_no_guesser(
+    acme: Project, behind: Client, overlap: int
+) -> None:
+    made, old = await acme.new_key("project:read", autoRevokeAfter=2)
+    path = f"/projects/me/api-keys/{made['id']}"
+    await acme.owner.post(f"{path}/rotate", {"overlapSeconds": overlap})
+    await asyncio.sleep(1.1)
+    forgotten = come_from(old, elsewhere(), behind)
+    assert {(await forgotten.get("/projects/me")).status for _ in range(TRIES + 5)} == {401}
+    shown = (await acme.owner.get(path)).json
+    assert (shown["failedSecrets"], shown["status"]) == (0, "active")
+
+
+async def test_a_revoked_key_is_refused_in_the_same_way_for_as_long_as_it_is_sent(
+    acme: Project, behind: Client
+) -> None:
+    made, revoked = await acme.new_key("project:read")
+    await acme.owner.delete(f"/projects/me/api-keys/{made['id']}")
+    caller = come_from(revoked, elsewhere(), behind)
+    assert {(await caller.get("/projects/me")).status for _ in range(TRIES + 5)} == {401}
 
 
 async def audited(sql: asyncpg.Connection, made: Any) -> list[str]:

@@ -14,10 +14,19 @@ from tocsin.auth.guard import GuardedRoute, guarded_router, needs
 from tocsin.auth.permissions import BUILT_IN_ROLES, PERMISSIONS
 from tocsin.settings import Settings
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"}
+OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/account/{page}"}
 """For machines and readers: they show nothing of any project."""
 
-STRANGERS = {"/api/v1/signup", "/api/v1/auth/login", "/api/v1/auth/refresh"}
+STRANGERS = {
+    "/api/v1/auth/email/verify",
+    "/api/v1/auth/login",
+    "/api/v1/auth/password/forgot",
+    "/api/v1/auth/password/reset",
+    "/api/v1/auth/refresh",
+    "/api/v1/domains/ask",
+    "/api/v1/invites/accept",
+    "/api/v1/signup",
+}
 """Stand before any credential."""
 
 

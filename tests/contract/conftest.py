@@ -11,6 +11,7 @@ from tests import running
 from tests.client import Client, Project, Reply
 from tests.contract.endpoints import Operation
 from tests.contract.problem import check_problem
+from tests.platform_admin import new_admin
 
 # Far above what any refusal takes, also on a machine that is busy with the other tests.
 SECONDS = 2.0
@@ -19,9 +20,15 @@ SECONDS = 2.0
 class Refused:
     """Sends what must be refused, and checks that it is, how, and within what time."""
 
-    def __init__(self, project: Project, nobody: Client) -> None:
+    def __init__(self, project: Project, operator: Client, nobody: Client) -> None:
         self.project = project
-        self.callers = {"key": project.key, "app": project.app, "nobody": nobody}
+        self.callers = {
+            "key": project.key,
+            "owner": project.owner,
+            "app": project.app,
+            "operator": operator,
+            "nobody": nobody,
+        }
         self.secrets = secrets_of(project)
 
     async def by(
@@ -72,8 +79,8 @@ def secrets_of(project: Project) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def refused(acme: Project, api: Client) -> Refused:
-    return Refused(acme, api)
+async def refused(acme: Project, api: Client, sql: asyncpg.Connection) -> Refused:
+    return Refused(acme, (await new_admin(api, sql)).caller, api)
 
 
 async def rows_of(sql: asyncpg.Connection, project_id: str) -> dict[str, int]:

@@ -45,11 +45,16 @@ class Operation:
 
     @property
     def caller(self) -> str:
-        """Which caller of a project fits: its key, its public key, or nobody in particular."""
-        security = self.described.get("security")
+        """Which caller fits: a project's key, its owner, its public key, the operator, or nobody in particular."""
+        security, permission = self.described.get("security"), self.described.get("x-permission", "")
         if not security:
             return "nobody"
-        return "app" if security == [{"publicKey": []}] else "key"
+        if security == [{"publicKey": []}]:
+            return "app"
+        if permission.startswith("platform:"):
+            return "operator"
+        # What people do with their own account is for nobody else, and a key is no person.
+        return "owner" if permission == "own:manage" else "key"
 
     @property
     def is_list(self) -> bool:

@@ -17,6 +17,7 @@ _VALUES: dict[str, Any] = {
     "state": "queued",
     "priority": "normal",
     "health_status": "unknown",
+    "purpose": "verify_email",
 }
 # Columns that may be empty but must be filled here, because they refer to another row or a check wants one.
 _FILLED = {

@@ -8,8 +8,10 @@ import asyncpg
 import pytest
 
 import tocsin
+import tocsin.app  # maps every table
 from tests.client import Project
 from tests.running import Site
+from tocsin.kit.db import Table
 from tocsin.rotation.sealed_columns import SEALED
 
 SOURCES = sorted(Path(tocsin.__file__).parent.rglob("*.py"))
@@ -40,10 +42,21 @@ def test_every_value_that_is_sealed_is_in_a_registered_column() -> None:
         if len(call.args) not in (4, 6) or path.name in ("guard.py", "data_keys.py", "rotation.py"):
             continue  # cursors, and those that take the table from a row or a list
         table, field = (call.args[0], call.args[2]) if len(call.args) == 4 else (call.args[2], call.args[4])
-        assert isinstance(table, ast.Constant) and isinstance(field, ast.Constant), f"{path}:{call.lineno}"
-        seen.add((table.value, field.value))
+        assert isinstance(field, ast.Constant), f"{path}:{call.lineno}"
+        seen.add((_table(table), field.value))
     assert seen, "the calls are not found any more"
     assert seen <= KNOWN
+
+
+def _table(argument: ast.expr) -> str:
+    """A text, or the table of a mapped class."""
+    if isinstance(argument, ast.Constant):
+        return str(argument.value)
+    assert isinstance(argument, ast.Attribute) and argument.attr == "__tablename__"
+    assert isinstance(argument.value, ast.Name)
+    return next(
+        str(mapper.local_table.name) for mapper in Table.registry.mappers if mapper.class_.__name__ == argument.value.id
+    )
 
 
 async def test_every_sealed_value_in_the_database_is_in_a_registered_column(

@@ -11,7 +11,7 @@ from tests.up.installation import tocsin_command
 from tocsin import __version__
 from tocsin.kit.migrate import newest
 
-COMMANDS = ("up", "api", "worker", "migrate", "db-roles", "openapi", "doctor", "demo", "version")
+COMMANDS = ("up", "api", "worker", "migrate", "db-roles", "openapi", "doctor", "demo", "mail", "version")
 
 
 GROUPED = (
@@ -36,7 +36,7 @@ def test_every_command_explains_itself(command: str) -> None:
     answer = tocsin_command(command, "--help")
     assert answer.returncode == 0
     assert f"Usage: tocsin {command}" in answer.stdout
-    assert command == "version" or "Example: " in answer.stdout
+    assert command in ("mail", "version") or "Example: " in answer.stdout
 
 
 def test_the_list_names_every_command_with_a_whole_sentence() -> None:

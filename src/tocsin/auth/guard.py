@@ -38,9 +38,12 @@ from tocsin.auth.permissions import OWN, PERMISSIONS, PLATFORM_PERMISSIONS
 from tocsin.auth.principal import Principal
 from tocsin.auth.rates import Rates
 from tocsin.auth.source import networks
+from tocsin.auth.tenant import PLATFORM_SLUG, Named, Tenants
 from tocsin.auth.tokens import Access, Tokens
+from tocsin.auth.visit import visitor
 from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
+from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Cursors, place_of
 from tocsin.kit.strict_json import escaped
 from tocsin.kit.vault import Vault
@@ -71,6 +74,7 @@ class Gate:
     tokens: Tokens
     cursors: Cursors
     rates: Rates
+    tenants: Tenants
 
 
 @dataclass(slots=True)
@@ -192,7 +196,7 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         fields = get_flat_params(self.dependant)
-        known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query))
+        known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query)) | {"tenant"}
 
         async def guarded(request: Request) -> Response:
             _check_query(request, known)
@@ -254,7 +258,9 @@ async def _inside(need: Need, request: Request, handle: Callable[[Request], Awai
     """Authenticate, open the transaction, check, run, commit; or check, and let the endpoint open it."""
     try:
         async with AsyncExitStack() as ending:
-            admission = Admission(need, await _known(need, request), request, ending)
+            known = await _known(need, request)
+            named = await gate_of(request).tenants.named(request.scope)
+            admission = Admission(need, known, named, request, ending)
             if need.network_first:
                 request.state.admission = admission
                 await admission.look()
@@ -287,9 +293,17 @@ async def _known(need: Need, request: Request) -> Principal | Access:
 class Admission:
     """The way of one request into its transaction."""
 
-    def __init__(self, need: Need, known: Principal | Access, request: Request, ending: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        need: Need,
+        known: Principal | Access,
+        named: list[Named],
+        request: Request,
+        ending: AsyncExitStack,
+    ) -> None:
         self._need = need
         self._known = known
+        self._named = named
         self._request = request
         self._ending = ending
         self._entered = isinstance(known, Principal)
@@ -300,11 +314,14 @@ class Admission:
         """A transaction of its own, committed at the end of the block; the caller is checked as they are now."""
         gate, known = gate_of(self._request), self._known
         env = known.env if isinstance(known, Principal) else _wanted_env(self._request)
+        if isinstance(known, Access):
+            known = await visiting(gate, known, env, self._named) or known
         async with gate.db.scope(known.project_id, env) as session:
             principal = known if isinstance(known, Principal) else await read_user(session, known, env)
             if not self._entered:
                 self._entered = True
                 await enter(principal, gate.rates, self._request.scope)
+            gate.tenants.confirm(principal, self._named, self._request.scope)
             own_only = _check(self._need, principal, self._request)
             call = Call(principal, session, gate, self._request, own_only)
             yield call
@@ -358,9 +375,6 @@ Admitted = Annotated[Admission, Depends(admitted)]
 
 def _check(need: Need, principal: Principal, request: Request) -> bool:
     """Refuse whoever may not; whether the caller is confined to own things."""
-    wanted = request.headers.get("x-tenant-id")
-    if wanted is not None and wanted not in (str(principal.project_id), principal.project_slug):
-        raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
     if principal.project_status in ("suspended", "cancelled") and request.method in WRITES and not need.while_suspended:
         raise Forbidden(f"project_{principal.project_status}", f"The project is {principal.project_status}.")
     if need.permission is None or principal.may(need.permission):
@@ -368,6 +382,16 @@ def _check(need: Need, principal: Principal, request: Request) -> bool:
     if need.own and principal.kind == "user" and principal.permissions >= OWN:
         return True
     raise Forbidden("permission_missing", f"This needs the permission {need.permission}.")
+
+
+async def visiting(gate: Gate, access: Access, env: Env, named: list[Named]) -> Principal | None:
+    """The platform admin inside the project that the request chooses (T4), or None when this is no such request."""
+    wanted = next((other.name for other in named if other.source in ("header", "query")), None)
+    if access.project_id != PLATFORM_ID or wanted in (None, PLATFORM_SLUG, str(PLATFORM_ID)):
+        return None
+    async with gate.db.scope(PLATFORM_ID, "live") as session:
+        admin = await read_user(session, access, "live")
+    return await visitor(gate.db, admin, env, wanted)
 
 
 _READ_USER = text("""
@@ -440,7 +464,9 @@ def openapi_part(need: Need, methods: Collection[str]) -> dict[str, Any]:
     """What the guard adds to the description of an operation: who may call it, and the headers it reads."""
     if need.permission is None and not need.public_key:
         return {"security": []}
-    headers = [ENV_HEADER, IDEMPOTENCY_HEADER] if need.idempotent and "POST" in methods else [ENV_HEADER]
+    headers = [ENV_HEADER, TENANT_HEADER]
+    if need.idempotent and "POST" in methods:
+        headers.append(IDEMPOTENCY_HEADER)
     if need.public_key:
         return {"security": [{"publicKey": []}], "parameters": headers}
     return {
@@ -456,6 +482,14 @@ ENV_HEADER = {
     "required": False,
     "description": "Environment of a token's call; API keys imply it.",
     "schema": {"type": "string", "enum": ["live", "test"], "default": "live"},
+}
+TENANT_HEADER = {
+    "name": "X-Tenant-Id",
+    "in": "header",
+    "required": False,
+    "description": "Id or slug of a project. Platform admins choose the one they visit by it; of anybody else's "
+    "credential it must name the project. `?tenant=` does the same.",
+    "schema": {"type": "string", "maxLength": 63},
 }
 IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",

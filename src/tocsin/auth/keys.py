@@ -86,10 +86,10 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Of one secret of a key: HMAC, bcrypt hash, and until when it counts."""
+    """Of one secret of a key: HMAC, bcrypt hash (none once it counts no more), and until when it counts."""
 
     mac: bytes
-    hashed: str
+    hashed: str | None
     until: datetime | None
 
 
@@ -153,29 +153,36 @@ class Credentials:
         return principal
 
     async def _well_formed(self, key: str, secret: str, env: Env, client_ip: str | None) -> Any:
-        """The row of a key in use, for a secret that could be its own."""
+        """The row of a key, for a secret that could be its own."""
         if key_env(secret) != env or not secret.startswith("sk_"):
             if secret:
                 await self._guesses.failed(key, client_ip)
             raise _refused()
         row = await self._find(key)
-        if row is None or row.status != "active":
+        if row is None:
             await self._guesses.failed(key, client_ip)
             raise _refused()
         return row
 
     async def _proof(self, row: Any, key: str, secret: str, client_ip: str | None) -> _Kept:
         """What is kept of the secret that was shown. Only where no HMAC can tell, bcrypt alone decides."""
-        kept = _secrets_now(row)
+        kept = _secrets_of(row)
         fits = [(self._macs.fit(secret, each.mac), each) for each in kept]
-        name = self._memory_name(key, secret)
-        for each in [one for fit, one in fits if fit == "right"] or [one for fit, one in fits if fit == "unknown"]:
-            if self._proven.get(name) == each.hashed or await self._prove(name, secret, each.hashed):
-                if _over(each.until):
-                    raise _refused()
+        for each in [one for fit, one in fits if fit == "right"]:
+            # No guess where it does not count: it was right once, and a server may have been forgotten.
+            if _counts(row, each) and await self._proven_by(key, secret, each):
+                return each
+            raise _refused()
+        for each in [one for fit, one in fits if fit == "unknown" and _counts(row, one)]:
+            if await self._proven_by(key, secret, each):
                 return each
         await self._guesses.failed(key, client_ip, row, tuple([each.mac for each in kept]))
         raise _refused()
+
+    async def _proven_by(self, key: str, secret: str, kept: _Kept) -> bool:
+        name = self._memory_name(key, secret)
+        hashed = kept.hashed or ""
+        return self._proven.get(name) == hashed or await self._prove(name, secret, hashed)
 
     async def _prove(self, name: bytes, secret: str, hashed: str) -> bool:
         """bcrypt once, however many calls wait for it: those of a busy backend with a new secret come all at once."""
@@ -248,13 +255,13 @@ def _keep(memory: OrderedDict[bytes, Any], name: bytes, value: Any) -> None:
         memory.popitem(last=False)
 
 
-def _secrets_now(row: Any) -> list[_Kept]:
-    """What is kept of each secret of a key: the current one, and the one it was rotated from while that counts."""
-    secrets_now = [_Kept(bytes(row.secret_mac), row.secret_hash, row.expires_at)]
-    if row.previous_mac is not None and not _over(row.previous_until):
-        until = row.previous_until if row.expires_at is None else min(row.previous_until, row.expires_at)
-        secrets_now.append(_Kept(bytes(row.previous_mac), row.previous_hash, until))
-    return secrets_now
+def _secrets_of(row: Any) -> list[_Kept]:
+    """What is kept of a key's secret and of the one it was rotated from; without a hash that counts no more."""
+    ends = [end for end in (row.previous_until, row.expires_at) if end is not None]
+    current = _Kept(bytes(row.secret_mac), row.secret_hash, row.expires_at)
+    if row.previous_mac is None:
+        return [current]
+    return [current, _Kept(bytes(row.previous_mac), row.previous_hash, min(ends, default=None))]
 
 
 def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
@@ -271,6 +278,10 @@ def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
         allowed_from=tuple([networks(entries) for entries in lists if entries]),
         limits=limits_of_key(row.env, row.id, row.rate_limit, row.calls_per_hour, public=kind == "public_key"),
     )
+
+
+def _counts(row: Any, kept: _Kept) -> bool:
+    return kept.hashed is not None and row.status == "active" and not _over(kept.until)
 
 
 def _over(until: datetime | None) -> bool:

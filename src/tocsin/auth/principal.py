@@ -8,14 +8,16 @@ from tocsin.auth.limits import Limit
 from tocsin.auth.source import Networks
 from tocsin.kit.db import Env
 
-Kind = Literal["key", "public_key", "user"]
+Kind = Literal["key", "public_key", "user", "platform_admin"]
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller inside one project and environment.
 
-    ``kind`` is ``key`` (server to server), ``public_key`` (only ``pk_`` was shown) or ``user`` (a token).
+    ``kind`` is ``key`` (server to server), ``public_key`` (only ``pk_`` was shown), ``user`` (a token) or
+    ``platform_admin`` (a token of the platform, during a visit to this project). An admin on a visit is no user
+    of the project: ``user_id`` is None.
     """
 
     kind: Kind
@@ -27,6 +29,7 @@ class Principal:
     key_id: UUID | None = None
     user_id: UUID | None = None
     session_id: UUID | None = None
+    admin_id: UUID | None = None
     roles: tuple[str, ...] = field(default=())
     allowed_from: tuple[Networks, ...] = ()
     """Lists that must each hold the caller's address; empty ones are left out."""
@@ -34,8 +37,8 @@ class Principal:
 
     @property
     def id(self) -> UUID:
-        """The id of the key or of the user."""
-        id_ = self.key_id or self.user_id
+        """The id of the key, of the user or of the admin on a visit."""
+        id_ = self.key_id or self.user_id or self.admin_id
         assert id_ is not None
         return id_
 

@@ -17,7 +17,7 @@ import jwt
 
 from tocsin.kit.crypto import MasterKey, fingerprint
 from tocsin.kit.errors import Unauthorized
-from tocsin.kit.ids import new_id, parse_id
+from tocsin.kit.ids import PLATFORM_ID, new_id, parse_id
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -71,7 +71,10 @@ class Tokens:
     def read_access(self, token: str) -> Access:
         claims = self._decode(token, _AUDIENCE, ACCESS_LIFETIME)
         user_id, project_id, session_id = (_id(claims.get(name)) for name in ("sub", "projectId", "sid"))
-        if claims["type"] not in ("user", "project_admin"):
+        of_platform = claims["type"] == "platform_admin"
+        if claims["type"] not in ("user", "project_admin", "platform_admin") or (
+            of_platform and project_id != PLATFORM_ID
+        ):
             raise _refused()
         return Access(user_id, project_id, session_id)
 

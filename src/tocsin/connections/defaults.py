@@ -3,6 +3,7 @@
 from tocsin.channels.registry import sender
 from tocsin.channels.smtp import from_url
 from tocsin.connections.choose import PlatformDefault
+from tocsin.mail.stage import MailServer
 from tocsin.settings import Settings
 
 
@@ -11,10 +12,15 @@ def platform_defaults(settings: Settings) -> dict[str, PlatformDefault]:
 
     Raises ValueError, naming the setting, for an address that cannot be used.
     """
+    server = mail_server(settings)
+    return {"email": PlatformDefault(sender("smtp"), *server)} if server else {}
+
+
+def mail_server(settings: Settings) -> MailServer | None:
+    """The account that the platform's own mail leaves by; None where none is set. Raises like the above."""
     if settings.smtp_url is None:
-        return {}
+        return None
     try:
-        smtp_settings, credentials = from_url(settings.smtp_url.get_secret_value())
+        return MailServer(*from_url(settings.smtp_url.get_secret_value()))
     except ValueError as error:
         raise ValueError(f"TOCSIN_SMTP_URL is not usable: {error}") from None
-    return {"email": PlatformDefault(sender("smtp"), smtp_settings, credentials)}

@@ -46,6 +46,8 @@ from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
+from tocsin.plans.entitlements import check_feature
+from tocsin.plans.totals import room_for, total_of
 
 router = guarded_router(tags=["connections"])
 
@@ -76,7 +78,11 @@ async def create(admitted: Admitted, door: Outside, body: ConnectionCreate) -> C
     wanted = configured(channel, body.settings, issued.revealed() if issued else body.credentials)
     await wanted.check(door)
     call = await admitted.begin()
-    row = await _insert(call, body, wanted)
+    if channel.channel == "webhook":
+        await check_feature(call.session, call.project_id, "webhooks")
+    total = total_of(channel.channel)
+    async with room_for(call.session, call.project_id, call.env, *([total] if total else [])):
+        row = await _insert(call, body, wanted)
     answer = await shown(call, row)
     await call.audit("connection.created", "connection", row.id, after=audited(answer))
     return _with_secret(answer, main_secret(wanted.credentials) if issued else None)

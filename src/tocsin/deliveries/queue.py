@@ -20,17 +20,20 @@ class NewDelivery:
     channel: str
     priority: str
     instant: bool
+    dropped: str | None = None
+    """Why it is not to be sent at all, though it is kept."""
     id: UUID = field(default_factory=new_id)
 
 
 _ENQUEUE = """
 INSERT INTO tocsin.deliveries
-    (project_id, env, id, notification_id, user_id, channel, rank, state, sent_at, finished_at)
+    (project_id, env, id, notification_id, user_id, channel, rank, state, last_error, sent_at, finished_at)
 SELECT $1, $2, d.id, d.notification_id, d.user_id, d.channel, d.rank,
-    CASE WHEN d.instant THEN 'sent' ELSE 'queued' END,
-    CASE WHEN d.instant THEN now() END, CASE WHEN d.instant THEN now() END
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::bool[])
-    AS d (id, notification_id, user_id, channel, rank, instant)
+    CASE WHEN d.dropped IS NOT NULL THEN 'dropped' WHEN d.instant THEN 'sent' ELSE 'queued' END, d.dropped,
+    CASE WHEN d.instant AND d.dropped IS NULL THEN now() END,
+    CASE WHEN d.instant OR d.dropped IS NOT NULL THEN now() END
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::bool[], $9::text[])
+    AS d (id, notification_id, user_id, channel, rank, instant, dropped)
 """
 
 
@@ -50,4 +53,5 @@ async def enqueue(
         [d.channel for d in deliveries],
         [RANKS[d.priority] for d in deliveries],
         [d.instant for d in deliveries],
+        [d.dropped for d in deliveries],
     )

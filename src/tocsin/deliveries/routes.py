@@ -7,15 +7,17 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from pydantic import Field
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.channels.registry import kinds
 from tocsin.deliveries.models import Attempt, Delivery
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import Conflict, NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import Answer, FilterId, PathId, Time
+from tocsin.plans.monthly import hold_one
 
 router = guarded_router(tags=["deliveries"])
 
@@ -105,6 +107,8 @@ async def retry(request: Request, call: Called, delivery_id: PathId) -> Delivery
     """Try once more what was given up; its earlier attempts stay on the record."""
     delivery = await _find(call, delivery_id)
     before = delivery.state
+    if delivery.state == "dropped":
+        await _count_what_was_over_quota(call, delivery)
     changed = await call.session.scalar(
         update(Delivery)
         .where(Delivery.id == delivery_id, Delivery.state.in_(_RETRYABLE))
@@ -128,6 +132,20 @@ async def retry(request: Request, call: Called, delivery_id: PathId) -> Delivery
     call.after_commit.append(lambda: broker.wake("deliveries"))
     (answer,) = await _shown(call, [await _find(call, delivery_id)])
     return answer
+
+
+async def _count_what_was_over_quota(call: Call, delivery: Delivery) -> None:
+    """A notification that found its quota used up counts now, and once for all its deliveries."""
+    if kinds()[delivery.channel].instant:
+        raise Conflict("not_retryable", "It was to be seen at once; the notification stands in the person's feed.")
+    quota = await hold_one(call.session, call.project_id, "notifications")
+    if await call.session.scalar(_COUNTS_NOW, {"id": delivery.notification_id}):
+        await quota.spend(call.session)
+
+
+_COUNTS_NOW = text("""
+UPDATE tocsin.notifications SET over_quota = false WHERE id = :id AND over_quota RETURNING true
+""")
 
 
 async def _find(call: Call, delivery_id: UUID) -> Delivery:

@@ -8,20 +8,24 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from hashlib import sha256
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
 from tocsin.auth.body import check_content_type, read_body
 from tocsin.auth.entry import enter
-from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key
+from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key, visiting
 from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
+from tocsin.auth.tenant import Named
+from tocsin.auth.tokens import Access
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
-from tocsin.kit.ids import new_id_texts
+from tocsin.kit.ids import id_time, new_id_texts
 from tocsin.kit.problems import as_problem, rendered
+from tocsin.plans.quotas import SANDBOX_EVENTS, exhausted
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,7 +51,7 @@ class AcceptEvent:
             body = await _body(headers, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
             (stored,) = await self._store.store(_incoming(caller, [event]))
-            status, answer = _answer(stored)
+            status, answer = _answer(stored, caller.env)
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
             return
@@ -76,7 +80,7 @@ class AcceptBatch:
         good = [item for item in items if isinstance(item, Event)]
         stored = iter(await self._store.store(_incoming(caller, good)) if good else [])
         results = [
-            _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored))
+            _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored), caller.env)
             for index, item in enumerate(items)
         ]
         counts = Counter([result.status for result in results])
@@ -103,21 +107,24 @@ async def _caller(gate: Gate, headers: dict[bytes, bytes], scope: Scope) -> Prin
     """Who sends, verified and allowed to; a key this process knows costs one look into memory."""
     env = _wanted_env(headers)
     key = headers.get(b"x-api-key")
+    silent = gate.tenants.silent(headers, scope["query_string"])
     if key is not None:
         if b"authorization" in headers:
             refuse_token_beside_key(headers[b"authorization"].decode("latin-1"))
         name, secret = key.decode("latin-1"), headers.get(b"x-api-secret", b"").decode("latin-1")
         caller = gate.credentials.remembered(name, secret) or await _verified(gate, name, secret, scope)
+        named = [] if silent else await gate.tenants.named(scope)
     else:
-        caller = await _user(gate, headers, env)
+        access = _access(gate, headers)
+        named = [] if silent else await gate.tenants.named(scope)
+        caller = await _user(gate, access, env, named)
     await enter(caller, gate.rates, scope)
+    if not silent:
+        gate.tenants.confirm(caller, named, scope)
     if caller.project_status in ("suspended", "cancelled"):
         raise Forbidden(f"project_{caller.project_status}", f"The project is {caller.project_status}.")
     if _NEEDED not in caller.permissions:
         raise Forbidden("permission_missing", f"This needs the permission {_NEEDED}.")
-    tenant = headers.get(b"x-tenant-id")
-    if tenant is not None and tenant.decode("latin-1") not in (str(caller.project_id), caller.project_slug):
-        raise Forbidden("tenant_mismatch", "X-Tenant-Id names another project than the credential.")
     return caller
 
 
@@ -126,7 +133,7 @@ async def _verified(gate: Gate, name: str, secret: str, scope: Scope) -> Princip
     return await gate.credentials.verify(name, secret, client[0] if client else None)
 
 
-async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:
+def _access(gate: Gate, headers: dict[bytes, bytes]) -> Access:
     kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthorized(
@@ -134,7 +141,12 @@ async def _user(gate: Gate, headers: dict[bytes, bytes], env: Env) -> Principal:
             "Send X-API-Key and X-API-Secret, or Authorization: Bearer with an access token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    access = gate.tokens.read_access(token.strip())
+    return gate.tokens.read_access(token.strip())
+
+
+async def _user(gate: Gate, access: Access, env: Env, named: list[Named]) -> Principal:
+    if (visitor := await visiting(gate, access, env, named)) is not None:
+        return visitor
     async with gate.db.scope(access.project_id, env) as session:
         return await read_user(session, access, env)
 
@@ -177,17 +189,21 @@ def _incoming(caller: Principal, events: list[Event]) -> list[Incoming]:
     ]
 
 
-def _answer(stored: Stored) -> tuple[int, bytes]:
+def _answer(stored: Stored, env: Env) -> tuple[int, bytes]:
     if stored.outcome == "accepted":
         return 202, b'{"id":"%s","duplicate":false}' % stored.id.encode()
     if stored.outcome == "duplicate":
         return 200, b'{"id":"%s","duplicate":true}' % stored.id.encode()
+    if stored.outcome == "quota":
+        raise _over_quota(stored, env)
     raise _conflict()
 
 
-def _result(index: int, stored: Stored) -> _Result:
+def _result(index: int, stored: Stored, env: Env) -> _Result:
     if stored.outcome == "conflict":
         return _refused(index, _conflict())
+    if stored.outcome == "quota":
+        return _refused(index, _over_quota(stored, env))
     return _Result(index, stored.id, stored.outcome)
 
 
@@ -196,6 +212,10 @@ def _refused(index: int, problem: Problem) -> _Result:
     if problem.errors:
         error["errors"] = [fault.as_json() for fault in problem.errors]
     return _Result(index, None, "rejected", error)
+
+
+def _over_quota(stored: Stored, env: Env) -> Problem:
+    return exhausted("events" if env == "live" else SANDBOX_EVENTS, id_time(UUID(stored.id)))
 
 
 def _conflict() -> Conflict:

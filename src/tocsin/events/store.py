@@ -41,7 +41,7 @@ class Incoming(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What became of it: ``accepted``, ``duplicate`` (``id`` is the first one's) or ``conflict``."""
+    """What became of it: ``accepted``, ``duplicate`` (``id`` is the first one's), ``conflict`` or ``quota``."""
 
     id: str
     outcome: str

@@ -14,7 +14,13 @@ from tocsin.kit.roles import Roles
 NO_TENANT = ("alembic_version",)
 """Tables that belong to no project."""
 
-GLOBAL_KEYS = ("projects_pkey", "projects_slug_taken", "api_keys_key_taken", "realtime_apps_app_id_taken")
+GLOBAL_KEYS = (
+    "projects_pkey",
+    "projects_slug_taken",
+    "api_keys_key_taken",
+    "realtime_apps_app_id_taken",
+    "domains_domain_taken",
+)
 """Unique across projects: what identifies a project from outside."""
 
 FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
@@ -37,6 +43,19 @@ PIPELINE_TABLES = (
     "audit_heads",
     "call_windows",
     "api_calls",
+    "domains",
+    "visits",
+    "mails",
+    "links",
+    "mail_counts",
+    "plans",
+    "quota_counters",
+    "quota_notices",
+    "usage_hours",
+    "usage_marks",
+    "active_users",
+    "notifications",
+    "sessions",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -44,34 +63,73 @@ CROSS_PROJECT = (
     "audit_heads_since",
     "calls_per_hour",
     "claim_deliveries",
+    "claim_domain_checks",
     "claim_events",
+    "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
+    "entitlements",
     "erase_audit_details",
     "find_api_key",
+    "find_domain",
     "find_logins",
     "find_project",
+    "find_visits",
     "ingest_events",
     "note_keys_used",
+    "mail_waits",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
     "seal_audit",
     "tidy",
+    "tidy_mails",
+    "forget_counters",
+    "full_sandboxes",
+    "hold_events",
+    "hold_quotas",
+    "plan_catalogue",
+    "plans_in_use",
+    "roll_up_usage",
+    "spend_events",
+    "spend_quotas",
+    "untold_notices",
+    "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
 
-OPEN_TO_ALL = ("allowed_networks", "current_env", "current_project", "first_id_at")
+OPEN_TO_ALL = (
+    "allowed_networks",
+    "current_env",
+    "current_project",
+    "first_id_at",
+    "id_time",
+    "quota_period",
+    "sound_overrides",
+)
 """Functions that read no table."""
 
 APPEND_ONLY = ("audit_log", "audit_heads")
 """Tables that the application can neither change nor delete from."""
 
-CONTENT = ("payload", "title", "message", "address", "value", "captured", "credentials", "secret", "wrapped", "trace")
+CONTENT = (
+    "payload",
+    "title",
+    "message",
+    "address",
+    "value",
+    "captured",
+    "credentials",
+    "secret",
+    "wrapped",
+    "trace",
+    "details",
+    "recipient",
+)
 """Columns with what people wrote or must not lose: never readable across projects."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 _SECRETS = re.compile(
-    r"(sk_(?:live|test)_|is_(?:live|test)_|whsec_|rt_)[0-9A-Za-z_+/=-]{4,}"
+    r"(sk_(?:live|test)_|is_(?:live|test)_|whsec_|rt_|lk_)[0-9A-Za-z_+/=-]{4,}"
     r"|(Bearer\s+)[\w.+/=-]{8,}"
     r"|(bot\d+:)[\w-]{30,}"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"

@@ -13,6 +13,9 @@ from tocsin.deliveries.queue import NewDelivery, enqueue
 from tocsin.kit.db import as_json
 from tocsin.kit.ids import new_id
 
+OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
+"""Why a delivery was dropped, as its ``lastError`` says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewNotification:
@@ -32,18 +35,22 @@ class NewNotification:
     topic: str | None
     channels: Sequence[str]
     recipients: dict[UUID, str]
+    internal: bool = False
+    """Made of one of Tocsin's own occurrences: no quota counts it."""
+    over_quota: bool = False
+    """Nothing was left of the month's quota: it is kept, and its deliveries are dropped."""
     id: UUID = field(default_factory=new_id)
 
 
 _NOTIFICATIONS = """
 INSERT INTO tocsin.notifications (project_id, env, id, event_id, event_type, client_event_id, rule_id, rule_version,
-    title, message, action, sound, priority, require_ack, topic)
+    title, message, action, sound, priority, require_ack, topic, internal, over_quota)
 SELECT $1, $2, n.id, n.event_id, n.event_type, n.client_event_id, n.rule_id, n.rule_version, n.title, n.message,
-    n.action::json, n.sound, n.priority, n.require_ack, n.topic
+    n.action::json, n.sound, n.priority, n.require_ack, n.topic, n.internal, n.over_quota
 FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::int[], $9::text[], $10::text[],
-    $11::text[], $12::text[], $13::text[], $14::bool[], $15::text[])
+    $11::text[], $12::text[], $13::text[], $14::bool[], $15::text[], $16::bool[], $17::bool[])
     AS n (id, event_id, event_type, client_event_id, rule_id, rule_version, title, message, action, sound,
-        priority, require_ack, topic)
+        priority, require_ack, topic, internal, over_quota)
 """
 
 # Feeds are raised in the order of users everywhere, so that two batches never wait for each other crosswise.
@@ -82,6 +89,8 @@ async def write_notifications(
         [n.priority for n in made],
         [n.require_ack for n in made],
         [n.topic for n in made],
+        [n.internal for n in made],
+        [n.over_quota for n in made],
     )
     await _write_recipients(connection, project_id, env, made)
     deliveries = [delivery for n in made for delivery in _deliveries(n)]
@@ -114,6 +123,14 @@ def _deliveries(notification: NewNotification) -> list[NewDelivery]:
         kind = known[channel]
         people: list[UUID | None] = [None] if kind.reaches == "project" else list(notification.recipients)
         deliveries += [
-            NewDelivery(notification.id, user_id, channel, notification.priority, kind.instant) for user_id in people
+            NewDelivery(
+                notification.id,
+                user_id,
+                channel,
+                notification.priority,
+                kind.instant,
+                dropped=OVER_QUOTA if notification.over_quota else None,
+            )
+            for user_id in people
         ]
     return deliveries

@@ -25,6 +25,7 @@ class Project(Table):
     owner_id: Mapped[UUID | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     branding: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    compliance: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
 
@@ -79,4 +80,22 @@ class RealtimeApp(Table):
     secret: Mapped[str]
     previous_secret: Mapped[str | None]
     previous_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
+
+
+class Domain(Table):
+    """The host name a project answers under. ``pending`` until proven; ``suspended`` when its proof went away."""
+
+    __tablename__ = "domains"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    domain: Mapped[str]
+    token: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="pending")
+    verified_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)

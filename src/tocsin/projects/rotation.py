@@ -9,12 +9,15 @@ from tocsin.projects.models import ApiKey, IdentitySecret, RealtimeApp
 
 
 async def rotate_secret_of(call: Call, key: ApiKey, overlap_seconds: int) -> str:
-    """Give a key a new secret, which is returned; wrong ones are counted from the beginning."""
+    """Give a key a new secret, which is returned; wrong ones are counted from the beginning.
+
+    The MAC of the old one is kept even without an overlap: whoever goes on sending it is refused, and is no guesser.
+    """
     env: Env = "test" if key.env == "test" else "live"
     secret = new_secret(env)
     mac, hashed = await call.gate.credentials.sealed_secret(secret)
     key.previous_until = _until(overlap_seconds)
-    key.previous_mac = key.secret_mac if overlap_seconds else None
+    key.previous_mac = key.secret_mac
     key.previous_hash = key.secret_hash if overlap_seconds else None
     key.secret_mac, key.secret_hash = mac, hashed
     key.failed_secrets = 0
@@ -31,8 +34,8 @@ async def rotate_sealed(call: Call, row: IdentitySecret | RealtimeApp, secret: s
 
 
 def masked(secret: str) -> str:
-    """A secret as it may stand in the audit log: enough to tell two apart, too little to use."""
-    return f"{secret[:8]}…{secret[-4:]}"
+    """A secret as it may stand in the audit log: its last four characters (C3)."""
+    return f"****{secret[-4:]}"
 
 
 def _until(overlap_seconds: int) -> datetime | None:

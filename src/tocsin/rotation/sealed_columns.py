@@ -32,5 +32,6 @@ SEALED = (
     SealedColumn("identity_secrets", "previous_secret", ("env",), _by("env")),
     SealedColumn("realtime_apps", "secret", ("env",), _by("env")),
     SealedColumn("realtime_apps", "previous_secret", ("env",), _by("env")),
+    SealedColumn("mails", "details", ("id",), _by("id")),
     SealedColumn("idempotency_records", "response", ("env", "actor", "route", "key"), _kept_answer),
 )

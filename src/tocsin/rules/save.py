@@ -13,6 +13,7 @@ from tocsin.auth.principal import Principal
 from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.ids import new_id
+from tocsin.plans.totals import room_for
 from tocsin.rules import conditions, templates
 from tocsin.rules.crowding import lock_rules, refuse_crowding
 from tocsin.rules.matching import widest
@@ -29,11 +30,12 @@ async def create_rule(
 ) -> RuleAnswer:
     """A new rule. Raises Invalid with every mistake at its place, Conflict when a type gets too many rules."""
     targets = await checked(session, body)
-    await lock_rules(session, project_id)
-    rule = drafted(project_id, env, body)
-    rule.created_by = author.id
-    session.add(rule)
-    await session.flush()
+    async with room_for(session, project_id, env, "rules"):
+        await lock_rules(session, project_id)
+        rule = drafted(project_id, env, body)
+        rule.created_by = author.id
+        session.add(rule)
+        await session.flush()
     await write_targets(session, rule, targets)
     return await _finish(session, rule, author)
 

@@ -23,6 +23,7 @@ from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
 from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
+from tocsin.notifications.quota import hold_quota, within_quota
 from tocsin.notifications.write import NewNotification, write_notifications
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
@@ -65,6 +66,7 @@ class _Event:
     client_event_id: str | None
     timestamp: str
     subject: str | None
+    internal: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,9 @@ class MatchStage:
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         async with self._db.unit(project_id, env) as connection:
             decided = await _decide(connection, project_id, events, rules, subjects, outcomes)
+            quota = await hold_quota(connection, project_id, env, [n for each in decided for n in each.made])
             kept = await _finish(connection, project_id, token, decided)
-            made = [notification for each in kept for notification in each.made]
+            made = await within_quota(connection, quota, [n for each in kept for n in each.made])
             deliveries = await write_notifications(connection, project_id, env, made)
             await self._suspend(connection, project_id, outcomes)
         for each in kept:
@@ -192,7 +195,7 @@ class MatchStage:
         NOTIFIED.inc(len(made))
         if any(not delivery.instant for delivery in deliveries):
             self._broker.wake("deliveries")
-        for message in signals("created", [notification.id for notification in made]):
+        for message in signals("created", [notification.id for notification in made if not notification.over_quota]):
             self._broker.publish(channel_of(project_id, env), message)
 
     async def _suspend(
@@ -224,7 +227,7 @@ class MatchStage:
 
 async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: list[UUID], token: UUID) -> list[_Event]:
     rows = await connection.fetch(
-        "SELECT id, type, payload, source, client_event_id, coalesce(client_timestamp, received_at) AS moment"
+        "SELECT id, type, payload, source, client_event_id, coalesce(client_timestamp, received_at) AS moment, internal"
         " FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 ORDER BY id",
         project_id,
         ids,
@@ -239,6 +242,7 @@ async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: li
             row["client_event_id"],
             iso(row["moment"]),
             payload_user(payload),
+            row["internal"],
         )
         for row in rows
     ]
@@ -325,6 +329,7 @@ def _notification(
         topic=rule.topic,
         channels=rule.channels,
         recipients=dict(list(recipients.items())[:MAX_RECIPIENTS]),
+        internal=event.internal,
     )
 
 

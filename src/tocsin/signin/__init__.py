@@ -1,4 +1,8 @@
-"""How people come in and leave: sign-up, password, registration of an app's user, sessions.
+"""How people come in and leave: sign-up, password, registration of an app's user, invitations, sessions.
 
-A session is ``live`` until it expires, is ended (logout, block, theft of a refresh token) or its user goes.
+A session is ``live`` until it expires, is ended (logout, block, theft of a refresh token, a new password) or its
+user goes.
+
+States of an invitation: ``open`` (its link works), ``expired`` (open, and past its time), ``accepted`` (the person
+came), ``withdrawn`` (taken back, or replaced by a newer one).
 """

@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from sqlalchemy import select, text
 
-from tocsin.audit.record import Actor
-from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public, request_id
+from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public
 from tocsin.auth.passwords import matches
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
 from tocsin.kit.db import Env
@@ -15,6 +14,7 @@ from tocsin.kit.errors import Conflict, Forbidden, Unauthorized
 from tocsin.projects.models import Project
 from tocsin.projects.schemas import ProjectAnswer, SignUp, SignUpAnswer
 from tocsin.settings import Settings
+from tocsin.signin.asking import visitor
 from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer
 from tocsin.signin.sessions import begin_session, carry_on, end_session
 from tocsin.signin.signup import sign_up
@@ -28,16 +28,18 @@ router = guarded_router()
 async def signup(request: Request, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
     settings = cast(Settings, request.app.state.settings)
-    if settings.signup == "closed":
+    if settings.signup == "closed" or settings.single_project is not None:
         raise Forbidden("signup_closed", "This installation does not take new projects.")
-    return await sign_up(gate, body, plan=settings.default_plan, actor=_visitor(request))
+    actor = visitor(request)
+    return await sign_up(gate, body, plan=settings.default_plan, actor=actor, base_url=settings.base_url)
 
 
 @router.post("/auth/login", operation_id="sign_in", tags=["auth"])
 @public
 async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
     """Sign in with e-mail and password. Without a project, the one in which they fit."""
-    project_id, user_id, env = await _who(gate, body)
+    slug = await gate.tenants.chosen(request.scope, body.project)
+    project_id, user_id, env = await _who(gate, body, slug)
     async with gate.db.scope(project_id, env) as session:
         tokens = await begin_session(
             gate,
@@ -58,7 +60,8 @@ async def login(request: Request, gate: Gated, body: LoginBody) -> LoginAnswer:
 @public
 async def refresh(request: Request, gate: Gated, body: RefreshBody) -> RefreshAnswer:
     """A new pair of tokens; the old refresh token is spent, and using it again ends the session."""
-    return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token, client_ip(request)))
+    named = await gate.tenants.named(request.scope)
+    return RefreshAnswer(tokens=await carry_on(gate, body.refresh_token, named, client_ip(request)))
 
 
 @router.post("/auth/logout", operation_id="sign_out", status_code=204, tags=["auth"])
@@ -85,12 +88,12 @@ async def me(call: Called) -> MeAnswer:
     )
 
 
-async def _who(gate: Gate, body: LoginBody) -> tuple[UUID, UUID, Env]:
+async def _who(gate: Gate, body: LoginBody, slug: str | None) -> tuple[UUID, UUID, Env]:
     """The one account that fits. Unknown e-mail, wrong password and blocked account look and cost alike."""
     async with gate.db.unscoped() as session:
         rows = (await session.execute(text("SELECT * FROM tocsin.find_logins(:email)"), {"email": body.email})).all()
-    if body.project is not None:
-        rows = [row for row in rows if row.project_slug == body.project]
+    if slug is not None:
+        rows = [row for row in rows if row.project_slug == slug]
     fitting = [row for row in rows if await matches(body.password, row.password_hash)]
     if not rows:
         await matches(body.password, None)
@@ -102,7 +105,3 @@ async def _who(gate: Gate, body: LoginBody) -> tuple[UUID, UUID, Env]:
         raise Conflict("project_required", f"Several projects fit; name one as project: {slugs}.")
     row = fitting[0]
     return row.project_id, row.user_id, row.env
-
-
-def _visitor(request: Request) -> Actor:
-    return Actor("user", None, client_ip(request), request.headers.get("user-agent"), request_id(request))

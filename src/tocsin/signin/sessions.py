@@ -11,9 +11,10 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.permissions import opens_panel
 from tocsin.auth.schemas import TokensAnswer
 from tocsin.auth.source import check_address, networks
+from tocsin.auth.tenant import Named
 from tocsin.auth.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from tocsin.kit.errors import Unauthorized
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
 
 
 async def begin_session(
@@ -51,16 +52,21 @@ async def begin_session(
 _ALLOWED = text("SELECT tocsin.allowed_networks(settings) FROM tocsin.projects")
 
 
-async def carry_on(gate: Gate, token: str, ip: str | None) -> TokensAnswer:
-    """The next pair of tokens; a spent one ends the session, for whoever holds its successor."""
+async def carry_on(gate: Gate, token: str, named: list[Named], ip: str | None) -> TokensAnswer:
+    """The next pair of tokens; a spent one ends the session, for whoever holds its successor.
+
+    ``named`` is what names a project beside the token, and must name the same.
+    """
     refresh = gate.tokens.read_refresh(token)
     stolen = False
     async with gate.db.scope(refresh.project_id, "test") as session:
         row = (
             await session.execute(
                 text(
-                    "SELECT s.user_id, s.nonce, s.generation, s.revoked_at, s.expires_at, u.status"
-                    " FROM tocsin.sessions s JOIN tocsin.users u ON u.project_id = s.project_id AND u.id = s.user_id"
+                    "SELECT s.user_id, s.nonce, s.generation, s.revoked_at, s.expires_at, u.status,"
+                    " p.slug FROM tocsin.sessions s"
+                    " JOIN tocsin.users u ON u.project_id = s.project_id AND u.id = s.user_id"
+                    " JOIN tocsin.projects p ON p.id = s.project_id"
                     " WHERE s.id = :id FOR UPDATE OF s"
                 ),
                 {"id": refresh.session_id},
@@ -68,6 +74,7 @@ async def carry_on(gate: Gate, token: str, ip: str | None) -> TokensAnswer:
         ).one_or_none()
         if row is None or not gate.tokens.genuine(refresh, bytes(row.nonce)):
             raise _ended()
+        gate.tenants.agree(refresh.project_id, row.slug, named)
         if row.revoked_at is not None or row.status != "active" or row.expires_at <= datetime.now(UTC):
             raise _ended()
         check_address(ip, networks(await session.scalar(_ALLOWED) or ()))
@@ -130,7 +137,7 @@ async def _tokens(
         project_id=project_id,
         session_id=session_id,
         roles=[row.name for row in rows],
-        type_="project_admin" if admin else "user",
+        type_="user" if not admin else "platform_admin" if project_id == PLATFORM_ID else "project_admin",
     )
     refresh = gate.tokens.refresh(project_id=project_id, session_id=session_id, generation=generation, nonce=nonce)
     return TokensAnswer(access_token=access, refresh_token=refresh, expires_in=int(ACCESS_LIFETIME.total_seconds()))

@@ -13,22 +13,28 @@ from tocsin.auth.guard import Gate
 from tocsin.auth.keys import new_identity_secret, new_key, new_secret
 from tocsin.auth.passwords import hash_password
 from tocsin.auth.permissions import SERVER_KEY
+from tocsin.auth.tenant import RESERVED
 from tocsin.kit.db import Env, violated
 from tocsin.kit.errors import Conflict, FieldError
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
+from tocsin.mail.post import MOST_PER_ADDRESS, within_limit
 from tocsin.projects.models import ApiKey, IdentitySecret, Project, RealtimeApp
 from tocsin.projects.schemas import KeyPair, ProjectAnswer, RealtimeAppAnswer, SignUp, SignUpAnswer
 from tocsin.signin.sessions import begin_session
+from tocsin.signin.verification import ask_to_verify
 from tocsin.users.people import create_user, shown_one
 from tocsin.users.roles import install_built_in
 from tocsin.users.schemas import UserFields
 
 ENVS: tuple[Env, Env] = ("live", "test")
-_RESERVED = frozenset({"platform", "www", "api", "app", "admin", "docs", "status", "tocsin"})
 
 
-async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignUpAnswer:
-    """Make a project and everything its first minute needs; secrets are in the answer and nowhere else."""
+async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor, base_url: str) -> SignUpAnswer:
+    """Make a project and everything its first minute needs; secrets are in the answer and nowhere else.
+
+    The owner is signed in at once, and mailed a link that proves the address.
+    """
+    mailed = await _may_be_mailed(gate, body.email)
     password_hash = await hash_password(body.password)
     pairs = {env: (new_key(env), new_secret(env)) for env in ENVS}
     kept = {env: await gate.credentials.sealed_secret(secret) for env, (_, secret) in pairs.items()}
@@ -60,6 +66,8 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignU
             keys[env] = KeyPair(id=row.id, key=key, secret=secret)
         identity = {env: await _identity_secret(gate, session, project_id, env) for env in ENVS}
         realtime = {env: await _realtime_app(gate, session, project_id, env, keys[env].key) for env in ENVS}
+        if mailed:
+            await ask_to_verify(session, gate.vault, base_url, owner)
         tokens = await begin_session(
             gate, session, project_id, owner.id, ip=actor.ip_address, user_agent=actor.user_agent
         )
@@ -85,9 +93,15 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor) -> SignU
         )
 
 
+async def _may_be_mailed(gate: Gate, email: str) -> bool:
+    """Whether the address had few enough mails of sign-ups within the hour: each makes a project, so none counts."""
+    async with gate.db.scope(PLATFORM_ID, "live") as session:
+        return await within_limit(session, PLATFORM_ID, f"address:{email}", MOST_PER_ADDRESS)
+
+
 async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, plan: str) -> Project:
     slug = body.slug or _slug_from(body.project_name)
-    if slug in _RESERVED:
+    if slug in RESERVED:
         raise _slug_taken()
     project = Project(id=project_id, name=body.project_name, slug=slug, plan=plan)
     try:
@@ -108,7 +122,7 @@ async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, pl
 def _slug_from(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:54].strip("-")
-    return slug if slug and slug not in _RESERVED else f"project-{secrets.token_hex(4)}"
+    return slug if slug and slug not in RESERVED else f"project-{secrets.token_hex(4)}"
 
 
 def _slug_taken() -> Conflict:

@@ -89,6 +89,11 @@ class Draft:
         return self.stored is not None and any(self.values[name] != self.stored[name] for name in IDENTITIES)
 
     @property
+    def moved(self) -> bool:
+        """Whether the e-mail is another one, of which nothing is proven."""
+        return self.stored is not None and self.values["email"] != self.stored["email"]
+
+    @property
     def may_cease_to_own(self) -> bool:
         """Whether an owner would be one no longer."""
         if self.stored is None:
@@ -126,7 +131,8 @@ async def _update(session: AsyncSession, drafts: Sequence[Draft]) -> None:
         # One may take the e-mail another gives up, and PostgreSQL compares row by row, in an order of its own.
         await session.execute(_LET_GO, {"people": renamed})
     if drafts:
-        await session.execute(_UPDATE, {"rows": as_json([{"id": draft.id, **draft.values} for draft in drafts])})
+        rows = [{"id": draft.id, "moved": draft.moved, **draft.values} for draft in drafts]
+        await session.execute(_UPDATE, {"rows": as_json(rows)})
 
 
 _LET_GO = text("UPDATE tocsin.users SET email = NULL, external_user_id = NULL WHERE id = ANY(:people)")
@@ -134,9 +140,10 @@ _UPDATE = text("""
 UPDATE tocsin.users AS u
 SET email = n.email, name = n.name, avatar_url = n.avatar_url, phone = n.phone,
     external_user_id = n.external_user_id, locale = n.locale, timezone = n.timezone, status = n.status,
-    metadata = n.metadata, updated_at = now()
-FROM json_to_recordset(CAST(:rows AS json)) AS n(id uuid, email text, name text, avatar_url text, phone text,
-    external_user_id text, locale text, timezone text, status text, metadata json)
+    metadata = n.metadata, updated_at = now(),
+    email_verified_at = CASE WHEN n.moved THEN NULL ELSE u.email_verified_at END
+FROM json_to_recordset(CAST(:rows AS json)) AS n(id uuid, moved boolean, email text, name text, avatar_url text,
+    phone text, external_user_id text, locale text, timezone text, status text, metadata json)
 WHERE u.id = n.id
 """)
 

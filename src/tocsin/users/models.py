@@ -22,6 +22,7 @@ class User(Table):
     name: Mapped[str | None]
     avatar_url: Mapped[str | None]
     email: Mapped[str | None]
+    email_verified_at: Mapped[datetime | None]
     phone: Mapped[str | None]
     password_hash: Mapped[str | None]
     status: Mapped[str]

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.errors import NotFound
+from tocsin.plans.totals import room_for
 from tocsin.users.drafts import Draft, taken_place, write
 from tocsin.users.models import Address, User
 from tocsin.users.roles import role_names, roles_named
@@ -19,8 +20,9 @@ async def create_user(
 ) -> User:
     """A new person with their roles and addresses."""
     draft = Draft.new(fields, await roles_named(session, fields.roles or []))
-    with taken_place():
-        await write(session, project_id, env, [draft], password_hash=password_hash)
+    async with room_for(session, project_id, env, "users", "teamMembers"):
+        with taken_place():
+            await write(session, project_id, env, [draft], password_hash=password_hash)
     return await find_user(session, draft.id)
 
 
@@ -28,8 +30,9 @@ async def change_user(session: AsyncSession, user: User, fields: UserFields) -> 
     """Apply what was sent; what was left out stays. ``user`` itself is not read again."""
     draft = Draft.of(user)
     draft.take(fields, await roles_named(session, fields.roles or []))
-    with taken_place():
-        await write(session, user.project_id, user.env, [draft])
+    async with room_for(session, user.project_id, user.env, *(["teamMembers"] if fields.roles else [])):
+        with taken_place():
+            await write(session, user.project_id, user.env, [draft])
 
 
 async def find_user(session: AsyncSession, user_id: UUID) -> User:

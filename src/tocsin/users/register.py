@@ -17,6 +17,7 @@ from tocsin.auth.permissions import opens_panel
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
+from tocsin.plans.totals import refuse_when_full
 from tocsin.users.contact import normal_email
 from tocsin.users.models import Role, User
 from tocsin.users.people import change_user, create_user, find_by_external_id
@@ -29,13 +30,17 @@ MOST_AHEAD_SECONDS = 600
 async def register_alone(call: Call, body: Register) -> tuple[User | None, str]:
     """A pending person, or None when the e-mail or id is known already; the caller answers alike for both.
 
-    A person whose every wished role is self-assignable (and who wished for one) is let in at once.
+    A person whose every wished role is self-assignable (and who wished for one) is let in at once. Where the project
+    lets people in by e-mail (setting ``registration`` is ``email``), who gives one is unverified until it is proven.
     """
     if body.email is None and body.external_user_id is None:
         raise Invalid([FieldError("", "no_identity", "Give an email, an externalUserId or an identityToken.")])
+    await refuse_when_full(call.session, call.project_id, call.env, "users")
     wished = list(await call.session.scalars(select(Role).where(Role.name.in_(body.roles))))
     granted = [role for role in wished if role.self_assignable and not opens_panel(role.permissions)]
-    at_once = bool(granted) and len(granted) == len(set(body.roles))
+    by_email = body.email is not None and await _lets_in_by_email(call)
+    at_once = not by_email and bool(granted) and len(granted) == len(set(body.roles))
+    status = "unverified" if by_email else "active" if at_once else "pending"
     values = {
         "project_id": call.project_id,
         "id": new_id(),
@@ -43,7 +48,7 @@ async def register_alone(call: Call, body: Register) -> tuple[User | None, str]:
         "email": body.email,
         "external_user_id": body.external_user_id,
         "name": body.name,
-        "status": "active" if at_once else "pending",
+        "status": status,
         "wished_roles": [] if at_once else [role.name for role in wished if not opens_panel(role.permissions)],
     }
     user = (
@@ -51,7 +56,12 @@ async def register_alone(call: Call, body: Register) -> tuple[User | None, str]:
     ).one_or_none()
     if user is not None and at_once:
         await give_roles(call.session, call.project_id, call.env, {user.id: granted})
-    return user, "active" if at_once else "pending"
+    return user, status
+
+
+async def _lets_in_by_email(call: Call) -> bool:
+    said: str | None = await call.session.scalar(text("SELECT settings->>'registration' FROM tocsin.projects"))
+    return said == "email"
 
 
 async def register_vouched(call: Call, token: str) -> User:

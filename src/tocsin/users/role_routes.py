@@ -13,6 +13,7 @@ from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
+from tocsin.plans.totals import room_for
 from tocsin.users.models import Role
 from tocsin.users.schemas import PermissionAnswer, RoleAnswer, RoleCreate, RoleUpdate
 
@@ -63,10 +64,11 @@ async def change(call: Called, role_id: PathId, body: RoleUpdate) -> RoleAnswer:
         raise Conflict("built_in_role", "Built-in roles cannot be changed; make one of your own.")
     _check_within(call, [*role.permissions, *(body.permissions or [])])
     before = RoleAnswer.model_validate(role).model_dump(mode="json", by_alias=True)
-    for name, value in body.model_dump(exclude_unset=True).items():
-        if value is not None or name == "description":
-            setattr(role, name, value)
-    await _flush(call)
+    async with room_for(call.session, call.project_id, call.env, "teamMembers"):
+        for name, value in body.model_dump(exclude_unset=True).items():
+            if value is not None or name == "description":
+                setattr(role, name, value)
+        await _flush(call)
     await call.session.refresh(role)
     answer = RoleAnswer.model_validate(role)
     after = answer.model_dump(mode="json", by_alias=True)

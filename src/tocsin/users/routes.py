@@ -13,6 +13,7 @@ from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
+from tocsin.plans.totals import room_for
 from tocsin.users.drafts import Draft
 from tocsin.users.models import Address, Role, User, UserRole
 from tocsin.users.people import change_user, create_user, find_user, search_filter, shown, shown_one
@@ -141,8 +142,9 @@ async def approve(call: Called, user_id: PathId) -> UserAnswer:
     wished = await roles_named(call.session, user.wished_roles)
     check_may_give(call.principal.permissions, wished.values())
     roles = {user.id: (wished or await roles_named(call.session, ["user"])).values()}
-    await take_other_roles(call.session, roles)
-    await give_roles(call.session, call.project_id, call.env, roles)
+    async with room_for(call.session, call.project_id, call.env, "teamMembers"):
+        await take_other_roles(call.session, roles)
+        await give_roles(call.session, call.project_id, call.env, roles)
     await call.session.execute(update(User).where(User.id == user.id).values(status="active", wished_roles=[]))
     after = await shown_one(call.session, user)
     await call.audit(

@@ -26,6 +26,7 @@ class UserAnswer(Answer):
     id: UUID
     env: Literal["live", "test"]
     email: str | None
+    email_verified_at: Time | None = Field(description="When the person proved that the e-mail is theirs.")
     name: str | None
     avatar_url: str | None
     phone: str | None

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tocsin.auth.guard import Call
 from tocsin.kit.errors import Conflict, FieldError, Invalid
+from tocsin.plans.totals import room_for
 from tocsin.users.drafts import IDENTITIES, Draft, taken, taken_name, write
 from tocsin.users.models import Role, User
 from tocsin.users.rights import changes_standing, check_may_give
@@ -24,6 +25,11 @@ async def sync_people(call: Call, people: Sequence[UserFields]) -> list[SyncResu
     An entry sees what those before it did: a person named twice is updated by the later one, and an e-mail that
     somebody gave up is free. Raises Invalid, Conflict or Forbidden, with a pointer into ``/users/{i}``.
     """
+    async with room_for(call.session, call.project_id, call.env, "users", "teamMembers"):
+        return await _synced(call, people)
+
+
+async def _synced(call: Call, people: Sequence[UserFields]) -> list[SyncResult]:
     for _ in range(_ATTEMPTS):
         plan = await _planned(call, people)
         try:

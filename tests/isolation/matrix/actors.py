@@ -42,6 +42,7 @@ async def actors(scene: Scene) -> Actors:
             "app": project.app,
             "nobody": api,
             "second owner": second,
+            "operator": scene.operator,
         },
         others={
             "viewer": scene.viewer,

@@ -4,14 +4,18 @@ A case names the kinds of the ids in its path; where the call uses a thing up, i
 calls: a caller of ``actors.own``. An ``Id`` anywhere in query, headers or body is a place where a foreign one is tried.
 """
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from tests.client import PASSWORD
 from tests.contract.endpoints import ALL
+from tests.hosted import publish
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
@@ -114,6 +118,35 @@ async def _claim(s: Scene) -> dict[str, str]:
     return {"claimToken": reply.json["claimToken"]}
 
 
+async def _open_claim(s: Scene) -> dict[str, str]:
+    reply = await s.project.app.post("/users/register", {"email": f"{_word()}@example.com"})
+    return {"claimToken": reply.json["claimToken"]}
+
+
+async def _lost_invite(s: Scene) -> Id:
+    return s.fresh("invite", await s.make("/invites", {"email": f"{_word()}@example.com"}))
+
+
+async def _invitation(s: Scene) -> dict[str, str]:
+    email = f"{_word()}@example.com"
+    await s.make("/invites", {"email": email})
+    return {"token": await seeds.link(s, email), "password": PASSWORD}
+
+
+async def _reset(s: Scene) -> dict[str, str]:
+    """A link for a new password of somebody who came by an invitation."""
+    email = f"{_word()}@example.com"
+    await s.make("/invites", {"email": email})
+    token = await seeds.link(s, email)
+    assert (await s.working.api.post("/invites/accept", {"token": token, "password": PASSWORD})).status == 200
+    assert (await s.working.api.post("/auth/password/forgot", {"email": email})).status == 202
+    return {"token": await seeds.link(s, email, "reset_password"), "password": PASSWORD}
+
+
+async def _proof(s: Scene) -> dict[str, str]:
+    return {"token": await seeds.link(s, s.project.email, "verify_email")}
+
+
 def _draft(s: Scene) -> dict[str, Any]:
     return {"rule": seeds.rule(s), "event": {"type": "order.created", "payload": {"note": "x"}}}
 
@@ -126,18 +159,82 @@ def _event(s: Scene) -> dict[str, Any]:
     return {"type": "order.created", "payload": {"userId": s.id("external id")}}
 
 
+async def _domain(s: Scene) -> dict[str, str]:
+    """A name whose records are set already; claiming it again answers the same."""
+    body = {"domain": f"alerts.{s.project.slug}.example"}
+    assert s.working.dns is not None
+    publish(s.working.dns, await s.make("/projects/me/domain", body))
+    return body
+
+
+async def _lost_visit(s: Scene) -> Id:
+    reply = await s.operator.post(f"/platform/projects/{s.project.id}/login-as", _REASON)
+    return s.fresh("visit", seeds.created(reply))
+
+
+_REASON = {"reason": "Ticket 4711"}
+
+
+async def _same_plans(s: Scene) -> dict[str, Any]:
+    rows = await s.working.sql.fetch(
+        "SELECT name, label, monthly_price_cents, quotas, features, support FROM tocsin.plan_catalogue()"
+    )
+    return {"plans": [{**_camel(dict(row)), "quotas": json.loads(row["quotas"])} for row in rows]}
+
+
+def _camel(row: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in row.items()}
+
+
 CASES = (
     case("sign_up", by="nobody", body=_signup),
     case("sign_in", by="nobody", body=_credentials),
     case("refresh_tokens", by="nobody", body=_lost_refresh),
     case("read_me", by="person"),
+    case("resend_verification"),
+    case("verify_email", by="nobody", body=_proof),
+    case("change_email", body=lambda s: {"email": f"{_word()}@example.com", "password": PASSWORD}),
+    case("forgot_password", by="nobody", body=lambda s: {"email": f"{_word()}@example.com"}),
+    case("reset_password", by="nobody", body=_reset),
     case("register_user", by="app", body=lambda s: {"email": f"{_word()}@example.com"}),
     case("claim_registration", by="app", body=_claim),
+    case("resend_registration", by="app", body=_open_claim),
+    case("create_invite", body=lambda s: {"email": f"{_word()}@example.com", "roles": [s.id("role name")]}),
+    case("invite_user", user_id=_lost_user),
+    case("list_invites"),
+    case("withdraw_invite", invite_id=_lost_invite),
+    case("accept_invite", by="nobody", body=_invitation),
+    case("list_mails"),
+    case("read_mail", mail_id="mail"),
     case("read_project"),
     case("change_project", body=lambda s: {"description": "changed"}),
+    case("read_branding"),
+    case("change_branding", body=lambda s: {"accent": "#123456"}),
+    case("read_compliance"),
+    case("change_compliance", body=lambda s: {"retentionDays": {"events": 30}}),
+    case("claim_domain", body=_domain),
+    case("read_domain"),
+    case("verify_domain"),
+    case("ask_domain", by="nobody", query=lambda s: {"domain": f"alerts.{s.project.slug}.example"}),
+    case("remove_domain"),
+    case("log_in_as", by="operator", project_id="project", body=lambda s: _REASON),
+    case("list_visits", by="operator"),
+    case("list_visits_here"),
+    case("end_visit", by="operator", visit_id=_lost_visit),
+    case("read_usage"),
+    case("list_plans", by="operator"),
+    case("change_plans", by="operator", body=_same_plans),
+    case("list_usage", by="operator"),
     case("list_permissions"),
     case("list_keys"),
     case("create_key", body=lambda s: {"name": _word(), "permissions": ["events:write"]}),
+    case("read_key", key_id="key"),
+    case("update_key", key_id="key", body=lambda s: {"name": _word()}),
+    case("rotate_key", key_id=_lost_key, body=lambda s: {}),
+    case("rotate_identity_secret", body=lambda s: {"env": "live"}),
+    case("rotate_realtime_secret", body=lambda s: {"env": "live"}),
+    case("read_settings"),
+    case("update_settings", body=lambda s: {"timezone": "Europe/Vienna"}),
     case("list_roles"),
     case("create_role", body=lambda s: {"name": _word(), "permissions": []}),
     case("read_role", role_id="role"),
@@ -204,4 +301,5 @@ CASES = (
     case("delete_connection", connection_id=_lost_connection),
     case("revoke_key", key_id=_lost_key),
     case("sign_out", by="second owner"),
+    case("change_password", body=lambda s: {"current": PASSWORD, "new": PASSWORD}),
 )

@@ -4,11 +4,16 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from tests.client import Client, Project, Reply, sign_up
 from tests.isolation.matrix.places import Id
 from tests.people import Person, join
 from tests.pipeline import Working, send_event, story
+from tests.platform_admin import new_admin
+from tocsin.kit.roles import Roles
+from tocsin.kit.vault import Vault
+from tocsin.mail.printed import printed
 
 
 @dataclass
@@ -21,6 +26,8 @@ class Scene:
     """Stands in every text that the project wrote."""
     person: Person
     viewer: Client
+    operator: Client
+    """A platform admin, of no project."""
     ids: dict[str, str] = field(default_factory=dict)
     hook_url: str = ""
 
@@ -50,6 +57,7 @@ async def seeded(working: Working, name: str, hook_url: str, *, traffic: bool = 
         mark,
         person=await join(working.api, project, name=mark),
         viewer=await _viewer(working.api, project),
+        operator=(await new_admin(working.api, working.sql)).caller,
         hook_url=hook_url,
     )
     await _people(scene)
@@ -63,6 +71,8 @@ async def _people(scene: Scene) -> None:
     project, mark, ids = scene.project, scene.mark, scene.ids
     ids["project"] = project.id
     ids["slug"] = project.slug
+    visit = await scene.operator.post(f"/platform/projects/{project.id}/login-as", {"reason": mark})
+    ids["visit"] = created(visit)["id"]
     ids["key"] = project.signed_up["apiKeys"]["live"]["id"]
     ids["role"] = (await scene.make("/roles", {"name": mark, "permissions": ["users:read"]}))["id"]
     ids["role name"] = mark
@@ -72,6 +82,9 @@ async def _people(scene: Scene) -> None:
     path = f"/users/{scene.person.id}/addresses"
     address = await scene.make(path, {"channel": "email", "value": f"{mark}@example.com"})
     ids["address"] = address["id"]
+    invited = await scene.make("/invites", {"email": f"invited-{mark}@example.com", "roles": [mark]})
+    ids["invite"] = invited["id"]
+    ids["mail"] = (await mailed(scene, f"invited-{mark}@example.com"))["id"]
 
 
 async def _rules(scene: Scene) -> None:
@@ -115,6 +128,26 @@ async def pending(scene: Scene) -> str:
     assert reply.status == 201, reply.json
     (found,) = (await scene.project.owner.get("/users", search=email)).json["items"]
     return str(found["id"])
+
+
+async def mailed(scene: Scene, recipient: str, kind: str = "invitation") -> Any:
+    """The newest mail of a kind to somebody, once it is written."""
+    async with asyncio.timeout(60):
+        while True:
+            mails = (await scene.project.owner.get("/mails", limit=200)).json["items"]
+            for mail in mails:
+                if (mail["recipient"], mail["kind"]) == (recipient, kind):
+                    return mail
+            await asyncio.sleep(0.1)
+
+
+async def link(scene: Scene, recipient: str, kind: str = "invitation") -> str:
+    """The token of such a mail, as an operator would pass it on: no mail server is set here."""
+    site = scene.working.site
+    mail = await mailed(scene, recipient, kind)
+    shown = await printed(site.installer_url, Roles(), Vault(site.master), UUID(mail["id"]))
+    assert shown is not None and shown.url is not None
+    return shown.url.partition("#token=")[2]
 
 
 def rule(scene: Scene, **fields: Any) -> dict[str, Any]:

@@ -1,0 +1,193 @@
+"""The stage that sends the platform's own mail: claim, commit, send outside any transaction, record (D1).
+
+There is one server for all of it, so a look sends what it claimed at the same time and ends when all are answered.
+A mail is tried again until its time runs out, ever more slowly, at most an hour apart.
+"""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.channels.contract import Action, BadCredentials, Message, Rejected, SendFailure, Unavailable
+from tocsin.channels.smtp import Smtp, SmtpCredentials, SmtpSettings
+from tocsin.kit.crypto import Unreadable
+from tocsin.kit.db import Database, Env
+from tocsin.kit.http import Door
+from tocsin.kit.vault import Vault
+from tocsin.mail.post import details_of
+from tocsin.mail.words import written
+
+MOST_PROJECTS = 16
+MOST_EACH = 4
+SEND_SECONDS = 12.0
+LEASE_SECONDS = 60
+FIRST_WAIT, LONGEST_WAIT = 5.0, 3_600.0
+
+NOBODY = UUID(int=0)
+
+log = structlog.get_logger(__name__)
+
+
+class MailServer(NamedTuple):
+    """The platform's own account (``TOCSIN_SMTP_URL``)."""
+
+    settings: SmtpSettings
+    credentials: SmtpCredentials
+
+
+class Claimed(NamedTuple):
+    project_id: UUID
+    env: Env
+    id: UUID
+
+
+class Outgoing(NamedTuple):
+    """A mail as it is sent; ``give_up_at`` is when the last try may be."""
+
+    message: Message
+    recipient: str
+    attempt: int
+    give_up_at: datetime
+    last_error: str | None
+
+
+class Outcome(NamedTuple):
+    """What became of a try. ``wait`` are the seconds until the next one of a mail that is ``queued``."""
+
+    state: str
+    error: str | None = None
+    wait: float = 0.0
+
+
+class MailStage:
+    def __init__(self, db: Database, vault: Vault, door: Door, server: MailServer | None) -> None:
+        self._db = db
+        self._vault = vault
+        self._door = door
+        self._server = server
+        self._after = NOBODY
+        self._said = False
+
+    async def run_once(self) -> bool:
+        """Send what is due of the next projects in turn; False when nothing was."""
+        if self._server is None:
+            await self._say_that_mails_wait()
+            return False
+        token = uuid4()
+        claimed = await self._claim(token)
+        await asyncio.gather(*(self._handle(self._server, mail, token) for mail in claimed))
+        return bool(claimed)
+
+    async def _say_that_mails_wait(self) -> None:
+        if not self._said and await self._db.hot.fetchval("SELECT tocsin.mail_waits()"):
+            self._said = True
+            log.warning(
+                "mails wait, and no mail server is set: set TOCSIN_SMTP_URL for API and workers, or pass on the"
+                " links that `tocsin mail list` and `tocsin mail show` print"
+            )
+
+    async def _claim(self, token: UUID) -> list[Claimed]:
+        rows = await self._db.hot.fetch(
+            "SELECT project_id, env, id FROM tocsin.claim_mails($1, $2, $3, $4, $5)",
+            self._after,
+            MOST_PROJECTS,
+            MOST_EACH,
+            LEASE_SECONDS,
+            token,
+        )
+        if not rows and self._after != NOBODY:
+            self._after = NOBODY
+            return await self._claim(token)
+        self._after = max((row["project_id"] for row in rows), default=NOBODY)
+        return [Claimed(row["project_id"], row["env"], row["id"]) for row in rows]
+
+    async def _handle(self, server: MailServer, mail: Claimed, token: UUID) -> None:
+        try:
+            async with self._db.scope(mail.project_id, mail.env) as session:
+                outgoing = await self._load(session, mail, token)
+            if outgoing is None:
+                return
+            outcome = await self._send(server, outgoing)
+        except Unreadable as error:
+            outcome = Outcome("failed", f"not readable: {error}")
+        async with self._db.scope(mail.project_id, mail.env) as session:
+            await _record(session, mail, token, outcome)
+
+    async def _load(self, session: AsyncSession, mail: Claimed, token: UUID) -> Outgoing | None:
+        """The mail, unless somebody else claimed it meanwhile, or its person is gone."""
+        row = (await session.execute(_LOAD, {"id": mail.id, "token": token})).one_or_none()
+        if row is None:
+            return None
+        details = await details_of(session, self._vault, mail.project_id, mail.id, row.details)
+        message = as_message(mail, row.kind, row.name, row.created_at, details)
+        return Outgoing(message, row.recipient, row.attempts, row.give_up_at, row.last_error)
+
+    async def _send(self, server: MailServer, outgoing: Outgoing) -> Outcome:
+        if outgoing.give_up_at <= datetime.now(UTC):
+            return Outcome("failed", f"its time ran out; before: {outgoing.last_error or 'never tried'}")
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await Smtp().send(outgoing.message, outgoing.recipient, *server, self._door)
+        except Rejected as failure:
+            return Outcome("failed", told(failure))
+        except SendFailure as failure:
+            return _again(outgoing, failure)
+        except TimeoutError:
+            return _again(outgoing, Unavailable(f"The server did not finish within {SEND_SECONDS:g} s."))
+        return Outcome("sent")
+
+
+def as_message(mail: Claimed, kind: str, project_name: str, created_at: datetime, details: dict[str, str]) -> Message:
+    """The mail as the e-mail channel takes it. Its Message-ID follows from the id, so a second copy can be told."""
+    words = written(kind, project_name, details)
+    return Message(
+        delivery_id=mail.id,
+        notification_id=mail.id,
+        project_id=mail.project_id,
+        project_name=project_name,
+        env=mail.env,
+        title=words.subject,
+        message=words.text,
+        priority="normal",
+        created_at=created_at,
+        action=Action(url=details["url"], label=words.button) if words.button else None,
+    )
+
+
+def _again(outgoing: Outgoing, failure: SendFailure) -> Outcome:
+    """Try later, unless the mail is worth nothing by then. A refused login is ours to mend, so mails outlast it."""
+    if isinstance(failure, BadCredentials):
+        log.warning("the mail server of TOCSIN_SMTP_URL refuses its login", reason=failure.reason)
+    wait = min(FIRST_WAIT * 4 ** min(outgoing.attempt - 1, 10), LONGEST_WAIT) * random.uniform(0.8, 1.2)
+    left = (outgoing.give_up_at - datetime.now(UTC)).total_seconds()
+    return Outcome("queued", told(failure), min(wait, max(left, 0.0)))
+
+
+def told(failure: SendFailure) -> str:
+    """The reason with the server's own words, one line."""
+    return " ".join(f"{failure.reason} {failure.answer}".split())[:500]
+
+
+async def _record(session: AsyncSession, mail: Claimed, token: UUID, outcome: Outcome) -> None:
+    """Only whoever still holds the claim says what became of it."""
+    await session.execute(_RECORD, {"id": mail.id, "token": token, **outcome._asdict()})
+
+
+_LOAD = text("""
+SELECT m.kind, m.recipient, m.details, m.attempts, m.give_up_at, m.last_error, m.created_at, p.name
+FROM tocsin.mails m JOIN tocsin.projects p ON p.id = m.project_id
+WHERE m.id = :id AND m.lease_token = :token AND m.state = 'queued'
+""")
+_RECORD = text("""
+UPDATE tocsin.mails
+SET state = :state, last_error = :error, lease_token = NULL,
+    due_at = CASE WHEN :state = 'queued' THEN now() + make_interval(secs => :wait) ELSE due_at END,
+    sent_at = CASE WHEN :state = 'sent' THEN now() END
+WHERE id = :id AND lease_token = :token
+""")

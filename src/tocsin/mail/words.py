@@ -1,0 +1,86 @@
+"""What the platform's mails say. Each kind in one place: subject, text, and the words on its button.
+
+``{project}`` and ``{name}`` stand in any of them; the other names are the ``details`` of that kind. A mail with a
+button has the detail ``url``. HTML is made of the text by ``channels/mail.py``, as for every other mail.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, cast
+
+Kind = Literal[
+    "verify_email",
+    "change_email",
+    "email_change_notice",
+    "reset_password",
+    "password_notice",
+    "invitation",
+    "already_registered",
+]
+
+
+class Words(NamedTuple):
+    subject: str
+    text: str
+    button: str | None = None
+
+
+WORDS: dict[Kind, Words] = {
+    "verify_email": Words(
+        "Confirm your e-mail address for {project}",
+        "Somebody gave this address as theirs at {project}. If that was you, please confirm it.\n\n"
+        "The link works once, for 7 days. If it was not you, there is nothing to do.",
+        "Confirm this address",
+    ),
+    "change_email": Words(
+        "Confirm your new e-mail address for {project}",
+        "You asked to use this address at {project} from now on. Please confirm it.\n\n"
+        "The link works once, for 24 hours. Until then nothing changes.",
+        "Use this address",
+    ),
+    "email_change_notice": Words(
+        "Your e-mail address at {project} is about to change",
+        "Somebody who is signed in as you asked to change your address at {project} to {address}. "
+        "It changes as soon as that address is confirmed.\n\n"
+        "If it was not you, change your password now: that stops it and ends all other sessions.",
+    ),
+    "reset_password": Words(
+        "Choose a new password for {project}",
+        "Somebody asked for a new password for your account at {project}.\n\n"
+        "The link works once, for 30 minutes. If it was not you, ignore this mail; your password stays as it is.",
+        "Choose a new password",
+    ),
+    "password_notice": Words(
+        "Your password at {project} was changed",
+        "The password of your account at {project} was changed just now.\n\n"
+        "If it was not you, ask for a new password at once and tell whoever runs {project}.",
+    ),
+    "invitation": Words(
+        "You are invited to {project}",
+        "{inviter} invites you to {project}.\n\nThe link works once, for 7 days.",
+        "Accept the invitation",
+    ),
+    "already_registered": Words(
+        "You already have an account at {project}",
+        "Somebody tried to register at {project} with this address, which already belongs to an account.\n\n"
+        "If that was you, sign in instead. If it was not you, there is nothing to do.",
+    ),
+}
+
+
+def written(kind: str, project_name: str, details: Mapping[str, str]) -> Words:
+    """The mail of this kind in its final words."""
+    words = WORDS[cast(Kind, kind)]
+    values = {name: no_link(value) for name, value in details.items() if name != "url"}
+    values["project"] = no_link(project_name)
+    return Words(words.subject.format_map(values), words.text.format_map(values), words.button)
+
+
+def no_link(name: str) -> str:
+    """A name that people chose, as it may stand in a mail to strangers: short, one line, leading nowhere."""
+    return " ".join(_LEADS_AWAY.sub(" ", name).split())[:_LONGEST_NAME]
+
+
+# Without this a sign-up with the right project name would let anybody mail advertisements in our name.
+_LEADS_AWAY = re.compile(r"[\x00-\x1f\x7f-\x9f<>]|\bwww\.|//|:(?=/)", re.IGNORECASE)
+_LONGEST_NAME = 80

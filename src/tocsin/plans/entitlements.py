@@ -1,0 +1,47 @@
+"""What a project may: its plan with the project's overrides over it. The one place that answers this (Q1, Q6)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.kit.errors import Forbidden
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlements:
+    """Quotas by name, None for unlimited; the features there are."""
+
+    plan: str
+    quotas: dict[str, int | None]
+    features: frozenset[str]
+    overage: bool
+    grace_days: int
+
+    def limit(self, quota: str) -> int | None:
+        """What the quota allows; None: as much as you like."""
+        return self.quotas.get(quota)
+
+
+async def entitlements(session: AsyncSession, project_id: UUID) -> Entitlements:
+    """What the project may now. Read each time: a changed plan counts from the next call on, in every process."""
+    row = (
+        await session.execute(
+            text("SELECT * FROM tocsin.entitlements(ARRAY[CAST(:project AS uuid)])"), {"project": project_id}
+        )
+    ).one()
+    return Entitlements(row.plan, row.quotas, frozenset(row.features), row.overage, row.grace_days)
+
+
+async def check_feature(session: AsyncSession, project_id: UUID, feature: str) -> None:
+    """Refuse what the plan does not have, naming the cheapest plan that does."""
+    allowed = await entitlements(session, project_id)
+    if feature in allowed.features:
+        return
+    having = await session.scalar(_HAVING, {"feature": feature})
+    where = f"the plan {having} has it" if having else "no plan has it at the moment"
+    raise Forbidden("feature_not_in_plan", f"The plan {allowed.plan} does not have the feature {feature}; {where}.")
+
+
+_HAVING = text("SELECT name FROM tocsin.plan_catalogue() WHERE :feature = ANY (features) ORDER BY position LIMIT 1")

@@ -1,0 +1,80 @@
+"""Projects on plans, counters as they stand, and an admin of the platform."""
+
+import json
+from typing import Any
+
+import asyncpg
+
+from tests.client import PASSWORD, Client, Project, Reply
+from tocsin.auth.passwords import hash_password
+from tocsin.auth.permissions import PLATFORM_ROLES
+from tocsin.kit.ids import PLATFORM_ID, new_id
+
+
+async def put_on(sql: asyncpg.Connection, project: Project, plan: str, **overrides: Any) -> None:
+    """Put a project on a plan; ``quotas={...}``, ``features={...}`` and ``overage=True`` are overrides."""
+    await sql.execute(
+        "UPDATE tocsin.projects SET plan = $2, overrides = $3 WHERE id = $1",
+        project.id,
+        plan,
+        json.dumps(overrides) if overrides else None,
+    )
+
+
+async def counters(sql: asyncpg.Connection, project: Project) -> dict[str, int]:
+    rows = await sql.fetch("SELECT quota, used FROM tocsin.quota_counters WHERE project_id = $1", project.id)
+    return {row["quota"]: row["used"] for row in rows}
+
+
+async def stored(sql: asyncpg.Connection, project: Project, env: str = "live") -> int:
+    """How many events of its clients a project has."""
+    count: int = await sql.fetchval(
+        "SELECT count(*) FROM tocsin.events WHERE project_id = $1 AND env = $2 AND NOT internal", project.id, env
+    )
+    return count
+
+
+async def send(caller: Client, client_event_id: str | None = None, **payload: Any) -> Reply:
+    body = {"type": "order.created", "payload": payload}
+    return await caller.post("/events", {**body, **({"clientEventId": client_event_id} if client_event_id else {})})
+
+
+async def send_batch(caller: Client, *client_event_ids: str | None) -> Any:
+    """The results of a batch of events, one for each of these ids."""
+    events = [
+        {"type": "order.created", "payload": {"n": 1}, **({"clientEventId": id_} if id_ else {})}
+        for id_ in client_event_ids
+    ]
+    reply = await caller.post("/events/batch", {"events": events})
+    assert reply.status == 202, reply.json
+    return reply.json["results"]
+
+
+async def operator(sql: asyncpg.Connection, api: Client, role: str = "super_admin") -> Client:
+    """A platform admin of a role, signed in by password."""
+    user_id, role_id, email = new_id(), new_id(), f"{role}-{new_id()}@platform.example"
+    _, permissions = PLATFORM_ROLES[role]
+    await sql.execute(
+        "INSERT INTO tocsin.users (project_id, id, env, email, password_hash, status)"
+        " VALUES ($1, $2, 'live', $3, $4, 'active')",
+        PLATFORM_ID,
+        user_id,
+        email,
+        await hash_password(PASSWORD),
+    )
+    await sql.execute(
+        "INSERT INTO tocsin.roles (project_id, id, env, name, permissions) VALUES ($1, $2, 'live', $3, $4)",
+        PLATFORM_ID,
+        role_id,
+        f"{role} {role_id}",
+        sorted(permissions),
+    )
+    await sql.execute(
+        "INSERT INTO tocsin.user_roles (project_id, user_id, role_id, env) VALUES ($1, $2, $3, 'live')",
+        PLATFORM_ID,
+        user_id,
+        role_id,
+    )
+    reply = await api.post("/auth/login", {"email": email, "password": PASSWORD, "project": "platform"})
+    assert reply.status == 200, reply.json
+    return api.with_token(reply.json["tokens"]["accessToken"])
