@@ -20,7 +20,7 @@ from tests.pipeline import ended, make_rule, send_event, story, until
 from tests.running import Process, Site, running, running_api
 
 METRICS_PORT = free_port()
-STAGES = {"match", "send", "clock", "forgot", "mail", "tidy", "months", "domains", "quotas", "usage", "sandbox"}
+STAGES = {"match", "send", "clock", "forgot", "mail", "tidy", "months", "quotas", "usage", "sandbox", "domains"}
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 
 

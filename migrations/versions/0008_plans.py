@@ -133,6 +133,7 @@ def walls() -> list[str]:
 GRANTS = """
 GRANT SELECT ON tocsin.plans TO {pipeline};
 GRANT SELECT (plan, overrides, created_at) ON tocsin.projects TO {pipeline};
+GRANT INSERT ON tocsin.revocations TO {pipeline};
 GRANT SELECT, INSERT, UPDATE, DELETE ON tocsin.quota_counters TO {pipeline};
 GRANT SELECT, INSERT ON tocsin.quota_notices TO {pipeline};
 GRANT SELECT, INSERT, UPDATE ON tocsin.usage_hours, tocsin.usage_marks TO {pipeline};
@@ -175,12 +176,15 @@ FROM (VALUES
 """
 
 # A project without limits is not counted at its door. What its counters said before it had limits again would be too
-# little, so a change of plan or overrides forgets them, and the next event counts the rows there are.
+# little, so a change of plan or overrides forgets them, and the next event counts the rows there are. Processes
+# forget, within a second, the rates they know of its keys.
 MOVES = """
 CREATE FUNCTION tocsin.forget_counters_of_moved() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     DELETE FROM tocsin.quota_counters c WHERE c.project_id = NEW.id
         AND c.period >= tocsin.quota_period(c.quota, pg_catalog.now());
+    INSERT INTO tocsin.revocations (project_id, id, kind, ref)
+    VALUES (NEW.id, pg_catalog.gen_random_uuid(), 'project', NEW.id::text);
     RETURN NEW;
 END $$;
 REVOKE ALL ON FUNCTION tocsin.forget_counters_of_moved FROM PUBLIC;
@@ -205,15 +209,6 @@ CREATE FUNCTION tocsin.entitlements(wanted uuid[]) RETURNS TABLE (
     LEFT JOIN tocsin.plans l ON l.project_id = '00000000-0000-7000-8000-000000000000' AND l.name = p.plan
     WHERE p.id = ANY (wanted)
 $$;
-CREATE OR REPLACE FUNCTION tocsin.calls_per_hour(of_project uuid) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT CASE WHEN p.overrides->'quotas'->'apiCallsPerHour' IS NULL
-        THEN (l.quotas->>'apiCallsPerHour')::numeric::bigint
-        ELSE (p.overrides->'quotas'->>'apiCallsPerHour')::numeric::bigint END
-    FROM tocsin.projects p
-    LEFT JOIN tocsin.plans l ON l.project_id = '00000000-0000-7000-8000-000000000000' AND l.name = p.plan
-    WHERE p.id = of_project
-$$;
 CREATE FUNCTION tocsin.plan_catalogue() RETURNS SETOF tocsin.plans
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT * FROM tocsin.plans WHERE project_id = '00000000-0000-7000-8000-000000000000' ORDER BY position, name
@@ -221,6 +216,10 @@ $$;
 CREATE FUNCTION tocsin.plans_in_use() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT DISTINCT plan FROM tocsin.projects ORDER BY plan
+$$;
+CREATE OR REPLACE FUNCTION tocsin.calls_per_hour(of_project uuid) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT (e.quotas->>'apiCallsPerHour')::bigint FROM tocsin.entitlements(ARRAY[of_project]) e
 $$;
 REVOKE ALL ON FUNCTION tocsin.entitlements, tocsin.plan_catalogue, tocsin.plans_in_use FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.entitlements, tocsin.plan_catalogue, tocsin.plans_in_use TO {app};
@@ -306,7 +305,9 @@ CREATE FUNCTION tocsin.forget_counters(of_plans text[]) RETURNS void
         JOIN tocsin.projects p ON p.id = k.project_id AND p.plan = ANY (of_plans)
         WHERE k.period >= tocsin.quota_period(k.quota, pg_catalog.now())
         ORDER BY k.project_id, k.quota, k.period FOR UPDATE OF k) f
-    WHERE c.project_id = f.project_id AND c.quota = f.quota AND c.period = f.period
+    WHERE c.project_id = f.project_id AND c.quota = f.quota AND c.period = f.period;
+    INSERT INTO tocsin.revocations (project_id, id, kind, ref)
+    SELECT p.id, pg_catalog.gen_random_uuid(), 'project', p.id::text FROM tocsin.projects p WHERE p.plan = ANY (of_plans)
 $$;
 CREATE FUNCTION tocsin.untold_notices(most integer) RETURNS SETOF tocsin.quota_notices
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$

@@ -12,12 +12,14 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
 from tocsin.auth import calls, last_used
+from tocsin.auth.devices import Devices
 from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
+from tocsin.auth.tries import Tries
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -31,9 +33,9 @@ from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.flush import flushed
-from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
+from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.platform.plan_routes import router as plan_routes
 from tocsin.platform.usage_routes import router as usage_of_projects_routes
@@ -60,6 +62,13 @@ from tocsin.signin.mail_routes import router as mail_routes
 from tocsin.signin.password_routes import router as password_routes
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
+from tocsin.signin.second_factor_routes import router as second_factor_routes
+from tocsin.signin.session_routes import router as session_routes
+from tocsin.signin.sso.routes import Sso
+from tocsin.signin.sso.routes import router as sso_routes
+from tocsin.signin.sso.settings_routes import router as sso_settings_routes
+from tocsin.signin.sso.tickets import Tickets
+from tocsin.startup import outgoing_door
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -67,21 +76,25 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    session_routes,
+    second_factor_routes,
     email_routes,
     password_routes,
     invite_routes,
     mail_routes,
     register_routes,
+    sso_routes,
+    sso_settings_routes,
     project_routes,
     key_routes,
+    usage_routes,
+    plan_routes,
+    usage_of_projects_routes,
     secret_routes,
     setting_routes,
     domain_routes,
     branding_routes,
     visit_routes,
-    usage_routes,
-    plan_routes,
-    usage_of_projects_routes,
     user_routes,
     role_routes,
     connection_routes,
@@ -90,6 +103,7 @@ ROUTERS = (
     realtime_routes,
     rule_routes,
     event_routes,
+    meta_routes,
     audit_routes,
 )
 
@@ -109,7 +123,17 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         single=settings.single_project,
         debug=settings.debug_tenant,
     )
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master), Rates(db), tenants)
+    gate = Gate(
+        db,
+        Vault(master),
+        credentials,
+        Tokens(master),
+        Cursors(master),
+        Rates(db),
+        tenants,
+        Tries(db, master),
+        Devices(master, secure=settings.base_url.startswith("https://")),
+    )
     counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
@@ -124,7 +148,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
             opened.push_async_callback(store.drain)
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
-            app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+            app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
@@ -150,6 +174,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()

@@ -339,7 +339,9 @@ def keys_rotate_master() -> None:
 
 
 @keys.command("drop-master", epilog="Example: tocsin keys drop-master")
-def keys_drop_master() -> None:
+def keys_drop_master(
+    force: Annotated[bool, typer.Option("--force", help="Also when recovery codes are lost with them.")] = False,
+) -> None:
     """Accept the old master keys no longer.
 
     Who did not use Tocsin since the rotation has to sign in again. API keys go on working.
@@ -349,7 +351,7 @@ def keys_drop_master() -> None:
 
         from tocsin.rotating import drop_master
 
-        typer.echo(f"{asyncio.run(drop_master(_installation(beside_up=True)))} old master keys removed.")
+        typer.echo(f"{asyncio.run(drop_master(_installation(beside_up=True), force=force))} old master keys removed.")
 
 
 @app.command()

@@ -48,18 +48,30 @@ async def rotate_master(installation: Installation) -> MasterRotated:
         return MasterRotated(wrapped, unreadable, await read_status(owner, installation.master))
 
 
-async def drop_master(installation: Installation) -> int:
-    """Forget the old master keys; how many. Raises NothingToRotate while something hangs on them."""
+async def drop_master(installation: Installation, *, force: bool) -> int:
+    """Forget the old master keys; how many. Raises NothingToRotate while something would be lost with them.
+
+    API keys are not: bcrypt knows them. With ``force`` recovery codes may be.
+    """
     status = await key_status(installation)
-    if not status.safe_to_drop:
+    if any(use.data_keys for use in status.masters[1:]):
         raise NothingToRotate("Data keys are still wrapped by an old master key: run `tocsin keys rotate-master`.")
+    codes = sum(use.recovery_codes for use in status.masters[1:])
+    if codes and not force:
+        raise NothingToRotate(
+            f"{codes} recovery codes of people's second factor would be lost. They can make new ones (POST"
+            " /auth/2fa/recovery-codes); or add --force."
+        )
     return master_key.drop_from_file(installation.master)
 
 
 def in_words(status: Status) -> Iterator[str]:
     for number, use in enumerate(status.masters):
         role = "current" if number == 0 else "accepted" if use.accepted else "GONE"
-        yield f"master key {use.id} ({role}): wraps {use.data_keys} data keys, HMAC of {use.api_keys} API keys"
+        yield (
+            f"master key {use.id} ({role}): wraps {use.data_keys} data keys,"
+            f" HMAC of {use.api_keys} API keys and {use.recovery_codes} recovery codes"
+        )
     oldest = f", the oldest of {status.oldest:%Y-%m-%d}" if status.oldest else ""
     yield f"data keys of {status.projects} projects{oldest}; rotation unfinished in {status.rotating}"
 

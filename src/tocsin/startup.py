@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tocsin.kit import log
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import with_login
+from tocsin.kit.http import Door
 from tocsin.kit.roles import Roles
 from tocsin.settings import Settings
 
@@ -47,6 +48,20 @@ class Installation:
     def with_app_url(self, url: str) -> "Installation":
         """The same, settled on one of ``app_urls``."""
         return replace(self, settings=self.settings.model_copy(update={"app_database_url": url}))
+
+
+def outgoing_door(settings: Settings) -> Door:
+    """The one way out of a process, to be opened inside its loop."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    own = [settings.public_url] if settings.public_url else []
+    own += [f"http://{host}:{settings.port}"] if settings.port else []
+    proxy = settings.outgoing_proxy
+    return Door(
+        allowed=settings.allow_private_targets,
+        own=own,
+        own_networks=settings.egress_addresses,
+        proxy=proxy.get_secret_value() if proxy else None,
+    )
 
 
 def installation(settings: Settings | None = None) -> Installation:

@@ -7,12 +7,12 @@
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     months  partitions for the months to come
-    domains whether the names of projects are still proven
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
     sandbox removing its traffic after seven days
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
+    domains whether the names of projects are still proven
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -40,7 +40,6 @@ from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage
 from tocsin.kit.db import Database
-from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.plans.notices import NoticeStage
@@ -51,7 +50,7 @@ from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
-from tocsin.startup import Installation
+from tocsin.startup import Installation, outgoing_door
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
@@ -95,7 +94,7 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(broker.close)
         evaluator = Evaluator()
         opened.push_async_callback(evaluator.close)
-        door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+        door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(vault, defaults)
         match = MatchStage(db, broker, evaluator, settings.lease_seconds)
@@ -124,7 +123,6 @@ async def _work(installation: Installation) -> None:
             Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
-            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
@@ -132,6 +130,7 @@ async def _work(installation: Installation) -> None:
             Stage(
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
             ),
+            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import PASSWORD, Client
-from tests.connections.build import make_mail, receiver
-from tests.contract.endpoints import ALL
+from tests.connections.build import receiver
 from tests.isolation.matrix.actors import actors
 from tests.isolation.matrix.cases import CASES, OPERATIONS
 from tests.isolation.matrix.seeds import Scene, seeded

@@ -23,8 +23,12 @@ STRANGERS = {
     "/api/v1/auth/password/forgot",
     "/api/v1/auth/password/reset",
     "/api/v1/auth/refresh",
+    "/api/v1/auth/sso/exchange",
+    "/api/v1/auth/sso/{slug}/callback",
+    "/api/v1/auth/sso/{slug}/start",
     "/api/v1/domains/ask",
     "/api/v1/invites/accept",
+    "/api/v1/meta/egress-addresses",
     "/api/v1/signup",
 }
 """Stand before any credential."""

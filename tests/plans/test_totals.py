@@ -140,3 +140,20 @@ async def test_another_projects_things_take_no_room(api: Client, shop: Project, 
     for project in (shop, rival):
         await put_on(sql, project, "free", quotas={"rules": 1})
         await make_rule(project)
+
+
+async def test_the_calls_an_hour_of_a_plan_are_its_quota(shop: Project, sql: asyncpg.Connection) -> None:
+    of_project = "SELECT tocsin.calls_per_hour($1)"
+    assert await sql.fetchval(of_project, shop.id) is None
+    await put_on(sql, shop, "starter")
+    assert await sql.fetchval(of_project, shop.id) == 10_000
+    await put_on(sql, shop, "starter", quotas={"apiCallsPerHour": 7})
+    assert await sql.fetchval(of_project, shop.id) == 7
+
+
+async def test_a_change_of_plan_makes_every_process_read_the_rates_again(
+    shop: Project, sql: asyncpg.Connection
+) -> None:
+    await put_on(sql, shop, "starter")
+    kinds = await sql.fetch("SELECT kind FROM tocsin.revocations WHERE project_id = $1", shop.id)
+    assert "project" in {kind for (kind,) in kinds}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.connections.build import make_hook, receiver
-from tests.pipeline import ended, make_rule, send_event, send_events, story
+from tests.pipeline import ended, make_rule, send_event, send_events, story, until
 from tests.plans.build import operator, put_on, send, send_batch
 from tests.running import Site, running, running_api, start
 from tocsin.kit.db import Database
@@ -211,7 +211,8 @@ async def test_a_rival_sees_nothing_of_it(api: Client, shop: Project, db: Databa
     rival = await sign_up(api, "Rival")
     await send(shop.key)
     await count(db)
-    assert await metrics(rival) is None or (await metrics(rival))["eventsReceived"] == 0
+    used = await metrics(rival)
+    assert used is None or (used["eventsReceived"], used["notificationsMade"]) == (0, 0)
 
 
 async def test_quotas_stand_as_they_are_counted(root: asyncpg.Connection, shop: Project) -> None:
@@ -276,3 +277,14 @@ async def test_the_operator_sees_what_each_project_used(
 
 async def test_a_project_does_not_see_what_others_used(shop: Project) -> None:
     assert (await shop.owner.get("/platform/usage")).code == "permission_missing"
+
+
+async def test_calls_and_their_errors_are_in_it(shop: Project) -> None:
+    before = await metrics(shop)
+
+    async def counted() -> bool:
+        await shop.owner.get("/rules/nothing")
+        used = await metrics(shop)
+        return used is not None and used["apiCalls"] > used["apiErrors"] > (before["apiErrors"] if before else 0)
+
+    await until(counted)

@@ -17,6 +17,23 @@ Period: TypeAlias = Literal["daily", "monthly"]
 LATENCY_BOUNDS_MS = (100, 500, 1_000, 5_000, 15_000, 60_000, 300_000)
 """Upper bounds, exclusive, of the buckets that ``roll_up_usage`` counts; the last bucket has none."""
 
+BUCKETS = len(LATENCY_BOUNDS_MS) + 1
+
+COUNTED = (
+    "events_received",
+    "notifications_made",
+    "notifications_over_quota",
+    "notifications_sent",
+    "notifications_delivered",
+    "notifications_failed",
+    "acknowledged",
+    "webhooks_sent",
+    "webhooks_succeeded",
+    "active_users",
+    "api_calls",
+    "api_errors",
+)
+
 _STEP = {"daily": "day", "monthly": "month"}
 
 _SUMS = text("""
@@ -37,14 +54,18 @@ WHERE u.project_id = :project AND u.env = :env AND u.hour >= :since AND u.hour <
 GROUP BY 1, 2
 """)
 _ACTIVE = text("""
-SELECT date_trunc(:step, day::timestamp)::date AS period, count(DISTINCT user_id) AS people FROM tocsin.active_users
+SELECT date_trunc(:step, day::timestamp)::date AS period, count(DISTINCT user_id) AS active_users
+FROM tocsin.active_users
 WHERE project_id = :project AND env = :env AND day >= CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date)
     AND day < CAST(CAST(:until AS timestamptz) AT TIME ZONE 'UTC' AS date)
 GROUP BY 1
 """)
 
+
+# Calls have no environment: a project's keys and people share its rates.
 _CALLS = text("""
-SELECT date_trunc(:step, day::timestamp)::date AS period, sum(calls)::bigint AS calls, sum(errors)::bigint AS errors
+SELECT date_trunc(:step, day::timestamp)::date AS period, sum(calls)::bigint AS api_calls,
+    sum(errors)::bigint AS api_errors
 FROM tocsin.api_calls
 WHERE project_id = :project AND day >= CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date)
     AND day < CAST(CAST(:until AS timestamptz) AT TIME ZONE 'UTC' AS date)
@@ -69,22 +90,17 @@ async def used_by_period(
 ) -> list[dict[str, Any]]:
     """The sums of each day or month that has any, oldest first; ``latency`` as one count per bucket.
 
-    ``since`` and ``until`` are moments at the beginning of a period of UTC; the second one is not included. Calls of
-    the API are the account's, of both environments together, and shown with what is live.
+    ``since`` and ``until`` are moments at the beginning of a period of UTC; the second one is not included.
     """
     values = {"step": _STEP[period], "project": project_id, "env": env, "since": since, "until": until}
-    sums = {row.period: row._asdict() for row in await session.execute(_SUMS, values)}
-    for used in sums.values():
-        used.update(latency=[0] * (len(LATENCY_BOUNDS_MS) + 1), active_users=0, api_calls=0, api_errors=0)
+    found: dict[date, dict[str, Any]] = {}
+    for query in (_SUMS, _ACTIVE, _CALLS):
+        for row in await session.execute(query, values):
+            used = found.setdefault(row.period, {**dict.fromkeys(COUNTED, 0), "latency": [0] * BUCKETS})
+            used.update(row._asdict())
     for row in await session.execute(_LATENCY, values):
-        sums[row.period]["latency"][row.number - 1] = row.count
-    for row in await session.execute(_ACTIVE, values):
-        if row.period in sums:
-            sums[row.period]["active_users"] = row.people
-    for row in await session.execute(_CALLS, values) if env == "live" else ():
-        if row.period in sums:
-            sums[row.period].update(api_calls=row.calls, api_errors=row.errors)
-    return list(sums.values())
+        found[row.period]["latency"][row.number - 1] = row.count
+    return [found[start] for start in sorted(found)]
 
 
 async def standings(session: AsyncSession, project_id: UUID, env: str) -> list[Standing]:

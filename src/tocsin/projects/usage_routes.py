@@ -48,8 +48,8 @@ class UsageAnswer(CountsAnswer):
 
     start: date = Field(description="The day, or the first of the month.")
     active_users: int = Field(description="People who signed in or came back.")
-    api_calls: int = Field(description="In both environments; told with the live one.")
-    api_errors: int = Field(description="Of them answered 4xx or 5xx.")
+    api_calls: int = Field(description="Of both environments.")
+    api_errors: int = Field(description="Of those, answers of 400 or more.")
     latency: list[BucketAnswer] = Field(description="From the decision to send to the provider's answer.")
 
 

@@ -32,6 +32,8 @@ SEALED = (
     SealedColumn("identity_secrets", "previous_secret", ("env",), _by("env")),
     SealedColumn("realtime_apps", "secret", ("env",), _by("env")),
     SealedColumn("realtime_apps", "previous_secret", ("env",), _by("env")),
+    SealedColumn("second_factors", "secret", ("user_id",), _by("user_id")),
+    SealedColumn("identity_providers", "client_secret", ("project_id",), _by("project_id")),
     SealedColumn("mails", "details", ("id",), _by("id")),
     SealedColumn("idempotency_records", "response", ("env", "actor", "route", "key"), _kept_answer),
 )

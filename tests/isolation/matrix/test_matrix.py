@@ -17,8 +17,8 @@ from tests.isolation.matrix.checksums import checksums
 from tests.isolation.matrix.places import Ask
 from tests.isolation.matrix.seeds import Scene, seeded
 from tests.pipeline import Working
+from tests.signin.hostile import lying
 
-# What the operator lists is every project's.
 LISTS = [case for case in CASES if OPERATIONS[case.operation].is_list and case.by != "operator"]
 
 
@@ -47,8 +47,9 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 async def matrix(working: Working) -> AsyncIterator[Matrix]:
-    async with receiver() as hook:
+    async with receiver() as hook, lying() as provider:
         acme, rival, dormant = [await seeded(working, name, hook.url) for name in ("Acme", "Rival", "Dormant")]
+        acme.issuer = provider.issuer
         await working.sql.execute(
             "UPDATE tocsin.projects SET status = 'suspended' WHERE slug = $1", dormant.project.slug
         )
