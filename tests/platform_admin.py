@@ -45,7 +45,7 @@ async def new_admin(api: Client, sql: asyncpg.Connection, role: str = "super_adm
         await hash_password(PASSWORD),
     )
     await give_role(sql, str(user_id), role)
-    reply = await api.post("/auth/login", {"email": email, "password": PASSWORD, "project": "platform"})
+    reply = await api.post("/platform/auth/login", {"email": email, "password": PASSWORD})
     assert reply.status == 200, reply.json
     return Admin(str(user_id), email, name, api.with_token(reply.json["tokens"]["accessToken"]))
 

@@ -76,7 +76,9 @@ GRANT SELECT (project_id, id, env, action, actor_type, actor_id, resource_type, 
     details_digest, origin_digest, erased_at, seq, hash),
     UPDATE (seq, hash, metadata, details_salt, ip_address, user_agent, origin_salt, erased_at)
     ON tocsin.audit_log TO {pipeline};
+GRANT DELETE ON tocsin.audit_log TO {pipeline};
 GRANT SELECT, INSERT, UPDATE ON tocsin.audit_heads TO {pipeline};
+GRANT SELECT (closed_at) ON tocsin.projects TO {pipeline};
 """
 
 # One sealer per project and moment (the lock); the unique index on seq would refuse a fork even without it.
@@ -163,6 +165,20 @@ CREATE FUNCTION tocsin.erase_audit_details(person text) RETURNS bigint
     )
     SELECT (SELECT count(*) FROM details) + (SELECT count(*) FROM origins) + (SELECT count(*) FROM both_)
 $$;
-REVOKE ALL ON FUNCTION tocsin.seal_audit, tocsin.audit_heads_since, tocsin.erase_audit_details FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.seal_audit, tocsin.audit_heads_since, tocsin.erase_audit_details TO {app};
+-- Step by step, of a project whose purge has begun; the rest goes with the project's own row.
+CREATE FUNCTION tocsin.purge_audit(most integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    WITH gone AS (
+        DELETE FROM tocsin.audit_log a USING (
+            SELECT q.project_id, q.id FROM tocsin.audit_log q
+            JOIN tocsin.projects p ON p.id = q.project_id AND p.closed_at IS NOT NULL
+            WHERE q.project_id = tocsin.current_project() LIMIT most) old
+        WHERE a.project_id = old.project_id AND a.id = old.id RETURNING 1
+    )
+    SELECT count(*) FROM gone
+$$;
+REVOKE ALL ON FUNCTION tocsin.seal_audit, tocsin.audit_heads_since, tocsin.erase_audit_details, tocsin.purge_audit
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.seal_audit, tocsin.audit_heads_since, tocsin.erase_audit_details,
+    tocsin.purge_audit TO {app};
 """

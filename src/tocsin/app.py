@@ -37,7 +37,15 @@ from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.admin_routes import router as admin_routes
+from tocsin.platform.audit_routes import router as platform_audit_routes
+from tocsin.platform.links import Links
 from tocsin.platform.plan_routes import router as plan_routes
+from tocsin.platform.prepare import prepare
+from tocsin.platform.project_routes import router as all_projects_routes
+from tocsin.platform.settings_routes import router as settings_routes
+from tocsin.platform.setup_routes import page as setup_page
+from tocsin.platform.setup_routes import router as setup_routes
 from tocsin.platform.usage_routes import router as usage_of_projects_routes
 from tocsin.platform.visit_routes import router as visit_routes
 from tocsin.projects.audit_routes import router as audit_routes
@@ -45,6 +53,7 @@ from tocsin.projects.branding_routes import router as branding_routes
 from tocsin.projects.domain_routes import Asked
 from tocsin.projects.domain_routes import router as domain_routes
 from tocsin.projects.key_routes import router as key_routes
+from tocsin.projects.life_routes import router as life_routes
 from tocsin.projects.proof import Names
 from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
@@ -85,7 +94,13 @@ ROUTERS = (
     register_routes,
     sso_routes,
     sso_settings_routes,
+    setup_routes,
+    admin_routes,
+    all_projects_routes,
+    settings_routes,
+    platform_audit_routes,
     project_routes,
+    life_routes,
     key_routes,
     usage_routes,
     plan_routes,
@@ -110,9 +125,11 @@ ROUTERS = (
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
+def create_app(settings: Settings, app_url: str, platform_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
-    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
+    prefix = settings.db_role_prefix
+    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=prefix)
+    across = Database(platform_url, ordinary=2, hot=0, statement_timeout="10s", role_prefix=prefix, read_only=True)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
     tenants = Tenants(
@@ -125,6 +142,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     )
     gate = Gate(
         db,
+        across,
         Vault(master),
         credentials,
         Tokens(master),
@@ -143,6 +161,9 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         async with AsyncExitStack() as opened:
             await db.start()
             opened.push_async_callback(db.close)
+            await across.start()
+            opened.push_async_callback(across.close)
+            await prepare(db, gate.vault)
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
@@ -175,6 +196,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     app.state.settings = settings
     app.state.gate = gate
     app.state.sso = Sso(Tickets(master))
+    app.state.links = Links(master)
     app.state.broker = broker
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()
@@ -202,6 +224,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
+    app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)
     write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))

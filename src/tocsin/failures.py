@@ -45,49 +45,65 @@ def in_words() -> Iterator[None]:
         raise Failed(_system(error)) from error
 
 
-def with_app_login(installation: Installation) -> Installation:
-    """The installation with the application's login that works, seen before anything is served.
+def with_logins(installation: Installation, *, platform: bool = False) -> Installation:
+    """The installation settled on the logins that work, seen before anything is served.
 
-    Raises DatabaseRefuses, StrongLogin.
+    ``platform`` wants the login that reads across projects too. Raises DatabaseRefuses, StrongLogin.
     """
-    *spare, last = installation.app_urls
+    app = _working(installation, installation.app_urls, "application", "TOCSIN_APP_DATABASE_URL")
+    settled = installation.settled(app_database_url=app)
+    if not platform:
+        return settled
+    across = _working(settled, settled.platform_urls, "platform", "TOCSIN_PLATFORM_DATABASE_URL")
+    return settled.settled(platform_database_url=across)
+
+
+def _working(installation: Installation, urls: list[str], whose: str, setting: str) -> str:
+    """The first that the database takes: while the master key rotates, `migrate` decides which password counts."""
+    *spare, last = urls
     for url in spare:
         try:
-            asyncio.run(_try(installation, url))
-            return installation.with_app_url(url)
+            asyncio.run(_try(installation, url, whose))
+            return url
         except asyncpg.InvalidAuthorizationSpecificationError:
             continue
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            break
-    _check(installation, last)
-    return installation.with_app_url(last)
+            break  # what is wrong is no password, and is told of the last one too
+    _check(installation, last, whose, setting)
+    return last
 
 
-async def _try(installation: Installation, url: str) -> None:
-    prefix = installation.settings.db_role_prefix
-    db = Database(url, ordinary=0, hot=0, statement_timeout="5s", role_prefix=prefix)
+async def _try(installation: Installation, url: str, whose: str) -> None:
+    db = Database(
+        url,
+        ordinary=0,
+        hot=0,
+        statement_timeout="5s",
+        role_prefix=installation.settings.db_role_prefix,
+        read_only=whose == "platform",
+    )
     try:
         await db.start()
     finally:
         await db.close()
 
 
-def _check(installation: Installation, url: str) -> None:
+def _check(installation: Installation, url: str, whose: str, setting: str) -> None:
     place = _place(url)
     try:
-        asyncio.run(_try(installation, url))
+        asyncio.run(_try(installation, url, whose))
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise DatabaseRefuses(
             f"The database at {place} refuses the login: {_first_line(error)}.\n"
-            "`tocsin migrate` makes the application's login; it must run with the same TOCSIN_MASTER_KEY, from"
-            " which the password is derived. Or name a login in TOCSIN_APP_DATABASE_URL."
+            f"`tocsin migrate` makes the {whose}'s login; it must run with the same TOCSIN_MASTER_KEY, from"
+            f" which the password is derived. Or name a login in {setting}."
         ) from error
     except asyncpg.PostgresError as error:
         raise DatabaseRefuses(f"The database at {place} refuses: {_first_line(error)}.") from error
     except (OSError, asyncpg.InterfaceError) as error:
         raise DatabaseRefuses(
             f"The database at {place} does not answer: {_reason(error)}.\n"
-            "Start it, or correct TOCSIN_DATABASE_URL (TOCSIN_APP_DATABASE_URL where only that is set)."
+            f"Start it, or correct TOCSIN_DATABASE_URL ({setting} where only that is set)."
         ) from error
 
 

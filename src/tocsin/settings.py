@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
     )
     app_database_url: PostgresDsn | None = Field(None, description="Login of API and workers.")
+    platform_database_url: PostgresDsn | None = Field(
+        None, description="Login with which the API reads across projects, for the operator alone."
+    )
     db_role_prefix: str = Field(
         "tocsin", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="For two installations in one cluster."
     )
@@ -72,7 +75,7 @@ class Settings(BaseSettings):
         description="Networks of our own proxies, separated by commas; their X-Forwarded-For says who the client is.",
     )
     default_plan: str = Field("enterprise", description="Plan of a new project.")
-    signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
+    signup: Literal["open", "invite", "closed"] = Field("open", description="Who may create a project.")
 
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
     realtime: bool = Field(

@@ -45,9 +45,21 @@ class Installation:
         passwords = self.master.database_passwords(self.roles.app)
         return [with_login(self.installer_url, self.roles.app, password) for password in passwords]
 
-    def with_app_url(self, url: str) -> "Installation":
-        """The same, settled on one of ``app_urls``."""
-        return replace(self, settings=self.settings.model_copy(update={"app_database_url": url}))
+    @property
+    def platform_url(self) -> str:
+        """The login that reads across projects: given, or made by `migrate` beside the application's."""
+        return self.platform_urls[0]
+
+    @property
+    def platform_urls(self) -> list[str]:
+        if self.settings.platform_database_url is not None:
+            return [str(self.settings.platform_database_url)]
+        role = self.roles.platform
+        return [with_login(self.app_url, role, password) for password in self.master.database_passwords(role)]
+
+    def settled(self, **urls: str) -> "Installation":
+        """The same with one of those addresses, as if it had been given."""
+        return replace(self, settings=self.settings.model_copy(update=urls))
 
 
 def outgoing_door(settings: Settings) -> Door:

@@ -6,6 +6,7 @@
     forgot  forgotten passwords -> mails with links
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
+    purge   cancelled projects whose time is over
     months  partitions for the months to come
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
@@ -45,6 +46,7 @@ from tocsin.mail.stage import MailStage
 from tocsin.plans.notices import NoticeStage
 from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
 from tocsin.plans.sandbox import SandboxStage
+from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
@@ -122,6 +124,7 @@ async def _work(installation: Installation) -> None:
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 1.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
+            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),

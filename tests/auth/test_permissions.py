@@ -14,7 +14,15 @@ from tocsin.auth.guard import GuardedRoute, guarded_router, needs
 from tocsin.auth.permissions import BUILT_IN_ROLES, PERMISSIONS
 from tocsin.settings import Settings
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/account/{page}"}
+OPEN = {
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/account/{page}",
+    "/setup",
+}
 """For machines and readers: they show nothing of any project."""
 
 STRANGERS = {
@@ -29,6 +37,9 @@ STRANGERS = {
     "/api/v1/domains/ask",
     "/api/v1/invites/accept",
     "/api/v1/meta/egress-addresses",
+    "/api/v1/platform/about",
+    "/api/v1/platform/auth/login",
+    "/api/v1/platform/setup",
     "/api/v1/signup",
 }
 """Stand before any credential."""
@@ -67,7 +78,7 @@ def undeclared(routes: list[BaseRoute], documented: dict[str, Any]) -> list[str]
 @pytest.fixture(scope="module")
 def application(site: Site) -> Any:
     """The application itself, not running: only its table of routes is read."""
-    return create_app(Settings(), site.app_url, site.master).app
+    return create_app(Settings(), site.app_url, site.platform_url, site.master).app
 
 
 def test_every_route_declares_what_it_needs(application: Any) -> None:

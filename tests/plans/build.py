@@ -75,6 +75,6 @@ async def operator(sql: asyncpg.Connection, api: Client, role: str = "super_admi
         user_id,
         role_id,
     )
-    reply = await api.post("/auth/login", {"email": email, "password": PASSWORD, "project": "platform"})
+    reply = await api.post("/platform/auth/login", {"email": email, "password": PASSWORD})
     assert reply.status == 200, reply.json
     return api.with_token(reply.json["tokens"]["accessToken"])

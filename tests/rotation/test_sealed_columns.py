@@ -28,6 +28,7 @@ DERIVED = {
     "tries": "counters of a quarter of an hour, which begin anew",
     "device-cookie": "accepted under every accepted key, replaced at every sign-in; without it one is a stranger",
     "single-sign-on": "accepted under every accepted key; lives ten minutes",
+    "setup-link": "accepted under every accepted key; lives a day",
     "cursor": "accepted under every accepted key; lives 24 hours",
 }
 

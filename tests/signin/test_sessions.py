@@ -51,6 +51,17 @@ async def test_sessions_come_in_pages(api: Client, project: Project) -> None:
     assert len(one.json["items"]) == 3 and len(rest.json["items"]) == 1 and rest.json["nextCursor"] is None
 
 
+async def test_a_page_of_somebodys_sessions_is_no_page_of_anybody_elses(api: Client, project: Project) -> None:
+    ann, ben = await join(api, project), project.signed_up["user"]["id"]
+    await signed_in(api, project)
+    cursor = (await project.owner.get(f"/users/{ben}/sessions", limit=1)).json["nextCursor"]
+    assert cursor
+    for asked in (f"/users/{ann.id}/sessions", "/auth/sessions"):
+        refused = await project.owner.get(asked, limit=1, cursor=cursor)
+        assert (refused.status, refused.code) == (400, "invalid_cursor")
+    assert (await project.owner.get(f"/users/{ben}/sessions", limit=0)).pointers == ["/query/limit"]
+
+
 async def test_a_renewed_session_was_used_later(project: Project, api: Client) -> None:
     (before,) = (await project.owner.get("/auth/sessions")).json["items"]
     refresh = {"refreshToken": project.signed_up["tokens"]["refreshToken"]}

@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from tests.client import PASSWORD, Client, Project, sign_up
+from tests.mail.posted import Posted
 from tests.signin.hostile import CLIENT, Liar, lying, refused, set_up
 from tests.signin.providers import Browser, told
 from tocsin.signin.sso.routes import s256
@@ -368,12 +369,14 @@ async def test_a_key_links_nothing(shop: Project, liar: Liar, chrome: Browser, s
 
 
 @pytest.fixture
-async def strict(api: Client, sql: asyncpg.Connection) -> Project:
-    """A project that requires single sign-on, with a second person who has a password."""
-    project = await sign_up(api, "Strict")
-    await sql.execute(
-        'UPDATE tocsin.projects SET settings = \'{"security": {"requireSso": true}}\' WHERE id = $1', project.id
-    )
+async def strict(api: Client) -> Project:
+    """A project that requires single sign-on."""
+    return await requiring(await sign_up(api, "Strict"))
+
+
+async def requiring(project: Project) -> Project:
+    reply = await project.owner.put("/projects/me/settings", {"security": {"requireSso": True}})
+    assert reply.status == 200, reply.json
     return project
 
 
@@ -398,6 +401,19 @@ async def test_a_project_that_requires_single_sign_on_takes_no_password(
     reply = await api.post("/auth/login", login)
     assert (reply.status, reply.code) == (403, "sso_required")
     assert f"/auth/sso/{strict.slug}/start" in reply.json["detail"]
+
+
+async def test_a_project_that_requires_single_sign_on_lets_nobody_in_by_an_invitation_and_a_password(
+    posted: Posted,
+) -> None:
+    project = await posted.sign_up("Strict")
+    reply = await project.owner.post("/invites", {"email": "asked@in.example", "roles": ["viewer"]})
+    assert reply.status == 201, reply.json
+    token = await posted.token("asked@in.example", "You are invited")
+    await requiring(project)
+    refused = await posted.api.post("/invites/accept", {"token": token, "password": PASSWORD})
+    assert (refused.status, refused.code) == (403, "sso_required")
+    assert (await project.owner.get("/invites")).json["items"][0]["state"] == "open"
 
 
 async def test_a_wrong_password_is_not_told_that_single_sign_on_is_required(

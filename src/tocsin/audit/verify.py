@@ -41,6 +41,7 @@ class Report:
     entries: int = 0
     erased: int = 0
     anchors: int = 0
+    ending: int = 0
     faults: list[Fault] = field(default_factory=list)
 
     @property
@@ -66,17 +67,23 @@ async def verify(owner: asyncpg.Connection, slug: str | None, anchors: Iterable[
     """
     report = Report()
     projects = await owner.fetch(
-        "SELECT id, slug FROM tocsin.projects WHERE $1::text IS NULL OR slug = $1 ORDER BY id", slug
+        "SELECT id, slug, closed_at IS NOT NULL AS closed FROM tocsin.projects"
+        " WHERE $1::text IS NULL OR slug = $1 ORDER BY id",
+        slug,
     )
     if slug is not None and not projects:
         raise KeyError(slug)
     for project in projects:
+        if project["closed"]:  # it is being purged, and its chain with it
+            report.ending += 1
+            continue
         report.projects += 1
         async with owner.transaction(isolation="repeatable_read", readonly=True):
             fault = await _walk(owner, project["id"], project["slug"], report, seen)
         if fault is not None:
             report.faults.append(fault)
-    await _hold_against(owner, anchors, {project["id"]: project["slug"] for project in projects}, slug is None, report)
+    slugs = {project["id"]: None if project["closed"] else project["slug"] for project in projects}
+    await _hold_against(owner, anchors, slugs, slug is None, report)
     return report
 
 
@@ -159,9 +166,16 @@ async def _end(owner: asyncpg.Connection, project_id: UUID, slug: str, last: int
 
 
 async def _hold_against(
-    owner: asyncpg.Connection, anchors: Iterable[Anchor], slugs: dict[UUID, str], everywhere: bool, report: Report
+    owner: asyncpg.Connection,
+    anchors: Iterable[Anchor],
+    slugs: dict[UUID, str | None],
+    everywhere: bool,
+    report: Report,
 ) -> None:
-    """See that each anchored end is still where it was; adds at most one fault per project."""
+    """See that each anchored end is still where it was; adds at most one fault per project.
+
+    A project without a slug here is being purged, and not asked about.
+    """
     lines = iter(anchors)
     while batch := list(islice(lines, _PAGE)):
         known = {
@@ -174,10 +188,11 @@ async def _hold_against(
             )
         }
         for anchor in batch:
-            if anchor.project in slugs:
+            slug = slugs.get(anchor.project)
+            if slug is not None:
                 report.anchors += 1
-                fault = _moved(anchor, slugs[anchor.project], known.get((anchor.project, anchor.seq)))
-            elif everywhere:
+                fault = _moved(anchor, slug, known.get((anchor.project, anchor.seq)))
+            elif everywhere and anchor.project not in slugs:
                 report.anchors += 1
                 fault = await _gone(owner, anchor)
             else:

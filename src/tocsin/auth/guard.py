@@ -43,7 +43,7 @@ from tocsin.auth.tenant import PLATFORM_SLUG, Named, Tenants
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.auth.tries import Tries
 from tocsin.auth.visit import visitor
-from tocsin.kit.db import Database, Env
+from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Cursors, place_of
@@ -73,6 +73,8 @@ class Gate:
     """What the guard works with, one per process (``app.state.gate``)."""
 
     db: Database
+    across: Database
+    """The operator's reading: named columns of every project, for endpoints under /platform alone."""
     vault: Vault
     credentials: Credentials
     tokens: Tokens
@@ -126,6 +128,18 @@ class Call:
     async def audit(self, action: str, kind: str, id_: UUID | str | None, **metadata: Any) -> None:
         """Record a change in this transaction; ``metadata`` is what an answer would show (``before``, ``after``)."""
         await record(self.session, self.project_id, self.env, self.actor, action, kind, id_, metadata or None)
+
+    @asynccontextmanager
+    async def inside(self, project_id: UUID) -> AsyncIterator[AsyncSession]:
+        """The same transaction, meanwhile in the live environment of another project.
+
+        For what must happen there and here or not at all: the operator's changes, which stand in two audit logs.
+        """
+        await self.session.flush()
+        await switch_scope(self.session, project_id, "live")
+        yield self.session
+        await self.session.flush()
+        await switch_scope(self.session, self.project_id, self.env)
 
     async def seal(self, table: str, row: UUID | str, field: str, plain: str) -> str:
         return await self.gate.vault.seal(self.session, self.project_id, table, row, field, plain)

@@ -22,6 +22,7 @@ from tocsin.signin.login import code_shown
 from tocsin.signin.models import Invite
 from tocsin.signin.schemas import LoginAnswer
 from tocsin.signin.sessions import begin_session
+from tocsin.signin.sso.required import refuse_password
 from tocsin.users.models import Role, User
 from tocsin.users.people import find_user, shown_one
 from tocsin.users.roles import find_roles, role_names, roles_named
@@ -90,6 +91,7 @@ async def come_in(request: Request, gate: Gated, body: InviteAccept) -> LoginAns
         taken = await take_link(session, shown, "accept_invite")
         user = taken.user
         accepted = await accept(session, user, password_hash, body.name)
+        await refuse_password(session, user.id)
         actor = visitor(request, user.id)
         metadata = {"roles": accepted.roles, "user": str(user.id)}
         await record(session, user.project_id, user.env, actor, "invite.accepted", "invite", accepted.id, metadata)

@@ -19,6 +19,7 @@ from tocsin.auth.schemas import TokensAnswer
 from tocsin.auth.tries import CODES, PASSWORDS, Counter, network_of
 from tocsin.kit.db import Env
 from tocsin.kit.errors import Conflict, TooManyRequests, Unauthorized
+from tocsin.kit.ids import PLATFORM_ID
 from tocsin.signin.schemas import LoginBody
 from tocsin.signin.second_factor import read_factor, spend
 from tocsin.signin.sessions import begin_session
@@ -50,12 +51,15 @@ class SignedIn:
     tokens: TokensAnswer
 
 
-async def sign_in(gate: Gate, body: LoginBody, slug: str | None, knocking: Knocking) -> SignedIn:
+async def sign_in(
+    gate: Gate, body: LoginBody, slug: str | None, knocking: Knocking, *, platform: bool = False
+) -> SignedIn:
     """Begin a session of the one account that fits, in the project of that slug if there is one.
 
-    Raises Unauthorized, Conflict where several projects fit, TooManyRequests for who has to wait.
+    The platform's accounts fit at its own door alone, and no others do there. Raises Unauthorized, Conflict where
+    several projects fit, TooManyRequests for who has to wait.
     """
-    accounts = await _accounts(gate, body.email, slug)
+    accounts = await _accounts(gate, body.email, slug, platform)
     async with AsyncExitStack() as tries:
         candidates = await _admitted(gate, tries, body, accounts, knocking)
         account = await _fitting(body, candidates)
@@ -68,9 +72,10 @@ async def sign_in(gate: Gate, body: LoginBody, slug: str | None, knocking: Knock
     return SignedIn(account.project_id, account.user_id, account.env, tokens)
 
 
-async def _accounts(gate: Gate, email: str, slug: str | None) -> list[Any]:
+async def _accounts(gate: Gate, email: str, slug: str | None, platform: bool) -> list[Any]:
     async with gate.db.unscoped() as session:
         rows = (await session.execute(text("SELECT * FROM tocsin.find_logins(:email)"), {"email": email})).all()
+    rows = [row for row in rows if (row.project_id == PLATFORM_ID) == platform]
     return [row for row in rows if slug is None or row.project_slug == slug]
 
 
@@ -115,7 +120,7 @@ async def _fitting(body: LoginBody, accounts: Sequence[Any]) -> Any:
 
 
 async def _enter(gate: Gate, body: LoginBody, account: Any, knocking: Knocking) -> TokensAnswer:
-    """The tokens of a new session. Raises CodeMissing, Unauthorized for a wrong code."""
+    """The tokens of a new session. Raises CodeMissing, Unauthorized for a wrong code, Forbidden without sign-on."""
     counter = Counter("code", f"{account.project_id}:{account.user_id}", CODES)
     if knocking.device is not None and gate.devices.knows(knocking.device, account.project_id, account.user_id):
         counter = Counter("device code", knocking.device.id, CODES)

@@ -5,16 +5,18 @@ from typing import cast
 from fastapi import Request, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Called, Gated, client_ip, guarded_router, needs, public
+from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public
 from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
+from tocsin.auth.tenant import PLATFORM_SLUG
 from tocsin.kit.errors import Forbidden
 from tocsin.projects.models import Project
+from tocsin.projects.run_time import in_force
 from tocsin.projects.schemas import ProjectAnswer, SignUp, SignUpAnswer
 from tocsin.settings import Settings
 from tocsin.signin.asking import visitor
 from tocsin.signin.login import Knocking, sign_in
-from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer, SecondFactorAnswer
+from tocsin.signin.schemas import LoginAnswer, LoginBody, MeAnswer, PlatformLogin, SecondFactorAnswer
 from tocsin.signin.second_factor import read_factor, requires_second_factor
 from tocsin.signin.sessions import renew
 from tocsin.signin.signup import sign_up
@@ -28,9 +30,12 @@ router = guarded_router()
 async def signup(request: Request, response: Response, gate: Gated, body: SignUp) -> SignUpAnswer:
     """Make a project: its owner, live and test key pairs, identity secrets and realtime apps, all shown once."""
     settings = cast(Settings, request.app.state.settings)
-    if settings.signup == "closed" or settings.single_project is not None:
+    now = await in_force(gate.db, settings)
+    if now.signup == "closed" or settings.single_project is not None:
         raise Forbidden("signup_closed", "This installation does not take new projects.")
-    made = await sign_up(gate, body, plan=settings.default_plan, actor=visitor(request), base_url=settings.base_url)
+    if now.signup == "invite":
+        raise Forbidden("signup_by_invitation", "Here the operator makes projects; ask for one.")
+    made = await sign_up(gate, body, plan=now.default_plan, actor=visitor(request), base_url=settings.base_url)
     gate.devices.remember(response, gate.devices.of(request), made.project.id, made.user.id)
     return made
 
@@ -44,8 +49,22 @@ async def login(request: Request, response: Response, gate: Gated, body: LoginBo
     cookie of the answer keeps a browser in which you signed in from waiting for the tries of others.
     """
     slug = await gate.tenants.chosen(request.scope, body.project)
+    return await _sign_in(request, response, gate, body, slug)
+
+
+@router.post("/platform/auth/login", operation_id="sign_in_platform", tags=["platform"])
+@public
+async def login_to_platform(request: Request, response: Response, gate: Gated, body: PlatformLogin) -> LoginAnswer:
+    """Sign in as an admin of the installation."""
+    wanted = LoginBody.model_validate(body.model_dump(by_alias=True))
+    return await _sign_in(request, response, gate, wanted, PLATFORM_SLUG, platform=True)
+
+
+async def _sign_in(
+    request: Request, response: Response, gate: Gate, body: LoginBody, slug: str | None, *, platform: bool = False
+) -> LoginAnswer:
     knocking = Knocking(client_ip(request), request.headers.get("user-agent"), gate.devices.of(request))
-    signed_in = await sign_in(gate, body, slug, knocking)
+    signed_in = await sign_in(gate, body, slug, knocking, platform=platform)
     gate.devices.remember(response, knocking.device, signed_in.project_id, signed_in.user_id)
     async with gate.db.scope(signed_in.project_id, signed_in.env) as session:
         user = await find_user(session, signed_in.user_id)

@@ -19,6 +19,12 @@ class LoginBody(Body):
     code: str | None = Field(None, max_length=20, description="Second factor, where the account has one.")
 
 
+class PlatformLogin(Body):
+    email: Email
+    password: str = Field(max_length=1_000)
+    code: str | None = Field(None, max_length=20, description="Second factor, where the account has one.")
+
+
 class LoginAnswer(Answer):
     tokens: TokensAnswer
     user: UserAnswer

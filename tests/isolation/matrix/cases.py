@@ -175,6 +175,33 @@ async def _proof(s: Scene) -> dict[str, str]:
     return {"token": await seeds.link(s, s.project.email, "verify_email")}
 
 
+def _admin(s: Scene) -> dict[str, Any]:
+    return {"email": f"{_word()}@operator.example", "role": "support"}
+
+
+async def _invited(s: Scene) -> Any:
+    assert s.operator is not None
+    reply = await s.operator.post("/platform/admins", _admin(s))
+    assert reply.status == 201, reply.json
+    return reply.json
+
+
+async def _lost_admin(s: Scene) -> Id:
+    """Instead of an admin others are tried as users: nobody else's admins exist."""
+    return s.fresh("user", await _invited(s))
+
+
+async def _lost_link(s: Scene) -> dict[str, str]:
+    return {"token": (await _invited(s))["setupUrl"].rpartition("#")[2], "password": PASSWORD}
+
+
+async def _admin_login(s: Scene) -> dict[str, str]:
+    invited = await _invited(s)
+    setup = {"token": invited["setupUrl"].rpartition("#")[2], "password": PASSWORD}
+    assert (await s.working.api.post("/platform/setup", setup)).status == 200
+    return {"email": invited["email"], "password": PASSWORD}
+
+
 def _draft(s: Scene) -> dict[str, Any]:
     return {"rule": seeds.rule(s), "event": {"type": "order.created", "payload": {"note": "x"}}}
 
@@ -415,6 +442,30 @@ CASES = (
     case("exchange_sso", by="nobody", body=_sso_code),
     case("unlink_sso", user_id=_sso_linked),
     case("delete_sso"),
+    case("sign_in_platform", by="nobody", body=_admin_login),
+    case("use_setup_link", by="nobody", body=_lost_link),
+    case("read_about", by="nobody"),
+    case("list_admins", by="operator"),
+    case("invite_admin", by="operator", body=_admin),
+    case("change_admin", by="operator", admin_id=_lost_admin, body=lambda s: {"role": "billing"}),
+    case("renew_admin_link", by="operator", admin_id=_lost_admin),
+    case("list_projects", by="operator"),
+    case("make_project", by="operator", body=lambda s: {"name": _word(), "ownerEmail": f"{_word()}@example.com"}),
+    case("read_any_project", by="operator", project_id="project"),
+    case("change_any_project", by="operator", project_id="project", body=lambda s: {"region": "eu"}),
+    case("export_any_project", by="operator", project_id="project"),
+    case("read_metrics", by="operator"),
+    case("list_platform_audit", by="operator"),
+    case("read_platform_settings", by="operator"),
+    case("change_platform_settings", by="operator", body=lambda s: {}),
+    case("suspend_project", by="operator", project_id="project", body=lambda s: {"reason": "tried"}),
+    case("activate_project", by="operator", project_id="project"),
+    case("cancel_any_project", by="operator", project_id="project"),
+    case("restore_project"),
+    case("cancel_project"),
+    case("export_project"),
+    case("activate_project", by="operator", project_id="project"),
+    case("transfer_project", body=lambda s: {"userId": s.id("user")}),
     case("sign_out", by="second owner"),
     case("change_password", body=lambda s: {"current": PASSWORD, "new": PASSWORD}),
 )
