@@ -2,17 +2,13 @@
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 
 import asyncpg
 
 from tests.client import PASSWORD, Client
-from tests.running import MASTER_SECRET
 from tocsin.auth.passwords import hash_password
 from tocsin.auth.permissions import PLATFORM_ROLES
-from tocsin.kit.crypto import MasterKey
 from tocsin.kit.ids import PLATFORM_ID, new_id
-from tocsin.kit.vault import Vault
 
 _numbers = itertools.count(1)
 
@@ -32,7 +28,6 @@ class Admin:
 
 async def new_admin(api: Client, sql: asyncpg.Connection, role: str = "super_admin") -> Admin:
     """A platform admin of this role, signed in at this API."""
-    await _give_data_key(sql)
     user_id, number = new_id(), next(_numbers)
     email, name = f"{role}-{number}@operator.example", f"Operator {number}"
     await sql.execute(
@@ -70,9 +65,3 @@ async def give_role(sql: asyncpg.Connection, user_id: str, role: str) -> None:
         user_id,
         role,
     )
-
-
-async def _give_data_key(sql: asyncpg.Connection) -> None:
-    """What the platform's project seals kept answers with, unless it has it."""
-    if not await sql.fetchval("SELECT count(*) FROM tocsin.data_keys WHERE project_id = $1", PLATFORM_ID):
-        await Vault(MasterKey.load(MASTER_SECRET, Path())).new_data_key(sql, PLATFORM_ID)

@@ -1,14 +1,11 @@
-"""Projects on plans, counters as they stand, and an admin of the platform."""
+"""Projects on plans, and counters as they stand."""
 
 import json
 from typing import Any
 
 import asyncpg
 
-from tests.client import PASSWORD, Client, Project, Reply
-from tocsin.auth.passwords import hash_password
-from tocsin.auth.permissions import PLATFORM_ROLES
-from tocsin.kit.ids import PLATFORM_ID, new_id
+from tests.client import Client, Project, Reply
 
 
 async def put_on(sql: asyncpg.Connection, project: Project, plan: str, **overrides: Any) -> None:
@@ -48,33 +45,3 @@ async def send_batch(caller: Client, *client_event_ids: str | None) -> Any:
     reply = await caller.post("/events/batch", {"events": events})
     assert reply.status == 202, reply.json
     return reply.json["results"]
-
-
-async def operator(sql: asyncpg.Connection, api: Client, role: str = "super_admin") -> Client:
-    """A platform admin of a role, signed in by password."""
-    user_id, role_id, email = new_id(), new_id(), f"{role}-{new_id()}@platform.example"
-    _, permissions = PLATFORM_ROLES[role]
-    await sql.execute(
-        "INSERT INTO tocsin.users (project_id, id, env, email, password_hash, status)"
-        " VALUES ($1, $2, 'live', $3, $4, 'active')",
-        PLATFORM_ID,
-        user_id,
-        email,
-        await hash_password(PASSWORD),
-    )
-    await sql.execute(
-        "INSERT INTO tocsin.roles (project_id, id, env, name, permissions) VALUES ($1, $2, 'live', $3, $4)",
-        PLATFORM_ID,
-        role_id,
-        f"{role} {role_id}",
-        sorted(permissions),
-    )
-    await sql.execute(
-        "INSERT INTO tocsin.user_roles (project_id, user_id, role_id, env) VALUES ($1, $2, $3, 'live')",
-        PLATFORM_ID,
-        user_id,
-        role_id,
-    )
-    reply = await api.post("/auth/login", {"email": email, "password": PASSWORD, "project": "platform"})
-    assert reply.status == 200, reply.json
-    return api.with_token(reply.json["tokens"]["accessToken"])

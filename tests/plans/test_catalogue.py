@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
-from tests.plans.build import operator, put_on, send
+from tests.plans.build import put_on, send
+from tests.platform_admin import new_admin
 
 TABLE = {
     "free": (1_000, 5_000, 1_000, 100, 5, 5, 3, 10, 1, 0, 1_000, 50_000_000),
@@ -34,7 +35,7 @@ COLUMNS = (
 
 @pytest.fixture(scope="module")
 async def admin(sql: asyncpg.Connection, api: Client) -> Client:
-    return await operator(sql, api)
+    return (await new_admin(api, sql)).caller
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ async def test_a_plan_named_twice_is_refused(admin: Client, plans: list[Any]) ->
 
 
 async def test_support_sees_plans_and_changes_none(sql: asyncpg.Connection, api: Client, plans: list[Any]) -> None:
-    support = await operator(sql, api, "support")
+    support = (await new_admin(api, sql, "support")).caller
     assert (await support.get("/platform/plans")).status == 200
     assert (await support.put("/platform/plans", {"plans": plans})).code == "permission_missing"
 

@@ -14,7 +14,8 @@ import pytest
 from tests.client import Client, Project, sign_up
 from tests.connections.build import make_hook, receiver
 from tests.pipeline import ended, make_rule, send_event, send_events, story, until
-from tests.plans.build import operator, put_on, send, send_batch
+from tests.plans.build import put_on, send, send_batch
+from tests.platform_admin import new_admin
 from tests.running import Site, running, running_api, start
 from tocsin.kit.db import Database
 from tocsin.kit.ids import first_id_at, id_time
@@ -262,7 +263,7 @@ async def test_the_operator_sees_what_each_project_used(
     await send_batch(shop.key, None, None)
     await send(rival.key)
     await count(db)
-    admin = await operator(root, api, "support")
+    admin = (await new_admin(api, root, "support")).caller
     found, cursor = {}, {}
     while True:
         page = await admin.get("/platform/usage", limit=3, **cursor)

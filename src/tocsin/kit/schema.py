@@ -27,6 +27,14 @@ class Answer(BaseModel):
     )
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A number of a body that is whole, as JSON Schema means it: 60.0 is one."""
+
+
 def _utc(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -3,7 +3,7 @@
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -54,6 +54,9 @@ class DomainAnswer(Answer):
     created_at: Time
 
 
+_ABSENT: dict[int | str, dict[str, Any]] = {404: {"description": "The project has no domain of its own."}}
+
+
 @router.post("/projects/me/domain", operation_id="claim_domain", status_code=201)
 @needs("project:manage")
 async def claim(call: Called, body: DomainClaim) -> DomainAnswer:
@@ -74,7 +77,7 @@ async def claim(call: Called, body: DomainClaim) -> DomainAnswer:
     return _shown(domain, target)
 
 
-@router.get("/projects/me/domain", operation_id="read_domain")
+@router.get("/projects/me/domain", operation_id="read_domain", responses=_ABSENT)
 @needs("project:read")
 async def read(call: Called) -> DomainAnswer:
     return _shown(await _existing(call), _target(call.request))
@@ -104,7 +107,7 @@ async def verify(request: Request, admitted: Admitted) -> DomainAnswer:
     return _shown(domain, target)
 
 
-@router.delete("/projects/me/domain", operation_id="remove_domain", status_code=204)
+@router.delete("/projects/me/domain", operation_id="remove_domain", status_code=204, responses=_ABSENT)
 @needs("project:manage", while_suspended=True)
 async def remove(call: Called) -> Response:
     """Give the name up; within a second no process answers under it for this project."""
@@ -116,7 +119,13 @@ async def remove(call: Called) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/domains/ask", operation_id="ask_domain", status_code=200, response_class=Response)
+@router.get(
+    "/domains/ask",
+    operation_id="ask_domain",
+    status_code=200,
+    response_class=Response,
+    responses={404: {"description": "Nobody has proven the name."}},
+)
 @public
 async def ask(request: Request, gate: Gated, domain: Annotated[str, Query(max_length=LONGEST)]) -> Response:
     """For a proxy that gets certificates on demand: 200 when the name is a verified domain, else 404."""
