@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 PASSWORD = "correct horse battery"
+JSON = ("application/json", "application/problem+json")
 
 _numbers = itertools.count(1)
 
@@ -73,7 +74,7 @@ class Client:
         )
         async with self.http.request(method, url, data=body, params=params, headers=sent) as answer:
             raw = await answer.read()
-            decoded = msgspec.json.decode(raw) if raw and "json" in answer.content_type else raw.decode() or None
+            decoded = msgspec.json.decode(raw) if raw and answer.content_type in JSON else raw.decode() or None
             return Reply(answer.status, decoded, answer.headers)
 
     def at(self, other: "Client") -> "Client":

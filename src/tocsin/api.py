@@ -33,7 +33,7 @@ SERVER: dict[str, Any] = {
 def serve(installation: Installation) -> None:
     """Run until told to stop. Requests under way are answered, sockets are told to go elsewhere."""
     settings = installation.settings
-    api = create_app(settings, installation.app_url, installation.master)
+    api = create_app(settings, installation.app_url, installation.platform_url, installation.master)
     server = _Server(
         uvicorn.Config(
             api,

@@ -12,12 +12,14 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
 from tocsin.auth import calls, last_used
+from tocsin.auth.devices import Devices
 from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
+from tocsin.auth.tries import Tries
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -31,17 +33,26 @@ from tocsin.kit import garbage, problems
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.flush import flushed
-from tocsin.kit.http import Door
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
+from tocsin.meta import router as meta_routes
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.platform.admin_routes import router as admin_routes
+from tocsin.platform.audit_routes import router as platform_audit_routes
+from tocsin.platform.links import Links
 from tocsin.platform.plan_routes import router as plan_routes
+from tocsin.platform.prepare import prepare
+from tocsin.platform.project_routes import router as all_projects_routes
+from tocsin.platform.settings_routes import router as settings_routes
+from tocsin.platform.setup_routes import page as setup_page
+from tocsin.platform.setup_routes import router as setup_routes
 from tocsin.platform.usage_routes import router as usage_of_projects_routes
 from tocsin.platform.visit_routes import router as visit_routes
 from tocsin.projects.branding_routes import router as branding_routes
 from tocsin.projects.domain_routes import Asked
 from tocsin.projects.domain_routes import router as domain_routes
 from tocsin.projects.key_routes import router as key_routes
+from tocsin.projects.life_routes import router as life_routes
 from tocsin.projects.proof import Names
 from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
@@ -59,6 +70,13 @@ from tocsin.signin.mail_routes import router as mail_routes
 from tocsin.signin.password_routes import router as password_routes
 from tocsin.signin.register_routes import router as register_routes
 from tocsin.signin.routes import router as sign_in_routes
+from tocsin.signin.second_factor_routes import router as second_factor_routes
+from tocsin.signin.session_routes import router as session_routes
+from tocsin.signin.sso.routes import Sso
+from tocsin.signin.sso.routes import router as sso_routes
+from tocsin.signin.sso.settings_routes import router as sso_settings_routes
+from tocsin.signin.sso.tickets import Tickets
+from tocsin.startup import outgoing_door
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -66,12 +84,22 @@ PREFIX = "/api/v1"
 
 ROUTERS = (
     sign_in_routes,
+    session_routes,
+    second_factor_routes,
     email_routes,
     password_routes,
     invite_routes,
     mail_routes,
     register_routes,
+    setup_routes,
+    admin_routes,
+    all_projects_routes,
+    settings_routes,
+    platform_audit_routes,
+    sso_routes,
+    sso_settings_routes,
     project_routes,
+    life_routes,
     key_routes,
     usage_routes,
     plan_routes,
@@ -89,14 +117,17 @@ ROUTERS = (
     realtime_routes,
     rule_routes,
     event_routes,
+    meta_routes,
 )
 
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
+def create_app(settings: Settings, app_url: str, platform_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
-    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=settings.db_role_prefix)
+    prefix = settings.db_role_prefix
+    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=prefix)
+    across = Database(platform_url, ordinary=2, hot=0, statement_timeout="10s", role_prefix=prefix, read_only=True)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
     tenants = Tenants(
@@ -107,7 +138,18 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         single=settings.single_project,
         debug=settings.debug_tenant,
     )
-    gate = Gate(db, Vault(master), credentials, Tokens(master), Cursors(master.derive("cursor")), Rates(db), tenants)
+    gate = Gate(
+        db,
+        across,
+        Vault(master),
+        credentials,
+        Tokens(master),
+        Cursors(master.derive("cursor")),
+        Rates(db),
+        tenants,
+        Tries(db, master),
+        Devices(master, secure=settings.base_url.startswith("https://")),
+    )
     counter = calls.CallCounter(db)
     store = EventStore(db, broker)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
@@ -117,12 +159,15 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
         async with AsyncExitStack() as opened:
             await db.start()
             opened.push_async_callback(db.close)
+            await across.start()
+            opened.push_async_callback(across.close)
+            await prepare(db, gate.vault)
             await broker.start()
             opened.push_async_callback(broker.close)
             opened.push_async_callback(store.drain)
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
-            app.state.door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+            app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
@@ -148,6 +193,8 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.links = Links(master)
+    app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()
@@ -175,6 +222,7 @@ def create_app(settings: Settings, app_url: str, master: MasterKey) -> "Edge":
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
+    app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)
     write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))

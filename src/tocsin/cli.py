@@ -58,13 +58,14 @@ def api() -> None:
     """Serve the HTTP API and the realtime sockets."""
     with _clear_failures():
         from tocsin.api import serve
-        from tocsin.failures import check_app_login
+        from tocsin.failures import check_app_login, check_platform_login
         from tocsin.up.port import usable_port
 
         installation = _installation()
         if installation.settings.port:
             usable_port(installation.settings.host, installation.settings.port)
         check_app_login(installation)
+        check_platform_login(installation)
         serve(installation)
 
 
@@ -122,6 +123,39 @@ def db_roles(
         if with_passwords:
             for login in (roles.app, roles.platform):
                 typer.echo(f"ALTER ROLE {login} PASSWORD '{installation.master.database_password(login)}';")
+
+
+admin_commands = typer.Typer(help="People who run this installation.", no_args_is_help=True)
+app.add_typer(admin_commands, name="admin")
+
+
+@admin_commands.command("create", epilog="Example: tocsin admin create ann@example.com --role support")
+def create_admin(
+    email: Annotated[str, typer.Argument(help="What they sign in with.")],
+    name: Annotated[str | None, typer.Option(help="Their name.")] = None,
+    role: Annotated[str, typer.Option(help="super_admin, support or billing.")] = "super_admin",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input; no link then.")
+    ] = False,
+) -> None:
+    """Make a platform admin, or help one back in.
+
+    Prints a link with which the person chooses a password: once, within 24 hours. For somebody who is an admin
+    already, the link sets a new password and nothing else changes.
+    """
+    with _clear_failures():
+        import asyncio
+        import sys
+
+        from tocsin.admin import NotMade, create
+
+        installation = _installation(beside_up=True)
+        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+        try:
+            link = asyncio.run(create(installation, email, name, role, password))
+        except NotMade as error:
+            _fail(str(error))
+        typer.echo(link or f"{email} can sign in.")
 
 
 @app.command(epilog="Example: tocsin openapi --write openapi.json")

@@ -126,11 +126,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
             possible |= {"404"}
     responses = operation.setdefault("responses", {})
     responses.pop("422", None)
-    for status in sorted(possible):
-        responses.setdefault(
-            status,
-            {
-                "description": _PROBLEMS[status],
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        )
+    declared = {status for status in responses if status in _PROBLEMS}
+    for status in sorted(possible | declared):
+        answer = responses.setdefault(status, {"description": _PROBLEMS[status]})
+        answer.setdefault("content", {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}})

@@ -45,12 +45,22 @@ def in_words() -> Iterator[None]:
 
 def check_app_login(installation: Installation) -> None:
     """See that the application's login works before anything is served. Raises DatabaseRefuses, StrongLogin."""
+    _check(installation, installation.app_url, "application", "TOCSIN_APP_DATABASE_URL")
+
+
+def check_platform_login(installation: Installation) -> None:
+    """The same of the login that reads across projects."""
+    _check(installation, installation.platform_url, "platform", "TOCSIN_PLATFORM_DATABASE_URL")
+
+
+def _check(installation: Installation, url: str, whose: str, setting: str) -> None:
     db = Database(
-        installation.app_url,
+        url,
         ordinary=0,
         hot=0,
         statement_timeout="5s",
         role_prefix=installation.settings.db_role_prefix,
+        read_only=whose == "platform",
     )
 
     async def check() -> None:
@@ -59,21 +69,21 @@ def check_app_login(installation: Installation) -> None:
         finally:
             await db.close()
 
-    place = _place(installation.app_url)
+    place = _place(url)
     try:
         asyncio.run(check())
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise DatabaseRefuses(
             f"The database at {place} refuses the login: {_first_line(error)}.\n"
-            "`tocsin migrate` makes the application's login; it must run with the same TOCSIN_MASTER_KEY, from"
-            " which the password is derived. Or name a login in TOCSIN_APP_DATABASE_URL."
+            f"`tocsin migrate` makes the {whose}'s login; it must run with the same TOCSIN_MASTER_KEY, from"
+            f" which the password is derived. Or name a login in {setting}."
         ) from error
     except asyncpg.PostgresError as error:
         raise DatabaseRefuses(f"The database at {place} refuses: {_first_line(error)}.") from error
     except (OSError, asyncpg.InterfaceError) as error:
         raise DatabaseRefuses(
             f"The database at {place} does not answer: {_reason(error)}.\n"
-            "Start it, or correct TOCSIN_DATABASE_URL (TOCSIN_APP_DATABASE_URL where only that is set)."
+            f"Start it, or correct TOCSIN_DATABASE_URL ({setting} where only that is set)."
         ) from error
 
 

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         None, description="The installer's login (migrate, up, doctor). Empty: the embedded database."
     )
     app_database_url: PostgresDsn | None = Field(None, description="Login of API and workers.")
+    platform_database_url: PostgresDsn | None = Field(
+        None, description="Login with which the API reads across projects, for the operator alone."
+    )
     db_role_prefix: str = Field(
         "tocsin", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="For two installations in one cluster."
     )
@@ -56,12 +59,20 @@ class Settings(BaseSettings):
     allow_private_targets: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Networks that outgoing calls may reach besides public ones, separated by commas."
     )
+    egress_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Addresses that outgoing calls come from, separated by commas; published for allow-lists."
+    )
+    outgoing_proxy: SecretStr | None = Field(
+        None,
+        description="http://user:password@proxy:3128 through which all calls to tenants' hosts leave."
+        " It resolves their names, so it has to refuse private addresses.",
+    )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
         description="Networks of our own proxies, separated by commas; their X-Forwarded-For says who the client is.",
     )
     default_plan: str = Field("enterprise", description="Plan of a new project.")
-    signup: Literal["open", "closed"] = Field("open", description="Who may create a project.")
+    signup: Literal["open", "invite", "closed"] = Field("open", description="Who may create a project.")
 
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
     realtime: bool = Field(
@@ -74,7 +85,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
 
-    @field_validator("allow_private_targets", "trusted_proxies", mode="before")
+    @field_validator("allow_private_targets", "egress_addresses", "trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):
@@ -86,6 +97,15 @@ class Settings(BaseSettings):
     def _split_servers(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(_server(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("outgoing_proxy")
+    @classmethod
+    def _plain_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or value.get_secret_value() == "":
+            return None
+        if not re.fullmatch(r"http://([^/@]+@)?[^/@:]+(:[0-9]{1,5})?/?", value.get_secret_value()):
+            raise ValueError("must read http://proxy:3128 or http://user:password@proxy:3128")
         return value
 
     @cached_property

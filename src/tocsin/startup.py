@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tocsin.kit import log
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import with_login
+from tocsin.kit.http import Door
 from tocsin.kit.roles import Roles
 from tocsin.settings import Settings
 
@@ -37,6 +38,28 @@ class Installation:
         if self.settings.app_database_url is not None:
             return str(self.settings.app_database_url)
         return with_login(self.installer_url, self.roles.app, self.master.database_password(self.roles.app))
+
+    @property
+    def platform_url(self) -> str:
+        """The login that reads across projects: given, or made by `migrate` beside the application's."""
+        if self.settings.platform_database_url is not None:
+            return str(self.settings.platform_database_url)
+        role = self.roles.platform
+        return with_login(self.app_url, role, self.master.database_password(role))
+
+
+def outgoing_door(settings: Settings) -> Door:
+    """The one way out of a process, to be opened inside its loop."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    own = [settings.public_url] if settings.public_url else []
+    own += [f"http://{host}:{settings.port}"] if settings.port else []
+    proxy = settings.outgoing_proxy
+    return Door(
+        allowed=settings.allow_private_targets,
+        own=own,
+        own_networks=settings.egress_addresses,
+        proxy=proxy.get_secret_value() if proxy else None,
+    )
 
 
 def installation(settings: Settings | None = None) -> Installation:

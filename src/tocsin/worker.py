@@ -6,6 +6,7 @@
     forgot  forgotten passwords -> mails with links
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
+    purge   cancelled projects whose time is over
     months  partitions for the months to come
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
@@ -35,18 +36,18 @@ from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage
 from tocsin.kit.db import Database
-from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.plans.notices import NoticeStage
 from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
 from tocsin.plans.sandbox import SandboxStage
+from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
-from tocsin.startup import Installation
+from tocsin.startup import Installation, outgoing_door
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
@@ -90,7 +91,7 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(broker.close)
         evaluator = Evaluator()
         opened.push_async_callback(evaluator.close)
-        door = await opened.enter_async_context(Door(allowed=settings.allow_private_targets))
+        door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(vault, defaults)
         match = MatchStage(db, broker, evaluator, settings.lease_seconds)
@@ -118,6 +119,7 @@ async def _work(installation: Installation) -> None:
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 1.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
+            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),

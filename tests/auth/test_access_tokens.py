@@ -1,15 +1,17 @@
 """Forged, damaged and borrowed access tokens are refused (A1; row 88 of the list of bad inputs)."""
 
 import base64
+import hmac
 import json
 import uuid
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
 
-from tests.client import Client, Project
+from tests.client import Client, Project, sign_up
 from tests.running import Site
 
 
@@ -48,7 +50,14 @@ async def test_a_token_signed_here_with_these_claims_would_be_taken(site: Site, 
         {"exp": None},
         {"exp": "never"},
         {"exp": 1e308},
+        {"exp": -1},
+        {"exp": [9_999_999_999]},
+        {"exp": "9999999999"},
+        {"exp": 10**400},
+        {"exp": 253_402_300_800},
         {"iat": None},
+        {"iat": "now"},
+        {"nbf": 9_999_999_999},
         {"iat": (datetime.now(UTC) + timedelta(hours=1)).timestamp()},
         {"aud": None},
         {"aud": "elsewhere"},
@@ -113,6 +122,41 @@ async def test_a_key_that_the_token_brings_along_is_not_looked_at(
 ) -> None:
     token = jwt.encode(claims_of(acme), b"\0" * 32, algorithm="HS256", headers=headers)
     assert (await api.with_token(token).get("/auth/me")).status == 401
+
+
+async def test_a_public_key_is_no_secret_to_sign_with(acme: Project, api: Client) -> None:
+    """HS256 with what an attacker knows: keys, ids, nothing."""
+    jwk = json.dumps({"kty": "oct", "k": ""})
+    for known in (acme.signed_up["apiKeys"]["live"]["key"], acme.id, "tocsin", " " * 32, jwk):
+        signed_part = f"{segment({'alg': 'HS256', 'typ': 'JWT'})}.{segment(claims_of(acme))}"
+        signature = hmac.digest(known.encode(), signed_part.encode(), "sha256")
+        token = f"{signed_part}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+        assert (await api.with_token(token).get("/auth/me")).status == 401
+
+
+async def test_an_encrypted_token_is_not_unpacked(api: Client) -> None:
+    """Row 88: a JWE whose content would be a hundred megabytes."""
+    bomb = zlib.compress(b"\0" * 100_000_000, 9)[:5_000]
+    head = segment({"alg": "dir", "enc": "A256GCM", "zip": "DEF"})
+    token = f"{head}..{segment({})}.{base64.urlsafe_b64encode(bomb).decode().rstrip('=')}.AAAA"
+    assert (await api.with_token(token).get("/auth/me")).status == 401
+
+
+async def test_a_token_of_an_ended_user_or_session_is_refused_by_every_door(api: Client) -> None:
+    project = await sign_up(api)
+    assert (await project.owner.post("/auth/logout")).status == 204
+    event = {"type": "a.b", "payload": {}}
+    socket = {"socket_id": "1.2", "channel_name": "private-room-1"}
+    for method, path, body in (
+        ("GET", "/projects/me", None),
+        ("POST", "/events", event),
+        ("POST", "/events/batch", {"events": [event]}),
+        ("POST", "/realtime/auth", socket),
+        ("POST", "/auth/2fa/enrol", None),
+        ("DELETE", "/auth/sessions", None),
+    ):
+        reply = await project.owner.send(method, path, body)
+        assert (reply.status, reply.code) == (401, "invalid_token"), path
 
 
 async def test_a_critical_header_nobody_knows_is_refused(site: Site, acme: Project, api: Client) -> None:

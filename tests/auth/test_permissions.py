@@ -14,7 +14,7 @@ from tocsin.auth.guard import GuardedRoute, guarded_router, needs
 from tocsin.auth.permissions import BUILT_IN_ROLES, PERMISSIONS
 from tocsin.settings import Settings
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/account/{page}"}
+OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/setup", "/account/{page}"}
 """For machines and readers: they show nothing of any project."""
 
 STRANGERS = {
@@ -23,8 +23,15 @@ STRANGERS = {
     "/api/v1/auth/password/forgot",
     "/api/v1/auth/password/reset",
     "/api/v1/auth/refresh",
+    "/api/v1/auth/sso/exchange",
+    "/api/v1/auth/sso/{slug}/callback",
+    "/api/v1/auth/sso/{slug}/start",
     "/api/v1/domains/ask",
     "/api/v1/invites/accept",
+    "/api/v1/meta/egress-addresses",
+    "/api/v1/platform/about",
+    "/api/v1/platform/auth/login",
+    "/api/v1/platform/setup",
     "/api/v1/signup",
 }
 """Stand before any credential."""
@@ -63,7 +70,7 @@ def undeclared(routes: list[BaseRoute], documented: dict[str, Any]) -> list[str]
 @pytest.fixture(scope="module")
 def application(site: Site) -> Any:
     """The application itself, not running: only its table of routes is read."""
-    return create_app(Settings(), site.app_url, site.master).app
+    return create_app(Settings(), site.app_url, site.platform_url, site.master).app
 
 
 def test_every_route_declares_what_it_needs(application: Any) -> None:

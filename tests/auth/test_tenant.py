@@ -216,6 +216,14 @@ async def test_a_refresh_token_at_the_host_of_another_project_is_not_spent(
     assert (await at(hosted.api, host_of(acme)).post("/auth/refresh", body)).status == 200
 
 
+async def test_a_password_forgotten_at_a_projects_host_is_that_projects(hosted: Hosted, acme: Project) -> None:
+    door, body = at(hosted.api, host_of(acme)), {"email": "forgotten@hosts.example"}
+    assert (await door.post("/auth/password/forgot", body)).status == 202
+    slugs = await hosted.sql.fetch("SELECT project_slug FROM tocsin.resets WHERE email = $1", body["email"])
+    assert [row["project_slug"] for row in slugs] == [acme.slug]
+    assert (await door.post("/auth/password/forgot", {**body, "project": "another"})).code == "tenant_mismatch"
+
+
 async def test_the_platform_signs_in_under_its_own_name(hosted: Hosted, acme: Project) -> None:
     admin = await new_admin(hosted.api, hosted.sql)
     body = {"email": admin.email, "password": PASSWORD}

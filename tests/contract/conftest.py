@@ -11,7 +11,7 @@ from tests import running
 from tests.client import Client, Project, Reply
 from tests.contract.endpoints import Operation
 from tests.contract.problem import check_problem
-from tests.platform_admin import new_admin
+from tests.operators import Operator
 
 # Far above what any refusal takes, also on a machine that is busy with the other tests.
 SECONDS = 2.0
@@ -79,8 +79,8 @@ def secrets_of(project: Project) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-async def refused(acme: Project, api: Client, sql: asyncpg.Connection) -> Refused:
-    return Refused(acme, (await new_admin(api, sql)).caller, api)
+def refused(acme: Project, root: Operator, api: Client) -> Refused:
+    return Refused(acme, root.client, api)
 
 
 async def rows_of(sql: asyncpg.Connection, project_id: str) -> dict[str, int]:

@@ -43,7 +43,10 @@ PLANTED = {
     "policy for somebody else": [
         f"{WALLED} CREATE POLICY all_of_us ON tocsin.bad USING (false)",
         f"{WALLED} CREATE POLICY pipeline ON tocsin.bad TO tocsin_pipeline USING (true)",
-        f"{WALLED} CREATE POLICY platform ON tocsin.bad TO tocsin_platform USING (true)",
+        f"{WALLED} CREATE POLICY platform ON tocsin.bad FOR SELECT TO tocsin_platform USING (true)",
+        "CREATE POLICY more ON tocsin.projects FOR UPDATE TO tocsin_platform USING (true)",
+        "CREATE POLICY more ON tocsin.projects TO tocsin_platform USING (true)",
+        "CREATE POLICY more ON tocsin.projects FOR SELECT TO tocsin_platform, tocsin_app USING (true)",
     ],
     "unique across projects": [
         f"CREATE TABLE tocsin.bad ({ID}, PRIMARY KEY (id, project_id))",
@@ -80,10 +83,20 @@ PLANTED = {
         "GRANT REFERENCES (id) ON tocsin.users TO tocsin_app",
         "GRANT SELECT ON tocsin.users TO tocsin_app WITH GRANT OPTION",
         "GRANT SELECT ON tocsin.rules TO tocsin_pipeline",
+        "GRANT SELECT ON tocsin.projects TO tocsin_platform",
+        "GRANT SELECT (email) ON tocsin.users TO tocsin_platform",
+        "GRANT SELECT (project_id) ON tocsin.sessions TO tocsin_platform",
+        "GRANT UPDATE (status) ON tocsin.projects TO tocsin_platform",
+        "GRANT INSERT ON tocsin.audit_log TO tocsin_platform",
+        "GRANT EXECUTE ON FUNCTION tocsin.claim_events TO tocsin_platform",
         "GRANT CREATE ON SCHEMA tocsin TO tocsin_pipeline",
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
     ],
-    "content readable across projects": ["GRANT SELECT (payload) ON tocsin.events TO tocsin_pipeline"],
+    "content readable across projects": [
+        "GRANT SELECT (payload) ON tocsin.events TO tocsin_pipeline",
+        "GRANT SELECT (payload) ON tocsin.events TO tocsin_platform",
+        "GRANT SELECT (password_hash) ON tocsin.users TO tocsin_platform",
+    ],
     "function with its owner's rights": [
         "CREATE FUNCTION tocsin.bad() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = '' AS 'SELECT 1'"
     ],

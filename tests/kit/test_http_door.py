@@ -461,3 +461,66 @@ async def test_a_closed_door_lets_nothing_out() -> None:
     await door.close()
     with pytest.raises(RuntimeError, match="closed"):
         await door.request("GET", "http://127.0.0.1:1/")
+
+
+async def test_a_server_that_never_answers_the_handshake_is_a_failure_in_time(door: Door) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(Unreachable) as failure:
+            await door.request("GET", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=1)
+    assert failure.value.kind == "timeout"
+
+
+# --- the installation itself
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://alerts.example.com/api/v1/events",
+        "https://ALERTS.example.com.:443/",
+        "http://127.0.0.1:8700/",
+        "http://127.1:8700/",
+        "http://[::ffff:127.0.0.1]:8700/",
+    ],
+)
+async def test_the_installation_is_no_target_of_its_own_however_it_is_written(url: str) -> None:
+    """A notification that came back as an event would go round forever (bad input 69)."""
+    own = ["https://alerts.example.com", "http://127.0.0.1:8700"]
+    async with Door(allowed=LOOPBACK, own=own, resolve=resolver(["8.8.8.8"])) as door:
+        for call in (door.check(url), door.request("POST", url)):
+            with pytest.raises(Blocked) as refused:
+                await call
+            assert refused.value.code == "address_not_allowed"
+
+
+async def test_another_port_of_the_same_machine_is_another_target() -> None:
+    async with (
+        raw_server(sends(b"HTTP/1.1 204 No Content\r\n\r\n")) as port,
+        Door(allowed=LOOPBACK, own=["http://127.0.0.1:8700"]) as door,
+    ):
+        assert (await door.request("GET", f"http://127.0.0.1:{port}/")).status == 204
+
+
+async def test_a_name_that_means_the_installation_is_no_target() -> None:
+    async with Door(allowed=LOOPBACK, own=["http://127.0.0.1:8700"], resolve=resolver(["127.0.0.1"])) as door:
+        with pytest.raises(Blocked):
+            await door.request("POST", "http://alias.example.com:8700/")
+
+
+async def test_an_address_that_our_calls_come_from_is_no_target_either() -> None:
+    """A name of somebody's own may point at us."""
+    own_networks = [ip_network("8.8.4.0/24")]
+    async with Door(own_networks=own_networks, resolve=resolver(["8.8.8.8", "8.8.4.4"])) as door:
+        for call in (
+            door.check("https://alias.example.com/"),
+            door.request("GET", "http://8.8.4.4/"),
+            door.connect("mail.example.com", 587),
+        ):
+            with pytest.raises(Blocked):
+                await call
+    async with Door(own_networks=own_networks, allowed=own_networks, resolve=resolver(["8.8.4.4"])) as door:
+        assert (await door.check("https://alias.example.com/")).host == "alias.example.com"

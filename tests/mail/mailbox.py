@@ -48,7 +48,7 @@ class Mailboxes:
     def of(self, address: str) -> list[EmailMessage]:
         return [mail for recipient, mail in self.taken if recipient == address]
 
-    async def next(self, address: str, subject: str, seconds: float = 20) -> EmailMessage:
+    async def next(self, address: str, subject: str, seconds: float = 60) -> EmailMessage:
         """The newest mail to this address whose subject begins so, once there is one that was not read yet."""
 
         async def look() -> EmailMessage | None:

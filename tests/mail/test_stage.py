@@ -18,6 +18,9 @@ from tests.pipeline import until
 from tests.running import Site, running, running_api
 from tocsin.kit.postgres import Running
 
+WORKER_SECONDS = 60
+"""A worker that a test starts itself imports everything first, on a machine that may be busy."""
+
 
 @pytest.fixture(scope="module")
 async def quiet(
@@ -43,7 +46,7 @@ async def reached(project: Project, state: str) -> Any:
         mail = await mail_to(project)
         return mail if mail["state"] == state else None
 
-    return await until(look)
+    return await until(look, WORKER_SECONDS)
 
 
 async def tried(project: Project, times: int) -> Any:
@@ -53,7 +56,7 @@ async def tried(project: Project, times: int) -> Any:
         mail = await mail_to(project)
         return mail if mail["attempts"] >= times and mail["lastError"] else None
 
-    return await until(look)
+    return await until(look, WORKER_SECONDS)
 
 
 async def test_what_became_of_a_mail_is_shown_and_what_it_says_is_not(posted: Posted) -> None:
@@ -149,14 +152,13 @@ async def test_what_comes_while_no_worker_runs_is_sent_by_the_next(quiet: Any) -
 async def test_a_mail_whose_worker_died_is_sent_after_its_lease(quiet: Any) -> None:
     site, api, sql, boxes = quiet
     project = await sign_up(api, "Orphan")
-    boxes.slow = 8.0
+    boxes.slow, boxes.tries = 8.0, 0
     with running(site, "worker") as worker:
 
         async def under_way() -> bool:
             return bool(boxes.tries and (await mail_to(project))["attempts"] == 1)
 
-        boxes.tries = 0
-        await until(under_way)
+        await until(under_way, WORKER_SECONDS)
         worker.kill()
     boxes.slow = 0.0
     assert (await mail_to(project))["state"] == "queued"
@@ -182,8 +184,9 @@ async def test_two_workers_send_each_mail_once(quiet: Any) -> None:
             lists = [(await project.key.get("/mails", state="queued")).json["items"] for project in projects]
             return not any(lists)
 
-        await until(all_sent, seconds=60)
-    ids = [str(mail["Message-ID"]) for _, mail in boxes.taken]
+        await until(all_sent, WORKER_SECONDS)
+    hosts = tuple(f"{project.slug}.example" for project in projects)
+    ids = [str(mail["Message-ID"]) for recipient, mail in boxes.taken if recipient.endswith(hosts)]
     assert len(ids) == len(set(ids)) == 6 * 7
 
 
@@ -195,7 +198,7 @@ async def test_one_projects_pile_does_not_hold_up_anothers_mail(quiet: Any) -> N
     await sql.execute("UPDATE tocsin.mails SET due_at = due_at - interval '1 hour' WHERE project_id = $1", flood.id)
     boxes.taken.clear()
     with running(site, "worker"):
-        await until(lambda: _came(boxes, quiet_one.email), seconds=60)
+        await until(lambda: _came(boxes, quiet_one.email), WORKER_SECONDS)
         place = [recipient for recipient, _ in boxes.taken].index(quiet_one.email)
     assert place <= 8
 
@@ -256,7 +259,7 @@ async def test_old_mails_links_and_counts_are_forgotten(quiet: Any) -> None:
             ]
             return counts == [1, 0, 0]
 
-        await until(tidied)
+        await until(tidied, WORKER_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -277,7 +280,7 @@ async def test_without_a_mail_server_mails_wait_and_the_log_says_once_what_to_do
             async def said() -> bool:
                 return "TOCSIN_SMTP_URL" in worker.log.read_text()
 
-            await until(said)
+            await until(said, WORKER_SECONDS)
             await project.owner.post("/auth/email/resend")
             await asyncio.sleep(2.5)  # two more looks
             assert worker.log.read_text().count("TOCSIN_SMTP_URL") == 1

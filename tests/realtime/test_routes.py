@@ -50,8 +50,8 @@ async def test_a_form_and_json_are_signed_alike(acme: Project, ann: Person) -> N
     by_json = await ask(ann.client, ann.channel)
     by_form = await ask_by_form(ann.client, f"socket_id={SOCKET}&channel_name={ann.channel}&extra=1".encode())
     assert by_json.status == by_form.status == 200
-    assert by_json.json == by_form.json
-    assert set(by_json.json) == {"auth"} and is_signed(acme, by_json, ann.channel)
+    for reply in (by_json, by_form):
+        assert set(reply.json) == {"auth"} and is_signed(acme, reply, ann.channel)
 
 
 @pytest.mark.parametrize(

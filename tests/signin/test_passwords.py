@@ -55,11 +55,13 @@ async def test_a_reset_ends_every_session_of_the_person_and_of_nobody_else(poste
     assert (await shop.owner.get("/auth/me")).status == 200
 
 
-async def test_a_reset_tells_every_process_to_forget_the_person(posted: Posted) -> None:
+async def test_a_reset_tells_every_process_which_sessions_ended(posted: Posted) -> None:
+    """What stands on them goes with them: `tests/auth/test_revocation.py`."""
     project = await posted.sign_up("Sockets")
+    ended = await posted.sql.fetch("SELECT id::text FROM tocsin.sessions WHERE project_id = $1", project.id)
     await posted.api.post(RESET, {"token": await forget(posted, project), "password": NEW})
     told = await posted.sql.fetch("SELECT kind, ref FROM tocsin.revocations WHERE project_id = $1", project.id)
-    assert [tuple(row) for row in told] == [("user", project.signed_up["user"]["id"])]
+    assert [tuple(row) for row in told] == [("session", row["id"]) for row in ended]
 
 
 async def test_a_known_and_an_unknown_address_are_answered_alike(posted: Posted, shop: Project) -> None:

@@ -142,3 +142,28 @@ def test_an_ordinary_user_needs_no_account_of_the_system() -> None:
         assert up.ready()
         assert {process.uids().real for process in up.tree()} == {65534}
         assert up.end() == 0
+
+
+def test_the_first_admin_comes_by_the_link_on_the_screen_once() -> None:
+    with installation() as up:
+        up.start()
+        (line,) = [line for line in up.output().splitlines() if "first admin" in line]
+        token = line.rpartition("#")[2]
+        assert f"http://127.0.0.1:{up.port}/setup#" in line
+        body = {"token": token, "email": "first@example.com", "password": ACCOUNT["password"]}
+        assert up.request("POST", "/api/v1/platform/setup", body)[0] == 200
+        status, answer = up.request("POST", "/api/v1/platform/setup", {**body, "email": "second@example.com"})
+        assert (status, answer["code"]) == (401, "invalid_link")
+        login = {"email": "first@example.com", "password": ACCOUNT["password"]}
+        status, answer = up.request("POST", "/api/v1/platform/auth/login", login)
+        assert (status, answer["user"]["roles"]) == (200, ["super_admin"])
+        up.end()
+        up.start()
+        assert "first admin" not in up.output()
+
+
+def test_nobody_is_an_admin_by_default(up: Up) -> None:
+    for email in ("admin@example.com", "root@localhost.local"):
+        for password in ("admin", "password", "tocsin"):
+            login = {"email": email, "password": password}
+            assert up.request("POST", "/api/v1/platform/auth/login", login)[0] == 401

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.body import WRITES, checked_body
+from tocsin.auth.devices import Devices
 from tocsin.auth.entry import enter
 from tocsin.auth.keys import Credentials
 from tocsin.auth.limits import limits_of
@@ -40,8 +41,9 @@ from tocsin.auth.rates import Rates
 from tocsin.auth.source import networks
 from tocsin.auth.tenant import PLATFORM_SLUG, Named, Tenants
 from tocsin.auth.tokens import Access, Tokens
+from tocsin.auth.tries import Tries
 from tocsin.auth.visit import visitor
-from tocsin.kit.db import Database, Env
+from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Cursors, place_of
@@ -62,6 +64,8 @@ class Need:
     while_suspended: bool = False
     network_first: bool = False
     form: bool = False
+    before_enrolment: bool = False
+    foreign_query: bool = False
 
 
 @dataclass(slots=True)
@@ -69,12 +73,16 @@ class Gate:
     """What the guard works with, one per process (``app.state.gate``)."""
 
     db: Database
+    across: Database
+    """The operator's reading: named columns of every project, for endpoints under /platform alone."""
     vault: Vault
     credentials: Credentials
     tokens: Tokens
     cursors: Cursors
     rates: Rates
     tenants: Tenants
+    tries: Tries
+    devices: Devices
 
 
 @dataclass(slots=True)
@@ -121,6 +129,18 @@ class Call:
         """Record a change in this transaction; ``metadata`` is what an answer would show (``before``, ``after``)."""
         await record(self.session, self.project_id, self.env, self.actor, action, kind, id_, metadata or None)
 
+    @asynccontextmanager
+    async def inside(self, project_id: UUID) -> AsyncIterator[AsyncSession]:
+        """The same transaction, meanwhile in the live environment of another project.
+
+        For what must happen there and here or not at all: the operator's changes, which stand in two audit logs.
+        """
+        await self.session.flush()
+        await switch_scope(self.session, project_id, "live")
+        yield self.session
+        await self.session.flush()
+        await switch_scope(self.session, self.project_id, self.env)
+
     async def seal(self, table: str, row: UUID | str, field: str, plain: str) -> str:
         return await self.gate.vault.seal(self.session, self.project_id, table, row, field, plain)
 
@@ -136,10 +156,12 @@ def needs(
     while_suspended: bool = False,
     network_first: bool = False,
     form: bool = False,
+    before_enrolment: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare the permission of an endpoint; ``own`` also admits people to their own things.
 
     With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    ``before_enrolment`` also admits who has yet to set up the second factor that the project requires.
     """
     if permission not in PERMISSIONS | PLATFORM_PERMISSIONS:
         raise ValueError(f"{permission!r} is not in the vocabulary")
@@ -151,6 +173,7 @@ def needs(
             while_suspended=while_suspended,
             network_first=network_first,
             form=form,
+            before_enrolment=before_enrolment,
         )
     )
 
@@ -158,6 +181,11 @@ def needs(
 def public(endpoint: Endpoint) -> Endpoint:
     """Declare that an endpoint stands before any credential (sign-up, login)."""
     return _declare(Need(None, idempotent=False))(endpoint)
+
+
+def landing(endpoint: Endpoint) -> Endpoint:
+    """Declare where somebody else's page sends a browser back: no credential, and whatever they add to the query."""
+    return _declare(Need(None, idempotent=False, foreign_query=True))(endpoint)
 
 
 def public_key(endpoint: Endpoint) -> Endpoint:
@@ -199,7 +227,7 @@ class GuardedRoute(APIRoute):
         known = frozenset(field.alias for field in fields if isinstance(field.field_info, Query)) | {"tenant"}
 
         async def guarded(request: Request) -> Response:
-            _check_query(request, known)
+            _check_query(request, known, foreign=self.need.foreign_query)
             required = self.body_field is not None and self.body_field.field_info.is_required()
             checked = await checked_body(request, required=required, form=self.need.form)
             if self.need.permission is None and not self.need.public_key:
@@ -209,13 +237,13 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
-    """Refuse a filter that would silently filter nothing, and one that is said twice."""
+def _check_query(request: Request, known: frozenset[str], *, foreign: bool) -> None:
+    """Refuse a filter that would silently filter nothing, unless others may add some, and one that is said twice."""
     sent = [name for name, _ in request.query_params.multi_items()]
     errors = [
         FieldError(f"/query/{escaped(name[:80])}", "unknown_field", "There is no such query parameter.")
         for name in dict.fromkeys(sent)
-        if name not in known
+        if name not in known and not foreign
     ]
     errors += [
         FieldError(f"/query/{name}", "doubled", "This query parameter was sent twice.")
@@ -317,7 +345,7 @@ class Admission:
         if isinstance(known, Access):
             known = await visiting(gate, known, env, self._named) or known
         async with gate.db.scope(known.project_id, env) as session:
-            principal = known if isinstance(known, Principal) else await read_user(session, known, env)
+            principal = known if isinstance(known, Principal) else await self._read(session, known, env)
             if not self._entered:
                 self._entered = True
                 await enter(principal, gate.rates, self._request.scope)
@@ -327,6 +355,9 @@ class Admission:
             yield call
         for tell in call.after_commit:
             tell()
+
+    async def _read(self, session: AsyncSession, access: Access, env: Env) -> Principal:
+        return await read_user(session, access, env, before_enrolment=self._need.before_enrolment)
 
     async def look(self) -> None:
         """Refuse whoever may not, and whatever was answered already, without leaving a transaction open."""
@@ -396,6 +427,9 @@ async def visiting(gate: Gate, access: Access, env: Env, named: list[Named]) -> 
 
 _READ_USER = text("""
 SELECT u.status, p.slug, p.status AS project_status, s.revoked_at,
+    NOT s.vouched AND COALESCE(p.settings #>> '{security,require2fa}' = 'true', false) AND NOT EXISTS (
+        SELECT FROM tocsin.second_factors f
+        WHERE f.project_id = u.project_id AND f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS must_enrol,
     tocsin.allowed_networks(p.settings) AS allowed_networks, tocsin.calls_per_hour(p.id) AS calls_per_hour,
     ARRAY(SELECT r.name FROM tocsin.user_roles ur JOIN tocsin.roles r
         ON r.project_id = ur.project_id AND r.id = ur.role_id
@@ -411,7 +445,7 @@ WHERE u.project_id = :project AND u.id = :user
 """)
 
 
-async def read_user(session: AsyncSession, access: Access, env: Env) -> Principal:
+async def read_user(session: AsyncSession, access: Access, env: Env, *, before_enrolment: bool = False) -> Principal:
     """The user of a token as they are now: a demotion, a block or a logout counts at once."""
     row = (
         await session.execute(
@@ -421,6 +455,9 @@ async def read_user(session: AsyncSession, access: Access, env: Env) -> Principa
     ).one_or_none()
     if row is None or row.status != "active" or row.revoked_at is not None:
         raise Unauthorized("invalid_token", "The session has ended; sign in again.")
+    if row.must_enrol and not before_enrolment:
+        detail = "The project requires a second factor; set one up with POST /auth/2fa/enrol."
+        raise Forbidden("second_factor_enrolment_required", detail)
     return Principal(
         kind="user",
         project_id=access.project_id,
@@ -469,8 +506,9 @@ def openapi_part(need: Need, methods: Collection[str]) -> dict[str, Any]:
         headers.append(IDEMPOTENCY_HEADER)
     if need.public_key:
         return {"security": [{"publicKey": []}], "parameters": headers}
+    keys: list[dict[str, list[str]]] = [] if need.permission in OWN else [{"apiKey": [], "apiSecret": []}]
     return {
-        "security": [{"bearer": []}, {"apiKey": [], "apiSecret": []}],
+        "security": [{"bearer": []}, *keys],
         "x-permission": need.permission,
         "parameters": headers,
     }

@@ -185,6 +185,9 @@ class Credentials:
     def forget_project(self, project_id: UUID) -> None:
         self._forget(lambda known: known.principal.project_id == project_id)
 
+    def forget_all(self) -> None:
+        self._forget(lambda _: True)
+
     def trust(self) -> None:
         """Say that all revocations up to now were seen; what is remembered counts for one second more."""
         self._trusted_until = time.monotonic() + _TRUST_SECONDS

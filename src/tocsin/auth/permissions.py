@@ -8,7 +8,7 @@ from collections.abc import Iterable
 PERMISSIONS: dict[str, str] = {
     "project:read": "See the project and its settings.",
     "project:manage": "Change the project and its settings.",
-    "project:delete": "Delete or transfer the project.",
+    "project:delete": "Cancel, restore, transfer or export the project.",
     "keys:manage": "Create, list and revoke API keys.",
     "events:write": "Send events.",
     "events:read": "See events and what became of them.",

@@ -2,11 +2,23 @@
 
 A revocation is a row, written in the transaction that revokes. Every process reads the last ten seconds of
 rows every 400 ms; messages between processes only hurry that. While no read has finished for a second,
-whatever is remembered counts as unknown (``Credentials.remembered``).
+whatever is remembered counts as unknown (``Credentials.remembered``). The first read after such a gap goes back
+to the last one that finished.
+
+What can be taken back, and by what it is named:
+
+- ``key`` (its id) and ``public_key`` (``pk_...``): an API key
+- ``session`` (its id): a sign-in that was ended
+- ``user`` (id): somebody who was blocked or deleted
+- ``access`` (id of a user): somebody who may less than before, and still may something
+- ``project`` (its id): whatever is remembered of the project, such as its status
+- ``everything``: never written; a process tells it to itself when it was blind for longer than rows are kept
 """
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,13 +28,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.db import Database
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
 
 if TYPE_CHECKING:
     from tocsin.auth.keys import Credentials
 
 _EVERY_SECONDS = 0.4
-_LOOK_BACK_SECONDS = 10
+_LOOK_BACK = timedelta(seconds=10)
+"""Longer than any transaction that revokes takes from its row to its commit."""
+_KEPT = timedelta(minutes=50)
+"""Rows are kept for an hour; a little less, so that none is removed between the question and its answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,21 +45,63 @@ Revoked = Callable[[UUID, str, str], None]
 
 
 async def revoke(session: AsyncSession, project_id: UUID, kind: str, ref: str) -> None:
-    """Make every process forget a ``key`` (its id), a ``public_key`` (pk_...), a ``user`` or a ``project``."""
-    await session.execute(
-        text("INSERT INTO tocsin.revocations (project_id, id, kind, ref) VALUES (:project, :id, :kind, :ref)"),
-        {"project": project_id, "id": new_id(), "kind": kind, "ref": ref},
-    )
+    """Make every process act on one thing that is taken back."""
+    await revoke_all(session, project_id, kind, [ref])
+
+
+async def revoke_all(session: AsyncSession, project_id: UUID, kind: str, refs: Collection[str]) -> None:
+    """The same for several of a kind."""
+    if refs:
+        ids = [new_id() for _ in refs]
+        await session.execute(_REVOKE, {"project": project_id, "kind": kind, "ids": ids, "refs": list(refs)})
+
+
+_REVOKE = text("""
+INSERT INTO tocsin.revocations (project_id, id, kind, ref)
+SELECT :project, r.id, :kind, r.ref FROM unnest(CAST(:ids AS uuid[]), CAST(:refs AS text[])) AS r (id, ref)
+""")
+
+
+async def end_session(session: AsyncSession, project_id: UUID, session_id: UUID, reason: str) -> bool:
+    """End one sign-in everywhere; False when it had ended already."""
+    ended = await session.execute(_END_ONE, {"id": session_id, "reason": reason})
+    return await _tell_ended(session, project_id, list(ended.scalars())) > 0
+
+
+async def end_sessions_of(
+    session: AsyncSession, project_id: UUID, people: Collection[UUID], reason: str, *, but: UUID | None = None
+) -> int:
+    """End every sign-in of these people, except one; how many those were."""
+    ended = await session.execute(_END_ALL, {"people": list(people), "reason": reason, "but": but})
+    return await _tell_ended(session, project_id, list(ended.scalars()))
+
+
+async def _tell_ended(session: AsyncSession, project_id: UUID, ended: list[UUID]) -> int:
+    await revoke_all(session, project_id, "session", [str(id_) for id_ in ended])
+    return len(ended)
+
+
+_END_ONE = text("""
+UPDATE tocsin.sessions SET revoked_at = now(), revoked_reason = :reason
+WHERE id = :id AND revoked_at IS NULL AND expires_at > now() RETURNING id
+""")
+_END_ALL = text("""
+UPDATE tocsin.sessions SET revoked_at = now(), revoked_reason = :reason
+WHERE user_id = ANY(:people) AND id IS DISTINCT FROM CAST(:but AS uuid) AND revoked_at IS NULL AND expires_at > now()
+RETURNING id
+""")
 
 
 class RevocationWatch:
     """Reads revocations for one process and tells those who remember things."""
 
     def __init__(self, db: Database, credentials: "Credentials", listeners: list[Revoked]) -> None:
+        self.read_at: datetime | None = None
+        """When the last finished read was, by the database's clock."""
         self._db = db
         self._credentials = credentials
         self._listeners = listeners
-        self._seen: set[tuple[UUID, str, str, object]] = set()
+        self._seen: set[tuple[UUID, str, str, datetime]] = set()
 
     async def run(self) -> None:
         while True:
@@ -57,15 +114,22 @@ class RevocationWatch:
     async def look(self) -> None:
         """One read: forget what was revoked since the last one, then trust the rest for a second."""
         async with self._db.unscoped() as session:
+            now: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            since = min(self.read_at or now, now) - _LOOK_BACK
+            if now - since > _KEPT:
+                log.error("revocations were not read for too long; forgetting everything", since=str(since))
+                self._tell(PLATFORM_ID, "everything", "")
             rows = (
                 await session.execute(
-                    text("SELECT * FROM tocsin.recent_revocations(:seconds)"), {"seconds": _LOOK_BACK_SECONDS}
+                    text("SELECT * FROM tocsin.recent_revocations(:seconds) WHERE at > :since"),
+                    {"seconds": math.ceil((now - since).total_seconds()) + 1, "since": since},
                 )
             ).all()
         current = {(row.project_id, row.kind, row.ref, row.at) for row in rows}
         for project_id, kind, ref, _ in current - self._seen:
             self._tell(project_id, kind, ref)
-        self._seen = current
+        self._seen = {row for row in current if row[3] > now - _LOOK_BACK}
+        self.read_at = now
         self._credentials.trust()
 
     def _tell(self, project_id: UUID, kind: str, ref: str) -> None:
@@ -73,5 +137,7 @@ class RevocationWatch:
             self._credentials.forget_key(UUID(ref))
         elif kind == "project":
             self._credentials.forget_project(project_id)
+        elif kind == "everything":
+            self._credentials.forget_all()
         for listener in self._listeners:
             listener(project_id, kind, ref)

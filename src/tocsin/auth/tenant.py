@@ -167,6 +167,8 @@ class Tenants:
             stale = [ref] if ref in self._known else []
         elif kind == "project":
             stale = [name for name, (found, _) in self._known.items() if found and found.project_id == project_id]
+        elif kind == "everything":
+            stale = list(self._known)
         else:
             return
         self._forgotten += 1

@@ -51,6 +51,7 @@ class Tokens:
     def __init__(self, master: MasterKey) -> None:
         self._signing_key = master.derive("access-token")
         self._refresh_key = master.derive("refresh-token")
+        self._recovery_key = master.derive("recovery-code")
 
     def access(self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str) -> str:
         now = datetime.now(UTC)
@@ -115,6 +116,10 @@ class Tokens:
         body = refresh.project_id.bytes + refresh.session_id.bytes + struct.pack(">I", refresh.generation)
         return compare_digest(refresh.proof, fingerprint(self._refresh_key, (body + nonce).hex()))
 
+    def recovery_code_mac(self, project_id: UUID, user_id: UUID, code: str) -> bytes:
+        """What is kept of a recovery code. It has 50 random bits, and without our key nobody can try them."""
+        return fingerprint(self._recovery_key, f"{project_id}:{user_id}:{code}")
+
     def _decode(self, token: str, audience: str, longest: timedelta) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -126,9 +131,16 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
             raise _refused() from None
-        if claims["exp"] - claims["iat"] > longest.total_seconds():
+        if not _is_lifetime(claims["iat"], claims["exp"], longest):
             raise _refused()
         return claims
+
+
+def _is_lifetime(began: object, ends: object, longest: timedelta) -> bool:
+    """The library reads digits in a text as a number too."""
+    if not isinstance(began, int | float) or not isinstance(ends, int | float):
+        return False
+    return ends - began <= longest.total_seconds()
 
 
 def _id(value: object) -> UUID:

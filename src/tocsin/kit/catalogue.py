@@ -65,6 +65,7 @@ CROSS_PROJECT = (
     "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
+    "ended_projects",
     "entitlements",
     "find_api_key",
     "find_domain",
@@ -93,6 +94,42 @@ CROSS_PROJECT = (
     "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""
+
+PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
+    "projects": (
+        "id",
+        "name",
+        "slug",
+        "status",
+        "plan",
+        "overrides",
+        "trial_ends_at",
+        "region",
+        "owner_id",
+        "suspended_at",
+        "suspended_reason",
+        "cancelled_at",
+        "cancelled_by",
+        "closed_at",
+        "created_at",
+        "updated_at",
+    ),
+    "users": ("project_id", "id", "env", "status", "last_seen_at"),
+    "events": ("project_id", "id", "env", "state", "outcome", "received_at", "processed_at"),
+    "notifications": ("project_id", "id", "env"),
+    "deliveries": (
+        "project_id",
+        "id",
+        "env",
+        "channel",
+        "state",
+        "attempts",
+        "created_at",
+        "sent_at",
+        "finished_at",
+    ),
+}
+"""What the operator's login reads of every project, and all it may do: counting rows, and no word that people wrote."""
 
 MAINTENANCE = ("ensure_partitions",)
 """Functions that run as the owner of the tables."""
@@ -124,6 +161,9 @@ CONTENT = (
 )
 """Columns with what people wrote or must not lose: never readable across projects."""
 
+PROOFS = ("password_hash", "secret_mac", "secret_hash", "previous_mac", "previous_hash", "previous_secret", "nonce")
+"""What a caller is checked by: the pipeline's look-ups read some of it, the operator's login none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hole:
@@ -149,6 +189,8 @@ async def holes(connection: asyncpg.Connection, roles: Roles) -> list[Hole]:
         list(MAINTENANCE),
         list(OPEN_TO_ALL),
         list(CONTENT),
+        [f"{table}.{column}" for table, columns in PLATFORM_COLUMNS.items() for column in columns],
+        list(PROOFS),
     )
     found = []
     for rule, query in RULES.items():
@@ -175,7 +217,8 @@ WITH ours AS (
         'tocsin'::regnamespace AS schema,
         $5::text[] AS no_tenant, $6::text[] AS global_keys, $7::text[] AS foreign_references,
         $8::text[] AS both_environments, $9::text[] AS pipeline_tables, $10::text[] AS cross_project,
-        $11::text[] AS maintenance, $12::text[] AS open_to_all, $13::text[] AS content
+        $11::text[] AS maintenance, $12::text[] AS open_to_all, $13::text[] AS content,
+        $14::text[] AS platform_columns, $15::text[] AS proofs
 ), tenant AS (
     SELECT c.* FROM pg_catalog.pg_class c, ours
     WHERE c.relnamespace = ours.schema AND c.relkind IN ('r', 'p') AND c.relname <> ALL (ours.no_tenant)
@@ -187,11 +230,12 @@ WITH ours AS (
         pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) AS writes
     FROM tenant t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
 ), grants AS (
-    SELECT c.oid, c.relname, c.relkind, c.relispartition, g.grantee, g.privilege_type, g.is_grantable
+    SELECT c.oid, c.relname, c.relkind, c.relispartition, g.grantee, g.privilege_type, g.is_grantable,
+        NULL::name AS attname
     FROM pg_catalog.pg_class c, ours, pg_catalog.aclexplode(c.relacl) g
     WHERE c.relnamespace = ours.schema AND g.grantee <> c.relowner
     UNION ALL
-    SELECT c.oid, c.relname, c.relkind, c.relispartition, g.grantee, g.privilege_type, g.is_grantable
+    SELECT c.oid, c.relname, c.relkind, c.relispartition, g.grantee, g.privilege_type, g.is_grantable, a.attname
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid, ours,
         pg_catalog.aclexplode(a.attacl) g
     WHERE c.relnamespace = ours.schema AND g.grantee <> c.relowner
@@ -232,9 +276,12 @@ RULES: dict[str, str] = {
         """,
     "policy for somebody else": """
         SELECT pg_catalog.format('%s on %s', w.polname, w.table_oid::regclass) FROM walls w, ours
-        WHERE NOT w.polroles <@ ARRAY[ours.owner, ours.app, ours.pipeline]
+        WHERE NOT w.polroles <@ ARRAY[ours.owner, ours.app, ours.pipeline, ours.platform]
             OR (ours.pipeline = ANY (w.polroles) AND w.relname <> ALL (ours.pipeline_tables))
-            OR (ours.app = ANY (w.polroles) AND pg_catalog.cardinality(w.polroles) > 1)
+            OR (ours.platform = ANY (w.polroles) AND (w.polcmd <> 'r'
+                OR NOT EXISTS (SELECT 1 FROM unnest(ours.platform_columns) AS c (name)
+                    WHERE pg_catalog.split_part(c.name, '.', 1) = w.relname)))
+            OR (w.polroles && ARRAY[ours.app, ours.platform] AND pg_catalog.cardinality(w.polroles) > 1)
         """,
     "unique across projects": """
         SELECT i.indexrelid::regclass::text
@@ -294,6 +341,11 @@ RULES: dict[str, str] = {
         WHERE g.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE') OR g.is_grantable
             OR g.grantee NOT IN (ours.app, ours.platform, ours.pipeline)
             OR (g.grantee = ours.pipeline AND g.relname <> ALL (ours.pipeline_tables))
+            OR (g.grantee = ours.platform AND (g.privilege_type <> 'SELECT' OR g.attname IS NULL
+                OR pg_catalog.format('%s.%s', g.relname, g.attname) <> ALL (ours.platform_columns)))
+        UNION ALL
+        SELECT pg_catalog.format('EXECUTE on %s to %s', f.oid::regprocedure, pg_catalog.pg_get_userbyid(ours.platform))
+        FROM functions f, ours, pg_catalog.aclexplode(f.proacl) g WHERE g.grantee = ours.platform
         UNION ALL
         SELECT pg_catalog.format('CREATE on schema %s to %s', n.nspname, r.rolname)
         FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r, ours
@@ -303,8 +355,10 @@ RULES: dict[str, str] = {
     "content readable across projects": """
         SELECT pg_catalog.format('%s.%s', t.oid::regclass, a.attname)
         FROM tenant t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped, ours
-        WHERE a.attname = ANY (ours.content)
-            AND pg_catalog.has_column_privilege(ours.pipeline, t.oid, a.attnum, 'SELECT')
+        WHERE (a.attname = ANY (ours.content)
+                AND pg_catalog.has_column_privilege(ours.pipeline, t.oid, a.attnum, 'SELECT'))
+            OR (a.attname = ANY (ours.content || ours.proofs)
+                AND pg_catalog.has_column_privilege(ours.platform, t.oid, a.attnum, 'SELECT'))
         """,
     "function with its owner's rights": """
         SELECT f.oid::regprocedure::text FROM functions f, ours

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -81,12 +81,27 @@ class Database:
     """The pools of one process.
 
     ``ordinary`` connections serve SQLAlchemy sessions, ``hot`` ones hand-written SQL; either may be 0.
+    ``read_only`` is for the platform's login: outside of any scope it reads named columns of every project.
     """
 
-    def __init__(self, url: str, *, ordinary: int, hot: int, statement_timeout: str, role_prefix: str = SCHEMA):
+    def __init__(
+        self,
+        url: str,
+        *,
+        ordinary: int,
+        hot: int,
+        statement_timeout: str,
+        role_prefix: str = SCHEMA,
+        read_only: bool = False,
+    ):
         self.url = plain_url(url)
         self._role_prefix = role_prefix
-        self._settings = {**_GUARDS, "statement_timeout": statement_timeout}
+        self._setting = "TOCSIN_PLATFORM_DATABASE_URL" if read_only else "TOCSIN_APP_DATABASE_URL"
+        self._settings = {
+            **_GUARDS,
+            "statement_timeout": statement_timeout,
+            **({"default_transaction_read_only": "on"} if read_only else {}),
+        }
         self._hot_size = hot
         self._hot: asyncpg.Pool | None = None
         self._engine = create_async_engine(
@@ -114,7 +129,7 @@ class Database:
         if strong:
             raise StrongLogin(
                 "The database login is a superuser, bypasses row-level security or belongs to an owning role. "
-                "Set TOCSIN_APP_DATABASE_URL to the login that `tocsin migrate` made for the application."
+                f"Set {self._setting} to the login that `tocsin migrate` made for this."
             )
         if self._hot_size:
             self._hot = await asyncpg.create_pool(
@@ -170,6 +185,14 @@ async def _leave(_connection: asyncpg.Connection) -> None:
 
     asyncpg itself has rolled back by now what was left open.
     """
+
+
+async def switch_scope(session: AsyncSession, project_id: UUID, env: Env) -> None:
+    """From here on, to its end or until the next call, the transaction is in this project."""
+    await session.execute(_ENTER, {"project": str(project_id), "env": env})
+
+
+_ENTER = text("SELECT set_config('tocsin.project', :project, true), set_config('tocsin.env', :env, true)")
 
 
 async def _driver(session: AsyncSession) -> Connection:

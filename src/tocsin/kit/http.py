@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import TracebackType
 from typing import Literal, Self
 
@@ -25,7 +25,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from tocsin import __version__
-from tocsin.kit.addresses import Address, Network, lies_in, refusal
+from tocsin.kit.addresses import Address, Network, lies_in, refusal, unwrapped
+from tocsin.kit.proxy import ProxyFailed, tunnel
 
 HTTP_PORTS = frozenset({80, 443, 8443})
 SMTP_PORTS = frozenset({25, 465, 587, 2525})
@@ -243,29 +244,47 @@ def _literal(host: str) -> Address | None:
         return None
 
 
+def _place(url: str) -> tuple[str, int]:
+    """Host and port of a URL of the operator's, in the form in which those of targets are compared with them."""
+    target = parse_target(url, allowed=_EVERYWHERE, ports=range(1, 65_536))
+    return target.host, target.port
+
+
+_EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+
 class Door:
     """All outgoing connections of one process; made inside its running loop, closed with it.
 
-    ``allowed`` are the networks the operator opened, ``tls`` trusts other authorities than the system's,
-    ``resolve`` replaces the system's resolver; what it answers is judged all the same.
+    ``allowed`` are the networks the operator opened, ``own`` the URLs under which this installation is reached and
+    ``own_networks`` its addresses outside: a call to itself would be a loop. ``tls`` trusts other authorities than
+    the system's, ``resolve`` replaces the system's resolver; what it answers is judged all the same.
+
+    With a ``proxy`` everything leaves through it, and names are its to resolve and to judge: here only their text is.
     """
 
     def __init__(
         self,
         *,
         allowed: Collection[Network] = (),
+        own: Collection[str] = (),
+        own_networks: Collection[Network] = (),
         tls: ssl.SSLContext | None = None,
         resolve: Resolve | None = None,
+        proxy: str | None = None,
     ) -> None:
         self.allowed = tuple(allowed)
+        self._own = frozenset(_place(url) for url in own)
+        self._own_networks = tuple(own_networks)
+        self._proxy = URL(proxy) if proxy else None
         self.tls = tls or ssl.create_default_context()
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
         self._resolve = resolve or self._ask_system
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                resolver=_JudgingResolver(self),
+                resolver=None if self._proxy else _JudgingResolver(self),
                 use_dns_cache=False,
-                socket_factory=self._judged_socket,
+                socket_factory=None if self._proxy else self._judged_socket,
                 ssl=self.tls,
                 limit=_POOL,
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -308,7 +327,9 @@ class Door:
         Any status is a reply, redirects too. A body that is still coming when the time or 64 KiB are over is
         cut, not a failure: its status had been given.
         """
-        target = parse_target(url, allowed=self.allowed)
+        target = self._target(url)
+        if self._proxy:
+            await self.judged(target.host, target.port)
         started = time.monotonic()
         limits = aiohttp.ClientTimeout(
             total=timeout,
@@ -317,11 +338,20 @@ class Door:
         )
         try:
             async with self._session.request(
-                method, URL(target.url), headers=headers, data=body, allow_redirects=False, timeout=limits
+                method,
+                URL(target.url),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=limits,
+                proxy=self._proxy,
             ) as response:
                 content, cut = await _read(response)
         except aiohttp.ClientSSLError as error:
             raise Unreachable("tls", _tls_reason(error)) from error
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
+            words = f"answered {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else "does not answer"
+            raise Unreachable("connect", f"The outgoing proxy {words}.") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             if isinstance(error.__cause__, ConnectionResetError | ConnectionAbortedError):
                 # Refusing a connection looks otherwise: this one was made, and cut in the handshake.
@@ -345,7 +375,13 @@ class Door:
         The caller owns and closes it. Raises Blocked or Unreachable.
         """
         loop = asyncio.get_running_loop()
-        for address in await self.judged(host, port, ports=ports):
+        addresses = await self.judged(host, port, ports=ports)
+        if self._proxy:
+            try:
+                return await tunnel(self._proxy, host, port)
+            except ProxyFailed as failure:
+                raise Unreachable("connect", str(failure)) from failure
+        for address in addresses:
             sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6)
             sock.setblocking(False)
             try:
@@ -365,28 +401,49 @@ class Door:
 
         A name that does not resolve passes: it may tomorrow, and is judged again then.
         """
-        target = parse_target(url, allowed=self.allowed)
+        target = self._target(url)
         with suppress(Unreachable):
             await self.judged(target.host, target.port)
         return target
 
+    def _target(self, url: str) -> Target:
+        target = parse_target(url, allowed=self.allowed)
+        self._refuse_own_place(target.host, target.port)
+        return target
+
+    def _refuse_own_place(self, host: str, port: int) -> None:
+        literal = _literal(host)
+        if (str(unwrapped(literal)) if literal else host, port) in self._own:
+            raise Blocked("address_not_allowed", "This is an address of this installation itself.")
+
     async def judged(self, host: str, port: int, *, ports: Collection[int] = HTTP_PORTS) -> Sequence[Address]:
         """The addresses of a host, all of which may be reached on this port. Raises Blocked or Unreachable.
 
-        One bad address among good ones refuses the host: it is an attempt, not an accident.
+        One bad address among good ones refuses the host: it is an attempt, not an accident. Behind a proxy a name
+        has none here.
         """
         host = parse_host(f"[{host}]" if ":" in host else host, allowed=self.allowed)
         check_port(host, port, allowed=self.allowed, ports=ports)
+        self._refuse_own_place(host, port)
         literal = _literal(host)
         addresses = [literal] if literal else await self._addresses(host)
-        if any(refusal(address, self.allowed) for address in addresses):
+        for address in addresses:
+            self._refuse_own_place(str(address), port)
+        if any(self._refused(address) for address in addresses):
             # The addresses stay unsaid: they would show a tenant the names of our inside.
             raise Blocked("address_not_allowed", "The host has an address that is not a public one.")
-        if port not in ports and not all(lies_in(address, self.allowed) for address in addresses):
+        if port not in ports and not (addresses and all(lies_in(address, self.allowed) for address in addresses)):
             raise Blocked("port_not_allowed", f"Port {port} is not allowed.")
         return addresses[:_MAX_ADDRESSES]
 
+    def _refused(self, address: Address) -> bool:
+        if refusal(address, self.allowed):
+            return True
+        return lies_in(address, self._own_networks) and not lies_in(address, self.allowed)
+
     async def _addresses(self, host: str) -> list[Address]:
+        if self._proxy:
+            return []
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):
                 addresses = [ip_address(text) for text in await self._resolve(host)]
@@ -407,7 +464,8 @@ class Door:
     def _judged_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         """The last look, at the number the socket will be connected to, however it came here."""
         family, kind, protocol, _, where = info
-        _allowed(ip_address(str(where[0])), self.allowed)
+        if self._refused(ip_address(str(where[0]))):
+            raise Blocked("address_not_allowed", "The address is not a public one.")
         return socket.socket(family, kind, protocol)
 
 

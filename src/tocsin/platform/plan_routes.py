@@ -7,6 +7,7 @@ from fastapi import Request
 from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.schema import Answer
 from tocsin.plans.catalogue import PlanAnswer, PlansBody, read_catalogue, replace_catalogue
+from tocsin.projects.run_time import in_force
 from tocsin.settings import Settings
 
 router = guarded_router(tags=["platform"])
@@ -29,7 +30,8 @@ async def change_plans(request: Request, call: Called, body: PlansBody) -> Plans
     """Replace the catalogue. Counts from the next call of a project on; what a project has beyond it stays."""
     before = await read_catalogue(call.session)
     settings = cast(Settings, request.app.state.settings)
-    await replace_catalogue(call.session, body.plans, kept=[settings.default_plan])
+    default = (await in_force(call.gate.db, settings)).default_plan
+    await replace_catalogue(call.session, body.plans, kept=[settings.default_plan, default])
     after = await read_catalogue(call.session)
     await call.audit(
         "plans.changed",

@@ -1,6 +1,6 @@
 """Rows of the tenant's own tables."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,9 @@ from tocsin.kit.db import Table
 
 _NOW = text("now()")
 
+KEPT = timedelta(days=30)
+"""So long a cancelled project can be read, exported and restored (T7)."""
+
 
 class Project(Table):
     __tablename__ = "projects"
@@ -22,12 +25,25 @@ class Project(Table):
     slug: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
     plan: Mapped[str]
+    overrides: Mapped[dict[str, Any] | None]
+    trial_ends_at: Mapped[datetime | None]
+    region: Mapped[str | None]
+    suspended_at: Mapped[datetime | None]
+    suspended_reason: Mapped[str | None]
+    cancelled_at: Mapped[datetime | None]
+    cancelled_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
     owner_id: Mapped[UUID | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     branding: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     compliance: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
+
+    @property
+    def purge_at(self) -> datetime | None:
+        """When nothing is left to come back to; until then a cancelled project can be restored."""
+        return self.cancelled_at + KEPT if self.cancelled_at else None
 
 
 class ApiKey(Table):

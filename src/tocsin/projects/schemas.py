@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from tocsin.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from tocsin.auth.schemas import TokensAnswer
-from tocsin.kit.schema import Answer, Body, Text, Time, plain
+from tocsin.kit.schema import Answer, Body, FilterId, Text, Time, plain
 from tocsin.users.contact import Email
 from tocsin.users.schemas import UserAnswer
 
@@ -33,6 +33,10 @@ class ProjectAnswer(Answer):
     slug: str
     status: Literal["trial", "active", "suspended", "cancelled"]
     plan: str
+    suspended_reason: str | None
+    trial_ends_at: Time | None
+    cancelled_at: Time | None
+    purge_at: Time | None = Field(description="When a cancelled project is removed for good.")
     owner_id: UUID | None
     settings: dict[str, Any]
     branding: dict[str, Any]
@@ -43,6 +47,10 @@ class ProjectAnswer(Answer):
 class ProjectUpdate(Body):
     name: Name | None = None
     description: Annotated[Text, StringConstraints(max_length=2_000)] | None = None
+
+
+class Transfer(Body):
+    user_id: FilterId = Field(description="Whose it will be: an active user of the project.")
 
 
 class KeyPair(Answer):

@@ -65,6 +65,8 @@ class Apps:
         elif kind == "project":
             for key in [key for key, known in self._known.items() if known.app.project_id == project_id]:
                 del self._known[key]
+        elif kind == "everything":
+            self._known.clear()
 
     async def _read(self, key: str) -> App | None:
         """What was read while something was revoked may be from before, so it is read once more."""

@@ -14,7 +14,10 @@ class Link(Protocol):
 
 
 class Client:
-    """An admitted socket. ``channels`` maps subscriptions to the user id they were made with, if presence."""
+    """An admitted socket. ``channels`` maps subscriptions to the user id they were made with, if presence.
+
+    ``holders`` are the users and sessions it stands on: whose rights let it in anywhere.
+    """
 
     __slots__ = (
         "app_id",
@@ -22,6 +25,7 @@ class Client:
         "closing",
         "event_count",
         "event_second",
+        "holders",
         "id",
         "key",
         "link",
@@ -38,6 +42,7 @@ class Client:
         self.link = link
         self.channels: dict[str, str | None] = {}
         self.user_id: str | None = None
+        self.holders: frozenset[str] = frozenset()
         self.closing = False
         self.seen = now
         self.pinged = False

@@ -12,6 +12,7 @@ from tocsin.realtime.activity import ActivityWheel
 from tocsin.realtime.channel import Channel
 from tocsin.realtime.client import Client, Link
 from tocsin.realtime.frame import text_frame
+from tocsin.realtime.grants import Grant, Grants
 from tocsin.realtime.protocol import Member, Refusal
 
 
@@ -64,6 +65,8 @@ class Hub:
         self.on_vacated: Callable[[str, str], None] | None = None
         """Called with app id and channel when the last one has left."""
         self._apps: dict[str, _App] = {}
+        self._held: dict[str, set[Client]] = {}
+        self._grants = Grants()
         self._wheel = ActivityWheel()
 
     def connect(self, app_id: str, key: str, link: Link, max_connections: int | None) -> Client | Refusal:
@@ -87,6 +90,7 @@ class Hub:
         client.closing = True
         self._wheel.remove(client)
         self._sign_out(app, client)
+        self._let_go(client)
         for name in list(client.channels):
             self._leave(app, client, name)
         if not app.clients:
@@ -120,6 +124,22 @@ class Hub:
         send(client, protocol.subscription_succeeded(name, channel.members if member else None))
         if arrived and member:
             _fan_out(channel.clients, protocol.member_added(name, member), exclude=client)
+
+    def stand_on(self, client: Client, grant: Grant) -> bool:
+        """Note whose rights a socket uses from now on; False when they have them no longer, which ends it."""
+        refusal = self._grants.refusal(grant)
+        if refusal is not None:
+            self.close(client, refusal)
+        elif not client.closing and not client.holders.issuperset(grant.holders):
+            client.holders = client.holders.union(grant.holders)
+            for holder in grant.holders:
+                self._held.setdefault(holder, set()).add(client)
+        return not client.closing
+
+    def take_back(self, holder: str, refusal: Refusal) -> int:
+        """End every socket that stands on this user or session, and what was signed for them; how many those were."""
+        self._grants.take_back(holder, refusal)
+        return self._close_all(self._held.get(holder, ()), refusal)
 
     def is_full(self, app_id: str, name: str, user_id: str) -> bool:
         """Whether a presence channel has no room for this person, who may be in it already."""
@@ -172,6 +192,11 @@ class Hub:
         """End every socket on a channel, because nobody may hear it any more; how many those were."""
         channel = self._channel(app_id, name)
         return self._close_all(channel.clients, protocol.UNAUTHORIZED) if channel else 0
+
+    def close_app(self, app_id: str, refusal: Refusal) -> int:
+        """End every socket of an app; how many those were."""
+        app = self._apps.get(app_id)
+        return self._close_all(app.clients.values(), refusal) if app else 0
 
     def close_key(self, key: str) -> int:
         """End every socket that a public key opened, because the key was revoked; how many those were."""
@@ -259,6 +284,14 @@ class Hub:
         if not sockets:
             del app.users[client.user_id]
         client.user_id = None
+
+    def _let_go(self, client: Client) -> None:
+        for holder in client.holders:
+            sockets = self._held[holder]
+            sockets.discard(client)
+            if not sockets:
+                del self._held[holder]
+        client.holders = frozenset()
 
     def _close_all(self, clients: Iterable[Client], refusal: Refusal) -> int:
         leaving = [client for client in clients if not client.closing]

@@ -17,7 +17,7 @@ import structlog
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
 from tocsin.kit.problems import is_away
-from tocsin.realtime import announcement, reading
+from tocsin.realtime import announcement, protocol, reading
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.relay import Relay
 from tocsin.realtime.room import USER_PREFIX, Room, user_channel
@@ -73,13 +73,28 @@ class Live:
             await self._close(self._rooms.popitem()[1])
 
     def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
-        """End the sockets of a public key, or of a person who was blocked or deleted."""
+        """End the sockets that stand on what was taken back.
+
+        Who only may less than before, and whose project changed, comes back at once and is looked at anew.
+        """
         if kind == "public_key":
             self._hub.close_key(ref)
+        elif kind == "session":
+            self._hub.take_back(ref, protocol.UNAUTHORIZED)
+        elif kind == "access":
+            self._hub.take_back(ref, protocol.SIGN_AGAIN)
         elif kind == "user":
-            for app_id in [app_id for app_id, room in self._rooms.items() if room.app.project_id == project_id]:
+            self._hub.take_back(ref, protocol.UNAUTHORIZED)
+            for app_id in self._apps_of(project_id):
+                # What the project's own backend signed for the person stands on no session of ours.
                 self._hub.close_channel(app_id, f"{USER_PREFIX}{ref}")
                 self._hub.terminate_user(app_id, ref)
+        elif kind in ("project", "everything"):
+            for app_id in self._apps_of(project_id) if kind == "project" else list(self._rooms):
+                self._hub.close_app(app_id, protocol.ASK_AGAIN)
+
+    def _apps_of(self, project_id: UUID) -> list[str]:
+        return [app_id for app_id, room in self._rooms.items() if room.app.project_id == project_id]
 
     async def _open(self, room: Room) -> None:
         app = room.app

@@ -47,6 +47,8 @@ UNSUPPORTED_VERSION = Refusal(4007, "The protocol version is not supported; use 
 NO_VERSION = Refusal(4008, "No protocol version was given.")
 UNAUTHORIZED = Refusal(4009, "The connection is not authorized.")
 OVER_CAPACITY = Refusal(4100, "The server cannot serve this connection now; come back in a while.")
+ASK_AGAIN = Refusal(4101, "The project has changed; come back in a while and be admitted anew.")
+SIGN_AGAIN = Refusal(4200, "Rights have changed; come back and have your subscriptions signed anew.")
 NO_PONG = Refusal(4201, "A ping was not answered.")
 
 RATE_LIMITED = 4301

@@ -1,5 +1,6 @@
 """Signatures for sockets, and how many sockets there are."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from tocsin.kit.schema import Answer
 from tocsin.projects.models import ApiKey, RealtimeApp
 from tocsin.realtime import auth
 from tocsin.realtime.access import may_subscribe
+from tocsin.realtime.grants import Grant
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.protocol import is_channel_name, is_presence, needs_signature
 from tocsin.users.models import User
@@ -68,7 +70,9 @@ async def authorize(call: Called, body: SocketAuth) -> SocketAuthAnswer:
     person = await _person(call) if is_presence(body.channel_name) else None
     key, secret = await _signer(call)
     user_id = str(call.principal.user_id) if person is not None else None
-    signed = auth.authorize(key, secret, body.socket_id, body.channel_name, user_id=user_id, user_info=person)
+    signed = auth.authorize(
+        key, secret, body.socket_id, body.channel_name, user_id=user_id, user_info=person, grant=_grant(call)
+    )
     return SocketAuthAnswer.model_validate(signed)
 
 
@@ -83,8 +87,15 @@ async def _sign_in(call: Call, socket_id: str) -> SocketAuthAnswer:
     if call.principal.user_id is None:
         raise Forbidden("not_a_user", "An API key is nobody and cannot sign in on a socket.")
     key, secret = await _signer(call)
-    signed = auth.sign_in(key, secret, socket_id, str(call.principal.user_id), await _person(call))
+    signed = auth.sign_in(key, secret, socket_id, str(call.principal.user_id), await _person(call), _grant(call))
     return SocketAuthAnswer.model_validate(signed)
+
+
+def _grant(call: Call) -> Grant | None:
+    """Whose rights the signature passes on; those of a key end with the key, which opened the socket."""
+    if call.principal.user_id is None or call.principal.session_id is None:
+        return None
+    return Grant(call.principal.user_id, call.principal.session_id, time.time())
 
 
 async def _person(call: Call) -> dict[str, Any]:

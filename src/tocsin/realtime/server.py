@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tocsin.kit.errors import Unavailable
 from tocsin.realtime import protocol
-from tocsin.realtime.auth import is_channel_auth, is_user_auth
+from tocsin.realtime.auth import grant_in, is_channel_auth, is_user_auth
 from tocsin.realtime.client import Client, Link
 from tocsin.realtime.frame import text_frame
 from tocsin.realtime.hub import Hub, send
@@ -137,6 +137,8 @@ class RealtimeServer:
         signed_data = asked.channel_data if presence else None
         if not is_channel_auth(asked.auth, found.secrets, client.id, asked.channel, signed_data):
             _refuse(client, asked.channel, "AuthError", "The subscription is not authorized.", 401)
+        elif not self._still_granted(client, asked.auth):
+            return
         elif presence:
             self._enter(client, asked.channel, signed_data or "")
         else:
@@ -151,6 +153,10 @@ class RealtimeServer:
         else:
             self.hub.subscribe(client, channel, member)
 
+    def _still_granted(self, client: Client, auth: str | None) -> bool:
+        grant = grant_in(auth)
+        return grant is None or self.hub.stand_on(client, grant)
+
     async def _unsubscribe(self, client: Client, frame: ClientFrame) -> None:
         if asked := protocol.read_data(frame, Unsubscribe):
             self.hub.unsubscribe(client, asked.channel)
@@ -164,8 +170,9 @@ class RealtimeServer:
             return
         user_id = protocol.read_user_id(asked.user_data) if asked else None
         if asked and user_id and is_user_auth(asked.auth, found.secrets, client.id, asked.user_data):
-            self.hub.sign_in(client, user_id)
-            send(client, protocol.signin_success(asked))
+            if self._still_granted(client, asked.auth):
+                self.hub.sign_in(client, user_id)
+                send(client, protocol.signin_success(asked))
         else:
             self.hub.close(client, protocol.UNAUTHORIZED)
 

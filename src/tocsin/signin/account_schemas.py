@@ -60,6 +60,7 @@ class InviteAccept(Body):
     token: str = Token
     password: Password | None = Field(None, description="Needed where the account has none.")
     name: Name | None = None
+    code: str | None = Field(None, max_length=20, description="Second factor, where the account has one.")
 
 
 class InviteAnswer(Answer):

@@ -16,7 +16,7 @@ from tocsin.kit.errors import Conflict
 from tocsin.kit.ids import new_id
 from tocsin.kit.vault import Vault
 from tocsin.mail.post import post
-from tocsin.signin.links import Taken, make_link, refused, spend_links
+from tocsin.signin.links import make_link, refused, spend_links
 from tocsin.signin.models import Invite
 from tocsin.signin.verification import check_address_limit
 from tocsin.users.models import Role, User
@@ -109,21 +109,27 @@ async def withdraw(session: AsyncSession, user_id: UUID) -> None:
     )
 
 
-async def accept(session: AsyncSession, taken: Taken, password_hash: str | None, name: str | None) -> Invite:
-    """Let the invited person in, with the roles they were promised.
+async def open_invite(session: AsyncSession, user: User) -> Invite | None:
+    """The invitation of a person that still counts, if any; nobody else takes it meanwhile."""
+    still_open = (Invite.user_id == user.id, Invite.state == "open", Invite.expires_at > func.now())
+    return (await session.scalars(select(Invite).where(*still_open).with_for_update())).one_or_none()
 
-    Raises Conflict where one of the roles does not exist any more: what is left may not be what was meant.
-    """
-    user = taken.user
-    invitation = (
-        await session.scalars(select(Invite).where(Invite.user_id == user.id, Invite.state == "open").with_for_update())
-    ).one_or_none()
-    if invitation is None:
-        raise refused()
+
+async def promised_roles(session: AsyncSession, invitation: Invite) -> list[Role]:
+    """Raises Conflict where one of the roles does not exist any more: what is left may not be what was meant."""
     roles = await roles_named(session, invitation.roles)
     if len(roles) < len(invitation.roles):
         raise Conflict("invite_outdated", "A role of this invitation does not exist any more; ask for a new one.")
-    await give_roles(session, user.project_id, user.env, {user.id: roles.values()})
+    return list(roles.values())
+
+
+async def accept(session: AsyncSession, user: User, password_hash: str | None, name: str | None) -> Invite:
+    """Let an invited person in, who has proven their e-mail, with the roles they were promised. Raises Conflict."""
+    invitation = await open_invite(session, user)
+    if invitation is None:
+        raise refused()
+    roles = await promised_roles(session, invitation)
+    await give_roles(session, user.project_id, user.env, {user.id: roles})
     now = datetime.now(UTC)
     values = {"status": "active", "wished_roles": [], "email_verified_at": now, "updated_at": now}
     if password_hash is not None:

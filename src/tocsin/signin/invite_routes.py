@@ -8,6 +8,7 @@ from sqlalchemy import select
 from tocsin.audit.record import record
 from tocsin.auth.guard import Call, Called, Gated, client_ip, guarded_router, needs, public
 from tocsin.auth.passwords import hash_password
+from tocsin.auth.tries import CODES, Counter
 from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
@@ -17,9 +18,11 @@ from tocsin.signin.account_schemas import InviteAccept, InviteAnswer, InviteCrea
 from tocsin.signin.asking import base_url, visitor
 from tocsin.signin.invitations import Inviter, accept, invite, invited_user, withdraw
 from tocsin.signin.links import check_link, read_token, take_link
+from tocsin.signin.login import code_shown
 from tocsin.signin.models import Invite
 from tocsin.signin.schemas import LoginAnswer
 from tocsin.signin.sessions import begin_session
+from tocsin.signin.sso.required import refuse_password
 from tocsin.users.models import Role, User
 from tocsin.users.people import find_user, shown_one
 from tocsin.users.roles import find_roles, role_names, roles_named
@@ -82,10 +85,13 @@ async def come_in(request: Request, gate: Gated, body: InviteAccept) -> LoginAns
     if body.password is None and invited.password_hash is None:
         raise Invalid([FieldError("/password", "missing", "Choose a password; the account has none.")])
     password_hash = await hash_password(body.password) if body.password is not None else None
-    async with gate.db.scope(shown.project_id, shown.env) as session:
+    counter = Counter("code", f"{shown.project_id}:{invited.id}", CODES)
+    proven = code_shown(gate, shown.project_id, shown.env, invited.id, body.code, counter)
+    async with proven as session:
         taken = await take_link(session, shown, "accept_invite")
         user = taken.user
-        accepted = await accept(session, taken, password_hash, body.name)
+        accepted = await accept(session, user, password_hash, body.name)
+        await refuse_password(session, user.id)
         actor = visitor(request, user.id)
         metadata = {"roles": accepted.roles, "user": str(user.id)}
         await record(session, user.project_id, user.env, actor, "invite.accepted", "invite", accepted.id, metadata)

@@ -20,7 +20,8 @@ router = guarded_router(tags=["auth"])
 @public
 async def forgot(request: Request, gate: Gated, body: PasswordForgot) -> Accepted:
     """Mail a link for a new password to whom this address belongs. The answer is the same for every address."""
-    await ask(gate.db, body.email, body.project, base_url(request), client_ip(request))
+    slug = await gate.tenants.chosen(request.scope, body.project)
+    await ask(gate.db, body.email, slug, base_url(request), client_ip(request))
     return Accepted()
 
 

@@ -3,6 +3,7 @@
 import re
 import secrets
 import unicodedata
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -19,14 +20,26 @@ from tocsin.kit.errors import Conflict, FieldError
 from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.mail.post import MOST_PER_ADDRESS, within_limit
 from tocsin.projects.models import ApiKey, IdentitySecret, Project, RealtimeApp
-from tocsin.projects.schemas import KeyPair, ProjectAnswer, RealtimeAppAnswer, SignUp, SignUpAnswer
+from tocsin.projects.schemas import EnvName, KeyPair, ProjectAnswer, RealtimeAppAnswer, SignUp, SignUpAnswer
 from tocsin.signin.sessions import begin_session
 from tocsin.signin.verification import ask_to_verify
+from tocsin.users.models import User
 from tocsin.users.people import create_user, shown_one
 from tocsin.users.roles import install_built_in
 from tocsin.users.schemas import UserFields
 
 ENVS: tuple[Env, Env] = ("live", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A project in its first moment, with the secrets that are shown this once."""
+
+    project: Project
+    owner: User
+    api_keys: dict[EnvName, KeyPair]
+    identity_secrets: dict[EnvName, str]
+    realtime: dict[EnvName, RealtimeAppAnswer]
 
 
 async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor, base_url: str) -> SignUpAnswer:
@@ -36,36 +49,21 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor, base_url
     """
     mailed = await _may_be_mailed(gate, body.email)
     password_hash = await hash_password(body.password)
-    pairs = {env: (new_key(env), new_secret(env)) for env in ENVS}
-    kept = {env: await gate.credentials.sealed_secret(secret) for env, (_, secret) in pairs.items()}
     project_id = new_id()
+    pairs = await new_pairs(gate)
     async with gate.db.scope(project_id, "live") as session:
-        project = await _new_project(session, project_id, body, plan)
-        await gate.vault.new_data_key(session, project_id)
-        await install_built_in(session, project_id)
-        fields = UserFields.model_construct(_fields_set={"email", "roles"}, email=body.email, roles=["owner"])
-        owner = await create_user(session, project_id, "live", fields, password_hash=password_hash)
-        project.owner_id = owner.id
-        keys = {}
-        for env in ENVS:
-            key, secret = pairs[env]
-            mac, hashed = kept[env]
-            row = ApiKey(
-                project_id=project_id,
-                id=new_id(),
-                env=env,
-                name=f"First {env} key",
-                key=key,
-                secret_mac=mac,
-                secret_hash=hashed,
-                permissions=sorted(SERVER_KEY),
-                allowed_ips=[],
-                created_by=owner.id,
-            )
-            session.add(row)
-            keys[env] = KeyPair(id=row.id, key=key, secret=secret)
-        identity = {env: await _identity_secret(gate, session, project_id, env) for env in ENVS}
-        realtime = {env: await _realtime_app(gate, session, project_id, env, keys[env].key) for env in ENVS}
+        founded = await found(
+            gate,
+            session,
+            project_id,
+            pairs,
+            name=body.project_name,
+            slug=body.slug,
+            plan=plan,
+            email=body.email,
+            password_hash=password_hash,
+        )
+        project, owner = founded.project, founded.owner
         if mailed:
             await ask_to_verify(session, gate.vault, base_url, owner)
         tokens = await begin_session(
@@ -87,10 +85,75 @@ async def sign_up(gate: Gate, body: SignUp, *, plan: str, actor: Actor, base_url
             project=ProjectAnswer.model_validate(project),
             user=await shown_one(session, owner),
             tokens=tokens,
-            api_keys=keys,
-            identity_secrets=identity,
-            realtime=realtime,
+            api_keys=founded.api_keys,
+            identity_secrets=founded.identity_secrets,
+            realtime=founded.realtime,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NewPair:
+    """A key and its secret, and what is kept of the secret."""
+
+    key: str
+    secret: str
+    mac: bytes
+    hashed: str
+
+
+async def new_pairs(gate: Gate) -> dict[Env, NewPair]:
+    """The first pair of each environment. Hashing takes long, so this comes before any transaction."""
+    made = {}
+    for env in ENVS:
+        secret = new_secret(env)
+        made[env] = NewPair(new_key(env), secret, *await gate.credentials.sealed_secret(secret))
+    return made
+
+
+async def found(
+    gate: Gate,
+    session: AsyncSession,
+    project_id: UUID,
+    pairs: dict[Env, NewPair],
+    *,
+    name: str,
+    slug: str | None,
+    plan: str,
+    email: str,
+    password_hash: str | None,
+) -> Founded:
+    """The rows of a new project, in its scope. Without a password its owner has yet to choose one by a link."""
+    project = await _new_project(session, project_id, name, slug, plan)
+    await gate.vault.new_data_key(session, project_id)
+    await install_built_in(session, project_id)
+    fields = UserFields.model_construct(_fields_set={"email", "roles"}, email=email, roles=["owner"])
+    owner = await create_user(session, project_id, "live", fields, password_hash=password_hash)
+    if password_hash is None:
+        owner.status = "pending"
+    project.owner_id = owner.id
+    keys: dict[EnvName, KeyPair] = {}
+    for env, pair in pairs.items():
+        row = ApiKey(
+            project_id=project_id,
+            id=new_id(),
+            env=env,
+            name=f"First {env} key",
+            key=pair.key,
+            secret_mac=pair.mac,
+            secret_hash=pair.hashed,
+            permissions=sorted(SERVER_KEY),
+            allowed_ips=[],
+            created_by=owner.id,
+        )
+        session.add(row)
+        keys[env] = KeyPair(id=row.id, key=pair.key, secret=pair.secret)
+    identity: dict[EnvName, str] = {}
+    realtime: dict[EnvName, RealtimeAppAnswer] = {}
+    for env, pair in pairs.items():
+        identity[env] = await _identity_secret(gate, session, project_id, env)
+        realtime[env] = await _realtime_app(gate, session, project_id, env, pair.key)
+    await session.flush()
+    return Founded(project, owner, keys, identity, realtime)
 
 
 async def _may_be_mailed(gate: Gate, email: str) -> bool:
@@ -99,11 +162,11 @@ async def _may_be_mailed(gate: Gate, email: str) -> bool:
         return await within_limit(session, PLATFORM_ID, f"address:{email}", MOST_PER_ADDRESS)
 
 
-async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, plan: str) -> Project:
-    slug = body.slug or _slug_from(body.project_name)
+async def _new_project(session: AsyncSession, project_id: UUID, name: str, wanted: str | None, plan: str) -> Project:
+    slug = wanted or _slug_from(name)
     if slug in RESERVED:
         raise _slug_taken()
-    project = Project(id=project_id, name=body.project_name, slug=slug, plan=plan)
+    project = Project(id=project_id, name=name, slug=slug, plan=plan)
     try:
         # Added inside: opening a savepoint writes what waits before it.
         async with session.begin_nested():
@@ -111,9 +174,9 @@ async def _new_project(session: AsyncSession, project_id: UUID, body: SignUp, pl
     except IntegrityError as error:
         if violated(error) != "projects_slug_taken":
             raise
-        if body.slug is not None:
+        if wanted is not None:
             raise _slug_taken() from None
-        project = Project(id=project_id, name=body.project_name, slug=f"{slug[:54]}-{secrets.token_hex(4)}", plan=plan)
+        project = Project(id=project_id, name=name, slug=f"{slug[:54]}-{secrets.token_hex(4)}", plan=plan)
         session.add(project)
         await session.flush()
     return project

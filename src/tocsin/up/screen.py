@@ -31,6 +31,8 @@ class Picture:
     states: dict[str, State] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=_NOTICES))
+    first_admin: str | None = None
+    """Where the first platform admin chooses a password, while there is none."""
 
 
 class Screen(Protocol):
@@ -68,6 +70,8 @@ class PlainLines:
     def ready(self, picture: Picture) -> None:
         self._line(f"ready at {picture.url}")
         self._line(f"interactive docs at {picture.url}/docs, data and logs in {picture.home}")
+        if picture.first_admin:
+            self._line(f"first admin, once and within 24 hours: {picture.first_admin}")
 
     def notice(self, notice: Notice) -> None:
         self._line(f"{notice.source} {notice.level}: {notice.words}")
@@ -105,7 +109,7 @@ class LiveScreen:
             self._console.print(_notice(notice))
 
     def refresh(self, picture: Picture) -> None:
-        shown = (dict(picture.states), list(picture.figures), list(picture.notices))
+        shown = (dict(picture.states), list(picture.figures), list(picture.notices), picture.first_admin)
         if self._live is not None and shown != self._drawn:
             self._drawn = shown
             self._live.update(drawn(picture), refresh=True)
@@ -122,6 +126,8 @@ def drawn(picture: Picture) -> RenderableType:
     if picture.figures:
         parts.append(_counters(picture.figures))
     parts += [_notice(notice) for notice in picture.notices]
+    if picture.first_admin:
+        parts += [Text("First admin (works once, within 24 hours):"), Text(picture.first_admin, style="bold cyan")]
     return Group(*parts, Text(), _first_steps(picture.url))
 
 

@@ -11,8 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
+import asyncpg
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
+from tocsin.admin import first_admin_link
 from tocsin.kit.migrate import migrate
 from tocsin.startup import Installation
 from tocsin.up.child import Child
@@ -26,6 +29,8 @@ from tocsin.up.terminal import let_go_of_terminal, on_key
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
+ASK_SECONDS = 10.0  # between looks whether the first admin has come
+RENEW_SECONDS = 12 * 3600.0  # of the first admin's link, which is good for twice as long
 LOOK_SECONDS = 2.0  # between looks at processes and counters: seldom enough to cost an idle machine nothing
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -108,7 +113,9 @@ class Up:
             database=source.words,
             since=datetime.now(),
         )
-        environ = _environ(installation, source, self._home, port)
+        self._reached = _reached_by(installation, source)
+        self._asked = self._made = float("-inf")
+        environ = _environ(self._reached, self._home, port)
         self._children = (
             self._child("api", environ),
             self._child("worker", {**environ, "TOCSIN_METRICS_PORT": str(self._metrics_port)}),
@@ -129,14 +136,30 @@ class Up:
             await self._until_ready(stop)
             if not stop.is_set():
                 self._claim.serve_at(self._picture.url)
+                await self._ask_for_admin()
                 self._screen.ready(self._picture)
             while not stop.is_set():
                 await self._look()
+                if self._picture.first_admin:
+                    await self._ask_for_admin()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
         finally:
             self._screen.close()
             await self._end(lives, hurry)
+
+    async def _ask_for_admin(self) -> None:
+        """Show the first admin's link until it is used, a fresh one before it is over."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked < ASK_SECONDS:
+            return
+        self._asked = now
+        try:
+            link = await first_admin_link(self._reached, self._picture.url)
+        except (OSError, asyncpg.PostgresError, DBAPIError):
+            return  # the database is away for a moment; what is shown stays
+        if link is None or now - self._made > RENEW_SECONDS:
+            self._picture.first_admin, self._made = link, now
 
     async def _until_ready(self, stop: asyncio.Event) -> None:
         """A process that dies before everything served once will not get better by trying again."""
@@ -196,14 +219,19 @@ class Up:
             child.kill()
 
 
-def _environ(installation: Installation, source: Source, home: Path, port: int) -> dict[str, str]:
-    """What the processes get: the login bound by row-level security, and never the installer's."""
-    environ = {name: value for name, value in os.environ.items() if name.upper() != "TOCSIN_DATABASE_URL"}
+def _reached_by(installation: Installation, source: Source) -> Installation:
+    """The installation with the address of its database, which may be our own."""
     settings = installation.settings.model_copy(update={"database_url": source.installer_url})
-    app_url = Installation(settings, installation.master, installation.roles).app_url
+    return Installation(settings, installation.master, installation.roles)
+
+
+def _environ(reached: Installation, home: Path, port: int) -> dict[str, str]:
+    """What the processes get: the logins bound by row-level security, and never the installer's."""
+    environ = {name: value for name, value in os.environ.items() if name.upper() != "TOCSIN_DATABASE_URL"}
     return {
         **environ,
-        "TOCSIN_APP_DATABASE_URL": app_url,
+        "TOCSIN_APP_DATABASE_URL": reached.app_url,
+        "TOCSIN_PLATFORM_DATABASE_URL": reached.platform_url,
         "TOCSIN_HOME": str(home),
         "TOCSIN_PORT": str(port),
         "TOCSIN_LOG_FORMAT": "json",

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.auth.revocation import end_sessions_of, revoke_all
 from tocsin.kit.db import as_json, violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
@@ -89,6 +90,11 @@ class Draft:
         return self.stored is not None and any(self.values[name] != self.stored[name] for name in IDENTITIES)
 
     @property
+    def blocked(self) -> bool:
+        """Whether somebody who was let in would be shut out."""
+        return self.stored is not None and self.stored["status"] == "active" != self.values["status"]
+
+    @property
     def moved(self) -> bool:
         """Whether the e-mail is another one, of which nothing is proven."""
         return self.stored is not None and self.values["email"] != self.stored["email"]
@@ -119,10 +125,20 @@ async def write(
     async with an_owner_kept(session, [draft.id for draft in known if draft.may_cease_to_own]):
         await _update(session, [draft for draft in known if draft.changed])
         await _insert(session, project_id, env, [draft for draft in drafts if draft.stored is None], password_hash)
-        await take_other_roles(session, {draft.id: draft.roles for draft in known if draft.roles is not None})
+        await _block(session, project_id, [draft.id for draft in known if draft.blocked])
+        await take_other_roles(
+            session, project_id, {draft.id: draft.roles for draft in known if draft.roles is not None}
+        )
         await give_roles(session, project_id, env, {draft.id: draft.roles for draft in drafts if draft.roles})
         await _drop_addresses(session, known)
         await _add_addresses(session, project_id, env, drafts)
+
+
+async def _block(session: AsyncSession, project_id: UUID, people: Sequence[UUID]) -> None:
+    """End what these people have open; should they be let in again, they sign in again."""
+    if people:
+        await end_sessions_of(session, project_id, people, "block")
+        await revoke_all(session, project_id, "user", [str(id_) for id_ in people])
 
 
 async def _update(session: AsyncSession, drafts: Sequence[Draft]) -> None:

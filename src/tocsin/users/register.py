@@ -49,6 +49,7 @@ async def register_alone(call: Call, body: Register) -> tuple[User | None, str]:
         "external_user_id": body.external_user_id,
         "name": body.name,
         "status": status,
+        "self_registered": True,
         "wished_roles": [] if at_once else [role.name for role in wished if not opens_panel(role.permissions)],
     }
     user = (

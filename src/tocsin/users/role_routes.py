@@ -15,6 +15,7 @@ from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.plans.totals import room_for
 from tocsin.users.models import Role
+from tocsin.users.roles import tell_holders
 from tocsin.users.schemas import PermissionAnswer, RoleAnswer, RoleCreate, RoleUpdate
 
 router = guarded_router(tags=["roles"])
@@ -64,6 +65,8 @@ async def change(call: Called, role_id: PathId, body: RoleUpdate) -> RoleAnswer:
         raise Conflict("built_in_role", "Built-in roles cannot be changed; make one of your own.")
     _check_within(call, [*role.permissions, *(body.permissions or [])])
     before = RoleAnswer.model_validate(role).model_dump(mode="json", by_alias=True)
+    if body.permissions is not None and set(role.permissions) - set(body.permissions):
+        await tell_holders(call.session, role)
     async with room_for(call.session, call.project_id, call.env, "teamMembers"):
         for name, value in body.model_dump(exclude_unset=True).items():
             if value is not None or name == "description":
@@ -84,6 +87,7 @@ async def delete(call: Called, role_id: PathId) -> Response:
     if role.built_in:
         raise Conflict("built_in_role", "Built-in roles cannot be deleted.")
     _check_within(call, role.permissions)
+    await tell_holders(call.session, role)
     await call.session.delete(role)
     await _flush(call)
     await call.audit("role.deleted", "role", role.id, before={"name": role.name})

@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.permissions import BUILT_IN_ROLES
+from tocsin.auth.revocation import revoke_all
 from tocsin.kit.db import as_json
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
@@ -57,10 +58,11 @@ def picked(roles: Mapping[str, Role], names: Iterable[str], pointer: str) -> lis
     return [roles[name] for name in wanted]
 
 
-async def take_other_roles(session: AsyncSession, wanted: Mapping[UUID, Iterable[Role]]) -> None:
-    """Take from each of these people every role but those."""
+async def take_other_roles(session: AsyncSession, project_id: UUID, wanted: Mapping[UUID, Iterable[Role]]) -> None:
+    """Take from each of these people every role but those, and with it what it opened to them."""
     if wanted:
-        await session.execute(_TAKE, {"people": list(wanted), "rows": as_json(_rows(wanted))})
+        rows = await session.execute(_TAKE, {"people": list(wanted), "rows": as_json(_rows(wanted))})
+        await revoke_all(session, project_id, "access", sorted({str(id_) for id_ in rows.scalars()}))
 
 
 _TAKE = text("""
@@ -68,7 +70,14 @@ DELETE FROM tocsin.user_roles AS held
 WHERE held.user_id = ANY(:people) AND NOT EXISTS (
     SELECT FROM json_to_recordset(CAST(:rows AS json)) AS w(user_id uuid, role_id uuid)
     WHERE w.user_id = held.user_id AND w.role_id = held.role_id)
+RETURNING held.user_id
 """)
+
+
+async def tell_holders(session: AsyncSession, role: Role) -> None:
+    """Have what a role opened to its people looked at anew: it may less than before, or will be gone."""
+    people = await session.scalars(select(UserRole.user_id).where(UserRole.role_id == role.id))
+    await revoke_all(session, role.project_id, "access", [str(id_) for id_ in people])
 
 
 async def give_roles(session: AsyncSession, project_id: UUID, env: str, wanted: Mapping[UUID, Iterable[Role]]) -> None:

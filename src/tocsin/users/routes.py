@@ -102,8 +102,6 @@ async def change(call: Called, user_id: PathId, body: UserFields) -> UserAnswer:
     await _check_may_change(call, user, before.roles, body)
     await _check_granted(call, body.roles or [])
     await change_user(call.session, user, body)
-    if body.status == "disabled":
-        await revoke(call.session, call.project_id, "user", str(user.id))
     after = await shown_one(call.session, user)
     await call.audit(
         "user.updated",
@@ -141,7 +139,7 @@ async def approve(call: Called, user_id: PathId) -> UserAnswer:
     check_may_give(call.principal.permissions, wished.values())
     roles = {user.id: (wished or await roles_named(call.session, ["user"])).values()}
     async with room_for(call.session, call.project_id, call.env, "teamMembers"):
-        await take_other_roles(call.session, roles)
+        await take_other_roles(call.session, call.project_id, roles)
         await give_roles(call.session, call.project_id, call.env, roles)
     await call.session.execute(update(User).where(User.id == user.id).values(status="active", wished_roles=[]))
     await call.audit("user.approved", "user", user.id)

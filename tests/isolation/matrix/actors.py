@@ -1,11 +1,14 @@
 """Who tries: callers of one project with more or less in their hands, and callers with nothing that counts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tests.client import PASSWORD, Client
-from tests.isolation.matrix.cases import OPERATIONS, Case
+from tests.client import PASSWORD, Client, Reply
+from tests.isolation.matrix.cases import CODE, OPERATIONS, Case
 from tests.isolation.matrix.seeds import Scene
+from tests.people import join
+from tests.signin.authenticator import enrolled
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ async def actors(scene: Scene) -> Actors:
             "app": project.app,
             "nobody": api,
             "second owner": second,
+            "enrolled": await _enrolled(scene),
+            "protected": await _protected(scene),
+            "protected, too": await _protected(scene),
             "operator": scene.operator,
         },
         others={
@@ -54,6 +60,31 @@ async def actors(scene: Scene) -> Actors:
             "revoked app": api.with_public_key(revoked["key"]),
         },
     )
+
+
+class WithCode(Client):
+    """Puts a code of the second factor where the call has none yet."""
+
+    def __init__(self, client: Client, code: Callable[[], str]) -> None:
+        super().__init__(client.http, client.base, client.headers)
+        self._code = code
+
+    async def send(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
+        if isinstance(body, dict) and body.get("code") == CODE:
+            body = {**body, "code": self._code()}
+        return await super().send(method, path, body, **options)
+
+
+async def _enrolled(scene: Scene) -> WithCode:
+    somebody = (await join(scene.working.api, scene.project)).client
+    return WithCode(somebody, (await enrolled(somebody)).code)
+
+
+async def _protected(scene: Scene) -> WithCode:
+    somebody = await _enrolled(scene)
+    reply = await somebody.post("/auth/2fa/confirm", {"code": CODE})
+    assert reply.status == 200, reply.json
+    return WithCode(somebody, reply.json["recoveryCodes"].pop)
 
 
 async def _login(scene: Scene) -> Client:

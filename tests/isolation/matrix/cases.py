@@ -12,6 +12,7 @@ from inspect import isawaitable
 from typing import Any
 
 from pydantic.alias_generators import to_camel
+from yarl import URL
 
 from tests.client import PASSWORD
 from tests.contract.endpoints import ALL
@@ -19,9 +20,15 @@ from tests.hosted import publish
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
+from tests.signin.hostile import CLIENT, came_back
+from tocsin.kit.ids import new_id
+from tocsin.signin.sso.routes import s256
 
 Made = Any | Awaitable[Any]
 Maker = Callable[[Scene], Made]
+
+CODE = "<code>"
+"""Filled in by the actors who have one when they call, for it is good for a minute."""
 
 OPERATIONS = {str(operation): operation for operation in ALL}
 
@@ -35,6 +42,7 @@ class Case:
     query: Maker | None = None
     body: Maker | None = None
     by: str = "owner"
+    headers: Maker | None = None
 
     def __str__(self) -> str:
         return self.operation
@@ -45,7 +53,8 @@ class Case:
         path = {name: await self._id(scene, kind) for name, kind in self.path.items()}
         query = await _made(self.query, scene) if self.query else {}
         body = await _made(self.body, scene) if self.body else None
-        return Ask(described.method, described.template, path, query, {}, body)
+        headers = await _made(self.headers, scene) if self.headers else {}
+        return Ask(described.method, described.template, path, query, headers, body)
 
     async def _id(self, scene: Scene, kind: "str | Maker") -> Id:
         found = scene.id(kind) if isinstance(kind, str) else await _made(kind, scene)
@@ -58,8 +67,15 @@ async def _made(maker: Maker, scene: Scene) -> Any:
     return await made if isawaitable(made) else made
 
 
-def case(operation: str, by: str = "owner", query: Maker | None = None, body: Maker | None = None, **path: Any) -> Case:
-    return Case(operation, path, query, body, by)
+def case(
+    operation: str,
+    by: str = "owner",
+    query: Maker | None = None,
+    body: Maker | None = None,
+    headers: Maker | None = None,
+    **path: Any,
+) -> Case:
+    return Case(operation, path, query, body, by, headers)
 
 
 def _word() -> str:
@@ -96,6 +112,18 @@ async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
 
 
+async def _lost_session(s: Scene) -> Id:
+    """Of the person, who needs the one they call with."""
+    made = await s.working.sql.fetchval(
+        "INSERT INTO tocsin.sessions (project_id, id, user_id, nonce, expires_at)"
+        " VALUES ($1, $2, $3, '', now() + interval '1 day') RETURNING id::text",
+        s.ids["project"],
+        new_id(),
+        s.ids["user"],
+    )
+    return s.fresh("session", made)
+
+
 async def _lost_refresh(s: Scene) -> dict[str, str]:
     return {"refreshToken": (await _login(s))["tokens"]["refreshToken"]}
 
@@ -116,6 +144,32 @@ async def _claim(s: Scene) -> dict[str, str]:
     (found,) = (await s.project.owner.get("/users", search=email)).json["items"]
     assert (await s.project.owner.post(f"/users/{found['id']}/approve")).status == 200
     return {"claimToken": reply.json["claimToken"]}
+
+
+def _admin(s: Scene) -> dict[str, Any]:
+    return {"email": f"{_word()}@operator.example", "role": "support"}
+
+
+async def _invited(s: Scene) -> Any:
+    reply = await s.operator.post("/platform/admins", _admin(s))
+    assert reply.status == 201, reply.json
+    return reply.json
+
+
+async def _lost_admin(s: Scene) -> Id:
+    """Instead of an admin others are tried as users: nobody else's admins exist."""
+    return s.fresh("user", await _invited(s))
+
+
+async def _lost_link(s: Scene) -> dict[str, str]:
+    return {"token": (await _invited(s))["setupUrl"].rpartition("#")[2], "password": PASSWORD}
+
+
+async def _admin_login(s: Scene) -> dict[str, str]:
+    invited = await _invited(s)
+    setup = {"token": invited["setupUrl"].rpartition("#")[2], "password": PASSWORD}
+    assert (await s.working.api.post("/platform/setup", setup)).status == 200
+    return {"email": invited["email"], "password": PASSWORD}
 
 
 async def _open_claim(s: Scene) -> dict[str, str]:
@@ -170,6 +224,63 @@ def _camel(row: dict[str, Any]) -> dict[str, Any]:
     return {to_camel(name): value for name, value in row.items()}
 
 
+def _sso(s: Scene) -> dict[str, Any]:
+    return {"issuer": s.issuer, **CLIENT, "returnUrls": [f"{s.issuer}/app"], "createUnknown": True}
+
+
+async def _sso_slug(s: Scene) -> Id:
+    """The slug of a project with single sign-on; the others have none, and look like none."""
+    reply = await s.project.owner.put("/projects/me/sso", _sso(s))
+    assert reply.status == 200, reply.json
+    return s.id("slug")
+
+
+async def _sso_come_back(s: Scene) -> dict[str, str]:
+    """The query of a callback; its cookie is kept for ``_sso_cookie``."""
+    location, cookie = await _sso_begun(s)
+    s.ids["sso cookie"] = cookie
+    return dict(URL(came_back(location)).query)
+
+
+async def _sso_begun(s: Scene, **query: str) -> tuple[str, str]:
+    url = URL(f"{s.working.api.base}/api/v1/auth/sso/{await _sso_slug(s)}/start").with_query(query)
+    async with s.working.api.http.get(url, allow_redirects=False) as answer:
+        return answer.headers["Location"], f"tocsin-sso={answer.cookies['tocsin-sso'].value}"
+
+
+async def _sso_code(s: Scene, **query: str) -> dict[str, str]:
+    location, cookie = await _sso_begun(s, **query)
+    back = URL(came_back(location), encoded=True)
+    async with s.working.api.http.get(back, allow_redirects=False, headers={"Cookie": cookie}) as answer:
+        return {"code": URL(answer.headers["Location"]).query["code"]}
+
+
+async def _sso_link(s: Scene) -> dict[str, str]:
+    """The owner is linked already, so that the flows after this are theirs; linking again changes nothing."""
+    first, again = [await _sso_link_code(s) for _ in range(2)]
+    reply = await s.project.owner.post("/auth/sso/link", first)
+    assert reply.status == 200, reply.json
+    return again
+
+
+async def _sso_link_code(s: Scene) -> dict[str, str]:
+    verifier = secrets.token_urlsafe(40)
+    return {**await _sso_code(s, purpose="link", challenge=s256(verifier)), "verifier": verifier}
+
+
+async def _sso_linked(s: Scene) -> Id:
+    """A user who came by single sign-on, whom the project's own provider called something else then."""
+    user = await s.project.add_user()
+    await s.working.sql.execute(
+        "INSERT INTO tocsin.user_identities (project_id, issuer, subject, user_id) VALUES ($1, $2, $3, $4)",
+        s.project.id,
+        s.issuer,
+        _word(),
+        user["id"],
+    )
+    return s.fresh("user", user)
+
+
 async def _domain(s: Scene) -> dict[str, str]:
     """A name whose records are set already; claiming it again answers the same."""
     body = {"domain": f"alerts.{s.project.slug}.example"}
@@ -185,11 +296,23 @@ async def _lost_visit(s: Scene) -> Id:
 
 _REASON = {"reason": "Ticket 4711"}
 
+
 CASES = (
     case("sign_up", by="nobody", body=_signup),
     case("sign_in", by="nobody", body=_credentials),
     case("refresh_tokens", by="nobody", body=_lost_refresh),
     case("read_me", by="person"),
+    case("list_own_sessions", by="person"),
+    case("list_user_sessions", user_id="user"),
+    case("end_user_session", user_id="user", session_id=_lost_session),
+    case("end_own_session", by="person", session_id=_lost_session),
+    case("end_other_sessions", by="person"),
+    case("end_user_sessions", user_id=_lost_user),
+    case("enrol_second_factor", by="person"),
+    case("confirm_second_factor", by="enrolled", body=lambda s: {"code": CODE}),
+    case("renew_recovery_codes", by="protected", body=lambda s: {"code": CODE}),
+    case("disable_second_factor", by="protected, too", body=lambda s: {"code": CODE}),
+    case("reset_second_factor", user_id=_lost_user),
     case("resend_verification"),
     case("verify_email", by="nobody", body=_proof),
     case("change_email", body=lambda s: {"email": f"{_word()}@example.com", "password": PASSWORD}),
@@ -299,6 +422,46 @@ CASES = (
     case("delete_rule", rule_id=_lost_rule),
     case("delete_connection", connection_id=_lost_connection),
     case("revoke_key", key_id=_lost_key),
+    case("list_egress_addresses", by="nobody"),
+    case("save_sso", body=_sso),
+    case("read_sso"),
+    case("test_sso"),
+    case("link_sso", body=_sso_link),
+    case("start_sso", by="nobody", slug=_sso_slug),
+    case(
+        "finish_sso",
+        by="nobody",
+        slug=_sso_slug,
+        query=_sso_come_back,
+        headers=lambda s: {"Cookie": s.ids["sso cookie"]},
+    ),
+    case("exchange_sso", by="nobody", body=_sso_code),
+    case("unlink_sso", user_id=_sso_linked),
+    case("delete_sso"),
+    case("sign_in_platform", by="nobody", body=_admin_login),
+    case("use_setup_link", by="nobody", body=_lost_link),
+    case("read_about", by="nobody"),
+    case("list_admins", by="operator"),
+    case("invite_admin", by="operator", body=_admin),
+    case("change_admin", by="operator", admin_id=_lost_admin, body=lambda s: {"role": "billing"}),
+    case("renew_admin_link", by="operator", admin_id=_lost_admin),
+    case("list_projects", by="operator"),
+    case("make_project", by="operator", body=lambda s: {"name": _word(), "ownerEmail": f"{_word()}@example.com"}),
+    case("read_any_project", by="operator", project_id="project"),
+    case("change_any_project", by="operator", project_id="project", body=lambda s: {"region": "eu"}),
+    case("export_any_project", by="operator", project_id="project"),
+    case("read_metrics", by="operator"),
+    case("list_platform_audit", by="operator"),
+    case("read_platform_settings", by="operator"),
+    case("change_platform_settings", by="operator", body=lambda s: {}),
+    case("suspend_project", by="operator", project_id="project", body=lambda s: {"reason": "tried"}),
+    case("activate_project", by="operator", project_id="project"),
+    case("cancel_any_project", by="operator", project_id="project"),
+    case("restore_project"),
+    case("cancel_project"),
+    case("export_project"),
+    case("activate_project", by="operator", project_id="project"),
+    case("transfer_project", body=lambda s: {"userId": s.id("user")}),
     case("sign_out", by="second owner"),
     case("change_password", body=lambda s: {"current": PASSWORD, "new": PASSWORD}),
 )

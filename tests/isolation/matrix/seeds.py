@@ -30,6 +30,8 @@ class Scene:
     """A platform admin, of no project."""
     ids: dict[str, str] = field(default_factory=dict)
     hook_url: str = ""
+    issuer: str = ""
+    """A provider to sign in at."""
 
     def id(self, kind: str, around: str = "{}") -> Id:
         return Id(self.ids[kind], kind, around)
@@ -77,6 +79,8 @@ async def _people(scene: Scene) -> None:
     ids["role"] = (await scene.make("/roles", {"name": mark, "permissions": ["users:read"]}))["id"]
     ids["role name"] = mark
     ids["user"] = scene.person.id
+    (session,) = (await project.owner.get(f"/users/{ids['user']}/sessions")).json["items"]
+    ids["session"] = session["id"]
     ids["external id"] = scene.person.external_id
     ids["pending"] = await pending(scene)
     path = f"/users/{scene.person.id}/addresses"

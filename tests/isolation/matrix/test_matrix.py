@@ -17,6 +17,7 @@ from tests.isolation.matrix.checksums import checksums
 from tests.isolation.matrix.places import Ask
 from tests.isolation.matrix.seeds import Scene, seeded
 from tests.pipeline import Working
+from tests.signin.hostile import lying
 
 LISTS = [case for case in CASES if OPERATIONS[case.operation].is_list and case.by != "operator"]
 
@@ -33,6 +34,10 @@ class Matrix:
     before: dict[str, dict[str, str]]
 
     @property
+    def pair(self) -> tuple[Scene, Scene]:
+        return self.acme, self.rival
+
+    @property
     def others(self) -> tuple[Scene, Scene]:
         return self.rival, self.dormant
 
@@ -46,8 +51,9 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 async def matrix(working: Working) -> AsyncIterator[Matrix]:
-    async with receiver() as hook:
+    async with receiver() as hook, lying() as provider:
         acme, rival, dormant = [await seeded(working, name, hook.url) for name in ("Acme", "Rival", "Dormant")]
+        acme.issuer = provider.issuer
         await working.sql.execute(
             "UPDATE tocsin.projects SET status = 'suspended' WHERE slug = $1", dormant.project.slug
         )
@@ -100,13 +106,14 @@ async def test_a_foreign_id_is_answered_like_one_that_names_nothing(matrix: Matr
 
 @pytest.mark.parametrize("case", LISTS, ids=str)
 async def test_a_foreign_cursor_is_answered_like_one_that_nobody_made(matrix: Matrix, case: Case) -> None:
-    ask = Ask("GET", OPERATIONS[case.operation].template, query={"limit": "1"})
+    mine, foreign = [{name: scene.id(str(kind)) for name, kind in case.path.items()} for scene in matrix.pair]
+    ask = Ask("GET", OPERATIONS[case.operation].template, foreign, query={"limit": "1"})
     theirs = (await ask.by(matrix.rival.project.owner)).json.get("nextCursor")
     if theirs is None:
         theirs = (await matrix.rival.project.owner.get("/users", limit=1)).json["nextCursor"]
     assert theirs
     replies = [
-        await Ask("GET", ask.template, query={"limit": "1", "cursor": cursor}).by(matrix.acme.project.owner)
+        await Ask("GET", ask.template, mine, query={"limit": "1", "cursor": cursor}).by(matrix.acme.project.owner)
         for cursor in (theirs, theirs[::-1])
     ]
     assert [reply.status for reply in replies] == [400, 400]

@@ -1,0 +1,398 @@
+"""Trust that is taken back is gone on every process: for calls, and for sockets that stand on it (A1, A3, P19, T5).
+
+Each test revokes at one process what is in use at the other, with Redis, without it, and without it while the
+connection that carries messages between the processes has just been cut.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.client import PASSWORD, Client, Project, Reply, sign_up
+from tests.engines import fresh_database, running_redis
+from tests.people import Person, join
+from tests.running import Site, running_api
+from tocsin.auth.keys import Credentials
+from tocsin.auth.revocation import RevocationWatch, revoke
+from tocsin.kit.db import Database
+from tocsin.kit.ids import new_id
+from tocsin.kit.postgres import Running
+
+DEADLINE = 20.0
+"""Seconds. A second is what is promised; a busy machine may take longer to tell."""
+
+
+@dataclass
+class Two:
+    """Two API processes: ``here`` things are revoked, ``there`` they were in use, and there the sockets are."""
+
+    here: Client
+    there: Client
+    db: Database
+    sql: asyncpg.Connection
+    cuts: bool
+
+    async def cut(self) -> None:
+        """End the connections that carry messages, where this is about that."""
+        if self.cuts:
+            ended = await self.sql.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'tocsin broker'"
+            )
+            assert len(ended) >= 1
+
+    async def switch(self, project: Project, status: str) -> None:
+        """What suspending and activating do."""
+        async with self.db.scope(UUID(project.id), "live") as session:
+            await session.connection()
+            await self.sql.execute(
+                "UPDATE tocsin.projects SET status = $2 WHERE id = $1::text::uuid", project.id, status
+            )
+            await revoke(session, UUID(project.id), "project", project.id)
+
+
+@pytest.fixture(scope="module", params=["redis", "no redis", "no redis, cut"])
+async def two(
+    request: pytest.FixtureRequest, cluster: Running, template: str, home: Path, http: aiohttp.ClientSession
+) -> AsyncIterator[Two]:
+    async with fresh_database(cluster, template) as url:
+        with contextlib.ExitStack() as running:
+            if request.param == "redis":
+                redis = running.enter_context(running_redis()).url
+                sites = Site(url, home, redis), Site(url, home, redis)
+            else:
+                sites = Site(url, home, settings={"TOCSIN_REALTIME": "0"}), Site(url, home)
+            here, there = (running.enter_context(running_api(site)) for site in sites)
+            db = Database(sites[0].app_url, ordinary=1, hot=0, statement_timeout="5s")
+            sql = await asyncpg.connect(url)
+            clients = Client(http, here.url), Client(http, there.url)
+            yield Two(*clients, db, sql, cuts=request.param.endswith("cut"))
+            await sql.close()
+            await db.close()
+
+
+@dataclass
+class Socket:
+    """One that was greeted."""
+
+    connection: ClientConnection
+    id: str
+
+    async def subscribe(self, channel: str, by: Client) -> None:
+        signed = await by.post("/realtime/auth", {"socket_id": self.id, "channel_name": channel})
+        assert signed.status == 200, signed.json
+        await self.show(channel, signed.json["auth"])
+        assert (await self.hear())["event"] == "pusher_internal:subscription_succeeded"
+
+    async def show(self, channel: str, auth: str) -> None:
+        data = {"channel": channel, "auth": auth}
+        await self.connection.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+
+    async def hear(self) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE):
+            heard: dict[str, Any] = json.loads(await self.connection.recv())
+        return heard
+
+    async def lives(self) -> None:
+        await self.connection.send('{"event":"pusher:ping","data":{}}')
+        assert (await self.hear())["event"] == "pusher:pong"
+
+    async def closed(self) -> int:
+        """The code it is closed with, awaited."""
+        async with asyncio.timeout(DEADLINE):
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.connection.recv()
+        assert self.connection.close_code is not None
+        return self.connection.close_code
+
+
+@contextlib.asynccontextmanager
+async def socket(two: Two, key: str) -> AsyncIterator[Socket]:
+    url = f"{two.there.base.replace('http', 'ws')}/app/{key}?protocol=7"
+    async with connect(url, compression=None, ping_interval=None) as connection:
+        greeting = json.loads(await asyncio.wait_for(connection.recv(), DEADLINE))
+        assert greeting["event"] == "pusher:connection_established", greeting
+        yield Socket(connection, json.loads(greeting["data"])["socket_id"])
+
+
+@contextlib.asynccontextmanager
+async def listening(two: Two, person: Person) -> AsyncIterator[Socket]:
+    """A socket there that a person hears their notifications on."""
+    async with socket(two, person.key) as opened:
+        await opened.subscribe(person.channel, person.client.at(two.there))
+        yield opened
+
+
+async def becomes(ask: Callable[[], Awaitable[Reply]], status: int) -> Reply:
+    """The answer, once it is of this status; what comes before may be the old one for a moment."""
+    give_up_at = time.monotonic() + DEADLINE
+    while (reply := await ask()).status != status:
+        assert time.monotonic() < give_up_at, (reply.status, reply.json)
+        await asyncio.sleep(0.05)
+    return reply
+
+
+@pytest.fixture
+async def acme(two: Two) -> Project:
+    return await sign_up(two.here, "Acme")
+
+
+async def test_a_session_that_signs_out_takes_its_sockets_along_and_no_others(two: Two, acme: Project) -> None:
+    ann, ben, stranger = await join(two.here, acme), await join(two.here, acme), await sign_up(two.here, "Rival")
+    zoe = await join(two.here, stranger)
+    async with listening(two, ann) as gone, listening(two, ben) as stays, listening(two, zoe) as elsewhere:
+        await two.cut()
+        assert (await ann.client.at(two.here).post("/auth/logout")).status == 204
+        assert (await ann.client.at(two.there).get("/auth/me")).status == 401
+        assert await gone.closed() == 4009
+        await stays.lives()
+        await elsewhere.lives()
+
+
+async def test_a_session_that_is_ended_from_another_one_is_gone_everywhere(two: Two, acme: Project) -> None:
+    body = {"email": acme.email, "password": PASSWORD}
+    tokens = (await two.here.post("/auth/login", body)).json["tokens"]
+    lost = two.there.with_token(tokens["accessToken"])
+    sessions = (await acme.owner.get("/auth/sessions")).json["items"]
+    (lost_id,) = [each["id"] for each in sessions if not each["current"]]
+    key = acme.signed_up["apiKeys"]["live"]["key"]
+    async with socket(two, key) as gone, socket(two, key) as stays:
+        await gone.subscribe(f"private-project-{acme.id}", lost)
+        await stays.subscribe(f"private-project-{acme.id}", acme.owner.at(two.there))
+        await two.cut()
+        assert (await acme.owner.delete(f"/auth/sessions/{lost_id}")).status == 204
+        assert (await lost.get("/auth/me")).status == 401
+        refresh = {"refreshToken": tokens["refreshToken"]}
+        assert (await two.there.post("/auth/refresh", refresh)).status == 401
+        assert await gone.closed() == 4009
+        await stays.lives()
+
+
+async def test_a_stolen_family_loses_its_sockets(two: Two, acme: Project) -> None:
+    key = acme.signed_up["apiKeys"]["live"]["key"]
+    first = {"refreshToken": acme.signed_up["tokens"]["refreshToken"]}
+    async with socket(two, key) as gone:
+        await gone.subscribe("private-staff", acme.owner.at(two.there))
+        second = (await two.here.post("/auth/refresh", first)).json["tokens"]
+        await two.here.post("/auth/refresh", {"refreshToken": second["refreshToken"]})
+        await two.cut()
+        assert (await two.here.post("/auth/refresh", first)).status == 401
+        assert await gone.closed() == 4009
+
+
+async def test_whoever_is_blocked_by_a_sync_is_gone_everywhere_and_for_good(two: Two, acme: Project) -> None:
+    ann = await join(two.here, acme)
+    sync = {"users": [{"externalUserId": ann.external_id, "status": "disabled"}]}
+    async with listening(two, ann) as gone:
+        await two.cut()
+        assert (await acme.key.post("/users/sync", sync)).status == 200
+        assert (await ann.client.at(two.there).get(f"/users/{ann.id}")).status == 401
+        assert await gone.closed() == 4009
+    sync["users"][0]["status"] = "active"
+    assert (await acme.key.post("/users/sync", sync)).status == 200
+    assert (await ann.client.at(two.there).get(f"/users/{ann.id}")).status == 401
+
+
+async def test_a_blocked_person_loses_sockets_on_rooms_and_their_own_sign_in(two: Two, acme: Project) -> None:
+    """Sockets that hear none of the person's own channels stand on the person all the same."""
+    ann = await join(two.here, acme)
+    async with socket(two, ann.key) as room, socket(two, ann.key) as signed_in:
+        await room.subscribe("private-room-1", ann.client.at(two.there))
+        signed = await ann.client.at(two.there).post("/realtime/auth", {"socket_id": signed_in.id})
+        await signed_in.connection.send(json.dumps({"event": "pusher:signin", "data": signed.json}))
+        assert (await signed_in.hear())["event"] == "pusher:signin_success"
+        await two.cut()
+        assert (await acme.key.put(f"/users/{ann.id}", {"status": "disabled"})).status == 200
+        assert (await room.closed(), await signed_in.closed()) == (4009, 4009)
+
+
+async def test_a_demoted_person_has_to_ask_again_and_is_refused(two: Two, acme: Project) -> None:
+    ann = await join(two.here, acme)
+    assert (await acme.key.put(f"/users/{ann.id}", {"roles": ["viewer"]})).status == 200
+    activity = f"private-project-{acme.id}"
+    async with socket(two, ann.key) as sent_away:
+        await sent_away.subscribe(activity, ann.client.at(two.there))
+        await two.cut()
+        assert (await acme.key.put(f"/users/{ann.id}", {"roles": ["user"]})).status == 200
+        asked = {"socket_id": "1.2", "channel_name": activity}
+        assert (await ann.client.at(two.there).post("/realtime/auth", asked)).status == 403
+        assert await sent_away.closed() == 4200
+    async with listening(two, ann) as back:
+        await back.lives()
+
+
+async def test_people_of_a_role_that_may_less_have_to_ask_again(two: Two, acme: Project) -> None:
+    role = (await acme.owner.post("/roles", {"name": "watcher", "permissions": ["realtime:read"]})).json
+    ann, ben = await join(two.here, acme), await join(two.here, acme)
+    assert (await acme.key.put(f"/users/{ann.id}", {"roles": ["watcher"]})).status == 200
+    async with socket(two, ann.key) as sent_away, listening(two, ben) as stays:
+        await sent_away.subscribe("private-staff", ann.client.at(two.there))
+        more = {"permissions": ["realtime:read", "events:read"]}
+        assert (await acme.owner.put(f"/roles/{role['id']}", more)).status == 200
+        await sent_away.lives()
+        await two.cut()
+        assert (await acme.owner.put(f"/roles/{role['id']}", {"permissions": ["events:read"]})).status == 200
+        assert await sent_away.closed() == 4200
+        await stays.lives()
+
+
+async def test_people_of_a_role_that_is_deleted_have_to_ask_again(two: Two, acme: Project) -> None:
+    role = (await acme.owner.post("/roles", {"name": "watcher", "permissions": ["realtime:read"]})).json
+    ann = await join(two.here, acme)
+    assert (await acme.key.put(f"/users/{ann.id}", {"roles": ["watcher"]})).status == 200
+    async with socket(two, ann.key) as sent_away:
+        await sent_away.subscribe("private-staff", ann.client.at(two.there))
+        await two.cut()
+        assert (await acme.owner.delete(f"/roles/{role['id']}")).status == 204
+        assert await sent_away.closed() == 4200
+
+
+async def test_a_signature_that_was_kept_for_later_counts_for_nothing(two: Two, acme: Project) -> None:
+    ann = await join(two.here, acme)
+    async with socket(two, ann.key) as idle, listening(two, ann) as marker:
+        asked = {"socket_id": idle.id, "channel_name": ann.channel}
+        kept = (await ann.client.at(two.there).post("/realtime/auth", asked)).json["auth"]
+        await two.cut()
+        assert (await ann.client.at(two.here).post("/auth/logout")).status == 204
+        assert await marker.closed() == 4009
+        await idle.show(ann.channel, kept)
+        assert await idle.closed() == 4009
+
+
+async def test_nobody_can_leave_out_on_whom_a_signature_stands(two: Two, acme: Project) -> None:
+    ann = await join(two.here, acme)
+    async with socket(two, ann.key) as opened:
+        asked = {"socket_id": opened.id, "channel_name": ann.channel}
+        auth = (await ann.client.at(two.there).post("/realtime/auth", asked)).json["auth"]
+        key, _, proof = auth.rpartition(":")
+        grant, _, signature = proof.rpartition(".")
+        other = ("A" if grant[4] != "A" else "B").join((grant[:4], grant[5:]))
+        for forged in (signature, f".{signature}", f"{other}.{signature}", f"{grant}{signature}"):
+            await opened.show(ann.channel, f"{key}:{forged}")
+            heard = await opened.hear()
+            assert heard["event"] == "pusher:subscription_error", forged
+        await opened.show(ann.channel, auth)
+        assert (await opened.hear())["event"] == "pusher_internal:subscription_succeeded"
+
+
+async def test_a_revoked_key_is_refused_and_its_sockets_end(two: Two, acme: Project) -> None:
+    made, caller = await acme.new_key("users:read", "events:write")
+    there, event = caller.at(two.there), {"type": "a.b", "payload": {}}
+    assert (await there.get("/users")).status == 200
+    assert (await there.post("/events", event)).status == 202
+    async with socket(two, made["key"]) as gone:
+        await two.cut()
+        assert (await acme.owner.delete(f"/projects/me/api-keys/{made['id']}")).status == 204
+        await becomes(lambda: there.get("/users"), 401)
+        await becomes(lambda: there.post("/events", event), 401)
+        assert await gone.closed() == 4009
+
+
+async def test_a_suspended_project_is_refused_and_its_sockets_end(two: Two, acme: Project) -> None:
+    """By the key that the process remembers; reads go on, and so does everything when it is active again."""
+    rival, there, event = await sign_up(two.here, "Rival"), acme.key.at(two.there), {"type": "a.b", "payload": {}}
+    ann, zoe = await join(two.here, acme), await join(two.here, rival)
+    assert (await there.post("/events", event)).status == 202
+    assert (await rival.key.at(two.there).post("/events", event)).status == 202
+    async with listening(two, ann) as gone, listening(two, zoe) as stays:
+        await two.cut()
+        await two.switch(acme, "suspended")
+        refused = await becomes(lambda: there.post("/events", event), 403)
+        assert refused.code == "project_suspended"
+        assert await gone.closed() == 4101
+        assert (await there.get("/users")).status == 200
+        assert (await rival.key.at(two.there).post("/events", event)).status == 202
+        await stays.lives()
+    with pytest.raises(AssertionError, match="4003"):
+        async with socket(two, ann.key):
+            pass
+    await two.switch(acme, "active")
+    await becomes(lambda: there.post("/events", event), 202)
+
+
+@dataclass
+class Watched:
+    """A watch of a process that looks when it is told to, and what it told."""
+
+    watch: RevocationWatch
+    told: list[tuple[UUID, str, str]]
+    db: Database
+    sql: asyncpg.Connection
+
+    async def revoke(self, project: Project) -> tuple[UUID, str, str]:
+        """Something new is taken back; what its listeners shall hear."""
+        what = (UUID(project.id), "user", str(new_id()))
+        async with self.db.scope(what[0], "live") as session:
+            await revoke(session, *what)
+        return what
+
+    async def age(self, what: tuple[UUID, str, str], seconds: int) -> None:
+        earlier = "UPDATE tocsin.revocations SET at = at - $2 * interval '1 s' WHERE ref = $1"
+        await self.sql.execute(earlier, what[2], seconds)
+
+    def blind_for(self, seconds: int) -> None:
+        """As if the last finished read were so much longer ago."""
+        assert self.watch.read_at is not None
+        self.watch.read_at -= timedelta(seconds=seconds)
+
+
+@pytest.fixture
+async def watched(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Watched]:
+    told: list[tuple[UUID, str, str]] = []
+    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    watch = RevocationWatch(db, Credentials(db, site.master), [lambda *what: told.append(what)])
+    await watch.look()
+    told.clear()
+    yield Watched(watch, told, db, sql)
+    await db.close()
+
+
+async def test_a_revocation_is_told_once(watched: Watched, api: Client) -> None:
+    what = await watched.revoke(await sign_up(api))
+    for _ in range(3):
+        await watched.watch.look()
+    assert watched.told.count(what) == 1
+    watched.blind_for(1)
+    await watched.watch.look()
+    assert watched.told.count(what) == 1
+
+
+async def test_a_revocation_that_was_committed_late_is_told(watched: Watched, api: Client) -> None:
+    what = await watched.revoke(await sign_up(api))
+    await watched.age(what, 8)
+    await watched.watch.look()
+    assert what in watched.told
+
+
+async def test_what_was_revoked_while_a_process_was_blind_is_not_missed(watched: Watched, api: Client) -> None:
+    """Or the credentials it remembers from before would be trusted again."""
+    what = await watched.revoke(await sign_up(api))
+    await watched.age(what, 60)
+    await watched.watch.look()
+    assert what not in watched.told
+    watched.blind_for(120)
+    await watched.watch.look()
+    assert what in watched.told
+
+
+async def test_whoever_was_blind_for_longer_than_rows_are_kept_forgets_everything(watched: Watched) -> None:
+    watched.blind_for(3_600)
+    await watched.watch.look()
+    assert watched.told[0][1] == "everything"
+    watched.told.clear()
+    await watched.watch.look()
+    assert "everything" not in {kind for _, kind, _ in watched.told}
