@@ -381,9 +381,10 @@ BEGIN
     RETURN refused;
 END $$;
 REVOKE ALL ON FUNCTION tocsin.hold_events, tocsin.spend_events FROM PUBLIC;
-CREATE OR REPLACE FUNCTION tocsin.ingest_events(
+DROP FUNCTION tocsin.ingest_events;
+CREATE FUNCTION tocsin.ingest_events(
     projects uuid[], envs text[], ids uuid[], types text[], payloads text[], sources text[],
-    client_ids text[], client_times timestamptz[], hashes bytea[])
+    client_ids text[], client_times timestamptz[], hashes bytea[], unrepeated boolean)
     RETURNS TABLE (ord bigint, event_id uuid, outcome text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -392,11 +393,29 @@ DECLARE
     lost uuid[];
     refused uuid[];
 BEGIN
+    -- Columns come one by one. Of different lengths they would put events into the wrong projects.
+    IF pg_catalog.cardinality(projects) <> ANY (ARRAY[pg_catalog.cardinality(envs), pg_catalog.cardinality(ids),
+        pg_catalog.cardinality(types), pg_catalog.cardinality(payloads), pg_catalog.cardinality(sources),
+        pg_catalog.cardinality(client_ids), pg_catalog.cardinality(client_times), pg_catalog.cardinality(hashes)])
+    THEN
+        RAISE EXCEPTION 'columns of different lengths' USING ERRCODE = 'data_exception';
+    END IF;
     SELECT pg_catalog.array_agg(h.project_id) AS projects, pg_catalog.array_agg(h.quota) AS quotas,
         pg_catalog.array_agg(h.period) AS periods, pg_catalog.array_agg(h.used) AS used,
         pg_catalog.array_agg(h.allowed) AS allowed, pg_catalog.array_agg(h.overage) AS overage
     INTO held FROM tocsin.hold_events(projects, envs, ids) h;
-    IF EXISTS (SELECT 1 FROM unnest(client_ids) AS c (k) WHERE k IS NOT NULL) THEN
+    -- Where no key is a repeat, and nearly none is, a plain insert costs a quarter less than one that looks for conflicts.
+    IF unrepeated THEN
+        BEGIN
+            INSERT INTO tocsin.event_keys (project_id, env, client_event_id, event_id, body_hash)
+            SELECT s.project_id, s.env, s.client_event_id, s.id, s.hash
+            FROM unnest(projects, envs, client_ids, ids, hashes) AS s (project_id, env, client_event_id, id, hash)
+            WHERE s.client_event_id IS NOT NULL ORDER BY s.project_id, s.env, s.client_event_id;
+        EXCEPTION WHEN unique_violation THEN
+            unrepeated := false;
+        END;
+    END IF;
+    IF NOT unrepeated AND EXISTS (SELECT 1 FROM unnest(client_ids) AS c (k) WHERE k IS NOT NULL) THEN
         WITH taken AS (
             INSERT INTO tocsin.event_keys (project_id, env, client_event_id, event_id, body_hash)
             SELECT DISTINCT ON (s.project_id, s.env, s.client_event_id)
@@ -443,6 +462,8 @@ BEGIN
         AND k.client_event_id = s.client_event_id
     WHERE s.id = ANY (lost);
 END $$;
+REVOKE ALL ON FUNCTION tocsin.ingest_events FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.ingest_events TO {app};
 """
 
 # Hours are counted anew as long as they can change, never added to: a step that was cut short, or done twice, or by

@@ -61,6 +61,9 @@ EVENTS: list[tuple[dict[str, Any], str]] = [
     *(({"type": type_, "payload": {}}, "/type") for type_ in (None, 1, ["a"], {"a": "b"})),
     *(({"type": "a", "payload": {}, "clientEventId": id_}, "/clientEventId") for id_ in ("", "a" * 256, "a\nb", 1)),
     *(({"type": "a", "payload": {}, "source": source}, "/source") for source in ("", "a" * 201, "a\x1bb", 1)),
+    # What fields of a group are kept apart by on their way into the database.
+    *(({"type": "a", "payload": {}, name: "a\x1eb"}, f"/{name}") for name in ("source", "clientEventId", "timestamp")),
+    ({"type": "a\x1eb", "payload": {}}, "/type"),
     ({"type": "a"}, "/payload"),
     ({"payload": {}}, "/type"),
     ({"type": "a", "payload": {}, "id": "1"}, "/id"),

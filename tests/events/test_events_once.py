@@ -29,6 +29,28 @@ async def test_a_batch_tells_new_events_repeats_and_conflicts_apart(acme: Projec
     assert results[3]["error"]["code"] == "client_event_id_conflict"
 
 
+async def test_a_repeat_is_found_after_groups_without_any_and_new_ones_after_groups_with_some(acme: Project) -> None:
+    """A group is stored as if it held no repeat when the last one held none."""
+    outcomes = []
+    for keys in (("a", "b"), ("c", "a"), ("a", "d"), ("e", "f"), ("f", "g")):
+        results = await _batch(acme, *(_event(f"turn-{key}") for key in keys))
+        outcomes.append([result["status"] for result in results])
+    assert outcomes == [
+        ["accepted", "accepted"],
+        ["accepted", "duplicate"],
+        ["duplicate", "accepted"],
+        ["accepted", "accepted"],
+        ["duplicate", "accepted"],
+    ]
+
+
+async def test_a_payload_may_hold_every_control_character(acme: Project) -> None:
+    text = "".join(map(chr, range(1, 32)))
+    first, second = await _batch(acme, *({"type": "a", "payload": {text: text}, "source": "x"} for _ in range(2)))
+    for result in (first, second):
+        assert (await acme.key.get(f"/events/{result['id']}")).json["payload"] == {text: text}
+
+
 async def test_a_key_twice_in_one_batch_is_one_event(acme: Project) -> None:
     one, other, third = await _batch(acme, _event("twin"), _event("twin"), _event("single"))
     assert (one["status"], other["status"], third["status"]) == ("accepted", "duplicate", "accepted")

@@ -15,7 +15,7 @@ from tocsin.plans.quotas import SANDBOX_EVENTS, exhausted, month_of, resets_at
 _INGEST = """
 SELECT ord, outcome FROM tocsin.ingest_events($1, array_fill('live'::text, ARRAY[cardinality($2::uuid[])]), $2::uuid[],
     array_fill('order.created'::text, ARRAY[cardinality($2::uuid[])]),
-    array_fill('{}'::text, ARRAY[cardinality($2::uuid[])]), NULL, NULL, NULL, NULL)
+    array_fill('{}'::text, ARRAY[cardinality($2::uuid[])]), NULL, NULL, NULL, NULL, true)
 """
 
 
@@ -71,3 +71,9 @@ def test_a_period_ends_at_midnight_utc(quota: str, moment: datetime, until: date
 
 def test_a_period_that_has_ended_meanwhile_may_be_tried_again_at_once() -> None:
     assert exhausted("events", datetime(2026, 1, 31, tzinfo=UTC)).headers["Retry-After"] == "1"
+
+
+async def test_columns_of_different_lengths_are_refused(app: asyncpg.Connection, shop: Project) -> None:
+    """They would put one project's event into another."""
+    with pytest.raises(asyncpg.DataError, match="different lengths"):
+        await app.fetch(_INGEST, [shop.id, shop.id], [first_id_at(datetime.now(UTC))])

@@ -53,7 +53,7 @@ class Stored(NamedTuple):
 _SEPARATOR = "\x1e"
 _KINDS = ("uuid", "text", "uuid", "text", "text", "text", "text", "timestamptz", "bytea")
 _COLUMNS = ", ".join(f"string_to_array(${n}::text, E'\\x1e', '')::{kind}[]" for n, kind in enumerate(_KINDS, start=1))
-_STORE = f"SELECT ord, event_id, outcome FROM tocsin.ingest_events({_COLUMNS})"  # noqa: S608 - made of constants
+_STORE = f"SELECT ord, event_id, outcome FROM tocsin.ingest_events({_COLUMNS}, ${len(_KINDS) + 1})"  # noqa: S608 - made of constants
 
 
 class EventStore:
@@ -64,6 +64,8 @@ class EventStore:
         self._broker = broker
         self._waiting: deque[tuple[list[Incoming], asyncio.Future[list[Stored]]]] = deque()
         self._count = 0
+        self._unrepeated = True
+        """Whether the last group held no repeat; then the next one is stored as if it held none either."""
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def store(self, events: list[Incoming]) -> list[Stored]:
@@ -134,7 +136,9 @@ class EventStore:
 
     async def _insert(self, events: list[Incoming]) -> list[Stored]:
         async with self._db.hot.acquire(timeout=5) as connection:
-            repeated = await connection.fetch(_STORE, *map(_column, zip(*events, strict=True)), timeout=10)
+            columns = map(_column, zip(*events, strict=True))
+            repeated = await connection.fetch(_STORE, *columns, self._unrepeated, timeout=10)
+        self._unrepeated = not repeated
         stored = [Stored(event.id, "accepted") for event in events]
         for position, event_id, outcome in repeated:
             stored[position - 1] = Stored(str(event_id), outcome)
