@@ -40,7 +40,7 @@ class Quotas(Body):
 def _known(names: list[str]) -> list[str]:
     if strange := sorted(set(names) - FEATURES.keys()):
         raise ValueError(f"there is no feature {strange[0]!r}; there are {', '.join(FEATURES)}")
-    return sorted(set(names))
+    return [name for name in FEATURES if name in names]
 
 
 Features = Annotated[list[str], AfterValidator(_known), Field(max_length=len(FEATURES), examples=[["webhooks"]])]
@@ -105,8 +105,13 @@ async def replace_catalogue(session: AsyncSession, plans: Sequence[PlanBody], ke
     await session.execute(_REMOVE, {"names": names})
     await session.execute(_WRITE, {"platform": PLATFORM_ID, "rows": as_json(rows)})
     # A quota may have got a limit, or lost it for a while: what its counter says may be too little.
-    changed = [plan.name for plan in await read_catalogue(session) if plan != before.get(plan.name)]
+    after = await read_catalogue(session)
+    changed = [plan.name for plan in after if plan.name in before and _counts(plan) != _counts(before[plan.name])]
     await session.execute(text("SELECT tocsin.forget_counters(:names)"), {"names": changed})
+
+
+def _counts(plan: PlanAnswer) -> tuple[dict[str, int | None], bool]:
+    return plan.quotas, plan.overage
 
 
 _REMOVE = text("DELETE FROM tocsin.plans WHERE name <> ALL (:names)")
