@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency
+from bench import batch, idle, ingest, latency, walls
 from bench.machine import describe
 from bench.results import Line, Report
 from bench.run import Run
@@ -17,6 +17,7 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "ingest": ingest.measure,
     "batch": batch.measure,
     "latency": latency.measure,
+    "walls": walls.measure,
 }
 
 

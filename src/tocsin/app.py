@@ -48,6 +48,7 @@ from tocsin.platform.setup_routes import page as setup_page
 from tocsin.platform.setup_routes import router as setup_routes
 from tocsin.platform.usage_routes import router as usage_of_projects_routes
 from tocsin.platform.visit_routes import router as visit_routes
+from tocsin.projects.audit_routes import router as audit_routes
 from tocsin.projects.branding_routes import router as branding_routes
 from tocsin.projects.domain_routes import Asked
 from tocsin.projects.domain_routes import router as domain_routes
@@ -118,6 +119,7 @@ ROUTERS = (
     rule_routes,
     event_routes,
     meta_routes,
+    audit_routes,
 )
 
 log = structlog.get_logger(__name__)
@@ -144,7 +146,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         Vault(master),
         credentials,
         Tokens(master),
-        Cursors(master.derive("cursor")),
+        Cursors(master),
         Rates(db),
         tenants,
         Tries(db, master),

@@ -27,6 +27,10 @@ app = typer.Typer(
 
 mail = typer.Typer(help="See the platform's own mails and their links.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(mail, name="mail")
+audit = typer.Typer(help="The record of every change.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(audit, name="audit")
+keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:
@@ -58,15 +62,13 @@ def api() -> None:
     """Serve the HTTP API and the realtime sockets."""
     with _clear_failures():
         from tocsin.api import serve
-        from tocsin.failures import check_app_login, check_platform_login
+        from tocsin.failures import with_logins
         from tocsin.up.port import usable_port
 
         installation = _installation()
         if installation.settings.port:
             usable_port(installation.settings.host, installation.settings.port)
-        check_app_login(installation)
-        check_platform_login(installation)
-        serve(installation)
+        serve(with_logins(installation, platform=True))
 
 
 @app.command(epilog="Example: TOCSIN_APP_DATABASE_URL=postgresql://... tocsin worker")
@@ -76,12 +78,11 @@ def worker() -> None:
     Start as many as there is work for, on any machine that reaches the database.
     """
     with _clear_failures():
-        from tocsin.failures import check_app_login
+        from tocsin.failures import with_logins
         from tocsin.worker import work
 
         installation = _installation()
-        check_app_login(installation)
-        work(installation)
+        work(with_logins(installation))
 
 
 @app.command(epilog="Example: TOCSIN_DATABASE_URL=postgresql://installer:...@db/tocsin tocsin migrate")
@@ -281,6 +282,110 @@ def show_mail(mail_id: Annotated[str, typer.Argument(metavar="ID", help="As `toc
         typer.echo(f"To: {found.mail.recipient}\nSubject: {found.words.subject}\n\n{found.words.text}")
         if found.url:
             typer.echo(f"\n{found.words.button}: {found.url}")
+
+
+@audit.command("verify", epilog="Example: tocsin audit verify --project acme --anchor /backup/anchors.jsonl")
+def audit_verify(
+    project: Annotated[str | None, typer.Option(help="Slug of the one project to look at.")] = None,
+    anchor: Annotated[
+        Path | None,
+        typer.Option(help="Anchors to hold the chains against. Default: those of TOCSIN_HOME.", exists=True),
+    ] = None,
+) -> None:
+    """See that no entry was changed, moved, put in or taken out.
+
+    Names the first bad entry of each project; the exit code is then 1. Needs the
+    installer's login, or a running `tocsin up`.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.verifying import look
+
+        report = asyncio.run(look(_installation(beside_up=True), project, anchor))
+        for fault in report.faults:
+            where = f"entry {fault.seq}" + (f" ({fault.entry})" if fault.entry else "")
+            typer.echo(f"FAIL {fault.project}: {where} {fault.kind}: {fault.words}")
+        typer.echo(
+            f"{report.entries} entries of {report.projects} projects ({report.ending} are being purged), "
+            f"{report.anchors} anchors"
+            f" ({report.erased} entries with erased details, on record): "
+            + (f"{len(report.faults)} chains are broken" if report.faults else "all as they were sealed")
+        )
+    if report.faults:
+        raise typer.Exit(1)
+
+
+@keys.command("status", epilog="Example: tocsin keys status")
+def keys_status() -> None:
+    """Show the keys, and what still hangs on old ones."""
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import in_words, key_status
+
+        for line in in_words(asyncio.run(key_status(_installation(beside_up=True)))):
+            typer.echo(line)
+
+
+@keys.command("rotate-data", epilog="Example: tocsin keys rotate-data --project acme")
+def keys_rotate_data(
+    project: Annotated[str | None, typer.Option(help="Slug of the one project to rotate.")] = None,
+    per_second: Annotated[int, typer.Option(help="Values sealed anew per second at most.", min=1)] = 500,
+) -> None:
+    """Give projects a new data key.
+
+    Everything goes on meanwhile. Stopped half-way, it goes on from there when it is run again.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import rotate_data
+
+        done = asyncio.run(rotate_data(_installation(beside_up=True), project, per_second))
+        for place in done.unreadable:
+            typer.echo(f"FAIL {place} opens under no key; its owner must set it again.")
+        typer.echo(f"{done.values} values of {done.projects} projects sealed anew, {done.removed} old keys removed.")
+    if done.unreadable:
+        raise typer.Exit(1)
+
+
+@keys.command("rotate-master", epilog="Example: tocsin keys rotate-master")
+def keys_rotate_master() -> None:
+    """Wrap all data keys with a new master key.
+
+    Makes the key where it is kept in TOCSIN_HOME; where the environment gives it,
+    docs/keys-and-secrets.md says how. The old one is accepted until `drop-master`.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import in_words, rotate_master
+
+        done = asyncio.run(rotate_master(_installation(beside_up=True)))
+        for id_ in done.unreadable:
+            typer.echo(f"FAIL data key {id_} opens under no accepted master key.")
+        typer.echo(f"{done.wrapped} data keys wrapped anew.")
+        for line in in_words(done.status):
+            typer.echo(line)
+    if done.unreadable:
+        raise typer.Exit(1)
+
+
+@keys.command("drop-master", epilog="Example: tocsin keys drop-master")
+def keys_drop_master(
+    force: Annotated[bool, typer.Option("--force", help="Also when recovery codes are lost with them.")] = False,
+) -> None:
+    """Accept the old master keys no longer.
+
+    Who did not use Tocsin since the rotation has to sign in again. API keys go on working.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.rotating import drop_master
+
+        typer.echo(f"{asyncio.run(drop_master(_installation(beside_up=True), force=force))} old master keys removed.")
 
 
 @app.command()

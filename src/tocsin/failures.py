@@ -10,8 +10,10 @@ import asyncpg
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from tocsin.audit.anchor import BadAnchors
 from tocsin.kit.db import Database, StrongLogin
 from tocsin.kit.postgres import CannotStart
+from tocsin.rotation.master_key import NothingToRotate
 from tocsin.startup import Installation, NotConfigured
 from tocsin.up.child import NotUp
 from tocsin.up.port import PortTaken
@@ -25,7 +27,7 @@ class DatabaseRefuses(RuntimeError):
     """The database does not take a login; the message says which and what to do."""
 
 
-_TOLD = (NotConfigured, StrongLogin, CannotStart, PortTaken, NotUp, DatabaseRefuses)
+_TOLD = (NotConfigured, StrongLogin, CannotStart, PortTaken, NotUp, DatabaseRefuses, BadAnchors, NothingToRotate)
 
 
 @contextmanager
@@ -43,17 +45,35 @@ def in_words() -> Iterator[None]:
         raise Failed(_system(error)) from error
 
 
-def check_app_login(installation: Installation) -> None:
-    """See that the application's login works before anything is served. Raises DatabaseRefuses, StrongLogin."""
-    _check(installation, installation.app_url, "application", "TOCSIN_APP_DATABASE_URL")
+def with_logins(installation: Installation, *, platform: bool = False) -> Installation:
+    """The installation settled on the logins that work, seen before anything is served.
+
+    ``platform`` wants the login that reads across projects too. Raises DatabaseRefuses, StrongLogin.
+    """
+    app = _working(installation, installation.app_urls, "application", "TOCSIN_APP_DATABASE_URL")
+    settled = installation.settled(app_database_url=app)
+    if not platform:
+        return settled
+    across = _working(settled, settled.platform_urls, "platform", "TOCSIN_PLATFORM_DATABASE_URL")
+    return settled.settled(platform_database_url=across)
 
 
-def check_platform_login(installation: Installation) -> None:
-    """The same of the login that reads across projects."""
-    _check(installation, installation.platform_url, "platform", "TOCSIN_PLATFORM_DATABASE_URL")
+def _working(installation: Installation, urls: list[str], whose: str, setting: str) -> str:
+    """The first that the database takes: while the master key rotates, `migrate` decides which password counts."""
+    *spare, last = urls
+    for url in spare:
+        try:
+            asyncio.run(_try(installation, url, whose))
+            return url
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            continue
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            break  # what is wrong is no password, and is told of the last one too
+    _check(installation, last, whose, setting)
+    return last
 
 
-def _check(installation: Installation, url: str, whose: str, setting: str) -> None:
+async def _try(installation: Installation, url: str, whose: str) -> None:
     db = Database(
         url,
         ordinary=0,
@@ -62,16 +82,16 @@ def _check(installation: Installation, url: str, whose: str, setting: str) -> No
         role_prefix=installation.settings.db_role_prefix,
         read_only=whose == "platform",
     )
+    try:
+        await db.start()
+    finally:
+        await db.close()
 
-    async def check() -> None:
-        try:
-            await db.start()
-        finally:
-            await db.close()
 
+def _check(installation: Installation, url: str, whose: str, setting: str) -> None:
     place = _place(url)
     try:
-        asyncio.run(check())
+        asyncio.run(_try(installation, url, whose))
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise DatabaseRefuses(
             f"The database at {place} refuses the login: {_first_line(error)}.\n"

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         None, description="32 bytes, base64. Empty: made at first start and kept in HOME with mode 0600."
     )
+    master_key_previous: SecretStr | None = Field(
+        None, description="Further master keys that are accepted while the key rotates, separated by commas."
+    )
     smtp_url: SecretStr | None = Field(
         None, description="The platform's own mail: smtp://user:password@host:587?from=alerts@example.com"
     )

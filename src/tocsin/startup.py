@@ -1,7 +1,7 @@
 """What every process of an installation works out first: master key, role names, database addresses."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tocsin.kit import log
 from tocsin.kit.crypto import MasterKey
@@ -35,17 +35,31 @@ class Installation:
     @property
     def app_url(self) -> str:
         """The login of API and workers: given, or made by `migrate` beside the installer's."""
+        return self.app_urls[0]
+
+    @property
+    def app_urls(self) -> list[str]:
+        """The same with the password of every accepted master key: while that rotates, `migrate` decides."""
         if self.settings.app_database_url is not None:
-            return str(self.settings.app_database_url)
-        return with_login(self.installer_url, self.roles.app, self.master.database_password(self.roles.app))
+            return [str(self.settings.app_database_url)]
+        passwords = self.master.database_passwords(self.roles.app)
+        return [with_login(self.installer_url, self.roles.app, password) for password in passwords]
 
     @property
     def platform_url(self) -> str:
         """The login that reads across projects: given, or made by `migrate` beside the application's."""
+        return self.platform_urls[0]
+
+    @property
+    def platform_urls(self) -> list[str]:
         if self.settings.platform_database_url is not None:
-            return str(self.settings.platform_database_url)
+            return [str(self.settings.platform_database_url)]
         role = self.roles.platform
-        return with_login(self.app_url, role, self.master.database_password(role))
+        return [with_login(self.app_url, role, password) for password in self.master.database_passwords(role)]
+
+    def settled(self, **urls: str) -> "Installation":
+        """The same with one of those addresses, as if it had been given."""
+        return replace(self, settings=self.settings.model_copy(update=urls))
 
 
 def outgoing_door(settings: Settings) -> Door:
@@ -68,4 +82,5 @@ def installation(settings: Settings | None = None) -> Installation:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     log.configure(as_json=as_json, level=settings.log_level)
     secret = settings.master_key.get_secret_value() if settings.master_key else None
-    return Installation(settings, MasterKey.load(secret, settings.home), Roles(settings.db_role_prefix))
+    accepted = settings.master_key_previous.get_secret_value() if settings.master_key_previous else None
+    return Installation(settings, MasterKey.load(secret, settings.home, accepted), Roles(settings.db_role_prefix))

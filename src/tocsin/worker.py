@@ -11,6 +11,8 @@
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
     sandbox removing its traffic after seven days
+    seal    the audit log of the last second -> the chain of its project
+    anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
 
 Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
@@ -29,6 +31,9 @@ import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
 
+from tocsin.audit import anchor
+from tocsin.audit.anchor import AnchorStage
+from tocsin.audit.seal import SealStage
 from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.deliveries.clock import ClockStage
@@ -124,6 +129,10 @@ async def _work(installation: Installation) -> None:
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
+            Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), 1.0),
+            Stage(
+                "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
+            ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
         )
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]

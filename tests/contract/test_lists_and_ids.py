@@ -8,6 +8,7 @@ import pytest
 from tests.client import Client, Project
 from tests.contract.conftest import Refused
 from tests.contract.endpoints import LISTS, NOBODY, WITH_ID, Operation
+from tocsin.kit.crypto import MasterKey
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import CURSOR_LIFETIME_SECONDS
 
@@ -120,7 +121,7 @@ async def test_every_changed_character_of_a_cursor_is_noticed(refused: Refused, 
 async def test_a_cursor_of_yesterday_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from tocsin.kit import pagination
 
-    cursors = pagination.Cursors(bytes(32))
+    cursors = pagination.Cursors(MasterKey(bytes(32)))
     last = new_id()
     cursor = cursors.seal(b"place", last)
     assert cursors.open(b"place", cursor) == last

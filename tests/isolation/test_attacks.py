@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from tests.isolation.rows import Rows, fill, references, row_for, tables
 from tests.running import Site
+from tocsin.kit.catalogue import APPEND_ONLY
 from tocsin.kit.db import Database, with_login
 from tocsin.kit.roles import Roles
 
@@ -113,6 +114,10 @@ async def test_rows_of_another_project_are_neither_seen_nor_changed_nor_deleted(
             theirs, key = is_mine(table), "id" if table == "projects" else "project_id"
             other = walls.theirs.project_id
             assert await app.fetch(f"SELECT * FROM tocsin.{table} WHERE {theirs}", other) == [], table
+            if table in APPEND_ONLY:
+                await walls.refused(DENIED, f"UPDATE tocsin.{table} SET {key} = {key} WHERE {theirs}", other)
+                await walls.refused(DENIED, f"DELETE FROM tocsin.{table} WHERE {theirs}", other)
+                continue
             changed = await app.execute(f"UPDATE tocsin.{table} SET {key} = {key} WHERE {theirs}", other)
             assert changed == "UPDATE 0", table
             assert await app.execute(f"DELETE FROM tocsin.{table} WHERE {theirs}", other) == "DELETE 0", table

@@ -92,6 +92,12 @@ PLANTED = {
         "GRANT CREATE ON SCHEMA tocsin TO tocsin_pipeline",
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
     ],
+    "history that can be rewritten": [
+        "GRANT UPDATE ON tocsin.audit_log TO tocsin_app",
+        "GRANT UPDATE (seq) ON tocsin.audit_log TO tocsin_app",
+        "GRANT DELETE ON tocsin.audit_heads TO tocsin_app",
+        "GRANT INSERT ON tocsin.audit_log TO tocsin_platform",
+    ],
     "content readable across projects": [
         "GRANT SELECT (payload) ON tocsin.events TO tocsin_pipeline",
         "GRANT SELECT (payload) ON tocsin.events TO tocsin_platform",

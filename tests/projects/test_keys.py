@@ -27,7 +27,7 @@ async def test_a_secret_is_kept_as_two_hashes_alone(acme: Project, sql: asyncpg.
     made, _ = await acme.new_key("users:read")
     row = await sql.fetchrow("SELECT * FROM tocsin.api_keys WHERE id = $1", made["id"])
     assert row["secret_hash"].startswith("$2b$")
-    assert len(row["secret_mac"]) == 32
+    assert len(row["secret_mac"]) == 4 + 32
     assert made["secret"] not in str(dict(row))
 
 

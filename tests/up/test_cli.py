@@ -14,6 +14,23 @@ from tocsin.kit.migrate import newest
 COMMANDS = ("up", "api", "worker", "migrate", "db-roles", "openapi", "doctor", "demo", "mail", "version")
 
 
+GROUPED = (
+    ("audit", "verify"),
+    ("keys", "status"),
+    ("keys", "rotate-data"),
+    ("keys", "rotate-master"),
+    ("keys", "drop-master"),
+)
+
+
+@pytest.mark.parametrize("command", GROUPED, ids=" ".join)
+def test_every_command_of_a_group_explains_itself(command: tuple[str, str]) -> None:
+    answer = tocsin_command(*command, "--help")
+    assert answer.returncode == 0
+    assert f"Usage: tocsin {' '.join(command)}" in answer.stdout and "Example: " in answer.stdout
+    assert "..." not in tocsin_command(command[0], "--help").stdout.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
     answer = tocsin_command(command, "--help")

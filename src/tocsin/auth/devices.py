@@ -21,6 +21,7 @@ LIFETIME_SECONDS = 365 * 24 * 3600
 ACCOUNTS_AT_MOST = 8
 """Of people who sign in to several projects in one browser."""
 
+_PURPOSE = "device-cookie"
 _ID, _TAG, _MAC = 16, 16, 32
 _HEAD = struct.Struct(f">Q{_ID}s")
 
@@ -37,7 +38,7 @@ class Devices:
     """``secure`` where the world reaches us by https: the cookie's name then keeps other hosts from setting it."""
 
     def __init__(self, master: MasterKey, *, secure: bool) -> None:
-        self._key = master.derive("device-cookie")
+        self._master = master
         self._secure = secure
         self.cookie = "__Host-tocsin_device" if secure else "tocsin_device"
 
@@ -49,7 +50,9 @@ class Devices:
         except ValueError:
             return None
         body, mac = raw[:-_MAC], raw[-_MAC:]
-        if len(body) < _HEAD.size or not compare_digest(mac, fingerprint(self._key, body.hex())):
+        if len(body) < _HEAD.size:
+            return None
+        if not any(compare_digest(mac, fingerprint(key, body.hex())) for key in self._master.tries(_PURPOSE)):
             return None
         made, id_ = _HEAD.unpack_from(body)
         if made + LIFETIME_SECONDS < time.time():
@@ -59,15 +62,18 @@ class Devices:
 
     def knows(self, device: Device | None, project_id: UUID, user_id: UUID) -> bool:
         """Whether this account was signed in to on this device."""
-        return device is not None and self._tag(project_id, user_id) in device.accounts
+        if device is None:
+            return False
+        return any(_tag(key, project_id, user_id) in device.accounts for key in self._master.derived(_PURPOSE))
 
     def remember(self, response: Response, device: Device | None, project_id: UUID, user_id: UUID) -> None:
         """Have the browser show next time that this account was signed in to here."""
-        tag = self._tag(project_id, user_id)
+        key = self._master.derive(_PURPOSE)
+        tag = _tag(key, project_id, user_id)
         others = [other for other in (device.accounts if device else ()) if other != tag]
         tags = b"".join([tag, *others][:ACCOUNTS_AT_MOST])
         body = _HEAD.pack(int(time.time()), os.urandom(_ID)) + tags
-        value = base64.urlsafe_b64encode(body + fingerprint(self._key, body.hex())).decode().rstrip("=")
+        value = base64.urlsafe_b64encode(body + fingerprint(key, body.hex())).decode().rstrip("=")
         response.set_cookie(
             self.cookie,
             value,
@@ -78,5 +84,6 @@ class Devices:
             samesite="strict",
         )
 
-    def _tag(self, project_id: UUID, user_id: UUID) -> bytes:
-        return fingerprint(self._key, f"{project_id}:{user_id}")[:_TAG]
+
+def _tag(key: bytes, project_id: UUID, user_id: UUID) -> bytes:
+    return fingerprint(key, f"{project_id}:{user_id}")[:_TAG]

@@ -298,7 +298,6 @@ async def _inside(need: Need, request: Request, handle: Callable[[Request], Awai
             await admission.end(response)
     except Replayed as replayed:
         return replayed.response
-    admission.tell()
     return response
 
 
@@ -381,11 +380,6 @@ class Admission:
             self._call.after_commit.clear()
         elif self._kept_once:
             await _once(self._call).keep(response)
-
-    def tell(self) -> None:
-        """What other processes should hear, now that the change is durable."""
-        for tell in self._call.after_commit if self._call else ():
-            tell()
 
     @property
     def _kept_once(self) -> bool:

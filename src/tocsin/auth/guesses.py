@@ -10,8 +10,8 @@ A locked source is not counted any further, so one source alone adds twenty a mi
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from hmac import compare_digest
 from typing import Any
 from uuid import UUID
 
@@ -49,13 +49,13 @@ class Guesses:
         self._db = db
         self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
 
-    def check(self, key: str, ip: str | None, mac: bytes) -> None:
-        """Raise TooManyRequests while the key is locked for this source, unless the secret is known to be right."""
+    def check(self, key: str, ip: str | None, is_right: Callable[[bytes], bool]) -> None:
+        """Raise TooManyRequests while the key is locked for this source, unless the secret fits what is kept of one."""
         failures = self._failures.get((key, source_of(ip)))
         if failures is None:
             return
         seconds_left = failures.locked_until - time.monotonic()
-        if seconds_left > 0 and not any(compare_digest(mac, right) for right in failures.right):
+        if seconds_left > 0 and not any(is_right(kept) for kept in failures.right):
             raise TooManyRequests(
                 "too_many_attempts",
                 "Too many wrong secrets for this key came from your network; wait, or send the right one.",

@@ -25,9 +25,10 @@ from sqlalchemy import text
 from tocsin.auth.guesses import Guesses
 from tocsin.auth.last_used import LastUsed
 from tocsin.auth.limits import limits_of_key
+from tocsin.auth.macs import SecretMacs
 from tocsin.auth.principal import Principal
 from tocsin.auth.source import networks
-from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import Unauthorized, Unavailable
 
@@ -83,6 +84,22 @@ class _Known:
     """Of the key or of this secret of it, whichever comes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Of one secret of a key: HMAC, bcrypt hash (none once it counts no more), and until when it counts."""
+
+    mac: bytes
+    hashed: str | None
+    until: datetime | None
+
+
+_RENEW = text("""
+UPDATE tocsin.api_keys SET secret_mac = CASE secret_mac WHEN :old THEN :new ELSE secret_mac END,
+    previous_mac = CASE previous_mac WHEN :old THEN :new ELSE previous_mac END
+WHERE id = :id
+""")
+
+
 class Credentials:
     """The API keys that this process has met."""
 
@@ -90,7 +107,7 @@ class Credentials:
         self.last_used = LastUsed(db)
         self._guesses = Guesses(db)
         self._db = db
-        self._mac_key = master.derive("api-key-mac")
+        self._macs = SecretMacs(master)
         self._memory_key = os.urandom(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._proven: OrderedDict[bytes, str] = OrderedDict()
@@ -103,7 +120,7 @@ class Credentials:
     async def sealed_secret(self, secret: str) -> tuple[bytes, str]:
         """What is kept of a secret: the HMAC and the bcrypt hash."""
         hashed = await self._in_pool(bcrypt.hashpw, secret.encode(), bcrypt.gensalt(_BCRYPT_COST))
-        return fingerprint(self._mac_key, secret), hashed.decode()
+        return self._macs.of(secret), hashed.decode()
 
     def remembered(self, key: str, secret: str) -> Principal | None:
         """The caller, when this pair was verified before and still counts; the hot path's only cost."""
@@ -123,23 +140,20 @@ class Credentials:
         env = key_env(key)
         if env is None or not key.startswith("pk_"):
             raise _refused()
-        mac = fingerprint(self._mac_key, secret)
-        self._guesses.check(key, client_ip, mac)
+        self._guesses.check(key, client_ip, lambda kept: self._macs.fit(secret, kept) == "right")
         forgotten = self._forgotten
-        row, hashed, until = await self._proof(key, secret, env, mac, client_ip)
-        name = self._memory_name(key, secret)
-        if self._proven.get(name) != hashed:
-            await self._prove(name, secret, hashed)
+        row = await self._well_formed(key, secret, env, client_ip)
+        proof = await self._proof(row, key, secret, client_ip)
+        if self._macs.outdated(proof.mac):
+            await self._renew_mac(row, secret, proof.mac)
         principal = _principal(row, "key")
         if forgotten == self._forgotten:  # else what was read may be from before a revocation
-            _keep(self._known, name, _Known(principal, until))
+            _keep(self._known, self._memory_name(key, secret), _Known(principal, proof.until))
         self.last_used.note(principal.project_id, principal.id)
         return principal
 
-    async def _proof(
-        self, key: str, secret: str, env: Env, mac: bytes, client_ip: str | None
-    ) -> tuple[Any, str, datetime | None]:
-        """The key's row, the hash of the secret that was shown, and until when that counts."""
+    async def _well_formed(self, key: str, secret: str, env: Env, client_ip: str | None) -> Any:
+        """The row of a key, for a secret that could be its own."""
         if key_env(secret) != env or not secret.startswith("sk_"):
             if secret:
                 await self._guesses.failed(key, client_ip)
@@ -148,16 +162,29 @@ class Credentials:
         if row is None:
             await self._guesses.failed(key, client_ip)
             raise _refused()
-        known = _secrets_of(row)
-        for right, hashed, until in known:
-            if compare_digest(mac, right):
-                if hashed is None or row.status != "active" or _over(until):
-                    raise _refused()  # and no guess: it was right once, and a server may have been forgotten
-                return row, hashed, until
-        await self._guesses.failed(key, client_ip, row, tuple([right for right, _, _ in known]))
+        return row
+
+    async def _proof(self, row: Any, key: str, secret: str, client_ip: str | None) -> _Kept:
+        """What is kept of the secret that was shown. Only where no HMAC can tell, bcrypt alone decides."""
+        kept = _secrets_of(row)
+        fits = [(self._macs.fit(secret, each.mac), each) for each in kept]
+        for each in [one for fit, one in fits if fit == "right"]:
+            # No guess where it does not count: it was right once, and a server may have been forgotten.
+            if _counts(row, each) and await self._proven_by(key, secret, each):
+                return each
+            raise _refused()
+        for each in [one for fit, one in fits if fit == "unknown" and _counts(row, one)]:
+            if await self._proven_by(key, secret, each):
+                return each
+        await self._guesses.failed(key, client_ip, row, tuple([each.mac for each in kept]))
         raise _refused()
 
-    async def _prove(self, name: bytes, secret: str, hashed: str) -> None:
+    async def _proven_by(self, key: str, secret: str, kept: _Kept) -> bool:
+        name = self._memory_name(key, secret)
+        hashed = kept.hashed or ""
+        return self._proven.get(name) == hashed or await self._prove(name, secret, hashed)
+
+    async def _prove(self, name: bytes, secret: str, hashed: str) -> bool:
         """bcrypt once, however many calls wait for it: those of a busy backend with a new secret come all at once."""
         proving = self._proving.get(name)
         if proving is None:
@@ -165,8 +192,14 @@ class Credentials:
             self._proving[name] = proving
             proving.add_done_callback(lambda _: self._proving.pop(name, None))
         if not await asyncio.shield(proving):
-            raise _refused()
+            return False
         _keep(self._proven, name, hashed)
+        return True
+
+    async def _renew_mac(self, row: Any, secret: str, old: bytes) -> None:
+        """Keep the HMAC of a proven secret under the current master key."""
+        async with self._db.scope(row.project_id, row.env) as session:
+            await session.execute(_RENEW, {"new": self._macs.of(secret), "id": row.id, "old": old})
 
     async def public(self, key: str) -> Principal:
         """The caller that shows a public key alone: no permissions, only what is open to anybody's app."""
@@ -225,13 +258,13 @@ def _keep(memory: OrderedDict[bytes, Any], name: bytes, value: Any) -> None:
         memory.popitem(last=False)
 
 
-def _secrets_of(row: Any) -> list[tuple[bytes, str | None, datetime | None]]:
-    """MAC, hash and end of a key's secret and of the one it was rotated from; without a hash it counts no more."""
+def _secrets_of(row: Any) -> list[_Kept]:
+    """What is kept of a key's secret and of the one it was rotated from; without a hash that counts no more."""
     ends = [end for end in (row.previous_until, row.expires_at) if end is not None]
-    current = (bytes(row.secret_mac), row.secret_hash, row.expires_at)
+    current = _Kept(bytes(row.secret_mac), row.secret_hash, row.expires_at)
     if row.previous_mac is None:
         return [current]
-    return [current, (bytes(row.previous_mac), row.previous_hash, min(ends, default=None))]
+    return [current, _Kept(bytes(row.previous_mac), row.previous_hash, min(ends, default=None))]
 
 
 def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
@@ -248,6 +281,10 @@ def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
         allowed_from=tuple([networks(entries) for entries in lists if entries]),
         limits=limits_of_key(row.env, row.id, row.rate_limit, row.calls_per_hour, public=kind == "public_key"),
     )
+
+
+def _counts(row: Any, kept: _Kept) -> bool:
+    return kept.hashed is not None and row.status == "active" and not _over(kept.until)
 
 
 def _over(until: datetime | None) -> bool:

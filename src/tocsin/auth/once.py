@@ -34,7 +34,7 @@ class Once:
     async def replay(self) -> None:
         """Claim the key for this transaction. Raises Replayed with the answer it had already."""
         where = self._where()
-        name = _row_name(where)
+        name = row_name(where)
         await self._claim(name)
         kept = (await self.session.execute(_KEPT, where)).one_or_none()
         if kept is None:
@@ -58,7 +58,7 @@ class Once:
             self.session,
             self.principal.project_id,
             "idempotency_records",
-            _row_name(where),
+            row_name(where),
             "response",
             bytes(response.body).decode(),
         )
@@ -98,7 +98,8 @@ def checked_key(sent: Sequence[str]) -> str:
     return key
 
 
-def _row_name(where: dict[str, Any]) -> str:
+def row_name(where: dict[str, Any]) -> str:
+    """What a kept answer is sealed for, since its row has no id."""
     return hashlib.sha256(repr(sorted(where.items())).encode()).hexdigest()
 
 

@@ -23,6 +23,9 @@ ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
 CLAIM_LIFETIME = timedelta(days=7)
 _ALGORITHM = "HS256"
+_SIGNING = "access-token"
+_REFRESHING = "refresh-token"
+_RECOVERING = "recovery-code"
 _AUDIENCE = "tocsin"
 _CLAIM_AUDIENCE = "tocsin:claim"
 _REQUIRED = ["sub", "projectId", "type", "iat", "exp", "jti", "aud"]
@@ -49,9 +52,7 @@ class Refresh:
 
 class Tokens:
     def __init__(self, master: MasterKey) -> None:
-        self._signing_key = master.derive("access-token")
-        self._refresh_key = master.derive("refresh-token")
-        self._recovery_key = master.derive("recovery-code")
+        self._master = master
 
     def access(self, *, user_id: UUID, project_id: UUID, session_id: UUID, roles: list[str], type_: str) -> str:
         now = datetime.now(UTC)
@@ -66,7 +67,7 @@ class Tokens:
             "jti": str(new_id()),
             "aud": _AUDIENCE,
         }
-        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+        return jwt.encode(claims, self._master.derive(_SIGNING), algorithm=_ALGORITHM)
 
     def read_access(self, token: str) -> Access:
         claims = self._decode(token, _AUDIENCE, ACCESS_LIFETIME)
@@ -91,14 +92,14 @@ class Tokens:
             "jti": str(new_id()),
             "aud": _CLAIM_AUDIENCE,
         }
-        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+        return jwt.encode(claims, self._master.derive(_SIGNING), algorithm=_ALGORITHM)
 
     def read_claim(self, token: str) -> dict[str, Any]:
         return self._decode(token, _CLAIM_AUDIENCE, CLAIM_LIFETIME)
 
     def refresh(self, *, project_id: UUID, session_id: UUID, generation: int, nonce: bytes) -> str:
         body = project_id.bytes + session_id.bytes + struct.pack(">I", generation)
-        proof = fingerprint(self._refresh_key, (body + nonce).hex())
+        proof = fingerprint(self._master.derive(_REFRESHING), (body + nonce).hex())
         return "rt_" + base64.urlsafe_b64encode(body + proof).decode().rstrip("=")
 
     def read_refresh(self, token: str) -> Refresh:
@@ -114,23 +115,36 @@ class Tokens:
     def genuine(self, refresh: Refresh, nonce: bytes) -> bool:
         """Whether we made this token for that session (the nonce is the session's own)."""
         body = refresh.project_id.bytes + refresh.session_id.bytes + struct.pack(">I", refresh.generation)
-        return compare_digest(refresh.proof, fingerprint(self._refresh_key, (body + nonce).hex()))
+        text = (body + nonce).hex()
+        return any(compare_digest(refresh.proof, fingerprint(key, text)) for key in self._master.tries(_REFRESHING))
 
     def recovery_code_mac(self, project_id: UUID, user_id: UUID, code: str) -> bytes:
-        """What is kept of a recovery code. It has 50 random bits, and without our key nobody can try them."""
-        return fingerprint(self._recovery_key, f"{project_id}:{user_id}:{code}")
+        """What is kept of a recovery code. It has 50 random bits, and without our key nobody can try them.
+
+        The id of the master key stands in front, 4 bytes: with that key the code is lost.
+        """
+        key = self._master.derive(_RECOVERING)
+        return bytes.fromhex(self._master.id) + fingerprint(key, f"{project_id}:{user_id}:{code}")
+
+    def recovery_code_macs(self, project_id: UUID, user_id: UUID, code: str) -> list[bytes]:
+        """What may be kept of a recovery code, by the accepted master keys."""
+        self._master.refresh()
+        keys = zip(self._master.ids, self._master.derived(_RECOVERING), strict=True)
+        return [bytes.fromhex(id_) + fingerprint(key, f"{project_id}:{user_id}:{code}") for id_, key in keys]
 
     def _decode(self, token: str, audience: str, longest: timedelta) -> dict[str, Any]:
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._signing_key,
-                algorithms=[_ALGORITHM],
-                audience=audience,
-                options={"require": _REQUIRED},
-            )
-        except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
-            raise _refused() from None
+        for key in self._master.tries(_SIGNING):
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token, key, algorithms=[_ALGORITHM], audience=audience, options={"require": _REQUIRED}
+                )
+                break
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.InvalidTokenError, OverflowError, ValueError, TypeError):
+                raise _refused() from None
+        else:
+            raise _refused()
         if not _is_lifetime(claims["iat"], claims["exp"], longest):
             raise _refused()
         return claims

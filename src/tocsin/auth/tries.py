@@ -65,7 +65,7 @@ class Tries:
 
     def __init__(self, db: Database, master: MasterKey) -> None:
         self._db = db
-        self._key = master.derive("tries")
+        self._master = master
         self._under_way: Tally[Counter] = Tally()
         self._waiting = 0
 
@@ -157,7 +157,7 @@ class Tries:
                 await session.execute(_GIVE_BACK, {"name": name})
 
     def _name(self, counter: Counter) -> bytes:
-        return fingerprint(self._key, f"{counter.kind}:{counter.of}")
+        return fingerprint(self._master.derive("tries"), f"{counter.kind}:{counter.of}")
 
 
 def network_of(ip: str | None) -> list[Counter]:

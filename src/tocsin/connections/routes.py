@@ -153,7 +153,7 @@ async def change(admitted: Admitted, door: Outside, connection_id: PathId, body:
     """Change what is sent. New credentials of an account at a provider have to be verified again."""
     async with admitted.transaction() as look:
         row = await find_to_change(look, connection_id)
-        seen = seen_of(row)
+        seen = await seen_of(look, row)
         wanted = await _wanted(look, row, body)
     if wanted is not None:
         await wanted.check(door)

@@ -15,8 +15,11 @@ from tocsin.connections.schemas import ConnectionAnswer
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.errors import Conflict, NotFound
 
-Seen = tuple[str | None, dict[str, Any]]
-"""What of a row must not have changed while the network was asked."""
+Seen = tuple[Described | str | None, dict[str, Any]]
+"""What of a row must not have changed while the network was asked: its opened credentials, and its settings.
+
+Not the sealed text, which another data key changes and nothing else.
+"""
 
 
 async def find(call: Call, connection_id: UUID) -> Connection:
@@ -35,13 +38,13 @@ async def find_to_change(call: Call, connection_id: UUID, seen: Seen | None = No
     row = await find(call, connection_id)
     call.write_to(row.env)
     await call.session.refresh(row, with_for_update=True)
-    if seen is not None and seen_of(row) != seen:
+    if seen is not None and await seen_of(call, row) != seen:
         raise Conflict("connection_changed", "The connection was changed meanwhile; look at it and try again.")
     return row
 
 
-def seen_of(row: Connection) -> Seen:
-    return row.credentials, row.settings
+async def seen_of(call: Call, row: Connection) -> Seen:
+    return await opened_credentials(call, row) or row.credentials, row.settings
 
 
 async def sealed(call: Call, connection_id: UUID, credentials: Described) -> str:

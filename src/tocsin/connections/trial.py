@@ -64,7 +64,7 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
         raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
     _check_target(channel, target)
     message = await _test_message(call, row, target)
-    return Trial(row.id, seen_of(row), Configuration(channel, settings, credentials), target, message)
+    return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
 
 
 def _check_target(channel: Any, target: str | None) -> None:

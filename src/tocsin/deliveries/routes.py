@@ -106,6 +106,7 @@ async def read(call: Called, delivery_id: PathId) -> DeliveryAnswer:
 async def retry(request: Request, call: Called, delivery_id: PathId) -> DeliveryAnswer:
     """Try once more what was given up; its earlier attempts stay on the record."""
     delivery = await _find(call, delivery_id)
+    before = delivery.state
     if delivery.state == "dropped":
         await _count_what_was_over_quota(call, delivery)
     changed = await call.session.scalar(
@@ -126,7 +127,7 @@ async def retry(request: Request, call: Called, delivery_id: PathId) -> Delivery
         raise Conflict(
             "not_retryable", f"The delivery is {_public(delivery.state)}; only what was given up is retried."
         )
-    await call.audit("delivery.retried", "delivery", delivery_id, before={"state": delivery.state})
+    await call.audit("delivery.retried", "delivery", delivery_id, before={"state": before}, after={"state": "queued"})
     broker = cast(Broker, request.app.state.broker)
     call.after_commit.append(lambda: broker.wake("deliveries"))
     (answer,) = await _shown(call, [await _find(call, delivery_id)])

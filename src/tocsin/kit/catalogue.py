@@ -54,10 +54,13 @@ PIPELINE_TABLES = (
     "mails",
     "links",
     "mail_counts",
+    "audit_log",
+    "audit_heads",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
 CROSS_PROJECT = (
+    "audit_heads_since",
     "calls_per_hour",
     "claim_deliveries",
     "claim_domain_checks",
@@ -67,6 +70,7 @@ CROSS_PROJECT = (
     "count_api_calls",
     "ended_projects",
     "entitlements",
+    "erase_audit_details",
     "find_api_key",
     "find_domain",
     "find_logins",
@@ -81,11 +85,13 @@ CROSS_PROJECT = (
     "note_keys_used",
     "plan_catalogue",
     "plans_in_use",
+    "purge_audit",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
     "roll_up_usage",
+    "seal_audit",
     "spend_events",
     "spend_quotas",
     "tidy",
@@ -145,6 +151,9 @@ OPEN_TO_ALL = (
 )
 """Functions that read no table."""
 
+APPEND_ONLY = ("audit_log", "audit_heads")
+"""Tables that the application can neither change nor delete from."""
+
 CONTENT = (
     "payload",
     "title",
@@ -189,6 +198,7 @@ async def holes(connection: asyncpg.Connection, roles: Roles) -> list[Hole]:
         list(MAINTENANCE),
         list(OPEN_TO_ALL),
         list(CONTENT),
+        list(APPEND_ONLY),
         [f"{table}.{column}" for table, columns in PLATFORM_COLUMNS.items() for column in columns],
         list(PROOFS),
     )
@@ -218,7 +228,7 @@ WITH ours AS (
         $5::text[] AS no_tenant, $6::text[] AS global_keys, $7::text[] AS foreign_references,
         $8::text[] AS both_environments, $9::text[] AS pipeline_tables, $10::text[] AS cross_project,
         $11::text[] AS maintenance, $12::text[] AS open_to_all, $13::text[] AS content,
-        $14::text[] AS platform_columns, $15::text[] AS proofs
+        $14::text[] AS append_only, $15::text[] AS platform_columns, $16::text[] AS proofs
 ), tenant AS (
     SELECT c.* FROM pg_catalog.pg_class c, ours
     WHERE c.relnamespace = ours.schema AND c.relkind IN ('r', 'p') AND c.relname <> ALL (ours.no_tenant)
@@ -359,6 +369,14 @@ RULES: dict[str, str] = {
                 AND pg_catalog.has_column_privilege(ours.pipeline, t.oid, a.attnum, 'SELECT'))
             OR (a.attname = ANY (ours.content || ours.proofs)
                 AND pg_catalog.has_column_privilege(ours.platform, t.oid, a.attnum, 'SELECT'))
+        """,
+    "history that can be rewritten": """
+        SELECT t.oid::regclass::text FROM tenant t, ours
+        WHERE t.relname = ANY (ours.append_only) AND (
+            pg_catalog.has_any_column_privilege(ours.app, t.oid, 'UPDATE')
+            OR pg_catalog.has_any_column_privilege(ours.platform, t.oid, 'INSERT, UPDATE')
+            OR pg_catalog.has_table_privilege(ours.app, t.oid, 'DELETE, TRUNCATE')
+            OR pg_catalog.has_table_privilege(ours.platform, t.oid, 'DELETE, TRUNCATE'))
         """,
     "function with its owner's rights": """
         SELECT f.oid::regprocedure::text FROM functions f, ours

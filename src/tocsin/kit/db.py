@@ -195,6 +195,17 @@ async def switch_scope(session: AsyncSession, project_id: UUID, env: Env) -> Non
 _ENTER = text("SELECT set_config('tocsin.project', :project, true), set_config('tocsin.env', :env, true)")
 
 
+async def driver(session: AsyncSession) -> Connection:
+    """The session's own connection for hand-written SQL, inside its transaction.
+
+    SQLAlchemy begins a transaction with its first statement, and what the driver is told before stands outside of it.
+    """
+    connection = await _driver(session)
+    if not connection.is_in_transaction():
+        await session.execute(text("SELECT"))
+    return connection
+
+
 async def _driver(session: AsyncSession) -> Connection:
     return cast(Connection, (await (await session.connection()).get_raw_connection()).driver_connection)
 

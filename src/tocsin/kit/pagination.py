@@ -17,9 +17,11 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from tocsin.kit.crypto import MasterKey
 from tocsin.kit.errors import BadRequest
 
 CURSOR_LIFETIME_SECONDS = 24 * 3600
+_PURPOSE = "cursor"
 
 Item = TypeVar("Item")
 
@@ -60,24 +62,33 @@ class Paging:
 class Cursors:
     """Seals and opens cursors under a key of the installation."""
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+    def __init__(self, master: MasterKey) -> None:
+        self._master = master
 
     def seal(self, place: bytes, last: UUID) -> str:
         nonce = os.urandom(12)
         plain = struct.pack(">Q", int(time.time())) + last.bytes
-        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, plain, place)).decode().rstrip("=")
+        sealed = AESGCM(self._master.derive(_PURPOSE)).encrypt(nonce, plain, place)
+        return base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
     def open(self, place: bytes, cursor: str) -> UUID:
         try:
             sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            plain = self._cipher.decrypt(sealed[:12], sealed[12:], place)
+            plain = self._opened(sealed, place)
         except (ValueError, InvalidTag):
             raise _refused() from None
         (made,) = struct.unpack(">Q", plain[:8])
         if time.time() - made > CURSOR_LIFETIME_SECONDS:
             raise _refused()
         return UUID(bytes=plain[8:])
+
+    def _opened(self, sealed: bytes, place: bytes) -> bytes:
+        for key in self._master.tries(_PURPOSE):
+            try:
+                return AESGCM(key).decrypt(sealed[:12], sealed[12:], place)
+            except InvalidTag:
+                continue
+        raise InvalidTag
 
 
 def place_of(project_id: UUID, env: str, path: str, filters: Sequence[tuple[str, str]]) -> bytes:

@@ -5,6 +5,8 @@ table; ``app`` and ``platform`` log in, belong to nothing and bypass nothing. Wh
 fails silently otherwise, stands in docs/decisions/0003-walls.md.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -86,3 +88,14 @@ async def bootstrap(connection: asyncpg.Connection, roles: Roles, master_key: Ma
         for login in (roles.app, roles.platform):
             password = master_key.database_password(login)
             await connection.execute(f"ALTER ROLE {login} PASSWORD '{password}'")
+
+
+@asynccontextmanager
+async def as_owner_of_tables(installer_url: str, roles: Roles) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that sees and may change every row, for commands of the operator alone."""
+    connection = await asyncpg.connect(installer_url, timeout=10, server_settings={"search_path": ""})
+    try:
+        await connection.execute(f"SET ROLE {roles.owner}")
+        yield connection
+    finally:
+        await connection.close()

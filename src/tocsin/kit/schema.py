@@ -72,6 +72,24 @@ FilterId = Annotated[UUID, BeforeValidator(_id_or_refused), WithJsonSchema(_ID)]
 """An id in a query: one that cannot exist is a mistake and not an empty list."""
 
 
+def _moment(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("is not a time of ISO 8601, e.g. 2026-11-21T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("give a time zone, e.g. 2026-11-21T12:00:00Z")
+    if not 2000 <= moment.year < 2200:
+        raise ValueError("lies outside the years 2000 to 2199")
+    return moment
+
+
+FilterTime = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[01]"})
+]
+"""A moment in a query, with its zone."""
+
+
 def unsent() -> Any:
     """A field that may be left out and may not be null; unlike a default, the schema shows no value for it."""
     return Field(default_factory=lambda: None)

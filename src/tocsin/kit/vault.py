@@ -28,6 +28,7 @@ class Vault:
     async def new_data_key(self, scoped: Scoped, project_id: UUID) -> None:
         """Give the project a fresh data key; from now on it seals, the older ones only open."""
         key, wrapped = DataKey.new(self._master, project_id, new_id())
+        # The id of the master key after the wrapping, which may have met a new one.
         await _fetch(
             scoped,
             "INSERT INTO tocsin.data_keys (project_id, id, master_key_id, wrapped) VALUES (:a, :b, :c, :d)"
@@ -37,10 +38,13 @@ class Vault:
         self._keep(project_id, key)
 
     async def seal(self, scoped: Scoped, project_id: UUID, table: str, row: UUID | str, field: str, plain: str) -> str:
-        """The sealed form of a secret that belongs into that field of that row, and opens nowhere else."""
+        """The sealed form of a secret that belongs into that field of that row, and opens nowhere else.
+
+        The key is held until the transaction has written the value, so that a rotation does not remove it before.
+        """
         rows = await _fetch(
             scoped,
-            "SELECT id, wrapped FROM tocsin.data_keys WHERE project_id = :a ORDER BY id DESC LIMIT 1",
+            "SELECT id, wrapped FROM tocsin.data_keys WHERE project_id = :a ORDER BY id DESC LIMIT 1 FOR KEY SHARE",
             (project_id,),
         )
         if not rows:

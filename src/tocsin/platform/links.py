@@ -18,6 +18,7 @@ from tocsin.kit.ids import PLATFORM_ID
 
 LIFETIME_SECONDS = 24 * 3600
 _PROOF_BYTES = 24
+_PURPOSE = "setup-link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,15 @@ class Link:
 
 class Links:
     def __init__(self, master: MasterKey) -> None:
-        self._key = master.derive("setup-link")
+        self._master = master
 
     def make(self, project_id: UUID, user_id: UUID | None, state: str) -> str:
         """A link for the account as it is now; ``state`` is any text that changes when the link is used."""
         ends_at = int(time.time()) + LIFETIME_SECONDS
         place = _place(project_id, user_id)
         body = place + struct.pack(">I", ends_at)
-        return "lt_" + base64.urlsafe_b64encode(body + self._proof(body, state)).decode().rstrip("=")
+        proof = _proof(self._master.derive(_PURPOSE), body, state)
+        return "lt_" + base64.urlsafe_b64encode(body + proof).decode().rstrip("=")
 
     def read(self, token: str) -> Link:
         """What the link says. Raises Unauthorized for what is none or is over."""
@@ -59,10 +61,11 @@ class Links:
     def proven_by(self, link: Link, state: str) -> bool:
         """Whether we made this link for an account in this state."""
         body = _place(link.project_id, link.user_id) + struct.pack(">I", link.ends_at)
-        return compare_digest(link.proof, self._proof(body, state))
+        return any(compare_digest(link.proof, _proof(key, body, state)) for key in self._master.tries(_PURPOSE))
 
-    def _proof(self, body: bytes, state: str) -> bytes:
-        return fingerprint(self._key, f"{body.hex()} {state}")[:_PROOF_BYTES]
+
+def _proof(key: bytes, body: bytes, state: str) -> bytes:
+    return fingerprint(key, f"{body.hex()} {state}")[:_PROOF_BYTES]
 
 
 def address(base_url: str, token: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.revocation import revoke
+from tocsin.kit.catalogue import APPEND_ONLY
 from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.schema import iso
@@ -122,12 +123,14 @@ _END = (
 async def _removed_some(session: AsyncSession, project_id: UUID) -> bool:
     """Remove some rows; False when the project has none in any table."""
     for table in reversed(await tenant_tables(session)):
+        if table.name in APPEND_ONLY:
+            continue
         for env in ENVS if table.has_env else ENVS[:1]:
             await switch_scope(session, project_id, env)
             if await session.scalar(_removing(table), {"project": project_id, "most": ROWS_AT_ONCE}):
                 return True
     await switch_scope(session, project_id, "live")
-    return False
+    return bool(await session.scalar(text("SELECT tocsin.purge_audit(:most)"), {"most": ROWS_AT_ONCE}))
 
 
 def _removing(table: TenantTable) -> TextClause:

@@ -34,8 +34,8 @@ async def rotate_sealed(call: Call, row: IdentitySecret | RealtimeApp, secret: s
 
 
 def masked(secret: str) -> str:
-    """A secret as it may stand in the audit log: enough to tell two apart, too little to use."""
-    return f"{secret[:8]}…{secret[-4:]}"
+    """A secret as it may stand in the audit log: its last four characters (C3)."""
+    return f"****{secret[-4:]}"
 
 
 def _until(overlap_seconds: int) -> datetime | None:

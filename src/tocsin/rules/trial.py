@@ -2,14 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import cast
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.channels.registry import kinds
+from tocsin.kit.db import driver
 from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
@@ -38,7 +37,7 @@ async def try_rule(
         raise Invalid([FieldError("/event/payload", "event_too_large", detail)], code="event_too_large")
     if not set(patterns_for(sent.type)) & set(rule.event_types):
         return _not_covered(rule, sent.type)
-    connection = await _connection(session)
+    connection = await driver(session)
     candidate = _candidate(rule, targets)
     external_id = lookup.payload_user(payload)
     subjects = await lookup.subjects_of(connection, rule.project_id, [external_id] if external_id else [])
@@ -54,12 +53,6 @@ async def try_rule(
 def _not_covered(rule: Rule, type_: str) -> TestAnswer:
     reason = f"the rule's event types do not cover {type_!r}: {', '.join(rule.event_types)}"
     return _told(rule, RuleOutcome(str(rule.id), False, reason), [])
-
-
-async def _connection(session: AsyncSession) -> asyncpg.Connection:
-    """The session's own connection, inside its transaction, for the queries that are shared with the worker."""
-    raw = await (await session.connection()).get_raw_connection()
-    return cast(asyncpg.Connection, raw.driver_connection)
 
 
 def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:

@@ -15,6 +15,7 @@ from tocsin.signin.forgotten import check_source
 from tocsin.signin.sessions import begin_session
 from tocsin.signin.verification import ask_to_verify
 from tocsin.users.models import User
+from tocsin.users.people import shown_one
 from tocsin.users.register import register_alone, register_vouched
 from tocsin.users.schemas import Claim, Register, RegisterAnswer, RegisteredUser
 
@@ -27,12 +28,14 @@ async def register(call: Called, body: Register) -> RegisterAnswer:
     """For apps that hold only `pk_...`: register alone and wait for approval, or show an identity token."""
     if body.identity_token is not None:
         user = await register_vouched(call, body.identity_token)
-        await call.audit("user.identified", "user", user.id)
+        known = await shown_one(call.session, user)
+        await call.audit("user.identified", "user", user.id, after=known.model_dump(mode="json", by_alias=True))
         tokens = await _tokens_for(call, user)
         return RegisterAnswer(user=RegisteredUser(id=user.id, status="active"), tokens=tokens.model_dump(by_alias=True))
     made, status = await register_alone(call, body)
     if made is not None:
-        await call.audit("user.registered", "user", made.id)
+        pending = await shown_one(call.session, made)
+        await call.audit("user.registered", "user", made.id, after=pending.model_dump(mode="json", by_alias=True))
     if status == "unverified" and body.email is not None:
         await _mail_about(call, body.email, made)
     # Whether or not the e-mail is known, the answer looks the same and carries a claim token.

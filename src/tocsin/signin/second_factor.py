@@ -166,11 +166,13 @@ def matching_step(secret: str, code: str, now: int) -> int | None:
 
 async def _spend_recovery(gate: Gate, session: AsyncSession, project_id: UUID, user_id: UUID, code: str) -> bool:
     """Of two at once the second waits for the row and finds it gone."""
-    mac = gate.tokens.recovery_code_mac(project_id, user_id, code)
-    return await session.scalar(_SPEND_CODE, {"user": user_id, "mac": mac}) is not None
+    macs = gate.tokens.recovery_code_macs(project_id, user_id, code)
+    return await session.scalar(_SPEND_CODE, {"user": user_id, "macs": macs}) is not None
 
 
-_SPEND_CODE = text("DELETE FROM tocsin.recovery_codes WHERE user_id = :user AND code_mac = :mac RETURNING user_id")
+_SPEND_CODE = text("""
+DELETE FROM tocsin.recovery_codes WHERE user_id = :user AND code_mac = ANY(CAST(:macs AS bytea[])) RETURNING user_id
+""")
 
 
 def _as_recovery_code(code: str) -> str | None:

@@ -87,10 +87,11 @@ async def delete(call: Called, role_id: PathId) -> Response:
     if role.built_in:
         raise Conflict("built_in_role", "Built-in roles cannot be deleted.")
     _check_within(call, role.permissions)
+    before = RoleAnswer.model_validate(role).model_dump(mode="json", by_alias=True)
     await tell_holders(call.session, role)
     await call.session.delete(role)
     await _flush(call)
-    await call.audit("role.deleted", "role", role.id, before={"name": role.name})
+    await call.audit("role.deleted", "role", role.id, before=before)
     return Response(status_code=204)
 
 

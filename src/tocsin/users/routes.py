@@ -78,7 +78,8 @@ async def sync(call: Called, body: UserSync) -> SyncAnswer:
     """Create or update up to 1,000 people, found by `externalUserId`, else by `email`; all or none."""
     results = await sync_people(call, body.users)
     created = sum(result.status == "created" for result in results)
-    await call.audit("users.synced", "user", None, created=created, updated=len(results) - created)
+    people = [{"id": str(result.id), "status": result.status} for result in results]
+    await call.audit("users.synced", "user", None, created=created, updated=len(results) - created, users=people)
     return SyncAnswer(results=results, created=created, updated=len(results) - created)
 
 
@@ -135,6 +136,7 @@ async def approve(call: Called, user_id: PathId) -> UserAnswer:
     call.write_to(user.env)
     if user.status not in ("pending", "unverified"):
         raise Conflict("not_pending", f"The user is {user.status}.")
+    before = await shown_one(call.session, user)
     wished = await roles_named(call.session, user.wished_roles)
     check_may_give(call.principal.permissions, wished.values())
     roles = {user.id: (wished or await roles_named(call.session, ["user"])).values()}
@@ -142,8 +144,15 @@ async def approve(call: Called, user_id: PathId) -> UserAnswer:
         await take_other_roles(call.session, call.project_id, roles)
         await give_roles(call.session, call.project_id, call.env, roles)
     await call.session.execute(update(User).where(User.id == user.id).values(status="active", wished_roles=[]))
-    await call.audit("user.approved", "user", user.id)
-    return await shown_one(call.session, user)
+    after = await shown_one(call.session, user)
+    await call.audit(
+        "user.approved",
+        "user",
+        user.id,
+        before=before.model_dump(mode="json", by_alias=True),
+        after=after.model_dump(mode="json", by_alias=True),
+    )
+    return after
 
 
 @router.get("/users/{user_id}/addresses")

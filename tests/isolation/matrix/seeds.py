@@ -95,6 +95,8 @@ async def _rules(scene: Scene) -> None:
     hook = {"provider": "webhook", "name": scene.mark, "settings": {"url": scene.hook_url}}
     scene.ids["connection"] = (await scene.make("/connections", hook))["id"]
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
+    (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
+    scene.ids["audit"] = entry["id"]
 
 
 async def _traffic(scene: Scene) -> None:

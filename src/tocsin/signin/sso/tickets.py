@@ -19,6 +19,7 @@ FLOW_SECONDS = 600
 PASSAGE_SECONDS = 60
 PASSAGE_PREFIX = "sc_"
 _NONCE_BYTES = 12
+_PURPOSE = "single-sign-on"
 
 Purpose = Literal["sign_in", "link"]
 
@@ -66,21 +67,26 @@ class Tickets:
     """Seals and opens both kinds; one never opens as the other."""
 
     def __init__(self, master: MasterKey) -> None:
-        self._cipher = AESGCM(master.derive("single-sign-on"))
+        self._master = master
 
     def seal(self, ticket: Flow | Passage) -> str:
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, msgspec.json.encode(ticket), _place(type(ticket)))
+        sealed = AESGCM(self._master.derive(_PURPOSE)).encrypt(nonce, msgspec.json.encode(ticket), _place(type(ticket)))
         return base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
     def open(self, text: str, kind: type[Ticket]) -> Ticket | None:
         """The ticket, or None for what we have not sealed as this kind."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            plain = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _place(kind))
-        except (ValueError, InvalidTag):
+        except ValueError:
             return None
-        return msgspec.json.decode(plain, type=kind)
+        for key in self._master.tries(_PURPOSE):
+            try:
+                plain = AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _place(kind))
+                return msgspec.json.decode(plain, type=kind)
+            except (ValueError, InvalidTag):
+                continue
+        return None
 
 
 def _place(kind: type[Flow] | type[Passage]) -> bytes:
