@@ -136,3 +136,17 @@ async def test_support_sees_plans_and_changes_none(sql: asyncpg.Connection, api:
 async def test_a_projects_owner_sees_and_changes_none(acme: Project, plans: list[Any]) -> None:
     assert (await acme.owner.get("/platform/plans")).code == "permission_missing"
     assert (await acme.owner.put("/platform/plans", {"plans": plans})).code == "permission_missing"
+
+
+async def test_a_plan_that_stays_as_it_is_disturbs_none_of_its_projects(
+    admin: Client, plans: list[Any], api: Client, sql: asyncpg.Connection
+) -> None:
+    told = "SELECT count(*) FROM tocsin.revocations WHERE project_id = $1 AND kind = 'project'"
+    shop, club = await sign_up(api, "Shop"), await sign_up(api, "Club")
+    await put_on(sql, shop, "starter")
+    await put_on(sql, club, "professional")
+    before = [await sql.fetchval(told, project.id) for project in (shop, club)]
+    plans[1]["quotas"]["rules"] = 26
+    assert (await admin.put("/platform/plans", {"plans": plans})).status == 200
+    after = [await sql.fetchval(told, project.id) for project in (shop, club)]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 0]

@@ -57,7 +57,7 @@ def race(site: Site, projects: list[Project], size: int) -> dict[str, Counter[st
         for runner in runners:
             output, _ = runner.communicate(timeout=600)
             assert runner.returncode == 0
-            for project, counts in json.loads(output).items():
+            for project, counts in json.loads(output.splitlines()[-1]).items():  # after what was logged
                 found[project].update(counts)
         return found
     finally:

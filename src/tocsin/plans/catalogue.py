@@ -40,7 +40,7 @@ class Quotas(Body):
 def _known(names: list[str]) -> list[str]:
     if strange := sorted(set(names) - FEATURES.keys()):
         raise ValueError(f"there is no feature {strange[0]!r}; there are {', '.join(FEATURES)}")
-    return sorted(set(names))
+    return [name for name in FEATURES if name in names]
 
 
 Features = Annotated[list[str], AfterValidator(_known), Field(max_length=len(FEATURES), examples=[["webhooks"]])]
@@ -94,8 +94,9 @@ async def replace_catalogue(session: AsyncSession, plans: Sequence[PlanBody], ke
     names = [plan.name for plan in plans]
     if len(set(names)) < len(names):
         raise _refused("plan_doubled", "A plan is named twice.")
+    before = {plan.name: plan for plan in await read_catalogue(session)}
     used = set(await session.scalars(text("SELECT * FROM tocsin.plans_in_use()")))
-    if gone := sorted({plan.name for plan in await read_catalogue(session)} & used.union(kept) - set(names)):
+    if gone := sorted(before.keys() & used.union(kept) - set(names)):
         raise _refused("plan_in_use", f"The plan {gone[0]} is in use and cannot be left out.")
     rows = [
         {**plan.model_dump(), "quotas": plan.quotas.model_dump(by_alias=True), "position": position}
@@ -104,7 +105,13 @@ async def replace_catalogue(session: AsyncSession, plans: Sequence[PlanBody], ke
     await session.execute(_REMOVE, {"names": names})
     await session.execute(_WRITE, {"platform": PLATFORM_ID, "rows": as_json(rows)})
     # A quota may have got a limit, or lost it for a while: what its counter says may be too little.
-    await session.execute(text("SELECT tocsin.forget_counters(:names)"), {"names": names})
+    after = await read_catalogue(session)
+    changed = [plan.name for plan in after if plan.name in before and _counts(plan) != _counts(before[plan.name])]
+    await session.execute(text("SELECT tocsin.forget_counters(:names)"), {"names": changed})
+
+
+def _counts(plan: PlanAnswer) -> tuple[dict[str, int | None], bool]:
+    return plan.quotas, plan.overage
 
 
 _REMOVE = text("DELETE FROM tocsin.plans WHERE name <> ALL (:names)")
