@@ -384,7 +384,7 @@ REVOKE ALL ON FUNCTION tocsin.hold_events, tocsin.spend_events FROM PUBLIC;
 DROP FUNCTION tocsin.ingest_events;
 CREATE FUNCTION tocsin.ingest_events(
     projects uuid[], envs text[], ids uuid[], types text[], payloads text[], sources text[],
-    client_ids text[], client_times timestamptz[], hashes bytea[], unrepeated boolean)
+    client_ids text[], client_times timestamptz[], hashes bytea[], unrepeated boolean, counted boolean)
     RETURNS TABLE (ord bigint, event_id uuid, outcome text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -403,9 +403,15 @@ BEGIN
     SELECT pg_catalog.array_agg(h.project_id) AS projects, pg_catalog.array_agg(h.quota) AS quotas,
         pg_catalog.array_agg(h.period) AS periods, pg_catalog.array_agg(h.used) AS used,
         pg_catalog.array_agg(h.allowed) AS allowed, pg_catalog.array_agg(h.overage) AS overage
-    INTO held FROM tocsin.hold_events(projects, envs, ids) h;
+    INTO held FROM tocsin.hold_events(projects, envs, ids) h WHERE counted;
+    -- Looking for limits costs as much as storing a few events, so who asked is told where there are none.
+    IF counted THEN
+        RETURN QUERY SELECT DISTINCT 0::bigint, s.project_id, 'unlimited'
+        FROM unnest(projects, envs) AS s (project_id, env)
+        WHERE s.env = 'live' AND (held.projects IS NULL OR s.project_id <> ALL (held.projects));
+    END IF;
     -- Where no key is a repeat, and nearly none is, a plain insert costs a quarter less than one that looks for conflicts.
-    IF unrepeated THEN
+    IF unrepeated AND client_ids IS NOT NULL THEN
         BEGIN
             INSERT INTO tocsin.event_keys (project_id, env, client_event_id, event_id, body_hash)
             SELECT s.project_id, s.env, s.client_event_id, s.id, s.hash

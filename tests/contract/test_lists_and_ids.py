@@ -65,7 +65,7 @@ def without_request(problem: dict[str, Any]) -> dict[str, Any]:
         ("order", "desc"),
         ("password", "a"),
         ("projectId", NOBODY),
-        ("env", "live"),
+        ("environment", "live"),
         ("cursor", "a" * 501),
     ],
 )

@@ -1,11 +1,13 @@
 """Projects on plans, and counters as they stand."""
 
+import asyncio
 import json
 from typing import Any
 
 import asyncpg
 
 from tests.client import Client, Project, Reply
+from tocsin.events.store import UNLIMITED_SECONDS
 
 
 async def put_on(sql: asyncpg.Connection, project: Project, plan: str, **overrides: Any) -> None:
@@ -16,6 +18,11 @@ async def put_on(sql: asyncpg.Connection, project: Project, plan: str, **overrid
         plan,
         json.dumps(overrides) if overrides else None,
     )
+
+
+async def in_force() -> None:
+    """Until a limit counts for who had none: a process may have remembered for so long that there was none."""
+    await asyncio.sleep(UNLIMITED_SECONDS + 0.1)
 
 
 async def counters(sql: asyncpg.Connection, project: Project) -> dict[str, int]:

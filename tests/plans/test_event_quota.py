@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
-from tests.plans.build import counters, put_on, send, send_batch, stored
+from tests.plans.build import counters, in_force, put_on, send, send_batch, stored
 from tests.running import Site
 
 
@@ -113,6 +113,7 @@ async def test_a_project_without_a_limit_waits_for_no_lock(shop: Project, site: 
 async def test_what_was_sent_before_there_was_a_limit_counts(shop: Project, sql: asyncpg.Connection) -> None:
     assert [(await send(shop.key)).status for _ in range(3)] == [202, 202, 202]
     await put_on(sql, shop, "free", quotas={"events": 4})
+    await in_force()
     assert [(await send(shop.key)).status for _ in range(2)] == [202, 429]
 
 
@@ -124,6 +125,7 @@ async def test_what_was_sent_while_there_was_no_limit_counts_when_it_is_back(
     await put_on(sql, shop, "enterprise")
     assert [(await send(shop.key)).status for _ in range(3)] == [202, 202, 202]
     await put_on(sql, shop, "free", quotas={"events": 4})
+    await in_force()
     assert (await send(shop.key)).status == 429
 
 

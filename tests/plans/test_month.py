@@ -15,7 +15,7 @@ from tocsin.plans.quotas import SANDBOX_EVENTS, exhausted, month_of, resets_at
 _INGEST = """
 SELECT ord, outcome FROM tocsin.ingest_events($1, array_fill('live'::text, ARRAY[cardinality($2::uuid[])]), $2::uuid[],
     array_fill('order.created'::text, ARRAY[cardinality($2::uuid[])]),
-    array_fill('{}'::text, ARRAY[cardinality($2::uuid[])]), NULL, NULL, NULL, NULL, true)
+    array_fill('{}'::text, ARRAY[cardinality($2::uuid[])]), NULL, NULL, NULL, NULL, true, true)
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Project, sign_up
 from tests.pipeline import Working, ended, make_rule, send_event, until
-from tests.plans.build import counters, put_on, send, send_batch
+from tests.plans.build import counters, in_force, put_on, send, send_batch
 from tocsin.kit import broker as brokers
 from tocsin.kit.db import Database
 from tocsin.plans.notices import NoticeStage
@@ -97,6 +97,7 @@ async def test_several_tellers_tell_once(shop: Project, working: Working) -> Non
 async def test_a_limit_below_what_was_used_is_told_with_the_next_refusal(shop: Project, working: Working) -> None:
     assert [(await send(shop.key)).status for _ in range(3)] == [202] * 3
     await put_on(working.sql, shop, "free", quotas={"events": 2})
+    await in_force()
     assert (await send(shop.key)).status == 429
     assert {each["percent"] for each in await told(working.sql, shop, 2)} == {80, 100}
 

@@ -6,6 +6,7 @@ goes beside the first, so that the database does not wait while this process rea
 """
 
 import asyncio
+import time
 from collections import deque
 from typing import NamedTuple, cast
 
@@ -21,6 +22,9 @@ MOST_WAITING = 20_000
 MOST_UNDER_WAY = 2
 WORTH_ANOTHER = 100
 """Waiting events for which a second group is sent beside the first; fewer share the next commit."""
+UNLIMITED_SECONDS = 1.0
+"""So long a project counts as unlimited after it was found to be; a plan that limits it is in force after that."""
+MOST_REMEMBERED = 10_000
 
 
 class Incoming(NamedTuple):
@@ -53,7 +57,7 @@ class Stored(NamedTuple):
 _SEPARATOR = "\x1e"
 _KINDS = ("uuid", "text", "uuid", "text", "text", "text", "text", "timestamptz", "bytea")
 _COLUMNS = ", ".join(f"string_to_array(${n}::text, E'\\x1e', '')::{kind}[]" for n, kind in enumerate(_KINDS, start=1))
-_STORE = f"SELECT ord, event_id, outcome FROM tocsin.ingest_events({_COLUMNS}, ${len(_KINDS) + 1})"  # noqa: S608 - made of constants
+_STORE = f"SELECT ord, event_id, outcome FROM tocsin.ingest_events({_COLUMNS}, ${len(_KINDS) + 1}, ${len(_KINDS) + 2})"  # noqa: S608 - made of constants
 
 
 class EventStore:
@@ -66,6 +70,7 @@ class EventStore:
         self._count = 0
         self._unrepeated = True
         """Whether the last group held no repeat; then the next one is stored as if it held none either."""
+        self._unlimited_until: dict[str, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def store(self, events: list[Incoming]) -> list[Stored]:
@@ -137,12 +142,29 @@ class EventStore:
     async def _insert(self, events: list[Incoming]) -> list[Stored]:
         async with self._db.hot.acquire(timeout=5) as connection:
             columns = map(_column, zip(*events, strict=True))
-            repeated = await connection.fetch(_STORE, *columns, self._unrepeated, timeout=10)
-        self._unrepeated = not repeated
+            told = await connection.fetch(_STORE, *columns, self._unrepeated, self._may_be_limited(events), timeout=10)
+        self._unrepeated = True
         stored = [Stored(event.id, "accepted") for event in events]
-        for position, event_id, outcome in repeated:
-            stored[position - 1] = Stored(str(event_id), outcome)
+        for position, id_, outcome in told:
+            if outcome == "unlimited":
+                self._remember_unlimited(str(id_))
+                continue
+            stored[position - 1] = Stored(str(id_), outcome)
+            self._unrepeated = False
         return stored
+
+    def _may_be_limited(self, events: list[Incoming]) -> bool:
+        """Whether a quota could apply to any of them: the sandbox has one, and so has who was not heard of lately."""
+        now = time.monotonic()
+        return any(
+            env == "test" or self._unlimited_until.get(project_id, 0.0) < now
+            for project_id, env in {(event.project_id, event.env) for event in events}
+        )
+
+    def _remember_unlimited(self, project_id: str) -> None:
+        if len(self._unlimited_until) >= MOST_REMEMBERED:
+            self._unlimited_until.clear()
+        self._unlimited_until[project_id] = time.monotonic() + UNLIMITED_SECONDS
 
 
 def _column(values: tuple[str | None, ...]) -> str | None:
