@@ -20,7 +20,22 @@ from tests.pipeline import ended, make_rule, send_event, story, until
 from tests.running import Process, Site, running, running_api
 
 METRICS_PORT = free_port()
-STAGES = {"match", "send", "clock", "forgot", "mail", "tidy", "months", "quotas", "usage", "sandbox", "domains"}
+STAGES = {
+    "match",
+    "send",
+    "clock",
+    "forgot",
+    "mail",
+    "tidy",
+    "purge",
+    "months",
+    "quotas",
+    "usage",
+    "sandbox",
+    "seal",
+    "anchor",
+    "domains",
+}
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 
 
