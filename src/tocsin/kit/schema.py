@@ -31,8 +31,8 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A number of a body that is whole, as JSON Schema means it: 60.0 is one."""
+WHOLE = BeforeValidator(_whole)
+"""A number is whole as JSON Schema means it: 60.0 is. Stands after the bounds, or the document would not tell them."""
 
 
 def _utc(value: datetime) -> str:

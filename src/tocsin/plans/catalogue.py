@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.kit.db import as_json
 from tocsin.kit.errors import Conflict, FieldError
 from tocsin.kit.ids import PLATFORM_ID
-from tocsin.kit.schema import Answer, Body, Text, Whole
+from tocsin.kit.schema import WHOLE, Answer, Body, Text
 from tocsin.plans.quotas import FEATURES
 
 MOST_PLANS = 50
@@ -57,7 +57,9 @@ class PlanBody(Body):
     quotas: Quotas
     features: Features
     overage: bool = Field(False, description="Whether the quotas of a month may be overdrawn, and are metered.")
-    grace_days: Whole = Field(7, ge=0, le=365, description="For unpaid bills and for totals over the limit.")
+    grace_days: Annotated[
+        int, Field(ge=0, le=365, description="For unpaid bills and for totals over the limit."), WHOLE
+    ] = 7
     support: Words
 
 

@@ -16,7 +16,7 @@ from tocsin.auth.visit import leads
 from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import Answer, Body, PathId, Time, Whole, plain
+from tocsin.kit.schema import WHOLE, Answer, Body, PathId, Time, plain
 from tocsin.platform.models import Visit
 from tocsin.projects.models import Project
 
@@ -28,7 +28,7 @@ Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, strip_wh
 
 class LogInAs(Body):
     reason: Reason = Field(description="The project reads it in its audit log.")
-    minutes: Whole = Field(30, ge=1, le=60)
+    minutes: Annotated[int, Field(ge=1, le=60), WHOLE] = 30
     write: bool | None = Field(
         None, description="Whether to change things; without a word, who runs projects may and support does not."
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from tocsin.auth.permissions import unknown
-from tocsin.kit.schema import Answer, Body, Time, Whole, unsent
+from tocsin.kit.schema import WHOLE, Answer, Body, Time, unsent
 from tocsin.projects.networks import AllowedNetworks
 from tocsin.projects.schemas import EnvName, Name
 from tocsin.users.schemas import Permission
@@ -39,30 +39,32 @@ PreviousUntil = Annotated[
     Field(description="Until then the secret before the last rotation counts too."),
 ]
 Overlap = Annotated[
-    Whole,
+    int,
     Field(ge=0, le=MOST_OVERLAP_SECONDS, description="How long the old secret goes on counting; 0 ends it at once."),
+    WHOLE,
 ]
 
 
 class RateLimit(Body):
     """Calls of one key; what is left out or null is limited by the plan alone."""
 
-    per_second: Whole | None = Field(None, ge=1, le=100_000)
-    per_hour: Whole | None = Field(None, ge=1, le=1_000_000_000)
+    per_second: Annotated[int, Field(ge=1, le=100_000), WHOLE] | None = None
+    per_hour: Annotated[int, Field(ge=1, le=1_000_000_000), WHOLE] | None = None
 
 
 class RateLimitAnswer(Answer):
-    per_second: Whole | None = None
-    per_hour: Whole | None = None
+    per_second: int | None = None
+    per_hour: int | None = None
 
 
 AutoRevokeAfter = Annotated[
-    Whole,
+    int,
     Field(
         ge=2,
         le=1_000_000,
         description="So many wrong secrets since the last rotation revoke the key; null: none does.",
     ),
+    WHOLE,
 ]
 
 
