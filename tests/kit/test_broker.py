@@ -372,7 +372,7 @@ async def test_a_server_that_hangs_counts_as_lost_and_is_found_again(setup: Setu
     await broker.subscribe("hang", lambda _: None, on_gap=lambda: gaps.append(time.monotonic()))
     setup.server.pause()
     try:
-        await until(lambda: broker.counters.reconnects > 0)
+        await until(lambda: broker.counters.reconnects > 0, within=45)
         assert not broker.healthy
     finally:
         setup.server.resume()

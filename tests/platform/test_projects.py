@@ -37,7 +37,8 @@ async def test_a_search_finds_part_of_name_or_slug_and_is_no_pattern(support: Op
 async def test_filters_by_state_and_plan(root: Operator, support: Operator, shop: Project, acme: Project) -> None:
     await root.client.put(f"/platform/projects/{shop.id}", {"plan": "starter"})
     await root.client.post(f"/platform/projects/{shop.id}/suspend", {"reason": "unpaid"})
-    assert await listed(support, plan="starter") == [shop.slug]
+    assert await listed(support, plan="starter", search=shop.slug) == [shop.slug]
+    assert acme.slug not in await listed(support, plan="starter")
     assert await listed(support, status="suspended", search=shop.slug) == [shop.slug]
     assert await listed(support, status="active", search=shop.slug) == []
 

@@ -147,6 +147,7 @@ def test_an_ordinary_user_needs_no_account_of_the_system() -> None:
 def test_the_first_admin_comes_by_the_link_on_the_screen_once() -> None:
     with installation() as up:
         up.start()
+        until(lambda: "first admin" in up.output(), "the link")
         (line,) = [line for line in up.output().splitlines() if "first admin" in line]
         token = line.rpartition("#")[2]
         assert f"http://127.0.0.1:{up.port}/setup#" in line
