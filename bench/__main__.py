@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 
 from rich.console import Console
@@ -36,10 +37,19 @@ def main() -> int:
                 status.update(f"[bold]{scenario}[/]  {what}")
 
             run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell)
-            report.add(name, asyncio.run(SCENARIOS[name](run)))
+            report.add(name, _measured(SCENARIOS[name], run))
+        report.write()
     report.show(Console())
-    report.write()
     return report.exit_code
+
+
+def _measured(scenario: Callable[[Run], Awaitable[list[Line]]], run: Run) -> list[Line]:
+    """Its figures; where it failed, a void line that says why, so that the others are measured all the same."""
+    try:
+        return asyncio.run(scenario(run))
+    except Exception as error:
+        traceback.print_exc()
+        return [Line("failed", 0, "", void=f"{type(error).__name__}: {error}")]
 
 
 def _arguments() -> argparse.Namespace:
