@@ -32,6 +32,7 @@ STAGES = {
     "quotas",
     "usage",
     "sandbox",
+    "expire",
     "seal",
     "anchor",
     "domains",

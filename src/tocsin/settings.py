@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "invite", "closed"] = Field("open", description="Who may create a project.")
 
+    retention_days: int | None = Field(
+        None,
+        ge=7,
+        le=3650,
+        description="Days that events, notifications and deliveries are kept where a project says nothing."
+        " Empty: without end.",
+    )
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
     realtime: bool = Field(
         True, description="Whether the API serves sockets. Without Redis one process of the installation may."

@@ -11,6 +11,7 @@
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
     sandbox removing its traffic after seven days
+    expire  removing what projects have kept for long enough
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
@@ -49,6 +50,7 @@ from tocsin.plans.sandbox import SandboxStage
 from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
+from tocsin.projects.retention import RetentionStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -105,6 +107,7 @@ async def _work(installation: Installation) -> None:
         clock = ClockStage(db, broker)
         domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
+        expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
         await evaluator.start()
 
@@ -129,6 +132,7 @@ async def _work(installation: Installation) -> None:
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
+            Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
             Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), 1.0),
             Stage(
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS

@@ -83,6 +83,7 @@ CROSS_PROJECT = (
     "ingest_events",
     "mail_waits",
     "note_keys_used",
+    "outlived",
     "plan_catalogue",
     "plans_in_use",
     "purge_audit",
@@ -137,7 +138,7 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """What the operator's login reads of every project, and all it may do: counting rows, and no word that people wrote."""
 
-MAINTENANCE = ("ensure_partitions",)
+MAINTENANCE = ("drop_outlived_month", "ensure_partitions")
 """Functions that run as the owner of the tables."""
 
 OPEN_TO_ALL = (
