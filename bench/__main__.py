@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency, walls
+from bench import batch, growth, idle, ingest, latency, walls
 from bench.machine import describe
 from bench.results import Line, Report
 from bench.run import Run
@@ -19,6 +19,7 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "batch": batch.measure,
     "latency": latency.measure,
     "walls": walls.measure,
+    "growth": growth.measure,
 }
 
 
@@ -36,7 +37,7 @@ def main() -> int:
             def tell(what: str, scenario: str = name) -> None:
                 status.update(f"[bold]{scenario}[/]  {what}")
 
-            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell)
+            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell, events=arguments.events)
             report.add(name, _measured(SCENARIOS[name], run))
         report.write()
     report.show(Console())
@@ -58,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s: to see that it works, not to quote")
     parser.add_argument("--rounds", type=int, help="times that floor and product alternate (5)")
     parser.add_argument("--seconds", type=float, help="length of one measurement (10)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="that growth fills a month with (1,000,000)")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenarios) - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")

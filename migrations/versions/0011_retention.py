@@ -9,6 +9,7 @@ down_revision = "0009"
 def upgrade() -> None:
     as_owner(KEPT)
     as_owner(INDEXES)
+    as_pipeline(WALKING)
     as_pipeline(OUTLIVED)
     as_owner(MONTHS)
 
@@ -39,11 +40,33 @@ REVOKE ALL ON FUNCTION tocsin.kept_since FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.kept_since TO {pipeline};
 """
 
-# What must stay in a month that is otherwise over is found without reading the month.
+# What must stay in a month that is otherwise over is found without reading the month, and so is the rare among the many
+# in lists: what failed, what is urgent, what was acknowledged. Each index but two holds nothing of the ordinary row.
 INDEXES = """
+CREATE INDEX events_failed ON tocsin.events (project_id, id) WHERE state = 'failed';
+CREATE INDEX notifications_event ON tocsin.notifications (project_id, event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX notifications_priority ON tocsin.notifications (project_id, priority, id) WHERE priority <> 'normal';
 CREATE INDEX notifications_unacknowledged ON tocsin.notifications (project_id, id)
     WHERE require_ack AND acked_at IS NULL;
+CREATE INDEX notifications_acknowledged ON tocsin.notifications (project_id, id) WHERE acked_at IS NOT NULL;
 CREATE INDEX deliveries_held ON tocsin.deliveries (project_id, id) WHERE state IN ('held', 'gathered');
+CREATE INDEX deliveries_ended_badly ON tocsin.deliveries (project_id, state, id)
+    WHERE state IN ('failed', 'suppressed', 'dropped', 'cancelled');
+CREATE INDEX deliveries_person ON tocsin.deliveries (project_id, user_id, id) WHERE user_id IS NOT NULL;
+DROP INDEX tocsin.deliveries_user;
+"""
+
+# Statistics are from a time when nothing waited. By them one row is to be sorted, and a claim from a backlog of 160,000
+# events read and sorted all of them: 900 ms instead of 5. So these never sort; they walk their indexes in order.
+WALKING = """
+ALTER FUNCTION tocsin.claim_events SET enable_sort = off;
+ALTER FUNCTION tocsin.claim_events SET enable_bitmapscan = off;
+ALTER FUNCTION tocsin.claim_suspect_event SET enable_sort = off;
+ALTER FUNCTION tocsin.claim_suspect_event SET enable_bitmapscan = off;
+ALTER FUNCTION tocsin.claim_deliveries SET enable_sort = off;
+ALTER FUNCTION tocsin.claim_deliveries SET enable_bitmapscan = off;
+ALTER FUNCTION tocsin.ready_due_deliveries SET enable_sort = off;
+ALTER FUNCTION tocsin.ready_due_deliveries SET enable_bitmapscan = off;
 """
 
 # Finding is all that crosses projects; rows are removed inside the walls of the project.
