@@ -24,7 +24,7 @@ from tocsin.kit.ids import first_id_at, new_id
 from tocsin.kit.pagination import Cursors, place_of
 
 LITTLE, QUICK = 10_000, 100_000
-ROUNDS, REPEATS = 5, 10
+WARMING, CALLS = 10, 60
 MOST_RATIO = 1.2
 GROUP = 100
 NOBODY = UUID(int=0)
@@ -152,13 +152,13 @@ async def _grown(place: Installed) -> AsyncIterator[Grown]:
 
 
 async def _compared(name: str, little: Look, full: Look) -> Line:
-    """Medians in milliseconds, of rounds that alternate."""
+    """Medians in milliseconds, of calls that alternate."""
     times: tuple[list[float], list[float]] = ([], [])
-    for round_ in range(ROUNDS + 1):
+    for number in range(WARMING + CALLS):
         for look, kept in zip((little, full), times, strict=True):
-            taken = [await _milliseconds(look) for _ in range(REPEATS)]
-            if round_:
-                kept += taken
+            taken = await _milliseconds(look)
+            if number >= WARMING:
+                kept.append(taken)
     bar = MOST_RATIO if name in LOOKS else None
     return Line(name, middle(times[1]), "ms", floor=middle(times[0]), bar=bar, bar_is="most")
 
