@@ -25,6 +25,7 @@ from tocsin.kit.pagination import Cursors, place_of
 
 LITTLE, QUICK = 10_000, 100_000
 WARMING, CALLS = 10, 60
+WARMING_OF_LONG, CALLS_OF_LONG = 1, 9
 MOST_RATIO = 1.2
 GROUP = 100
 NOBODY = UUID(int=0)
@@ -154,10 +155,11 @@ async def _grown(place: Installed) -> AsyncIterator[Grown]:
 async def _compared(name: str, little: Look, full: Look) -> Line:
     """Medians in milliseconds, of calls that alternate."""
     times: tuple[list[float], list[float]] = ([], [])
-    for number in range(WARMING + CALLS):
+    warming, calls = (WARMING, CALLS) if name in LOOKS else (WARMING_OF_LONG, CALLS_OF_LONG)
+    for number in range(warming + calls):
         for look, kept in zip((little, full), times, strict=True):
             taken = await _milliseconds(look)
-            if number >= WARMING:
+            if number >= warming:
                 kept.append(taken)
     bar = MOST_RATIO if name in LOOKS else None
     return Line(name, middle(times[1]), "ms", floor=middle(times[0]), bar=bar, bar_is="most")
