@@ -5,6 +5,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from bench import batch, idle, ingest, latency, walls
 from bench.machine import describe
 from bench.results import Line, Report
 from bench.run import Run
+from bench.running import Broker
 
 SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "idle": idle.measure,
@@ -29,14 +31,14 @@ def main() -> int:
     machine = describe()
     for name, value in machine.items():
         console.print(f"[dim]{name:>10}[/] {value}", highlight=False)
-    report = Report(machine, quick=arguments.quick)
+    report = Report({**machine, "broker": arguments.broker}, quick=arguments.quick)
     for name in arguments.scenarios or SCENARIOS:
         with console.status(f"[bold]{name}[/]") as status:
 
             def tell(what: str, scenario: str = name) -> None:
                 status.update(f"[bold]{scenario}[/]  {what}")
 
-            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell)
+            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell, arguments.broker)
             report.add(name, _measured(SCENARIOS[name], run))
         report.write()
     report.show(Console())
@@ -47,7 +49,7 @@ def _measured(scenario: Callable[[Run], Awaitable[list[Line]]], run: Run) -> lis
     """Its figures; where it failed, a void line that says why, so that the others are measured all the same."""
     try:
         return asyncio.run(scenario(run))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the scenarios after it are worth measuring
         traceback.print_exc()
         return [Line("failed", 0, "", void=f"{type(error).__name__}: {error}")]
 
@@ -58,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s: to see that it works, not to quote")
     parser.add_argument("--rounds", type=int, help="times that floor and product alternate (5)")
     parser.add_argument("--seconds", type=float, help="length of one measurement (10)")
+    parser.add_argument("--broker", choices=get_args(Broker), default="postgresql", help="between API and worker")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenarios) - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")

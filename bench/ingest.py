@@ -22,7 +22,7 @@ async def measure(run: Run) -> list[Line]:
 
 async def _measured(run: Run, *, worker: bool) -> list[Line]:
     run.tell("starting")
-    async with installed(worker=worker) as site, bare_route() as (url, pid):
+    async with installed(worker=worker, broker=run.broker) as site, bare_route() as (url, pid):
         ledger = Ledger()
         await _empty(url, pid, seconds=1)
         await _events(site, ledger, keys=True, seconds=1)

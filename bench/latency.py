@@ -22,7 +22,7 @@ async def measure(run: Run) -> list[Line]:
     """Each event once from the schedule to the client; what is accepted must arrive exactly once."""
     seconds = QUICK_SECONDS if run.quick else SECONDS
     run.tell("starting")
-    async with installed(worker=True) as site:
+    async with installed(worker=True, broker=run.broker) as site:
         await _tell_the_owner(site)
         await _driven(site, PER_SECOND)
         await site.drained()
