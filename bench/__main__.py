@@ -9,7 +9,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency, walls
+from bench import batch, idle, ingest, latency, projects, rules, walls, webhook
 from bench.machine import describe
 from bench.results import Line, Report
 from bench.run import Run
@@ -20,6 +20,9 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "ingest": ingest.measure,
     "batch": batch.measure,
     "latency": latency.measure,
+    "webhook": webhook.measure,
+    "projects": projects.measure,
+    "rules": rules.measure,
     "walls": walls.measure,
 }
 

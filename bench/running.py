@@ -67,6 +67,13 @@ class Installed:
             while await self.superuser.fetchval(waits):
                 await asyncio.sleep(0.05)
 
+    async def settled(self, seconds: float = 60) -> None:
+        """Wait until every delivery is recorded as ended. Raises TimeoutError."""
+        waits = "SELECT EXISTS (SELECT 1 FROM tocsin.deliveries WHERE state IN ('queued', 'leased'))"
+        async with asyncio.timeout(seconds):
+            while await self.superuser.fetchval(waits):
+                await asyncio.sleep(0.05)
+
     async def tidy(self) -> None:
         """What autovacuum would do sooner or later, done now rather than in the middle of a measurement."""
         await self.superuser.execute("VACUUM ANALYZE")
