@@ -9,9 +9,9 @@ from typing import get_args
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency, projects, rules, walls, webhook
+from bench import batch, idle, ingest, latency, plots, projects, rules, walls, webhook
 from bench.machine import describe
-from bench.results import Line, Report
+from bench.results import RESULTS, Line, Report, latest
 from bench.run import Run
 from bench.running import Broker
 
@@ -44,6 +44,8 @@ def main() -> int:
             run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell, arguments.broker)
             report.add(name, _measured(SCENARIOS[name], run))
         report.write()
+    if not arguments.quick:
+        plots.draw(latest(), RESULTS)
     report.show(Console())
     return report.exit_code
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from bench.results import part_of
 from bench.sender import Schedule, Sent
 
 CURVE = (0.01, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -31,11 +32,6 @@ def latencies(schedule: Schedule, sent: Sent, arrived: Sequence[Arrival]) -> lis
     return sorted(at - (sent.began + schedule.due(int(title))) * 1000 for title, at in arrived)
 
 
-def part(ordered: Sequence[float], share: float) -> float:
-    """The value that this share of all stays under."""
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
-
-def curve(ordered: Sequence[float]) -> list[tuple[float, float]]:
-    """Shares of all and the value that each stays under, for a plot; the last is the largest there was."""
-    return [*((share, part(ordered, share)) for share in CURVE), (1.0, ordered[-1])]
+def curve(name: str, ordered: list[float]) -> dict[str, Any]:
+    """Shares of all and the value that each stays under, to be drawn; the last is the largest there was."""
+    return {"name": name, "points": [*((share, part_of(ordered, share)) for share in CURVE), (1.0, ordered[-1])]}

@@ -4,10 +4,10 @@ import asyncio
 from typing import NamedTuple
 
 from bench.arranged import add_rule
-from bench.arrivals import Arrival, curve, fault, latencies, part
+from bench.arrivals import Arrival, curve, fault, latencies
 from bench.listener import listening
 from bench.processes import cpu_seconds, spent
-from bench.results import Line
+from bench.results import Line, part_of
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.sender import Schedule, Sent, send
@@ -49,26 +49,26 @@ async def _measured(run: Run, site: Installed, pace: Pace) -> list[Line]:
     sent, arrived = await driven(site, schedule)
     costs = spent(before, cpu_seconds(site.pids))
     void = fault(sent, arrived)
+    what = f"event to pusher-js, {pace.per_second}/s"
     if not arrived:
-        return [Line(f"event to pusher-js, {pace.per_second}/s", 0, "ms", void=void or "nothing was accepted")]
+        return [Line(what, 0, "ms", void=void or "nothing was accepted")]
     taken = latencies(schedule, sent, arrived)
     answered = sorted(sent.answered)
     details = {
-        "p90": part(taken, 0.90),
+        "p90": part_of(taken, 0.90),
         "max": taken[-1],
-        "answered p50": part(answered, 0.50),
-        "answered p99": part(answered, 0.99),
+        "answered p50": part_of(answered, 0.50),
+        "answered p99": part_of(answered, 0.99),
         **await steps(site, sent.began),
         "accepted": len(sent.accepted),
         "arrived": len(arrived),
         "faults": len(sent.faults),
         **{f"% of a core, {name}": used / seconds * 100 for name, used in costs.items()},
-        "curve": curve(taken),
+        "curve": curve(what, taken),
     }
-    what = f"event to pusher-js, {pace.per_second}/s"
     return [
-        Line(f"{what}, median", part(taken, 0.5), "ms", None, pace.median, "most", void, details),
-        Line(f"{what}, 99 of 100", part(taken, 0.99), "ms", None, pace.p99, "most", void),
+        Line(f"{what}, median", part_of(taken, 0.5), "ms", None, pace.median, "most", void, details),
+        Line(f"{what}, 99 of 100", part_of(taken, 0.99), "ms", None, pace.p99, "most", void),
     ]
 
 

@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any
 
 from bench.arranged import add_rule, add_webhook
-from bench.arrivals import curve, fault, latencies, part
+from bench.arrivals import fault, latencies
 from bench.copies import copy_project
-from bench.far_end import FarEnd, far_end
+from bench.hook import Hook, hooked
 from bench.processes import cpu_seconds, spent
-from bench.results import Line, middle
+from bench.results import Line, middle, part_of
 from bench.run import Run
 from bench.running import Broker, Installed, installed
 from bench.sender import Schedule, send
@@ -31,7 +31,7 @@ class Crowd:
     """An installation in which these callers, one of each project, take turns. ``faults`` says why it is void."""
 
     site: Installed
-    end: FarEnd
+    hook: Hook
     callers: list[dict[str, str]]
     faults: list[str] = field(default_factory=list)
 
@@ -65,24 +65,24 @@ async def crowd(tell: Any, broker: Broker, count: int, opened: AsyncExitStack) -
     """A new installation with so many projects."""
     tell(f"making {count:,} projects")
     site = await opened.enter_async_context(installed(worker=True, broker=broker))
-    end = await opened.enter_async_context(far_end())
-    await add_webhook(site.project, end.url)
+    hook = await opened.enter_async_context(hooked())
+    await add_webhook(site.project, hook.url)
     await add_rule(site.project, "webhook")
     callers = [site.project.key.headers, *await copy_project(site, count - 1)]
     await site.tidy()
-    return Crowd(site, end, callers)
+    return Crowd(site, hook, callers)
 
 
 async def drive(crowd: Crowd, count: int) -> Round:
     """So many events, from one project after the other; the next round goes on where this one ended."""
-    site, end, callers = crowd.site, crowd.end, crowd.callers
-    await end.take()
+    site, hook, callers = crowd.site, crowd.hook, crowd.callers
+    await hook.take()
     before = cpu_seconds(site.pids)
     schedule = Schedule(f"{site.api.url}/api/v1/events", callers, PER_SECOND, count)
     sent = await send(schedule)
-    await end.called(len(sent.accepted), SETTLE_SECONDS)
+    await hook.called(len(sent.accepted), SETTLE_SECONDS)
     await site.settled()
-    arrived = await end.take()
+    arrived = await hook.take()
     crowd.callers = callers[count % len(callers) :] + callers[: count % len(callers)]
     crowd.faults += [*filter(None, [fault(sent, arrived)]), *sent.faults[:1]]
     return Round(latencies(schedule, sent, arrived), spent(before, cpu_seconds(site.pids)))
@@ -92,15 +92,18 @@ def _lines(rounds: list[list[Round]], void: str | None) -> list[Line]:
     few, many = rounds[0], rounds[-1]
     ordered = [sorted(taken for each in results for taken in each.taken) for results in rounds]
     details = {
-        **{f"p50 of {count:,}": part(taken, 0.5) for count, taken in zip(COUNTS, ordered, strict=True)},
-        **{f"p99 of {count:,}": part(taken, 0.99) for count, taken in zip(COUNTS, ordered, strict=True)},
+        **{f"p50 of {count:,}": part_of(taken, 0.5) for count, taken in zip(COUNTS, ordered, strict=True)},
+        **{f"p99 of {count:,}": part_of(taken, 0.99) for count, taken in zip(COUNTS, ordered, strict=True)},
         **{f"µs {name} of {COUNTS[0]}": value for name, value in _microseconds(few).items()},
         **{f"µs {name} of {COUNTS[-1]:,}": value for name, value in _microseconds(many).items()},
-        "series": [
-            [count, _middle_part(results, 0.5), _middle_part(results, 0.99)]
-            for count, results in zip(COUNTS, rounds, strict=True)
-        ],
-        "curves": {str(count): curve(taken) for count, taken in zip(COUNTS, ordered, strict=True)},
+        "series": {
+            "over": "projects that send in turn",
+            "unit": "ms from event to webhook",
+            "lines": {
+                name: [(count, _middle_part(results, share)) for count, results in zip(COUNTS, rounds, strict=True)]
+                for name, share in (("median", 0.5), ("99 of 100", 0.99))
+            },
+        },
     }
     what = f"event to call with {COUNTS[-1]:,} projects / with {COUNTS[0]}"
     return [
@@ -115,7 +118,7 @@ def _pair(few: list[Round], many: list[Round], share: float) -> tuple[float, str
 
 def _middle_part(rounds: list[Round], share: float) -> float:
     """The middle one of what this share stayed under in each round, so that one bad moment decides nothing."""
-    return middle([part(each.taken, share) for each in rounds])
+    return middle([part_of(each.taken, share) for each in rounds])
 
 
 def _microseconds(rounds: list[Round]) -> dict[str, float]:

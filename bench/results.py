@@ -50,6 +50,11 @@ def middle(figures: list[float]) -> float:
     return median(figures)
 
 
+def part_of(ordered: list[float], part: float) -> float:
+    """The value that this part of all stays under; ``ordered`` rises and is not empty."""
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
+
+
 def spread(figures: list[float]) -> float:
     """How far apart the lowest and the highest are, as a part of the middle one."""
     return (max(figures) - min(figures)) / median(figures)
@@ -131,8 +136,8 @@ def _cells(line: Line) -> list[str]:
     sign = "≥" if line.bar_is == "least" else "≤"
     return [
         f"  {line.what}",
-        f"{_figure(line.measured)} {line.unit}",
-        _figure(line.floor) if line.floor is not None else "",
+        f"{figure(line.measured)} {line.unit}",
+        figure(line.floor) if line.floor is not None else "",
         f"{line.ratio:.3f}" if line.ratio is not None else "",
         f"{sign} {line.bar:g}" if line.bar is not None else "",
         f"[{colour}]{line.verdict}[/]" if colour else "",
@@ -141,9 +146,10 @@ def _cells(line: Line) -> list[str]:
 
 def _notes(line: Line) -> str:
     parts = [line.void] if line.void else []
-    parts += [f"{name} {_figure(value)}" for name, value in line.details.items() if isinstance(value, int | float)]
+    parts += [f"{name} {figure(value)}" for name, value in line.details.items() if isinstance(value, int | float)]
     return ", ".join(parts)
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """To three places that count, or to the unit."""
     return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:,.3g}"

@@ -79,7 +79,7 @@ async def with_same(site: Installed, count: int) -> Ruled:
 
 
 async def _ruled(site: Installed, types: list[str], met: int) -> Ruled:
-    project = await sign_up(Client(site.http, site.api.url), "Ruled")
+    project = await sign_up(Client(site.project.key.http, site.api.url), "Ruled")
     rule = await add_rule(project, "realtime", condition=NOT_MET)
     await copy_rule(site, project, UUID(rule["id"]), types)
     await site.tidy()
@@ -99,7 +99,7 @@ async def drive(site: Installed, ruled: Ruled, seconds: float) -> Cost:
 
 
 async def _match_seconds(site: Installed) -> float:
-    async with site.http.get(f"http://127.0.0.1:{site.metrics_port}/metrics") as answer:
+    async with site.project.key.http.get(f"http://127.0.0.1:{site.metrics_port}/metrics") as answer:
         told = _MATCH_SECONDS.search(await answer.text())
     return float(told[1]) if told else 0.0
 
@@ -127,7 +127,14 @@ def _lines(what: str, counts: tuple[int, ...], costs: list[list[Cost]], bar: flo
     ratio = f"{counts[-1]:,} rules {what} / {counts[0]}"
     details = {
         **{f"with {count:,}": value for count, value in zip(counts, processor, strict=True)},
-        "series": [list(each) for each in zip(counts, processor, matching, strict=True)],
+        "series": {
+            "over": f"rules {what}",
+            "unit": "µs an event",
+            "lines": {
+                "processor, worker and database": list(zip(counts, processor, strict=True)),
+                "matching": list(zip(counts, matching, strict=True)),
+            },
+        },
         "rounds": [each.processor for each in many],
         "floor rounds": [each.processor for each in few],
     }

@@ -36,10 +36,9 @@ class Installed:
     processes: dict[str, Process]
     project: Project
     superuser: asyncpg.Connection
-    http: aiohttp.ClientSession
-    redis: Redis | None
-    metrics_port: int
-    """Of the worker."""
+    redis: Redis | None = None
+    metrics_port: int = 0
+    """Of the worker; 0 where none was asked to tell."""
 
     @property
     def api(self) -> Process:
@@ -98,7 +97,7 @@ async def installed(*, worker: bool, broker: Broker = "postgresql") -> AsyncIter
         superuser = await asyncpg.connect(site.installer_url)
         opened.push_async_callback(superuser.close)
         project = await sign_up(Client(http, processes["api"].url), "Bench")
-        yield Installed(site, database, processes, project, superuser, http, redis, metrics_port)
+        yield Installed(site, database, processes, project, superuser, redis, metrics_port)
 
 
 @contextmanager

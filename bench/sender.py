@@ -8,6 +8,7 @@ counted from.
 import asyncio
 import sys
 import time
+from tempfile import TemporaryFile
 
 import aiohttp
 import msgspec
@@ -52,14 +53,15 @@ class Sent(msgspec.Struct):
 
 async def send(schedule: Schedule) -> Sent:
     """Run a schedule in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(schedule.count / schedule.per_second + 60):
-        output, _ = await process.communicate(msgspec.json.encode(schedule))
-    if process.returncode:
-        raise RuntimeError(f"the sender ended with {process.returncode}")
-    return msgspec.json.decode(output, type=Sent)
+    # A file, because under load asyncio now and then lost the end of what a process wrote to a pipe and ended.
+    with TemporaryFile() as told:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=told
+        )
+        async with asyncio.timeout(schedule.count / schedule.per_second + 60):
+            await process.communicate(msgspec.json.encode(schedule))
+        told.seek(0)
+        return msgspec.json.decode(told.read(), type=Sent)
 
 
 async def _send(schedule: Schedule) -> Sent:

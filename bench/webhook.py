@@ -8,10 +8,10 @@ nothing is left behind: the last call within a second of the time at which the l
 from dataclasses import dataclass
 
 from bench.arranged import add_rule, add_webhook
-from bench.arrivals import Arrival, curve, fault, latencies, part
-from bench.far_end import FarEnd, far_end
+from bench.arrivals import Arrival, curve, fault, latencies
+from bench.hook import Hook, hooked
 from bench.processes import cpu_seconds, spent
-from bench.results import Line
+from bench.results import Line, part_of
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.sender import Schedule, Sent, send
@@ -59,39 +59,39 @@ class Driven:
 async def measure(run: Run) -> list[Line]:
     """The highest rate sustained, and latencies at half of that."""
     run.tell("starting")
-    async with installed(worker=True, broker=run.broker) as site, far_end() as end:
-        await add_webhook(site.project, end.url)
+    async with installed(worker=True, broker=run.broker) as site, hooked() as hook:
+        await add_webhook(site.project, hook.url)
         await add_rule(site.project, "webhook")
-        await drive(site, end, 100, seconds=2, size=1)
-        flood = await _offered(run, site, end, PER_SECOND * FLOOD, run.seconds * FLOOD_PART, BATCH)
+        await drive(site, hook, 100, seconds=2, size=1)
+        flood = await _offered(run, site, hook, PER_SECOND * FLOOD, run.seconds * FLOOD_PART, BATCH)
         if flood.void:
             return [Line("sustained", 0, "/s", bar=PER_SECOND, void=flood.void)]
         tried = []
         for share in SHARES:
-            tried.append(await _offered(run, site, end, flood.per_second * share, run.seconds, BATCH))
+            tried.append(await _offered(run, site, hook, flood.per_second * share, run.seconds, BATCH))
             if tried[-1].void or tried[-1].sustained:
                 break
-        half = await _offered(run, site, end, tried[-1].per_second / 2, run.seconds, 1)
+        half = await _offered(run, site, hook, tried[-1].per_second / 2, run.seconds, 1)
         return [_pace(flood, tried), *_latencies(half, await steps(site, half.sent.began))]
 
 
-async def _offered(run: Run, site: Installed, end: FarEnd, per_second: float, seconds: float, size: int) -> Driven:
+async def _offered(run: Run, site: Installed, hook: Hook, per_second: float, seconds: float, size: int) -> Driven:
     run.tell(f"{per_second:,.0f} events a second, {seconds:g} s")
-    return await drive(site, end, per_second, seconds, size)
+    return await drive(site, hook, per_second, seconds, size)
 
 
-async def drive(site: Installed, end: FarEnd, per_second: float, seconds: float, size: int) -> Driven:
+async def drive(site: Installed, hook: Hook, per_second: float, seconds: float, size: int) -> Driven:
     """Send for some seconds, then wait until everything has arrived or too much time has passed."""
     await site.tidy()
-    await end.take()
+    await hook.take()
     url, callers = f"{site.api.url}/api/v1/events", [site.project.key.headers]
     schedule = Schedule(url, callers, per_second, int(per_second * seconds), size)
-    pids = {**site.pids, "far end": end.pid}
+    pids = {**site.pids, "hook": hook.pid}
     before = cpu_seconds(pids)
     sent = await send(schedule)
-    await end.called(len(sent.accepted), DRAIN_SECONDS)
+    await hook.called(len(sent.accepted), DRAIN_SECONDS)
     await site.settled()
-    return Driven(schedule, sent, await end.take(), spent(before, cpu_seconds(pids)))
+    return Driven(schedule, sent, await hook.take(), spent(before, cpu_seconds(pids)))
 
 
 def _pace(flood: Driven, tried: list[Driven]) -> Line:
@@ -114,14 +114,14 @@ def _latencies(half: Driven, between: dict[str, float]) -> list[Line]:
         return [Line("event to call, at half of that", 0, "ms", void=half.void)]
     taken = latencies(half.schedule, half.sent, half.arrived)
     details = {
-        "p90": part(taken, 0.90),
+        "p90": part_of(taken, 0.90),
         "max": taken[-1],
-        "answered p50": part(sorted(half.sent.answered), 0.50),
+        "answered p50": part_of(sorted(half.sent.answered), 0.50),
         **between,
         "offered": half.schedule.per_second,
-        "curve": curve(taken),
+        "curve": curve(f"event to webhook, {half.schedule.per_second:,.0f}/s", taken),
     }
     return [
-        Line("event to call, at half of that, median", part(taken, 0.5), "ms", details=details),
-        Line("event to call, at half of that, 99 of 100", part(taken, 0.99), "ms"),
+        Line("event to call, at half of that, median", part_of(taken, 0.5), "ms", details=details),
+        Line("event to call, at half of that, 99 of 100", part_of(taken, 0.99), "ms"),
     ]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from bench.far_end import FarEnd
+from bench.hook import Hook
 from bench.projects import Crowd, crowd
 from bench.running import Installed
 
@@ -24,5 +24,5 @@ def measured(crowded: Crowd) -> Installed:
 
 
 @pytest.fixture(scope="session")
-def end(crowded: Crowd) -> FarEnd:
-    return crowded.end
+def hook(crowded: Crowd) -> Hook:
+    return crowded.hook

@@ -1,7 +1,7 @@
 """Who is called by webhooks: a process of its own that answers at once and writes down who called when.
 
 It is as cheap as can be, since it runs on the cores of what it measures: a call is cut off the stream by its length
-and kept as it is; what it says is read when everything is over. ``python -m bench.far_end`` tells its port on stdout,
+and kept as it is; what it says is read when everything is over. ``python -m bench.hook`` tells its port on stdout,
 the number of calls for every ``count`` on stdin, and for ``take`` all of them, which are then forgotten.
 """
 
@@ -25,7 +25,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _KIND = "notification.created"
 
 
-class FarEnd:
+class Hook:
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
         self.url = f"http://127.0.0.1:{port}/hook"
@@ -49,7 +49,7 @@ class FarEnd:
 
 
 @asynccontextmanager
-async def far_end() -> AsyncIterator[FarEnd]:
+async def hooked() -> AsyncIterator[Hook]:
     """Listening when this yields."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
@@ -59,7 +59,7 @@ async def far_end() -> AsyncIterator[FarEnd]:
         assert process.stdout
         async with asyncio.timeout(20):
             port = int(await process.stdout.readline())
-        yield FarEnd(process, port)
+        yield Hook(process, port)
     finally:
         if process.returncode is None:
             process.kill()
