@@ -55,6 +55,7 @@ async def test_each_event_of_a_schedule_reaches_the_socket_once(measured: Instal
 
 
 async def test_copied_projects_take_turns_and_each_hears_of_its_own_events(crowded: Crowd) -> None:
+    await projects.meet(crowded)
     sql = "SELECT project_id, count(*) AS n FROM tocsin.notifications WHERE created_at > $1 GROUP BY project_id"
     began = await crowded.site.superuser.fetchval("SELECT clock_timestamp()")
     measured = await projects.drive(crowded, 30)
