@@ -15,7 +15,7 @@ from bench.arrivals import fault, latencies
 from bench.copies import copy_project
 from bench.hook import Hook, hooked
 from bench.processes import cpu_seconds, spent
-from bench.results import Line, middle, part_of
+from bench.results import Line, middle, moved, part_of
 from bench.run import Run
 from bench.running import Broker, Installed, installed
 from bench.sender import Schedule, send
@@ -59,8 +59,8 @@ async def measure(run: Run) -> list[Line]:
                 for each in crowds
             )
         )
-        void = "; ".join(found for each in crowds for found in each.faults) or None
-    return _lines(rounds, void)
+        found = "; ".join(said for each in crowds for said in each.faults)
+    return _lines(rounds, found or None)
 
 
 async def crowd(tell: Any, broker: Broker, count: int, opened: AsyncExitStack) -> Crowd:
@@ -109,8 +109,9 @@ async def drive(crowd: Crowd, count: int) -> Round:
     return Round(latencies(schedule, sent, arrived), spent(before, cpu_seconds(site.pids)))
 
 
-def _lines(rounds: list[list[Round]], void: str | None) -> list[Line]:
+def _lines(rounds: list[list[Round]], unbalanced: str | None) -> list[Line]:
     few, many = rounds[0], rounds[-1]
+    void = unbalanced or moved([part_of(each.taken, 0.5) for each in few])
     ordered = [sorted(taken for each in results for taken in each.taken) for results in rounds]
     details = {
         **{f"p50 of {count:,}": part_of(taken, 0.5) for count, taken in zip(COUNTS, ordered, strict=True)},
