@@ -121,7 +121,7 @@ async def measure(run: Run) -> list[Line]:
     """For each look its median in the full installation over that in the other one; sizes at the end."""
     events = QUICK if run.quick else run.events
     async with AsyncExitStack() as opened:
-        little, full = [await opened.enter_async_context(installed(worker=True)) for _ in range(2)]
+        little, full = [await opened.enter_async_context(installed(worker=True, broker=run.broker)) for _ in range(2)]
         await fill(little, LITTLE, run.tell)
         await fill(full, events, run.tell)
         pair = [await opened.enter_async_context(_grown(place)) for place in (little, full)]

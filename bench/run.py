@@ -4,17 +4,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bench.running import Broker
+
 Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``rounds`` times every contender in turn, ``seconds`` each. ``events`` fill the month that growth looks at."""
+    """``rounds`` times every contender in turn, ``seconds`` each. What has a worker runs over ``broker``;
+    ``events`` fill the month that growth looks at."""
 
     rounds: int
     seconds: float
     quick: bool
     tell: Callable[[str], None]
+    broker: Broker = "postgresql"
     events: int = 1_000_000
 
     async def alternate(self, *contenders: tuple[str, Callable[[], Awaitable[Measured]]]) -> list[list[Measured]]:
