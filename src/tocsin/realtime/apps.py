@@ -54,7 +54,7 @@ class Apps:
             return await self._read(key)
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if is_away(error):
-                raise Unavailable("database_unavailable", "The database does not answer at the moment.", 2) from error
+                raise Unavailable("database_unavailable", "The database does not answer at the moment.") from error
             raise
 
     def forget(self, project_id: UUID, kind: str, ref: str) -> None:
