@@ -42,6 +42,7 @@ SECONDS = Histogram(
 MOST_HEADERS = 100
 HEADER_BYTES = 8 * 1024
 QUERY_BYTES = 8 * 1024
+LINES_A_SECOND = 20
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ class Edge:
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
         self._methods: Methods | None = None
+        self._second = self._told = 0
 
     @property
     def state(self) -> State:
@@ -182,7 +184,7 @@ class Edge:
         caller = scope.get(CALLER)
         if caller is not None:
             self._calls.note(caller.project_id, status)
-        if status >= 400:
+        if status >= 400 and (status not in (429, 503) or self._may_tell()):
             log.info(
                 "request refused" if status < 500 else "request failed",
                 request_id=scope["tocsin.request_id"],
@@ -191,6 +193,15 @@ class Edge:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+    def _may_tell(self) -> bool:
+        """Of a crowd that is sent away some lines a second tell, and the metrics the rest: a line costs more than the
+        refusal itself."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._told = second, 0
+        self._told += 1
+        return self._told <= LINES_A_SECOND
 
     def _fixed(self, path: str) -> str:
         """The route of a request that no router saw; strangers' paths must not become labels."""

@@ -9,7 +9,7 @@ from tocsin.kit.crowd import Kind
 
 _MACHINES = re.compile(r"/health/.*|/metrics")
 _KINDS = (
-    (Kind.ACKNOWLEDGEMENT, re.compile(r"POST /api/v1/notifications/[^/]+/acknowledge")),
+    (Kind.ACKNOWLEDGEMENT, re.compile(r"PUT /api/v1/notifications/[^/]+/acknowledge")),
     (
         Kind.HEAVY,
         re.compile(

@@ -66,12 +66,12 @@ class Crowd:
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await place
-        except BaseException as error:
-            if place.done() and not place.cancelled():
-                self.leave(kind)  # it came at the very moment at which we gave up
-            else:
+        except (TimeoutError, asyncio.CancelledError) as gave_up:
+            if not place.cancelled():
+                self.leave(kind)  # it came at the very moment
+            elif place in self._waiting[kind]:
                 self._waiting[kind].remove(place)
-            if isinstance(error, TimeoutError):
+            if isinstance(gave_up, TimeoutError):
                 raise overcrowded(kind) from None
             raise
 
@@ -80,8 +80,10 @@ class Crowd:
         self._inside[kind] -= 1
         for waiting in Kind:
             while self._waiting[waiting] and self._has_room(waiting):
-                self._inside[waiting] += 1
-                self._waiting[waiting].popleft().set_result(None)
+                place = self._waiting[waiting].popleft()
+                if not place.done():  # given up, and not yet gone
+                    self._inside[waiting] += 1
+                    place.set_result(None)
 
     def _has_room(self, kind: Kind) -> bool:
         taken = self._inside.total() - self._inside[Kind.OUTSIDE]
