@@ -40,7 +40,7 @@ class Backlog:
     def check(self, project_id: UUID) -> None:
         """Raises TooManyRequests for a project whose oldest event or first attempt has waited for too long."""
         self._senders[project_id] = None
-        if project_id in self._full:
+        if self._full and project_id in self._full:
             raise turned_away("events", _backlog_full())
 
     async def run(self) -> None:
