@@ -41,7 +41,7 @@ from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
-from tocsin.kit import garbage
+from tocsin.kit import descriptors, garbage
 from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
@@ -77,6 +77,7 @@ class Stage:
 
 def work(installation: Installation) -> None:
     """Run until SIGTERM or SIGINT; what is in flight comes to its end first. A second signal waits for nothing."""
+    descriptors.allow_many()
     uvloop.run(_work(installation))
 
 

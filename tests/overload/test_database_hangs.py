@@ -47,6 +47,8 @@ async def remote(
 
         await until(ready, seconds=60)  # this loop carries the link, so it may not be blocked meanwhile
         yield Working(site, process, api, root)
+        process.popen.terminate()
+        await asyncio.get_running_loop().run_in_executor(None, process.popen.wait, 30)
     await root.close()
 
 

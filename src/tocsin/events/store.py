@@ -10,7 +10,6 @@ request at a time is let through to find out whether it is back (P11).
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import NamedTuple, cast
 
@@ -23,6 +22,7 @@ from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database
 from tocsin.kit.errors import Unavailable
 from tocsin.kit.problems import is_away
+from tocsin.plans.unlimited import Unlimited
 
 MOST_IN_GROUP = 1_000
 MOST_IN_GROUP_BYTES = 8 * 1024 * 1024
@@ -34,9 +34,6 @@ STALLED_SECONDS = 1.0
 MOST_UNDER_WAY = 2
 WORTH_ANOTHER = 100
 """Waiting events for which a second group is sent beside the first; fewer share the next commit."""
-UNLIMITED_SECONDS = 1.0
-"""So long a project counts as unlimited after it was found to be; a plan that limits it is in force after that."""
-MOST_REMEMBERED = 10_000
 
 WAITING = Gauge("tocsin_events_waiting_to_be_stored", "Events in memory, accepted by nobody yet.")
 
@@ -94,7 +91,7 @@ class EventStore:
         """Whether the last group failed or takes too long; until one succeeds, one request at a time is tried."""
         self._unrepeated = True
         """Whether the last group held no repeat; then the next one is stored as if it held none either."""
-        self._unlimited_until: dict[str, float] = {}
+        self._unlimited = Unlimited()
         self._under_way: set[asyncio.Task[None]] = set()
         WAITING.set_function(lambda: self._count)
 
@@ -209,7 +206,7 @@ class EventStore:
         stored = [Stored(event.id, "accepted") for event in events]
         for position, id_, outcome in told:
             if outcome == "unlimited":
-                self._remember_unlimited(str(id_))
+                self._unlimited.remember(str(id_))
                 continue
             stored[position - 1] = Stored(str(id_), outcome)
             self._unrepeated = False
@@ -217,16 +214,10 @@ class EventStore:
 
     def _may_be_limited(self, events: list[Incoming]) -> bool:
         """Whether a quota could apply to any of them: the sandbox has one, and so has who was not heard of lately."""
-        now = time.monotonic()
         return any(
-            env == "test" or self._unlimited_until.get(project_id, 0.0) < now
+            env == "test" or project_id not in self._unlimited
             for project_id, env in {(event.project_id, event.env) for event in events}
         )
-
-    def _remember_unlimited(self, project_id: str) -> None:
-        if len(self._unlimited_until) >= MOST_REMEMBERED:
-            self._unlimited_until.clear()
-        self._unlimited_until[project_id] = time.monotonic() + UNLIMITED_SECONDS
 
 
 def _column(values: tuple[str | None, ...]) -> str | None:
