@@ -3,7 +3,7 @@
 from tocsin.kit.migrate import as_owner, as_pipeline
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:

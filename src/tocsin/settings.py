@@ -92,6 +92,16 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(
         60, ge=2, le=600, description="After so long the work of a worker that is silent goes to another."
     )
+    places: int = Field(64, ge=8, le=4096, description="Requests, events apart, that an API works on at once at most.")
+    event_queue: int = Field(
+        2_000, ge=8, le=100_000, description="Requests with events that may wait in an API to be stored at most."
+    )
+    backlog_seconds: int = Field(
+        300, ge=5, description="A project whose oldest event or first attempt has waited so long sends no more."
+    )
+    grace_seconds: float = Field(
+        5, ge=0, le=300, description="So long an API that is told to stop goes on serving, not ready any more."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
 

@@ -21,6 +21,7 @@ shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claim
 """
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -28,6 +29,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import asyncpg
 import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
@@ -76,7 +78,7 @@ class Stage:
 
 
 def work(installation: Installation) -> None:
-    """Run until SIGTERM or SIGINT; what is in flight comes to its end first."""
+    """Run until SIGTERM or SIGINT; what is in flight comes to its end first. A second signal waits for nothing."""
     descriptors.allow_many()
     uvloop.run(_work(installation))
 
@@ -85,7 +87,7 @@ async def _work(installation: Installation) -> None:
     settings = installation.settings
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _told_to_stop, stop, number)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, "127.0.0.1")
     async with AsyncExitStack() as opened:
@@ -144,14 +146,23 @@ async def _work(installation: Installation) -> None:
         garbage.settle()
         log.info("worker ready")
         await stop.wait()
+        send.leave()
         for stage in stages:
             stage.ear.wake()
         await asyncio.gather(*loops)
         try:
             await send.drain(DRAIN_SECONDS)
-        except TimeoutError:
-            log.warning("stopped while sending; the leases will run out")
+            await match.give_back()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("not everything could be given back; leases will run out", error=str(error)[:200])
     log.info("worker stopped")
+
+
+def _told_to_stop(stop: asyncio.Event, number: int) -> None:
+    if stop.is_set():
+        log.warning("stopped at once; leases will run out")
+        os._exit(128 + number)
+    stop.set()
 
 
 async def _run(stage: Stage, stop: asyncio.Event) -> None:

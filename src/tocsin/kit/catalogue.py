@@ -83,6 +83,7 @@ CROSS_PROJECT = (
     "ingest_events",
     "mail_waits",
     "note_keys_used",
+    "oldest_waiting",
     "outlived",
     "plan_catalogue",
     "plans_in_use",

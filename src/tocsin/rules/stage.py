@@ -94,7 +94,7 @@ class MatchStage:
     async def run_once(self) -> bool:
         """One claim and everything it brought; now and then one event that a process ended over, alone. False when
         none is left. Raises what kept it from the work, with the claims of that given back."""
-        await self._give_back()
+        await self.give_back()
         token = uuid4()
         claimed = await self._claim(token)
         more = self._more_than(claimed)
@@ -164,7 +164,7 @@ class MatchStage:
             for id_ in ids if len(ids) > 1 else ():
                 await self._match_safely(project_id, env, [id_], token)
 
-    async def _give_back(self) -> None:
+    async def give_back(self) -> None:
         """Claims that came to nothing while we live are no crash: undo them, rather than let leases run out."""
         while self._owed:
             owed = self._owed[-1]
