@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency, walls
+from bench import batch, due, fanout, floods, idle, ingest, latency, sockets, walls
 from bench.machine import describe
 from bench.results import Line, Report
 from bench.run import Run
@@ -18,6 +18,10 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "ingest": ingest.measure,
     "batch": batch.measure,
     "latency": latency.measure,
+    "fanout": fanout.measure,
+    "sockets": sockets.measure,
+    "floods": floods.measure,
+    "due": due.measure,
     "walls": walls.measure,
 }
 

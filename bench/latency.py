@@ -6,7 +6,7 @@ from collections import Counter
 from bench.events import TYPE
 from bench.listener import listening
 from bench.processes import cpu_seconds, spent
-from bench.results import Line
+from bench.results import Line, part_of
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.sender import Schedule, Sent, send
@@ -34,18 +34,18 @@ async def measure(run: Run) -> list[Line]:
     latencies = sorted(at - (sent.began * 1000 + int(title) / PER_SECOND * 1000) for title, at in arrived)
     void = _fault(sent, arrived)
     details = {
-        "p90": _part(latencies, 0.90),
+        "p90": part_of(latencies, 0.90),
         "max": latencies[-1],
-        "answered p50": _part(sorted(sent.answered), 0.50),
-        "answered p99": _part(sorted(sent.answered), 0.99),
+        "answered p50": part_of(sorted(sent.answered), 0.50),
+        "answered p99": part_of(sorted(sent.answered), 0.99),
         "accepted": len(sent.accepted),
         "arrived": len(arrived),
         "faults": len(sent.faults),
         **{f"% of a core, {part}": used / seconds * 100 for part, used in costs.items()},
     }
     return [
-        Line("event to pusher-js, median", _part(latencies, 0.5), "ms", None, MEDIAN_BAR, "most", void, details),
-        Line("event to pusher-js, 99 of 100", _part(latencies, 0.99), "ms", None, P99_BAR, "most", void),
+        Line("event to pusher-js, median", part_of(latencies, 0.5), "ms", None, MEDIAN_BAR, "most", void, details),
+        Line("event to pusher-js, 99 of 100", part_of(latencies, 0.99), "ms", None, P99_BAR, "most", void),
     ]
 
 
@@ -81,8 +81,3 @@ def _fault(sent: Sent, arrived: list[tuple[str, float]]) -> str | None:
     if doubled := [number for number, count in times.items() if count > 1]:
         return f"{len(doubled)} events arrived more than once"
     return None
-
-
-def _part(ordered: list[float], part: float) -> float:
-    """The value that this part of all stays under."""
-    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]

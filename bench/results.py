@@ -49,6 +49,11 @@ def middle(figures: list[float]) -> float:
     return median(figures)
 
 
+def part_of(ordered: list[float], part: float) -> float:
+    """The value that this part of all stays under; ``ordered`` rises and is not empty."""
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
+
+
 def spread(figures: list[float]) -> float:
     """How far apart the lowest and the highest are, as a part of the middle one."""
     return (max(figures) - min(figures)) / median(figures)
