@@ -123,10 +123,15 @@ class _Socket(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         about = self._about
-        transport.write(
-            f"GET /app/{about.key}?protocol=7 HTTP/1.1\r\nHost: 127.0.0.1:{about.port}\r\nConnection: Upgrade\r\n"
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        head = (
+            f"GET /app/{about.key}?protocol=7 HTTP/1.1",
+            f"Host: 127.0.0.1:{about.port}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
         )
+        transport.write("".join(f"{line}\r\n" for line in (*head, "")).encode())
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -8,22 +8,20 @@ from tests.client import Project
 
 from bench.far_end import FarEnd, far_end
 from bench.ledger import fault_of_arrivals
-from bench.population import owe
+from bench.population import RETRY, owe
 from bench.processes import cpu_seconds, spent
-from bench.results import Line, part_of
+from bench.results import Line
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.streams import Kept, Timetable, keep
 from bench.tenants import settle_in, steady
+from bench.waits import held
 
 OWED, QUICK_OWED = 100_000, 3_000
 PER_SECOND = 20
 BEFORE_SECONDS, QUICK_BEFORE_SECONDS = 10, 4
 BESIDE_SECONDS, QUICK_BESIDE_SECONDS = 20, 4
 MOST_SECONDS = 240.0
-RETRY_RANK = 6
-"""Of a retry of normal priority: below any first attempt of its project."""
-MOST_TIMES, MOST_MORE_MS = 1.5, 50.0
 
 
 async def measure(run: Run) -> list[Line]:
@@ -48,7 +46,7 @@ async def measured(place: Installed, run: Run, far: FarEnd, owed: int, before: i
     run.tell(f"writing {owed:,} retries")
     titles = [f"owed {number}" for number in range(owed)]
     due_at = datetime.now(UTC) + timedelta(seconds=3 + owed / 20_000)
-    await owe(place, owing, titles, due_at, rank=RETRY_RANK, attempts=1)
+    await owe(place, owing, titles, due_at, rank=RETRY, attempts=1)
     await place.tidy()
     await asyncio.sleep(max(0.0, due_at.timestamp() - time.time()))
     costs, began = cpu_seconds(place.pids), due_at.timestamp()
@@ -61,29 +59,16 @@ async def measured(place: Installed, run: Run, far: FarEnd, owed: int, before: i
     fault = fault_of_arrivals(set(titles) | set(alone.due) | set(meanwhile.due), (mark for mark, _ in arrived))
     times = dict(arrived)
     last = max((times[title] for title in titles if title in times), default=began)
-    return [_rate(owed, last - began, spent_on, fault), *_waits(alone, meanwhile, times, fault)]
+    return [
+        _rate(owed, last - began, spent_on, fault),
+        held("fresh events beside them", alone, meanwhile, times, fault),
+    ]
 
 
 def _rate(owed: int, seconds: float, spent_on: dict[str, float], fault: str | None) -> Line:
     details = {"a second": owed / seconds} if seconds > 0 else {}
     costs = {f"CPU µs each, {part}": used / owed * 1e6 for part, used in spent_on.items()}
     return Line(f"{owed:,} retries due at once, all sent", seconds, "s", void=fault, details={**details, **costs})
-
-
-def _waits(alone: Kept, meanwhile: Kept, times: dict[str, float], fault: str | None) -> list[Line]:
-    waits = [sorted((times[m] - at) * 1000 for m, at in kept.due.items() if m in times) for kept in (alone, meanwhile)]
-    if not all(waits):
-        return [Line("fresh events beside them, 99 of 100", 0, "ms", void=fault or "none arrived")]
-    before, beside = (part_of(each, 0.99) for each in waits)
-    details = {
-        "before": before,
-        "median before": part_of(waits[0], 0.5),
-        "median": part_of(waits[1], 0.5),
-        "max": waits[1][-1],
-        "faults": len(alone.faults) + len(meanwhile.faults),
-    }
-    bar = before * MOST_TIMES + MOST_MORE_MS
-    return [Line("fresh events beside them, 99 of 100", beside, "ms", None, bar, "most", fault, details)]
 
 
 async def _fresh(place: Installed, project: Project, seconds: int) -> Kept:

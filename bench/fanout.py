@@ -1,4 +1,4 @@
-"""One event that ten thousand people hear of: how soon all of it is in the database, and how soon the last one has it."""
+"""One event that ten thousand people hear of: how soon all of it is durable, and how soon the last one has it."""
 
 import asyncio
 import time

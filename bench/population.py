@@ -10,6 +10,8 @@ from bench.running import Installed
 from tocsin.kit.ids import new_id
 
 ROLE = "crowd"
+FIRST, RETRY = 2, 6
+"""Ranks of a first attempt and of a retry, both of normal priority."""
 
 
 async def populate(place: Installed, project: Project, count: int) -> list[UUID]:

@@ -53,9 +53,9 @@ class Kept(msgspec.Struct):
     due: dict[str, float]
     faults: list[str]
 
-    def of(self, *names: str) -> dict[str, float]:
-        """Those of some streams."""
-        return {mark: at for mark, at in self.due.items() if mark.rpartition("-")[0] in names}
+    def of(self, name: str) -> "Kept":
+        """The events alone of streams whose names begin so."""
+        return Kept({mark: at for mark, at in self.due.items() if mark.startswith(name)}, [])
 
 
 async def keep(timetable: Timetable) -> Kept:

@@ -1,7 +1,5 @@
 """Projects beside the first one, each with a webhook to the far end and a rule that sends every event there."""
 
-from collections.abc import Awaitable, Callable
-
 from tests.client import Client, Project, sign_up
 from tests.connections.build import make_hook
 from tests.pipeline import make_rule
@@ -12,22 +10,16 @@ from bench.streams import MARKED, Stream
 
 async def settle_in(place: Installed, name: str, url: str) -> Project:
     """A new project whose webhooks go to that address."""
-    key = place.project.key
-    project = await sign_up(Client(key.http, key.base), name)
+    project = await sign_up_beside(place, name)
     await make_hook(project.key, url)
     await make_rule(project, "webhook", targetRoles=["owner"], **MARKED)
     return project
 
 
-async def several(
-    count: int, settle: Callable[[int], Awaitable[Project]], tell: Callable[[str], None]
-) -> list[Project]:
-    """So many of them, one after the other: passwords are hashed at sign-up, which costs a core."""
-    projects = []
-    for number in range(count):
-        tell(f"project {number + 1} of {count}")
-        projects.append(await settle(number))
-    return projects
+async def sign_up_beside(place: Installed, name: str) -> Project:
+    """A new project that does nothing yet."""
+    key = place.project.key
+    return await sign_up(Client(key.http, key.base), name)
 
 
 def steady(name: str, projects: list[Project], per_second: float, seconds: float) -> list[Stream]:
