@@ -31,7 +31,6 @@ FLOOD_AFTER = 1.0
 SETTLE_SECONDS = 15.0
 """For the last of the others to arrive: what takes longer counts as lost."""
 CALL_OFF_SECONDS = 60.0
-HANG_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,25 @@ class Sizes:
     during: int = 22
     events: int = 20_000
     hanging: int = 1_000
+    hang_seconds: int = 15
     wide: int = 100
     people: int = 10_000
     due: int = 5_000
     retries: int = 100_000
 
 
-QUICK = Sizes(quiet=10, before=4, during=6, events=4_000, hanging=200, wide=5, people=2_000, due=1_000, retries=10_000)
+QUICK = Sizes(
+    quiet=10,
+    before=4,
+    during=6,
+    events=4_000,
+    hanging=200,
+    hang_seconds=5,
+    wide=5,
+    people=2_000,
+    due=1_000,
+    retries=10_000,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +238,7 @@ async def _to_the_far_end(scene: Scene) -> Project:
 
 
 async def _to_what_hangs(scene: Scene) -> Project:
-    return await settle_in(scene.place, "Flood", scene.far.after(HANG_SECONDS))
+    return await settle_in(scene.place, "Flood", scene.far.after(scene.sizes.hang_seconds))
 
 
 async def _wide(scene: Scene) -> Project:
