@@ -1,4 +1,4 @@
-"""A claim of events that passes over the projects of which a worker still has some under way."""
+"""Claims whose cost does not grow with what waits, and one of events that passes over projects that are busy."""
 
 from tocsin.kit.migrate import as_pipeline
 
@@ -41,5 +41,17 @@ GRANT EXECUTE ON FUNCTION tocsin.claim_idle_events TO {app};
 """
 
 
+# A queue is empty most of the time, and its statistics say so: the planner then finds it cheap to read all that waits
+# and sort it, rather than to step through the index of each partition in its order. With 20,000 deliveries waiting each
+# claim read 40,000 rows (26 ms, here 0.3), and everybody's deliveries waited for that.
+IN_ORDER = """
+ALTER FUNCTION tocsin.{name} SET enable_sort = off;
+ALTER FUNCTION tocsin.{name} SET enable_seqscan = off;
+"""
+CLAIMS = ("claim_events", "claim_idle_events", "claim_suspect_event", "claim_deliveries", "ready_due_deliveries")
+
+
 def upgrade() -> None:
     as_pipeline(CLAIM)
+    for name in CLAIMS:
+        as_pipeline(IN_ORDER.replace("{name}", name))
