@@ -10,6 +10,7 @@ holds up nobody else's events.
 """
 
 import asyncio
+from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,21 +30,12 @@ from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.notifications.quota import hold_quota, within_quota
 from tocsin.notifications.write import NewNotification, write_notifications
+from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
-from tocsin.rules.lookup import (
-    ACTION_LABEL,
-    ACTION_URL,
-    Rule,
-    Subject,
-    payload_user,
-    people_for,
-    project_of,
-    rules_for,
-    subjects_of,
-)
+from tocsin.rules.lookup import ACTION_LABEL, ACTION_URL, Batch, Claimed, Rule, people_for, read_claimed
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
@@ -56,6 +48,8 @@ MOST_SLOW = 3
 """Batches that may be left to themselves: they hold connections, of which sending needs some too."""
 HOLDING_SHARE = 0.5
 """Of its lease a batch may begin further transactions; what is left of it then goes back."""
+SUSPECT_SECONDS = 0.5
+"""Between two looks for events that a process ended over; there hardly ever are any."""
 STRIKES_SUSPEND = 5
 
 MATCHED = Counter("tocsin_events_processed_total", "Events whose rules were run.", ["outcome"])
@@ -68,24 +62,10 @@ NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """A claimed event as read back."""
-
-    id: UUID
-    type: str
-    payload: bytes
-    source: str | None
-    client_event_id: str | None
-    timestamp: str
-    subject: str | None
-    internal: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Decided:
     """What became of one event: the outcome, the trace of every rule considered, the notifications to write."""
 
-    event: _Event
+    event: Claimed
     outcome: str
     trace: list[dict[str, Any]]
     made: list[NewNotification]
@@ -130,27 +110,49 @@ class MatchStage:
         self._evaluator = evaluator
         self._lease_seconds = lease_seconds
         self._after = NOBODY
+        self._from_start = True
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
+        self._unlimited = Unlimited()
         self._owed: list[_Owed] = []
+        self._suspects_at = 0.0
         self._under_way: dict[asyncio.Task[None], UUID] = {}
         self._slow: set[asyncio.Task[None]] = set()
         self._freed = freed
 
     async def run_once(self) -> bool:
-        """One claim with a moment for what it brought, then one event that a process ended over, alone; False when
-        none waited. Raises what kept it from the work, with the claims of that given back."""
+        """One claim with a moment for what it brought; now and then one event that a process ended over, alone.
+        False when none is left that could be claimed. Raises what kept it from the work, with the claims of that
+        given back."""
         await self._give_back()
         token = uuid4()
-        if claimed := await self._claim(token):
+        claimed = await self._claim(token)
+        more = self._more_than(claimed)
+        if claimed:
             await self._wait_for(self._begin(claimed, token))
+        return await self._try_suspect() or more
+
+    def _more_than(self, claimed: list[asyncpg.Record]) -> bool:
+        """Whether events may be left that waited when these were claimed. What came since is hinted at."""
+        counts = Counts(row["project_id"] for row in claimed)
+        if len(counts) < MOST_PROJECTS and max(counts.values(), default=0) < MOST_EACH and self._from_start:
+            self._after = NOBODY
+            return False
+        return bool(claimed)
+
+    async def _try_suspect(self) -> bool:
+        """Match one event that a process ended over, if it is time to look; whether there may be another."""
+        now = asyncio.get_running_loop().time()
+        if now < self._suspects_at:
+            return False
         token = uuid4()
-        if suspect := await self._claim_suspect(token):
-            await self.drain()
-            self._begin(suspect, token)
-            await self.drain()
-        if self._owed:
-            raise self._owed[0].because
-        return bool(claimed or suspect)
+        claimed = await self._claim_suspect(token)
+        if not claimed:
+            self._suspects_at = now + SUSPECT_SECONDS
+            return False
+        await self.drain()
+        await self._wait_for(self._begin(claimed, token))
+        await self.drain()
+        return True
 
     async def drain(self) -> None:
         """Let what is under way come to its end."""
@@ -175,6 +177,8 @@ class MatchStage:
         self._slow |= late
         while len(self._under_way) > MOST_SLOW:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        if self._owed:
+            raise self._owed[0].because
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._under_way[task]
@@ -184,7 +188,8 @@ class MatchStage:
 
     async def _claim(self, token: UUID) -> list[asyncpg.Record]:
         """Events of the next projects in turn that have none under way; from the beginning again after the last."""
-        busy = list(set(self._under_way.values()))
+        self._from_start = self._after == NOBODY
+        busy = [project_id for task, project_id in self._under_way.items() if not task.done()]
         rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token, busy)
         if not rows and self._after != NOBODY:
             self._after = NOBODY
@@ -232,17 +237,13 @@ class MatchStage:
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
         hold_until = asyncio.get_running_loop().time() + self._lease_seconds * HOLDING_SHARE
-        async with self._db.unit(project_id, env) as connection:
-            events = await _read_events(connection, project_id, ids, token)
-            rules = await rules_for(connection, project_id, [event.type for event in events])
-            subjects = await subjects_of(connection, project_id, [e.subject for e in events if e.subject])
-            project = await project_of(connection, project_id)
-        jobs = [_job(event, rules[event.type], subjects, project) for event in events if rules[event.type]]
+        batch = await read_claimed(self._db.hot, project_id, env, ids, token)
+        jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         async with self._db.unit(project_id, env) as connection:
-            decided = await _decide(connection, project_id, events, rules, subjects, outcomes)
+            decided = await _decide(connection, project_id, batch, outcomes)
             first, *further = _portions(decided)
-            written = await _write(connection, project_id, env, token, first)
+            written = await self._write(connection, project_id, env, token, first)
             await self._suspend(connection, project_id, outcomes)
         self._tell(project_id, env, written)
         for number, portion in enumerate(further):
@@ -251,8 +252,19 @@ class MatchStage:
                 await self._undo_claim(project_id, env, left, token)
                 return
             async with self._db.unit(project_id, env) as connection:
-                written = await _write(connection, project_id, env, token, portion)
+                written = await self._write(connection, project_id, env, token, portion)
             self._tell(project_id, env, written)
+
+    async def _write(
+        self, connection: asyncpg.Connection, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]
+    ) -> _Written:
+        """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours."""
+        wanted = [n for each in decided for n in each.made]
+        quota = await hold_quota(connection, project_id, env, wanted, self._unlimited)
+        kept = await _finish(connection, project_id, token, decided)
+        made = await within_quota(connection, quota, [n for each in kept for n in each.made])
+        to_send = await write_notifications(connection, project_id, env, made)
+        return _Written([each.outcome for each in kept], made, to_send)
 
     def _tell(self, project_id: UUID, env: Env, written: _Written) -> None:
         """Count what was committed, and hint at it."""
@@ -292,63 +304,35 @@ class MatchStage:
                 log.warning("rule suspended", project=str(project_id), rule=str(rule_id))
 
 
-async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: list[UUID], token: UUID) -> list[_Event]:
-    rows = await connection.fetch(
-        "SELECT id, type, payload, source, client_event_id, coalesce(client_timestamp, received_at) AS moment, internal"
-        " FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 ORDER BY id",
-        project_id,
-        ids,
-        token,
-    )
-    return [
-        _Event(
-            row["id"],
-            row["type"],
-            payload := row["payload"].encode(),
-            row["source"],
-            row["client_event_id"],
-            iso(row["moment"]),
-            payload_user(payload),
-            row["internal"],
-        )
-        for row in rows
-    ]
-
-
-def _job(event: _Event, rules: Sequence[Rule], subjects: dict[str, Subject], project: dict[str, Any]) -> Job:
-    subject = subjects.get(event.subject) if event.subject else None
+def _job(event: Claimed, batch: Batch) -> Job:
+    subject = batch.subject(event)
     return Job(
-        JobEvent(str(event.id), event.type, event.source or "", event.timestamp, event.payload),
+        JobEvent(str(event.id), event.type, event.source or "", iso(event.moment), bytes(event.payload)),
         subject.fields if subject else None,
-        project,
-        [rule.source for rule in rules],
+        batch.project,
+        [rule.source for rule in batch.rules[event.type]],
     )
 
 
 async def _decide(
-    connection: asyncpg.Connection,
-    project_id: UUID,
-    events: Sequence[_Event],
-    rules: dict[str, list[Rule]],
-    subjects: dict[str, Subject],
-    outcomes: dict[str, list[RuleOutcome]],
+    connection: asyncpg.Connection, project_id: UUID, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
 ) -> list[_Decided]:
     matched = {
         rule.id: rule
-        for event in events
-        for rule, outcome in zip(rules[event.type], outcomes.get(str(event.id), ()), strict=False)
+        for event in batch.events
+        for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False)
         if outcome.matched
     }
     people = await people_for(
-        connection, project_id, list(matched.values()), [subject.id for subject in subjects.values()]
+        connection, project_id, list(matched.values()), [subject.id for subject in batch.subjects.values()]
     )
     told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
     decided = []
-    for event in events:
+    for event in batch.events:
         trace: list[dict[str, Any]] = []
         made: list[NewNotification] = []
-        subject = subjects.get(event.subject) if event.subject else None
-        for rule, outcome in zip(rules[event.type], outcomes.get(str(event.id), ()), strict=False):
+        subject = batch.subject(event)
+        for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False):
             told: dict[str, Any] = {
                 "ruleId": str(rule.id),
                 "ruleName": rule.name,
@@ -378,7 +362,7 @@ async def _decide(
 
 
 def _notification(
-    event: _Event, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
+    event: Claimed, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
 ) -> NewNotification | None:
     if not recipients and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
         return None
@@ -426,17 +410,6 @@ def _portions(decided: Sequence[_Decided]) -> Iterator[list[_Decided]]:
         portion.append(each)
         recipients += more
     yield portion
-
-
-async def _write(
-    connection: asyncpg.Connection, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]
-) -> _Written:
-    """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours."""
-    quota = await hold_quota(connection, project_id, env, [n for each in decided for n in each.made])
-    kept = await _finish(connection, project_id, token, decided)
-    made = await within_quota(connection, quota, [n for each in kept for n in each.made])
-    to_send = await write_notifications(connection, project_id, env, made)
-    return _Written([each.outcome for each in kept], made, to_send)
 
 
 async def _finish(
