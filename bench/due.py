@@ -27,7 +27,7 @@ MOST_SECONDS = 240.0
 async def measure(run: Run) -> list[Line]:
     """Seconds until all are sent, and the p99 of the fresh ones before and meanwhile."""
     run.tell("starting")
-    async with installed(worker=True) as place, far_end() as far:
+    async with installed(worker=True, broker=run.broker) as place, far_end() as far:
         owed = QUICK_OWED if run.quick else OWED
         before, beside = QUICK_BEFORE_SECONDS, QUICK_BESIDE_SECONDS
         return await measured(

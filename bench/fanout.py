@@ -34,7 +34,7 @@ class Told:
 async def measure(run: Run) -> list[Line]:
     """Events one after the other, each when nothing else waits."""
     run.tell("starting")
-    async with installed(worker=True) as place:
+    async with installed(worker=True, broker=run.broker) as place:
         return await measured(place, run, QUICK_PEOPLE if run.quick else PEOPLE, QUICK_ROUNDS if run.quick else ROUNDS)
 
 

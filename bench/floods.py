@@ -93,7 +93,7 @@ class Flood:
 async def measure(run: Run) -> list[Line]:
     """For each flood the p99 of the quiet ones during it against before it, and of the normal ones beside."""
     run.tell("starting")
-    async with installed(worker=True) as place, far_end() as far:
+    async with installed(worker=True, broker=run.broker) as place, far_end() as far:
         return await measured(place, far, run, QUICK if run.quick else Sizes())
 
 
