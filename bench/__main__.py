@@ -9,7 +9,22 @@ from typing import get_args
 
 from rich.console import Console
 
-from bench import batch, growth, idle, ingest, latency, plots, projects, rules, walls, webhook
+from bench import (
+    batch,
+    due,
+    fanout,
+    floods,
+    growth,
+    idle,
+    ingest,
+    latency,
+    plots,
+    projects,
+    rules,
+    sockets,
+    walls,
+    webhook,
+)
 from bench.machine import describe
 from bench.results import RESULTS, Line, Report, latest
 from bench.run import Run
@@ -23,6 +38,10 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "webhook": webhook.measure,
     "projects": projects.measure,
     "rules": rules.measure,
+    "fanout": fanout.measure,
+    "sockets": sockets.measure,
+    "floods": floods.measure,
+    "due": due.measure,
     "walls": walls.measure,
     "growth": growth.measure,
 }

@@ -9,7 +9,6 @@ down_revision = "0010"
 def upgrade() -> None:
     as_owner(KEPT)
     as_owner(INDEXES)
-    as_pipeline(WALKING)
     as_pipeline(OUTLIVED)
     as_owner(MONTHS)
 
@@ -54,19 +53,6 @@ CREATE INDEX deliveries_ended_badly ON tocsin.deliveries (project_id, state, id)
     WHERE state IN ('failed', 'suppressed', 'dropped', 'cancelled');
 CREATE INDEX deliveries_person ON tocsin.deliveries (project_id, user_id, id) WHERE user_id IS NOT NULL;
 DROP INDEX tocsin.deliveries_user;
-"""
-
-# Statistics are from a time when nothing waited. By them one row is to be sorted, and a claim from a backlog of 160,000
-# events read and sorted all of them: 900 ms instead of 5. So these never sort; they walk their indexes in order.
-WALKING = """
-ALTER FUNCTION tocsin.claim_events SET enable_sort = off;
-ALTER FUNCTION tocsin.claim_events SET enable_bitmapscan = off;
-ALTER FUNCTION tocsin.claim_suspect_event SET enable_sort = off;
-ALTER FUNCTION tocsin.claim_suspect_event SET enable_bitmapscan = off;
-ALTER FUNCTION tocsin.claim_deliveries SET enable_sort = off;
-ALTER FUNCTION tocsin.claim_deliveries SET enable_bitmapscan = off;
-ALTER FUNCTION tocsin.ready_due_deliveries SET enable_sort = off;
-ALTER FUNCTION tocsin.ready_due_deliveries SET enable_bitmapscan = off;
 """
 
 # Finding is all that crosses projects; rows are removed inside the walls of the project.

@@ -104,7 +104,8 @@ async def _work(installation: Installation) -> None:
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(vault, defaults)
-        match = MatchStage(db, broker, evaluator, settings.lease_seconds)
+        match_ear = await broker.waiter("events")
+        match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
@@ -124,7 +125,7 @@ async def _work(installation: Installation) -> None:
             return max(removed, mails) >= TIDY_AT_ONCE
 
         stages = (
-            Stage("match", match.run_once, await broker.waiter("events"), 1.0),
+            Stage("match", match.run_once, match_ear, 1.0),
             Stage("send", send.run_once, send_ear, 1.0),
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 1.0),
@@ -151,8 +152,12 @@ async def _work(installation: Installation) -> None:
             stage.ear.wake()
         await asyncio.gather(*loops)
         try:
-            await send.drain(DRAIN_SECONDS)
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await match.drain()
             await match.give_back()
+            await send.drain(DRAIN_SECONDS)
+        except TimeoutError:
+            log.warning("stopped while matching or sending; the leases will run out")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("not everything could be given back; leases will run out", error=str(error)[:200])
     log.info("worker stopped")

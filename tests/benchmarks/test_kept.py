@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from bench import plots, results
 from bench.arrivals import curve
 from bench.results import Line, Report
+
+from bench import plots, results
 
 MACHINE = {"machine": "two cores", "broker": "postgresql"}
 

@@ -32,6 +32,8 @@ recording it. What outlives its lease is sent twice."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
+TELL_SECONDS = 0.005
+"""How long slots become free before they are filled again, together: one by one, each costs a claim and five reads."""
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -45,6 +47,14 @@ log = structlog.get_logger(__name__)
 NOBODY = UUID(int=0)
 
 
+# One statement, one round trip. A claim that a crash forgets was never worked on, so it need not wait for the disk.
+_CLAIM = """
+SELECT claimed.project_id, claimed.env, claimed.id
+FROM set_config('synchronous_commit', 'off', true),
+    tocsin.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8) AS claimed
+"""
+
+
 class Batch(NamedTuple):
     """What was claimed together and is recorded together; times are the event loop's."""
 
@@ -52,14 +62,6 @@ class Batch(NamedTuple):
     env: Env
     token: UUID
     claimed_at: float
-
-
-# One statement, one round trip. A claim that a crash forgets was never worked on, so it need not wait for the disk.
-_CLAIM = """
-SELECT claimed.project_id, claimed.env, claimed.id
-FROM set_config('synchronous_commit', 'off', true),
-    tocsin.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8) AS claimed
-"""
 
 
 class SendStage:
@@ -84,6 +86,7 @@ class SendStage:
         self._settled: defaultdict[Batch, list[Result | UUID]] = defaultdict(list)
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
+        self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
         self._leaving = False
         self._patience: set[asyncio.Timeout] = set()
@@ -313,8 +316,12 @@ class SendStage:
         if self._in_flight[project_id] <= 0:
             del self._in_flight[project_id]
         IN_FLIGHT.set(self._in_flight.total())
-        if self._left_some:
-            self._freed()
+        if self._left_some and self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell_freed)
+
+    def _tell_freed(self) -> None:
+        self._telling = None
+        self._freed()
 
 
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:

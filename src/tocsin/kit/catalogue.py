@@ -65,6 +65,7 @@ CROSS_PROJECT = (
     "claim_deliveries",
     "claim_domain_checks",
     "claim_events",
+    "claim_idle_events",
     "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
