@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 import asyncpg
 
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database
 from tocsin.kit.errors import Unavailable
@@ -140,9 +141,12 @@ class EventStore:
                 future.set_result(stored)
 
     async def _insert(self, events: list[Incoming]) -> list[Stored]:
+        crash.here("api.before_begin")
         async with self._db.hot.acquire(timeout=5) as connection:
             columns = map(_column, zip(*events, strict=True))
+            crash.soon("api.under_way")
             told = await connection.fetch(_STORE, *columns, self._unrepeated, self._may_be_limited(events), timeout=10)
+        crash.here("api.after_commit")
         self._unrepeated = True
         stored = [Stored(event.id, "accepted") for event in events]
         for position, id_, outcome in told:

@@ -19,6 +19,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
 from tocsin.kit.problems import is_away
@@ -118,6 +119,7 @@ class MatchStage:
             token = uuid4()
             if claimed := await claim(token):
                 found = True
+                crash.here("match.after_claim")
                 await self._match_all(claimed, token)
         return found
 
@@ -181,8 +183,10 @@ class MatchStage:
             rules = await rules_for(connection, project_id, [event.type for event in events])
             subjects = await subjects_of(connection, project_id, [e.subject for e in events if e.subject])
             project = await project_of(connection, project_id)
+        crash.here("match.after_read")
         jobs = [_job(event, rules[event.type], subjects, project) for event in events if rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
+        crash.here("match.after_evaluate")
         async with self._db.unit(project_id, env) as connection:
             decided = await _decide(connection, project_id, events, rules, subjects, outcomes)
             quota = await hold_quota(connection, project_id, env, [n for each in decided for n in each.made])
@@ -190,6 +194,8 @@ class MatchStage:
             made = await within_quota(connection, quota, [n for each in kept for n in each.made])
             deliveries = await write_notifications(connection, project_id, env, made)
             await self._suspend(connection, project_id, outcomes)
+            crash.here("match.before_commit")
+        crash.here("match.after_commit")
         for each in kept:
             MATCHED.labels(each.outcome).inc()
         NOTIFIED.inc(len(made))
