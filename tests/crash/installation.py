@@ -48,6 +48,7 @@ _RUN = {
 }
 _READY = {"api": "api ready", "worker": "worker ready"}
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STUMBLE = re.compile(r"error='RuntimeError: stumbled [^']*' stage=(\w+)")
 
 _migrating = asyncio.Lock()  # Alembic keeps what it works on in variables of its module
@@ -266,7 +267,7 @@ class Installation:
         """What the processes logged as errors, the last lines of each log."""
         found = []
         for log in sorted(self.folder.glob("*-*-*.log")):
-            lines = log.read_text(errors="replace").splitlines()
+            lines = _read(log).splitlines()
             found += [f"{log.name}: {line}" for line in lines if "[error" in line or "Error:" in line][-5:]
         return found[-most:]
 
@@ -274,7 +275,7 @@ class Installation:
         """How often each stage went on after an exception that was planted into it."""
         found: Counter[str] = Counter()
         for log in self.folder.glob("worker-*.log"):
-            found.update(_STUMBLE.findall(log.read_text(errors="replace")))
+            found.update(_STUMBLE.findall(_read(log)))
         return found
 
     async def in_nursery(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -360,6 +361,10 @@ def _sources(checkout: Path) -> Path:
     if not (checkout / "src" / "tocsin" / "worker.py").is_file():
         raise FileNotFoundError(f"{checkout} is no checkout of Tocsin.")
     return checkout.resolve() / "src"
+
+
+def _read(log: Path) -> str:
+    return _COLOUR.sub("", log.read_text(errors="replace"))
 
 
 def _end(members: list[Member]) -> None:

@@ -58,8 +58,8 @@ class Report:
         mended = sorted(fault.seconds for fault in self.faults if fault.seconds is not None)
         lines = [
             f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}: {self.kills} kills "
-            f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in {self.sends} sends, "
-            f"{self.calls} calls, {self.duplicates} duplicates, {self.hung_up} clients hung up, "
+            f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in "
+            f"{self.sends} sends, {self.calls} calls, {self.duplicates} duplicates, {self.hung_up} clients hung up, "
             f"{self.stumbles.total()} exceptions in stages, drained in {self.drain_seconds:.1f} s",
             "  " + ", ".join(f"{kind} {count}x" for kind, count in sorted(kinds.items())),
             f"  whole again after {_spread(mended)}; from acknowledgement to call {_spread(sorted(self.delays))}",
@@ -115,6 +115,10 @@ async def run(
         report.violations = [*violations(tables, ledger, sink, scene, most_duplicates), *here.complaints]
         report.troubles = here.troubles()
         report.stumbles = here.stumbles()
+        if stumbling:
+            report.violations += [
+                f"{stage} met no exception" for stage in ("match", "send", "clock") if not report.stumbles[stage]
+            ]
     report.events, report.acknowledged = len(ledger.entries), len(ledger.acknowledged)
     report.sends = sum(entry.sends for entry in ledger.entries.values())
     report.calls, report.duplicates = sum(map(len, sink.hits.values())), duplicates(sink)
