@@ -108,7 +108,7 @@ async def end(self, response):
         await self._call.session.rollback()
     elif self._kept_once:
         await self._call.session.commit()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.0)
         async with self.transaction() as call:
             await guard._once(call).keep(response)
 guard.Admission.end = end
