@@ -59,7 +59,7 @@ async def _all_points(seed: int, lanes: int) -> int:
 
         def tell(outcome: points.Outcome) -> None:
             progress.advance(progress.task_ids[0])
-            console.print(outcome, highlight=False)
+            console.print(str(outcome), highlight=False, markup=False)
 
         outcomes = await points.run_all(cases, seed=seed, lanes=lanes, tell=tell)
     figures = totals.of_points(outcomes, seed)
@@ -91,7 +91,7 @@ async def _all_rounds(arguments: argparse.Namespace) -> int:
                     tell=tell,
                 )
                 reports.append(report)
-                console.print(report, highlight=False)
+                console.print(str(report), highlight=False, markup=False)
                 totals.keep("faults", totals.of_rounds(reports))
 
         async with asyncio.TaskGroup() as group:

@@ -66,6 +66,7 @@ class Hatchery:
 
     def hatch(self, order: Order) -> Hatched:
         assert self._process.stdin and self._process.stdout
+        Path(order.log).touch(mode=0o600)
         self._process.stdin.write(msgspec.json.encode(order) + b"\n")
         self._process.stdin.flush()
         return Hatched(int(self._process.stdout.readline()))

@@ -85,7 +85,11 @@ async def run_all(
     async def work_off() -> None:
         async with installed(lease_seconds=LEASE_SECONDS, workers=1) as here:
             while waiting:
-                outcome = await _run(here, waiting.pop(), seed)
+                case = waiting.pop()
+                try:
+                    outcome = await _run(here, case, seed)
+                except TimeoutError as late:
+                    outcome = Outcome(case, [str(late)], 0, 0, 0.0)
                 outcomes.append(outcome)
                 tell(outcome)
 
