@@ -47,7 +47,7 @@ def _measured(scenario: Callable[[Run], Awaitable[list[Line]]], run: Run) -> lis
     """Its figures; where it failed, a void line that says why, so that the others are measured all the same."""
     try:
         return asyncio.run(scenario(run))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the other scenarios are measured
         traceback.print_exc()
         return [Line("failed", 0, "", void=f"{type(error).__name__}: {error}")]
 

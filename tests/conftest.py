@@ -21,12 +21,15 @@ from tests.nameserver import running_nameserver
 from tests.operators import Operator, operator
 from tests.pipeline import Working
 from tests.running import MASTER_SECRET, Site, alive, running, running_api, without_sockets
+from tocsin.kit import descriptors
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running
 from tocsin.kit.roles import Roles
 
 _TEMPLATE = "tocsin_template"
+
+descriptors.allow_many()
 
 
 @pytest.fixture(scope="session")

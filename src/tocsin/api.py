@@ -9,6 +9,7 @@ import uvicorn
 
 from tocsin.app import create_app
 from tocsin.edge import Edge
+from tocsin.kit import descriptors
 from tocsin.realtime.sockets import Sockets
 from tocsin.realtime.transport import websocket_protocol
 from tocsin.startup import Installation
@@ -32,6 +33,7 @@ SERVER: dict[str, Any] = {
 
 def serve(installation: Installation) -> None:
     """Run until told to stop. Requests under way are answered, sockets are told to go elsewhere."""
+    descriptors.allow_many()
     settings = installation.settings
     api = create_app(settings, installation.app_url, installation.platform_url, installation.master)
     server = _Server(

@@ -39,7 +39,7 @@ from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
-from tocsin.kit import garbage
+from tocsin.kit import descriptors, garbage
 from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
@@ -75,6 +75,7 @@ class Stage:
 
 def work(installation: Installation) -> None:
     """Run until SIGTERM or SIGINT; what is in flight comes to its end first."""
+    descriptors.allow_many()
     uvloop.run(_work(installation))
 
 

@@ -78,8 +78,8 @@ def sample(seed: int) -> list[Case]:
 async def run_all(
     cases: Sequence[Case], *, seed: int, lanes: int = 2, tell: Callable[[Outcome], None] = lambda _: None
 ) -> list[Outcome]:
-    """All cases, as many at once as there are lanes; each lane is an installation of its own."""
-    waiting = list(reversed(cases))
+    """All cases in an order of the seed's, as many at once as there are lanes; each lane is an installation."""
+    waiting = random.Random(seed).sample(cases, len(cases))
     outcomes: list[Outcome] = []
 
     async def work_off() -> None:

@@ -45,6 +45,7 @@ class Report:
     lost: int = 0
     stuck: int = 0
     hung_up: int = 0
+    once: int = 0
     stumbles: Counter[str] = field(default_factory=Counter)
     drain_seconds: float = 0.0
     delays: list[float] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Report:
         lines = [
             f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}: {self.kills} kills "
             f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in "
-            f"{self.sends} sends, {self.calls} calls, {self.duplicates} duplicates, {self.hung_up} clients hung up, "
+            f"{self.sends} sends, {self.once} calls made once, {self.calls} webhooks, {self.duplicates} duplicates, {self.hung_up} clients hung up, "
             f"{self.stumbles.total()} exceptions in stages, drained in {self.drain_seconds:.1f} s",
             "  " + ", ".join(f"{kind} {count}x" for kind, count in sorted(kinds.items())),
             f"  whole again after {_spread(mended)}; from acknowledgement to call {_spread(sorted(self.delays))}",
@@ -123,6 +124,7 @@ async def run(
     report.sends = sum(entry.sends for entry in ledger.entries.values())
     report.calls, report.duplicates = sum(map(len, sink.hits.values())), duplicates(sink)
     report.lost, report.stuck, report.hung_up = lost(tables, ledger), tables.unfinished, ledger.hung_up
+    report.once = len(ledger.calls)
     report.delays = _delays(ledger, sink)
     return report
 

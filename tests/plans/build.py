@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from tests.client import Client, Project, Reply
-from tocsin.events.store import UNLIMITED_SECONDS
+from tocsin.plans.unlimited import REMEMBERED_SECONDS
 
 
 async def put_on(sql: asyncpg.Connection, project: Project, plan: str, **overrides: Any) -> None:
@@ -22,7 +22,7 @@ async def put_on(sql: asyncpg.Connection, project: Project, plan: str, **overrid
 
 async def in_force() -> None:
     """Until a limit counts for who had none: a process may have remembered for so long that there was none."""
-    await asyncio.sleep(UNLIMITED_SECONDS + 0.1)
+    await asyncio.sleep(REMEMBERED_SECONDS + 0.1)
 
 
 async def counters(sql: asyncpg.Connection, project: Project) -> dict[str, int]:

@@ -20,7 +20,7 @@ async def boss(api: Client, sql: asyncpg.Connection) -> Admin:
 
 
 @pytest.fixture
-async def helper(api: Client, sql: asyncpg.Connection) -> Admin:
+async def supporter(api: Client, sql: asyncpg.Connection) -> Admin:
     return await new_admin(api, sql, "support")
 
 
@@ -72,9 +72,9 @@ async def test_a_visit_opens_one_project_and_no_other(boss: Admin, acme: Project
     assert (reply.status, reply.code) == (403, "tenant_mismatch")
 
 
-async def test_the_visit_of_one_admin_is_not_anothers(boss: Admin, helper: Admin, acme: Project) -> None:
+async def test_the_visit_of_one_admin_is_not_anothers(boss: Admin, supporter: Admin, acme: Project) -> None:
     await enter(boss, acme)
-    assert (await helper.inside(acme.slug).get("/users")).code == "login_as_required"
+    assert (await supporter.inside(acme.slug).get("/users")).code == "login_as_required"
 
 
 async def test_only_who_may_enter_begins_a_visit(api: Client, sql: asyncpg.Connection, acme: Project) -> None:
@@ -147,13 +147,13 @@ async def test_who_runs_projects_may_on_a_visit_what_a_projects_admin_may(boss: 
     assert (await inside.get("/platform/visits")).code == "permission_missing"
 
 
-async def test_support_reads_unless_it_says_that_it_writes(helper: Admin, acme: Project) -> None:
-    assert (await enter(helper, acme))["write"] is False
-    inside = helper.inside(acme.slug)
+async def test_support_reads_unless_it_says_that_it_writes(supporter: Admin, acme: Project) -> None:
+    assert (await enter(supporter, acme))["write"] is False
+    inside = supporter.inside(acme.slug)
     assert (await inside.get("/users")).status == 200
     for path, body in (("/users", {"name": "A"}), ("/events", {"type": "a", "payload": {}})):
         assert (await inside.post(path, body)).code == "permission_missing"
-    assert (await enter(helper, acme, write=True))["write"] is True
+    assert (await enter(supporter, acme, write=True))["write"] is True
     assert (await inside.post("/users", {"name": "A"})).status == 201
 
 
@@ -166,10 +166,10 @@ async def test_support_reads_unless_it_says_that_it_writes(helper: Admin, acme: 
     ],
 )
 async def test_support_leaves_no_credential_and_no_right_behind(
-    helper: Admin, acme: Project, path: str, body: Any, code: str
+    supporter: Admin, acme: Project, path: str, body: Any, code: str
 ) -> None:
-    await enter(helper, acme, write=True)
-    reply = await helper.inside(acme.slug).post(path, body)
+    await enter(supporter, acme, write=True)
+    reply = await supporter.inside(acme.slug).post(path, body)
     assert (reply.status, reply.code) == (403, code)
 
 
@@ -220,13 +220,13 @@ async def test_the_platform_lists_all_visits_in_pages(boss: Admin, acme: Project
 
 
 async def test_an_admin_ends_their_own_visits_and_a_super_admin_anybodys(
-    boss: Admin, helper: Admin, acme: Project
+    boss: Admin, supporter: Admin, acme: Project
 ) -> None:
-    of_boss, of_helper = await enter(boss, acme), await enter(helper, acme)
-    assert (await helper.caller.delete(f"/platform/visits/{of_boss['id']}")).code == "permission_missing"
+    of_boss, of_supporter = await enter(boss, acme), await enter(supporter, acme)
+    assert (await supporter.caller.delete(f"/platform/visits/{of_boss['id']}")).code == "permission_missing"
     assert (await boss.inside(acme.slug).get("/users")).status == 200
-    assert (await boss.caller.delete(f"/platform/visits/{of_helper['id']}")).status == 204
-    assert (await helper.inside(acme.slug).get("/users")).code == "login_as_required"
+    assert (await boss.caller.delete(f"/platform/visits/{of_supporter['id']}")).status == 204
+    assert (await supporter.inside(acme.slug).get("/users")).code == "login_as_required"
 
 
 async def test_a_visit_or_project_that_is_none_is_absent(boss: Admin) -> None:

@@ -17,7 +17,8 @@ from tocsin.connections.choose import Choice, NoRoute, Route
 _DELIVERIES = """
 SELECT d.id, d.notification_id, d.user_id, d.channel, d.attempts, d.rank, d.created_at AS queued_at,
     n.title, n.message, n.action, n.sound, n.priority, n.require_ack, n.created_at, n.event_id, n.event_type,
-    n.client_event_id, u.external_user_id, u.name, u.email, u.locale, u.status AS user_status
+    n.client_event_id, u.external_user_id, u.name, u.email, u.locale, u.status AS user_status,
+    (SELECT p.name FROM tocsin.projects p WHERE p.id = $1) AS project_name
 FROM tocsin.deliveries d
 LEFT JOIN tocsin.notifications n ON n.project_id = d.project_id AND n.id = d.notification_id
 LEFT JOIN tocsin.users u ON u.project_id = d.project_id AND u.id = d.user_id
@@ -58,11 +59,10 @@ async def load(
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
     rows = await connection.fetch(_DELIVERIES, project_id, ids, token)
-    name = await connection.fetchval("SELECT name FROM tocsin.projects WHERE id = $1", project_id)
     routes = await choice.routes(connection, project_id, [(row["channel"], row["user_id"]) for row in rows])
     addresses = await _addresses(connection, project_id, rows)
     named = await _recipients(connection, project_id, rows)
-    return [_outgoing(project_id, name, env, row, routes, addresses, named) for row in rows]
+    return [_outgoing(project_id, env, row, routes, addresses, named) for row in rows]
 
 
 async def _addresses(
@@ -107,7 +107,6 @@ def _recipient(user_id: UUID, row: Any) -> Recipient:
 
 def _outgoing(
     project_id: UUID,
-    project_name: str,
     env: Any,
     row: asyncpg.Record,
     routes: dict[tuple[str, UUID | None], Route | NoRoute],
@@ -123,7 +122,7 @@ def _outgoing(
         delivery_id=row["id"],
         notification_id=row["notification_id"],
         project_id=project_id,
-        project_name=project_name,
+        project_name=row["project_name"],
         env=env,
         title=row["title"] or "",
         message=row["message"] or "",

@@ -92,7 +92,9 @@ def look_again_at(queued_at: datetime) -> datetime | None:
     return now + timedelta(seconds=seconds)
 
 
-_UPDATE = """
+# Attempts are kept of what was still ours and was really tried.
+_RECORD = """
+WITH ours AS (
 UPDATE tocsin.deliveries d SET
     state = r.state, ready = false, rank = r.rank, due_at = coalesce(r.due_at, d.due_at), crashes = 0,
     attempts = CASE WHEN r.tried THEN r.number ELSE d.attempts END,
@@ -110,13 +112,18 @@ FROM unnest($3::uuid[], $4::int[], $5::text[], $6::bool[], $7::smallint[], $8::t
         connection_id, connection_reason, captured)
 WHERE d.project_id = $1 AND d.id = r.id AND d.lease_token = $2
 RETURNING d.id
-"""
-_ATTEMPTS = """
+), tried AS (
 INSERT INTO tocsin.attempts (project_id, env, delivery_id, number, connection_id, outcome, status, answer, error,
     started_at, duration_ms, next_due_at)
-SELECT $1, $2, a.* FROM unnest($3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::int[], $8::text[], $9::text[],
-    $10::timestamptz[], $11::int[], $12::timestamptz[]) AS a
+SELECT $1, $16, a.id, a.number, a.connection_id, a.outcome, a.status, a.answer, a.error, a.started_at, a.duration_ms,
+    a.due_at
+FROM unnest($3::uuid[], $4::int[], $13::uuid[], $17::text[], $18::int[], $19::text[], $9::text[], $20::timestamptz[],
+    $21::int[], $8::timestamptz[])
+    AS a (id, number, connection_id, outcome, status, answer, error, started_at, duration_ms, due_at)
+WHERE a.outcome IS NOT NULL AND a.id IN (SELECT id FROM ours)
 ON CONFLICT DO NOTHING
+)
+SELECT id FROM ours
 """
 
 
@@ -132,7 +139,7 @@ async def record(
 ) -> set[UUID]:
     """Write results of one claim; the deliveries that were still ours. A lost lease changes nothing."""
     rows = await connection.fetch(
-        _UPDATE,
+        _RECORD,
         project_id,
         token,
         [r.delivery_id for r in results],
@@ -148,26 +155,14 @@ async def record(
         [r.connection_id for r in results],
         [r.connection_reason for r in results],
         [as_json(r.captured) for r in results],
+        env,
+        [r.outcome for r in results],
+        [r.status for r in results],
+        [r.answer for r in results],
+        [r.started_at for r in results],
+        [r.duration_ms for r in results],
     )
-    ours = {row["id"] for row in rows}
-    tried = [r for r in results if r.outcome is not None and r.delivery_id in ours]
-    if tried:
-        await connection.execute(
-            _ATTEMPTS,
-            project_id,
-            env,
-            [r.delivery_id for r in tried],
-            [r.number for r in tried],
-            [r.connection_id for r in tried],
-            [r.outcome for r in tried],
-            [r.status for r in tried],
-            [r.answer for r in tried],
-            [r.error for r in tried],
-            [r.started_at for r in tried],
-            [r.duration_ms for r in tried],
-            [r.due_at for r in tried],
-        )
-    return ours
+    return {row["id"] for row in rows}
 
 
 async def give_back(connection: asyncpg.Connection, project_id: UUID, token: UUID, untouched: Sequence[UUID]) -> None:

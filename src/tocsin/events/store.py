@@ -6,7 +6,6 @@ goes beside the first, so that the database does not wait while this process rea
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import NamedTuple, cast
 
@@ -17,15 +16,13 @@ from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database
 from tocsin.kit.errors import Unavailable
 from tocsin.kit.problems import is_away
+from tocsin.plans.unlimited import Unlimited
 
 MOST_IN_GROUP = 1_000
 MOST_WAITING = 20_000
 MOST_UNDER_WAY = 2
 WORTH_ANOTHER = 100
 """Waiting events for which a second group is sent beside the first; fewer share the next commit."""
-UNLIMITED_SECONDS = 1.0
-"""So long a project counts as unlimited after it was found to be; a plan that limits it is in force after that."""
-MOST_REMEMBERED = 10_000
 
 
 class Incoming(NamedTuple):
@@ -71,7 +68,7 @@ class EventStore:
         self._count = 0
         self._unrepeated = True
         """Whether the last group held no repeat; then the next one is stored as if it held none either."""
-        self._unlimited_until: dict[str, float] = {}
+        self._unlimited = Unlimited()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def store(self, events: list[Incoming]) -> list[Stored]:
@@ -151,7 +148,7 @@ class EventStore:
         stored = [Stored(event.id, "accepted") for event in events]
         for position, id_, outcome in told:
             if outcome == "unlimited":
-                self._remember_unlimited(str(id_))
+                self._unlimited.remember(str(id_))
                 continue
             stored[position - 1] = Stored(str(id_), outcome)
             self._unrepeated = False
@@ -159,16 +156,10 @@ class EventStore:
 
     def _may_be_limited(self, events: list[Incoming]) -> bool:
         """Whether a quota could apply to any of them: the sandbox has one, and so has who was not heard of lately."""
-        now = time.monotonic()
         return any(
-            env == "test" or self._unlimited_until.get(project_id, 0.0) < now
+            env == "test" or project_id not in self._unlimited
             for project_id, env in {(event.project_id, event.env) for event in events}
         )
-
-    def _remember_unlimited(self, project_id: str) -> None:
-        if len(self._unlimited_until) >= MOST_REMEMBERED:
-            self._unlimited_until.clear()
-        self._unlimited_until[project_id] = time.monotonic() + UNLIMITED_SECONDS
 
 
 def _column(values: tuple[str | None, ...]) -> str | None:

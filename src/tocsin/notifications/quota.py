@@ -8,16 +8,20 @@ import asyncpg
 
 from tocsin.notifications.write import NewNotification
 from tocsin.plans.monthly import Held, hold
+from tocsin.plans.unlimited import Unlimited
 
 QUOTA = "notifications"
 
 
 async def hold_quota(
-    connection: asyncpg.Connection, project_id: UUID, env: str, made: Sequence[NewNotification]
+    connection: asyncpg.Connection, project_id: UUID, env: str, made: Sequence[NewNotification], unlimited: Unlimited
 ) -> Held:
     """Hold what these would count towards, if they all were written; the sandbox counts none."""
-    counted = [n.id for n in made if not n.internal] if env == "live" else []
-    return await hold(connection, project_id, QUOTA, counted)
+    counted = [n.id for n in made if not n.internal] if env == "live" and project_id not in unlimited else []
+    held = await hold(connection, project_id, QUOTA, counted)
+    if counted and not held.counters:
+        unlimited.remember(project_id)
+    return held
 
 
 async def within_quota(

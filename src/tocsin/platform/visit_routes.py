@@ -115,7 +115,7 @@ async def visits_here(call: Called, paging: Annotated[Paging, Depends()]) -> Pag
         paging,
         call.gate.cursors,
         call.place,
-        lambda visit: _answer(visit, project),
+        lambda visit: _answer(visit, _visited(project)),
     )
     return Page[VisitAnswer](**found)
 
@@ -160,7 +160,7 @@ async def _begin(
     session.add(visit)
     await session.flush()
     await session.refresh(visit)
-    answer = _answer(visit, project)
+    answer = _answer(visit, _visited(project))
     await record(session, project_id, "live", _by(asked), "platform.entered", "visit", visit.id, _told(answer))
     return answer
 
@@ -179,28 +179,23 @@ def _told(visit: VisitAnswer) -> dict[str, Any]:
     return {name: shown[name] for name in ("reason", "admin", "write")} | {"until": shown["expiresAt"]}
 
 
-def _answer(visit: Visit, project: Project) -> VisitAnswer:
+def _visited(project: Project) -> VisitedProject:
+    return VisitedProject(id=project.id, slug=project.slug, name=project.name)
+
+
+def _shown(row: Row[Any]) -> VisitAnswer:
+    """A row of ``find_visits``."""
+    return _answer(row, VisitedProject(id=row.project_id, slug=row.project_slug, name=row.project_name))
+
+
+def _answer(visit: Visit | Row[Any], project: VisitedProject) -> VisitAnswer:
     return VisitAnswer(
         id=visit.id,
-        project=VisitedProject(id=project.id, slug=project.slug, name=project.name),
+        project=project,
         admin=Visitor(id=visit.admin_id, name=visit.admin_name),
         reason=visit.reason,
         write=visit.writes,
         started_at=visit.created_at,
         expires_at=visit.expires_at,
         ended_at=visit.ended_at,
-    )
-
-
-def _shown(row: Row[Any]) -> VisitAnswer:
-    """A row of ``find_visits``."""
-    return VisitAnswer(
-        id=row.id,
-        project=VisitedProject(id=row.project_id, slug=row.project_slug, name=row.project_name),
-        admin=Visitor(id=row.admin_id, name=row.admin_name),
-        reason=row.reason,
-        write=row.writes,
-        started_at=row.created_at,
-        expires_at=row.expires_at,
-        ended_at=row.ended_at,
     )

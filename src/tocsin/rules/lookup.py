@@ -6,12 +6,15 @@ and as ``*`` in an index; rules of other types are never read.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from tocsin.kit.db import Env
 from tocsin.rules.jobs import RuleSource
 from tocsin.rules.matching import patterns_for
 
@@ -19,14 +22,17 @@ ACTION_URL = "actionUrl"
 ACTION_LABEL = "actionLabel"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """An active rule as the pipeline needs it."""
+class Rule(msgspec.Struct):
+    """An active rule as the pipeline needs it. ``source`` is one object for all events of a batch."""
 
     id: UUID
     version: int
     name: str
-    source: RuleSource
+    event_types: tuple[str, ...]
+    condition: str | None
+    title: str
+    message: str
+    action: dict[str, Any] | None
     channels: tuple[str, ...]
     sound: str | None
     priority: str
@@ -35,77 +41,90 @@ class Rule:
     target_payload_user: bool
     target_roles: tuple[UUID, ...]
     target_users: tuple[UUID, ...]
+    source: RuleSource = msgspec.field(default_factory=lambda: RuleSource(""))
+
+    def __post_init__(self) -> None:
+        self.source = _source(self)
 
 
-_RULES = """
-SELECT p.pattern, r.id, r.version, r.name, r.condition, r.title, r.message, r.action, r.channels, r.sound,
-    r.priority, r.require_ack, r.topic, r.target_payload_user,
-    ARRAY(SELECT t.role_id FROM tocsin.rule_targets t WHERE t.project_id = r.project_id AND t.rule_id = r.id
-        AND t.role_id IS NOT NULL ORDER BY t.position) AS roles,
-    ARRAY(SELECT t.user_id FROM tocsin.rule_targets t WHERE t.project_id = r.project_id AND t.rule_id = r.id
-        AND t.user_id IS NOT NULL ORDER BY t.position) AS users
-FROM tocsin.rule_patterns p JOIN tocsin.rules r ON r.project_id = p.project_id AND r.id = p.rule_id
-WHERE p.project_id = $1 AND p.pattern = ANY($2) AND r.active
-ORDER BY r.id
-"""
+class Claimed(msgspec.Struct):
+    """A claimed event as read back; ``payload`` is the JSON that was sent."""
+
+    id: UUID
+    type: str
+    payload: msgspec.Raw
+    source: str | None
+    client_event_id: str | None
+    moment: datetime
+    internal: bool
 
 
-async def rules_for(connection: asyncpg.Connection, project_id: UUID, types: Iterable[str]) -> dict[str, list[Rule]]:
+class _Read(msgspec.Struct):
+    """The answer of ``read_claimed``."""
+
+    project: dict[str, Any]
+    events: list[Claimed]
+    rules: list[Rule]
+    subjects: dict[str, dict[str, Any]]
+
+
+_read = msgspec.json.Decoder(_Read)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that judging a batch of events takes; ``rules`` are the candidates of each event type."""
+
+    project: dict[str, Any]
+    events: list[Claimed]
+    rules: dict[str, list[Rule]]
+    subjects: dict[str, "Subject"]
+
+    def subject(self, event: Claimed) -> "Subject | None":
+        """The person an event is about, if the project knows them."""
+        named = payload_user(event.payload)
+        return self.subjects.get(named) if named else None
+
+
+async def read_claimed(pool: asyncpg.Pool, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID) -> Batch:
+    """The events that are still leased with this token, and what their rules need: one round trip."""
+    text = await pool.fetchval("SELECT tocsin.read_claimed($1, $2, $3, $4)", project_id, env, ids, token)
+    read = _read.decode(text)
+    subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
+    return Batch(read.project, read.events, _by_type(read), subjects)
+
+
+def _by_type(read: _Read) -> dict[str, list[Rule]]:
     """The candidate rules of each event type, in the order they were made."""
-    wanted = {type_: patterns_for(type_) for type_ in set(types)}
-    patterns = sorted({pattern for named in wanted.values() for pattern in named})
-    rows = await connection.fetch(_RULES, project_id, patterns)
-    rules: dict[UUID, Rule] = {}
-    by_pattern: dict[str, list[UUID]] = {}
-    for row in rows:
-        rules.setdefault(row["id"], _rule(row))
-        by_pattern.setdefault(row["pattern"], []).append(row["id"])
+    rules = sorted(read.rules, key=attrgetter("id"))
+    types = {event.type: set(patterns_for(event.type)) for event in read.events}
     return {
-        type_: [rules[id_] for id_ in sorted({id_ for pattern in named for id_ in by_pattern.get(pattern, ())})]
-        for type_, named in wanted.items()
+        type_: [rule for rule in rules if not patterns.isdisjoint(rule.event_types)]
+        for type_, patterns in types.items()
     }
 
 
-def _rule(row: Any) -> Rule:
-    return Rule(
-        id=row["id"],
-        version=row["version"],
-        name=row["name"],
-        source=source_of(row["id"], row["condition"], row["title"], row["message"], row["action"]),
-        channels=tuple(row["channels"]),
-        sound=row["sound"],
-        priority=row["priority"],
-        require_ack=row["require_ack"],
-        topic=row["topic"],
-        target_payload_user=row["target_payload_user"],
-        target_roles=tuple(row["roles"]),
-        target_users=tuple(row["users"]),
-    )
-
-
-def source_of(
-    rule_id: UUID | str, condition: str | None, title: str, message: str, action: str | dict[str, Any] | None
-) -> RuleSource:
+def _source(rule: Rule) -> RuleSource:
     """A rule's texts for the evaluator; the action's url and label are templates like the others."""
-    templates = {"title": title, "message": message}
-    if action:
-        told = msgspec.json.decode(action) if isinstance(action, str) else action
-        templates[ACTION_URL] = told["url"]
-        if told.get("label"):
-            templates[ACTION_LABEL] = told["label"]
-    return RuleSource(str(rule_id), condition or None, templates)
+    templates = {"title": rule.title, "message": rule.message}
+    if rule.action:
+        templates[ACTION_URL] = rule.action["url"]
+        if rule.action.get("label"):
+            templates[ACTION_LABEL] = rule.action["label"]
+    return RuleSource(str(rule.id), rule.condition or None, templates)
 
 
 # OFFSET 0 has each person looked up by key. Left to itself the planner believes that a project has as few people as
 # most have, and reads all of them again for each member: 23 s for a role of 10,000.
-_MEMBERS = """
+_PEOPLE = """
 SELECT m.role_id, m.user_id FROM tocsin.user_roles m
 CROSS JOIN LATERAL (
     SELECT u.status FROM tocsin.users u WHERE u.project_id = m.project_id AND u.id = m.user_id OFFSET 0
 ) u
 WHERE m.project_id = $1 AND m.role_id = ANY($2) AND u.status = 'active'
+UNION ALL
+SELECT NULL, n.id FROM tocsin.users n WHERE n.project_id = $1 AND n.id = ANY($3) AND n.status = 'active'
 """
-_ACTIVE = "SELECT id FROM tocsin.users WHERE project_id = $1 AND id = ANY($2) AND status = 'active'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +151,17 @@ class People:
 async def people_for(
     connection: asyncpg.Connection, project_id: UUID, rules: Sequence[Rule], payload_users: Iterable[UUID]
 ) -> People:
-    """Read the people that these rules target, in two queries at most."""
+    """Read the people that these rules target, in one query at most."""
     roles = sorted({role for rule in rules for role in rule.target_roles})
     users = sorted({user for rule in rules for user in rule.target_users} | set(payload_users))
     members: dict[UUID, list[UUID]] = {}
-    if roles:
-        for row in await connection.fetch(_MEMBERS, project_id, roles):
-            members.setdefault(row["role_id"], []).append(row["user_id"])
-    active = (
-        frozenset(row["id"] for row in await connection.fetch(_ACTIVE, project_id, users)) if users else frozenset()
-    )
-    return People(members, active)
-
-
-_SUBJECTS = """
-SELECT DISTINCT ON (external_user_id) id, external_user_id, email, name, phone, status, locale, timezone,
-    metadata::text AS metadata
-FROM tocsin.users WHERE project_id = $1 AND external_user_id = ANY($2)
-ORDER BY external_user_id, env DESC
-"""
+    active: set[UUID] = set()
+    for role_id, user_id in await connection.fetch(_PEOPLE, project_id, roles, users) if roles or users else ():
+        if role_id is None:
+            active.add(user_id)
+        else:
+            members.setdefault(role_id, []).append(user_id)
+    return People(members, frozenset(active))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,31 +172,17 @@ class Subject:
     fields: dict[str, Any]
 
 
-async def subjects_of(
-    connection: asyncpg.Connection, project_id: UUID, external_ids: Iterable[str]
-) -> dict[str, Subject]:
-    """The known people among these external ids; a test row wins over a live one (A2)."""
-    wanted = sorted(set(external_ids))
-    if not wanted:
-        return {}
-    rows = await connection.fetch(_SUBJECTS, project_id, wanted)
-    return {
-        row["external_user_id"]: Subject(
-            row["id"],
-            {
-                "id": str(row["id"]),
-                "externalUserId": row["external_user_id"],
-                "email": row["email"],
-                "name": row["name"],
-                "phone": row["phone"],
-                "status": row["status"],
-                "locale": row["locale"],
-                "timezone": row["timezone"],
-                "metadata": msgspec.json.decode(row["metadata"]),
-            },
-        )
-        for row in rows
-    }
+async def subject_of(connection: asyncpg.Connection, project_id: UUID, external_id: str | None) -> Subject | None:
+    """The known person with this external id."""
+    if external_id is None:
+        return None
+    text = await connection.fetchval("SELECT tocsin.subjects($1, $2)::text", project_id, [external_id])
+    fields = msgspec.json.decode(text).get(external_id)
+    return _subject(fields) if fields else None
+
+
+def _subject(fields: dict[str, Any]) -> Subject:
+    return Subject(UUID(fields["id"]), fields)
 
 
 async def project_of(connection: asyncpg.Connection, project_id: UUID) -> dict[str, Any]:
@@ -201,7 +198,7 @@ class _PayloadUser(msgspec.Struct):
 _payload_user = msgspec.json.Decoder(_PayloadUser)
 
 
-def payload_user(payload: bytes) -> str | None:
+def payload_user(payload: bytes | msgspec.Raw) -> str | None:
     """The external id of the person an event is about: ``payload.userId``."""
     value = _payload_user.decode(payload).userId
     if isinstance(value, str):

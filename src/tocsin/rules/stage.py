@@ -7,8 +7,8 @@ tried one by one.
 """
 
 import asyncio
+from collections import Counter as Counts
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,25 +26,18 @@ from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.notifications.quota import hold_quota, within_quota
 from tocsin.notifications.write import NewNotification, write_notifications
+from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
-from tocsin.rules.lookup import (
-    ACTION_LABEL,
-    ACTION_URL,
-    Rule,
-    Subject,
-    payload_user,
-    people_for,
-    project_of,
-    rules_for,
-    subjects_of,
-)
+from tocsin.rules.lookup import ACTION_LABEL, ACTION_URL, Batch, Claimed, Rule, people_for, read_claimed
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
 MAX_RECIPIENTS = 10_000
+SUSPECT_SECONDS = 0.5
+"""Between two looks for events that a process ended over; there hardly ever are any."""
 STRIKES_SUSPEND = 5
 
 MATCHED = Counter("tocsin_events_processed_total", "Events whose rules were run.", ["outcome"])
@@ -57,24 +50,10 @@ NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """A claimed event as read back."""
-
-    id: UUID
-    type: str
-    payload: bytes
-    source: str | None
-    client_event_id: str | None
-    timestamp: str
-    subject: str | None
-    internal: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Decided:
     """What became of one event: the outcome, the trace of every rule considered, the notifications to write."""
 
-    event: _Event
+    event: Claimed
     outcome: str
     trace: list[dict[str, Any]]
     made: list[NewNotification]
@@ -107,23 +86,46 @@ class MatchStage:
         self._evaluator = evaluator
         self._lease_seconds = lease_seconds
         self._after = NOBODY
+        self._from_start = True
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
+        self._unlimited = Unlimited()
         self._owed: list[_Owed] = []
+        self._suspects_at = 0.0
 
     async def run_once(self) -> bool:
-        """One claim and everything it brought, then one event that a process ended over, alone; False when none
-        waited. Raises what kept it from the work, with the claims of that given back."""
+        """One claim and everything it brought; now and then one event that a process ended over, alone. False when
+        none is left. Raises what kept it from the work, with the claims of that given back."""
         await self._give_back()
-        found = False
-        for claim in (self._claim, self._claim_suspect):
-            token = uuid4()
-            if claimed := await claim(token):
-                found = True
-                crash.here("match.after_claim")
-                await self._match_all(claimed, token)
-        return found
+        token = uuid4()
+        claimed = await self._claim(token)
+        more = self._more_than(claimed)
+        if claimed:
+            await self._match_all(claimed, token)
+        return await self._try_suspect() or more
+
+    def _more_than(self, claimed: list[asyncpg.Record]) -> bool:
+        """Whether events may be left that waited when these were claimed. What came since is hinted at."""
+        counts = Counts(row["project_id"] for row in claimed)
+        if len(counts) < MOST_PROJECTS and max(counts.values(), default=0) < MOST_EACH and self._from_start:
+            self._after = NOBODY
+            return False
+        return bool(claimed)
+
+    async def _try_suspect(self) -> bool:
+        """Match one event that a process ended over, if it is time to look; whether there may be another."""
+        now = asyncio.get_running_loop().time()
+        if now < self._suspects_at:
+            return False
+        token = uuid4()
+        claimed = await self._claim_suspect(token)
+        if not claimed:
+            self._suspects_at = now + SUSPECT_SECONDS
+            return False
+        await self._match_all(claimed, token)
+        return True
 
     async def _match_all(self, claimed: list[asyncpg.Record], token: UUID) -> None:
+        crash.here("match.after_claim")
         batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
         for row in claimed:
             batches[row["project_id"], row["env"]].append(row["id"])
@@ -135,6 +137,7 @@ class MatchStage:
 
     async def _claim(self, token: UUID) -> list[asyncpg.Record]:
         """Events of the next projects in turn; from the beginning again after the last one."""
+        self._from_start = self._after == NOBODY
         rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token)
         if not rows and self._after != NOBODY:
             self._after = NOBODY
@@ -178,18 +181,16 @@ class MatchStage:
             self._owed.pop()
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
-        async with self._db.unit(project_id, env) as connection:
-            events = await _read_events(connection, project_id, ids, token)
-            rules = await rules_for(connection, project_id, [event.type for event in events])
-            subjects = await subjects_of(connection, project_id, [e.subject for e in events if e.subject])
-            project = await project_of(connection, project_id)
+        batch = await read_claimed(self._db.hot, project_id, env, ids, token)
         crash.here("match.after_read")
-        jobs = [_job(event, rules[event.type], subjects, project) for event in events if rules[event.type]]
+        jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
         async with self._db.unit(project_id, env) as connection:
-            decided = await _decide(connection, project_id, events, rules, subjects, outcomes)
-            quota = await hold_quota(connection, project_id, env, [n for each in decided for n in each.made])
+            decided = await _decide(connection, project_id, batch, outcomes)
+            quota = await hold_quota(
+                connection, project_id, env, [n for each in decided for n in each.made], self._unlimited
+            )
             kept = await _finish(connection, project_id, token, decided)
             made = await within_quota(connection, quota, [n for each in kept for n in each.made])
             deliveries = await write_notifications(connection, project_id, env, made)
@@ -231,62 +232,34 @@ class MatchStage:
                 log.warning("rule suspended", project=str(project_id), rule=str(rule_id))
 
 
-async def _read_events(connection: asyncpg.Connection, project_id: UUID, ids: list[UUID], token: UUID) -> list[_Event]:
-    rows = await connection.fetch(
-        "SELECT id, type, payload, source, client_event_id, coalesce(client_timestamp, received_at) AS moment, internal"
-        " FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 ORDER BY id",
-        project_id,
-        ids,
-        token,
-    )
-    return [
-        _Event(
-            row["id"],
-            row["type"],
-            payload := row["payload"].encode(),
-            row["source"],
-            row["client_event_id"],
-            iso(row["moment"]),
-            payload_user(payload),
-            row["internal"],
-        )
-        for row in rows
-    ]
-
-
-def _job(event: _Event, rules: Sequence[Rule], subjects: dict[str, Subject], project: dict[str, Any]) -> Job:
-    subject = subjects.get(event.subject) if event.subject else None
+def _job(event: Claimed, batch: Batch) -> Job:
+    subject = batch.subject(event)
     return Job(
-        JobEvent(str(event.id), event.type, event.source or "", event.timestamp, event.payload),
+        JobEvent(str(event.id), event.type, event.source or "", iso(event.moment), bytes(event.payload)),
         subject.fields if subject else None,
-        project,
-        [rule.source for rule in rules],
+        batch.project,
+        [rule.source for rule in batch.rules[event.type]],
     )
 
 
 async def _decide(
-    connection: asyncpg.Connection,
-    project_id: UUID,
-    events: Sequence[_Event],
-    rules: dict[str, list[Rule]],
-    subjects: dict[str, Subject],
-    outcomes: dict[str, list[RuleOutcome]],
+    connection: asyncpg.Connection, project_id: UUID, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
 ) -> list[_Decided]:
     matched = {
         rule.id: rule
-        for event in events
-        for rule, outcome in zip(rules[event.type], outcomes.get(str(event.id), ()), strict=False)
+        for event in batch.events
+        for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False)
         if outcome.matched
     }
     people = await people_for(
-        connection, project_id, list(matched.values()), [subject.id for subject in subjects.values()]
+        connection, project_id, list(matched.values()), [subject.id for subject in batch.subjects.values()]
     )
     decided = []
-    for event in events:
+    for event in batch.events:
         trace: list[dict[str, Any]] = []
         made: list[NewNotification] = []
-        subject = subjects.get(event.subject) if event.subject else None
-        for rule, outcome in zip(rules[event.type], outcomes.get(str(event.id), ()), strict=False):
+        subject = batch.subject(event)
+        for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False):
             told: dict[str, Any] = {
                 "ruleId": str(rule.id),
                 "ruleName": rule.name,
@@ -313,7 +286,7 @@ async def _decide(
 
 
 def _notification(
-    event: _Event, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
+    event: Claimed, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
 ) -> NewNotification | None:
     if not recipients and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
         return None

@@ -39,9 +39,7 @@ async def try_rule(
         return _not_covered(rule, sent.type)
     connection = await driver(session)
     candidate = _candidate(rule, targets)
-    external_id = lookup.payload_user(payload)
-    subjects = await lookup.subjects_of(connection, rule.project_id, [external_id] if external_id else [])
-    subject = subjects.get(external_id or "")
+    subject = await lookup.subject_of(connection, rule.project_id, lookup.payload_user(payload))
     event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
     project = await lookup.project_of(connection, rule.project_id)
     outcome = await _judged(evaluator, Job(event, subject.fields if subject else None, project, [candidate.source]))
@@ -61,7 +59,11 @@ def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:
         id=rule.id,
         version=rule.version,
         name=rule.name,
-        source=lookup.source_of(rule.id, rule.condition, rule.title, rule.message, rule.action),
+        event_types=tuple(rule.event_types),
+        condition=rule.condition,
+        title=rule.title,
+        message=rule.message,
+        action=rule.action,
         channels=tuple(rule.channels),
         sound=rule.sound,
         priority=rule.priority,

@@ -8,7 +8,6 @@ two links: PostgreSQL ``LISTEN/NOTIFY`` (nothing else to install) or Redis publi
 from tocsin.kit.broker.broker import Broker, Counters, Subscription, Waiter
 from tocsin.kit.broker.keys import project_key
 from tocsin.kit.broker.postgres_link import PostgresLink
-from tocsin.kit.broker.redis_link import RedisLink
 
 __all__ = ["Broker", "Counters", "Subscription", "Waiter", "connect", "project_key"]
 
@@ -18,4 +17,8 @@ def connect(redis_url: str | None, dsn: str) -> Broker:
 
     ``dsn`` must lead to PostgreSQL itself: LISTEN does not work through a transaction pooler.
     """
-    return Broker(RedisLink(redis_url) if redis_url else PostgresLink(dsn))
+    if not redis_url:
+        return Broker(PostgresLink(dsn))
+    from tocsin.kit.broker.redis_link import RedisLink  # its library takes 15 MiB that most installations need not pay
+
+    return Broker(RedisLink(redis_url))
