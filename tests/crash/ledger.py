@@ -20,7 +20,7 @@ BATCHED = 0.25
 REPEATED = 0.05
 ABANDONED = 0.03
 """Share of the sends whose client hangs up before it can have an answer."""
-CALLED = 0.04
+CALLED = 0.15
 """Share of the turns in which an ordinary call is made under an Idempotency-Key."""
 
 

@@ -60,8 +60,8 @@ class Report:
         lines = [
             f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}: {self.kills} kills "
             f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in "
-            f"{self.sends} sends, {self.once} calls made once, {self.calls} webhooks, {self.duplicates} duplicates, {self.hung_up} clients hung up, "
-            f"{self.stumbles.total()} exceptions in stages, drained in {self.drain_seconds:.1f} s",
+            f"{self.sends} sends, {self.once} calls under a key, {self.calls} webhooks, {self.duplicates} duplicates, "
+            f"{self.hung_up} clients hung up, {self.stumbles.total()} exceptions in stages, drained in {self.drain_seconds:.1f} s",
             "  " + ", ".join(f"{kind} {count}x" for kind, count in sorted(kinds.items())),
             f"  whole again after {_spread(mended)}; from acknowledgement to call {_spread(sorted(self.delays))}",
             *(f"  VIOLATED: {violation}" for violation in self.violations),

@@ -44,7 +44,7 @@ _passes_left = 0
 
 def arm(what: str) -> None:
     """Let the nth pass of a point be the end of this process: ``point:n``. Raises ValueError."""
-    global _armed, _passes_left  # noqa: PLW0603 - one process, one switch
+    global _armed, _passes_left
     point, _, nth = what.partition(":")
     if point not in POINTS or not nth.isdecimal() or int(nth) < 1:
         raise ValueError(f"A crash point reads name:n with n from 1 on, and a name of {', '.join(POINTS)}.")
@@ -65,7 +65,7 @@ def soon(point: str) -> None:
 
 
 def _count_down(point: str) -> None:
-    global _passes_left  # noqa: PLW0603 - as above
+    global _passes_left
     _passes_left -= 1
     if _passes_left == 0:
         os.write(2, f"crashed at {point}\n".encode())
