@@ -18,7 +18,7 @@ LEASE_SECONDS = 20
 HANGING = 3 * SLOTS
 QUIET = 5
 LIMIT = 10.0
-DRAIN_LIMIT = 60.0
+DRAIN_LIMIT = 30.0
 
 
 async def run(*, sabotage: str = "") -> list[str]:

@@ -27,7 +27,7 @@ MEGABYTES = 320
 CHUNK = 64 * 1024
 SMALL = {"max_wal_size": "48MB", "min_wal_size": "32MB", "shared_buffers": "32MB"}
 BEFORE_SECONDS, FULL_SECONDS, AFTER_SECONDS = 4.0, 8.0, 4.0
-DRAIN_LIMIT = 60.0
+DRAIN_LIMIT = 30.0
 
 
 class CannotMount(RuntimeError):

@@ -15,6 +15,8 @@ from tests.crash.project import EVENT_TYPE
 
 CLIENTS = 5
 PAUSE = (0.1, 0.3)
+ANSWER_LIMIT = 30.0
+"""Above the sum of what the API itself waits for its database."""
 BATCHED = 0.25
 """Share of the sends that are batches, and of the answered ones that are sent once more all the same."""
 REPEATED = 0.05
@@ -80,7 +82,7 @@ class Load:
         self._stopped = asyncio.Event()
         self._tasks = [asyncio.create_task(self._send_events()) for _ in range(CLIENTS)]
 
-    async def stop(self, limit: float = 30.0) -> None:
+    async def stop(self, limit: float = 60.0) -> None:
         """Begin nothing new, and wait until what was begun is acknowledged."""
         self._stopped.set()
         _, late = await asyncio.wait(self._tasks, timeout=limit)
@@ -157,7 +159,7 @@ class Load:
         """What any of the APIs answered; None if nothing. A hasty client hangs up before that."""
         caller = self._rng.choice(self._callers)
         try:
-            async with asyncio.timeout(self._rng.uniform(0, 0.02) if hasty else 12):
+            async with asyncio.timeout(self._rng.uniform(0, 0.02) if hasty else ANSWER_LIMIT):
                 return await caller.post(path, body, **headers)
         except (aiohttp.ClientError, ConnectionError):
             return None
@@ -165,5 +167,5 @@ class Load:
             if hasty:
                 self._ledger.hung_up += 1
             else:
-                self._ledger.surprises.append("an API took a request and left it without an answer for 12 s")
+                self._ledger.surprises.append(f"an API left a request without an answer for {ANSWER_LIMIT:.0f} s")
             return None

@@ -17,6 +17,7 @@ POISON = "poison"
 COMPANIONS = 20
 CLAIMS = 3
 LIMIT = 120.0
+DRAIN_LIMIT = 30.0
 
 _SET_ASIDE = "SELECT count(*) FROM tocsin.events WHERE state = 'failed'"
 _DIE_OF_IT = """
@@ -54,7 +55,7 @@ async def run(
             while not await connection.fetchval(_SET_ASIDE) and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
         await load.stop()
-        await drain(here, max(1.0, deadline - time.monotonic()))
+        await drain(here, min(DRAIN_LIMIT, limit))
         deaths = sum(worker.starts - 1 for worker in here.workers)
         async with here.sql() as connection:
             tables = await read_tables(connection, UUID(scene.project.id))
