@@ -5,19 +5,24 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency, walls
+from bench import batch, idle, ingest, latency, plots, projects, rules, walls, webhook
 from bench.machine import describe
-from bench.results import Line, Report
+from bench.results import RESULTS, Line, Report, latest
 from bench.run import Run
+from bench.running import Broker
 
 SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "idle": idle.measure,
     "ingest": ingest.measure,
     "batch": batch.measure,
     "latency": latency.measure,
+    "webhook": webhook.measure,
+    "projects": projects.measure,
+    "rules": rules.measure,
     "walls": walls.measure,
 }
 
@@ -29,16 +34,18 @@ def main() -> int:
     machine = describe()
     for name, value in machine.items():
         console.print(f"[dim]{name:>10}[/] {value}", highlight=False)
-    report = Report(machine, quick=arguments.quick)
+    report = Report({**machine, "broker": arguments.broker}, quick=arguments.quick)
     for name in arguments.scenarios or SCENARIOS:
         with console.status(f"[bold]{name}[/]") as status:
 
             def tell(what: str, scenario: str = name) -> None:
                 status.update(f"[bold]{scenario}[/]  {what}")
 
-            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell)
+            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell, arguments.broker)
             report.add(name, _measured(SCENARIOS[name], run))
         report.write()
+    if not arguments.quick:
+        plots.draw(latest(), RESULTS)
     report.show(Console())
     return report.exit_code
 
@@ -58,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s: to see that it works, not to quote")
     parser.add_argument("--rounds", type=int, help="times that floor and product alternate (5)")
     parser.add_argument("--seconds", type=float, help="length of one measurement (10)")
+    parser.add_argument("--broker", choices=get_args(Broker), default="postgresql", help="between API and worker")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenarios) - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")

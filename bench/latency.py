@@ -1,88 +1,80 @@
-"""From an event to the ``pusher-js`` client of a person, at 200 events a second."""
+"""From an event to the ``pusher-js`` client of a person, at a quiet rate and at a busier one."""
 
 import asyncio
-from collections import Counter
+from typing import NamedTuple
 
-from bench.events import TYPE
+from bench.arranged import add_rule
+from bench.arrivals import Arrival, curve, fault, latencies
 from bench.listener import listening
 from bench.processes import cpu_seconds, spent
-from bench.results import Line
+from bench.results import Line, part_of
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.sender import Schedule, Sent, send
+from bench.steps import steps
 
-PER_SECOND = 200
 SECONDS, QUICK_SECONDS = 20, 5
-MEDIAN_BAR, P99_BAR = 15.0, 60.0
 SETTLE_SECONDS = 3.0
 """After the last answer, for what may still be on its way: what takes longer counts as lost."""
 
 
+class Pace(NamedTuple):
+    """Events a second, and the milliseconds that half of them and 99 of 100 may take."""
+
+    per_second: int
+    median: float
+    p99: float
+
+
+PACES = (Pace(200, 15.0, 60.0), Pace(500, 6.0, 25.0))
+
+
 async def measure(run: Run) -> list[Line]:
     """Each event once from the schedule to the client; what is accepted must arrive exactly once."""
-    seconds = QUICK_SECONDS if run.quick else SECONDS
     run.tell("starting")
-    async with installed(worker=True) as site:
-        await _tell_the_owner(site)
-        await _driven(site, PER_SECOND)
-        await site.drained()
-        await site.tidy()
-        run.tell(f"{PER_SECOND} events a second, {seconds} s")
-        before = cpu_seconds(site.pids)
-        sent, arrived = await _driven(site, PER_SECOND * seconds)
-        costs = spent(before, cpu_seconds(site.pids))
-    latencies = sorted(at - (sent.began * 1000 + int(title) / PER_SECOND * 1000) for title, at in arrived)
-    void = _fault(sent, arrived)
+    async with installed(worker=True, broker=run.broker) as site:
+        await add_rule(site.project, "realtime")
+        return [line for pace in PACES for line in await _measured(run, site, pace)]
+
+
+async def _measured(run: Run, site: Installed, pace: Pace) -> list[Line]:
+    seconds = QUICK_SECONDS if run.quick else SECONDS
+    schedule = Schedule(f"{site.api.url}/api/v1/events", [site.project.key.headers], pace.per_second, pace.per_second)
+    await driven(site, schedule)
+    await site.drained()
+    await site.tidy()
+    run.tell(f"{pace.per_second} events a second, {seconds} s")
+    schedule.count = pace.per_second * seconds
+    before = cpu_seconds(site.pids)
+    sent, arrived = await driven(site, schedule)
+    costs = spent(before, cpu_seconds(site.pids))
+    void = fault(sent, arrived)
+    what = f"event to pusher-js, {pace.per_second}/s"
+    if not arrived:
+        return [Line(what, 0, "ms", void=void or "nothing was accepted")]
+    taken = latencies(schedule, sent, arrived)
+    answered = sorted(sent.answered)
     details = {
-        "p90": _part(latencies, 0.90),
-        "max": latencies[-1],
-        "answered p50": _part(sorted(sent.answered), 0.50),
-        "answered p99": _part(sorted(sent.answered), 0.99),
+        "p90": part_of(taken, 0.90),
+        "max": taken[-1],
+        "answered p50": part_of(answered, 0.50),
+        "answered p99": part_of(answered, 0.99),
+        **await steps(site, sent.began),
         "accepted": len(sent.accepted),
         "arrived": len(arrived),
         "faults": len(sent.faults),
-        **{f"% of a core, {part}": used / seconds * 100 for part, used in costs.items()},
+        **{f"% of a core, {name}": used / seconds * 100 for name, used in costs.items()},
+        "curve": curve(what, taken),
     }
     return [
-        Line("event to pusher-js, median", _part(latencies, 0.5), "ms", None, MEDIAN_BAR, "most", void, details),
-        Line("event to pusher-js, 99 of 100", _part(latencies, 0.99), "ms", None, P99_BAR, "most", void),
+        Line(f"{what}, median", part_of(taken, 0.5), "ms", None, pace.median, "most", void, details),
+        Line(f"{what}, 99 of 100", part_of(taken, 0.99), "ms", None, pace.p99, "most", void),
     ]
 
 
-async def _tell_the_owner(site: Installed) -> None:
-    """A rule with a condition and a template, as people write them."""
-    rule = {
-        "name": "Large orders",
-        "eventTypes": [TYPE],
-        "condition": "payload.amount > 1000.0",
-        "targetRoles": ["owner"],
-        "channels": ["realtime"],
-        "title": "{{ payload.number }}",
-        "message": "{{ payload.customer.name }} ordered for {{ payload.amount }} {{ payload.currency }}",
-    }
-    made = await site.project.key.post("/rules", rule)
-    if made.status != 201:
-        raise RuntimeError(f"the rule was refused: {made.json}")
-
-
-async def _driven(site: Installed, count: int) -> tuple[Sent, list[tuple[str, float]]]:
+async def driven(site: Installed, schedule: Schedule) -> tuple[Sent, list[Arrival]]:
+    """A client that listens to a schedule's end."""
     async with listening(site) as listener:
-        schedule = Schedule(f"{site.api.url}/api/v1/events", site.project.key.headers, PER_SECOND, count)
         sent = await send(schedule)
         await asyncio.sleep(SETTLE_SECONDS)
         return sent, await listener.arrived()
-
-
-def _fault(sent: Sent, arrived: list[tuple[str, float]]) -> str | None:
-    """Why the ledger does not balance, or None."""
-    times = Counter(int(title) for title, _ in arrived)
-    if lost := set(sent.accepted) - times.keys():
-        return f"{len(lost)} accepted events did not arrive"
-    if doubled := [number for number, count in times.items() if count > 1]:
-        return f"{len(doubled)} events arrived more than once"
-    return None
-
-
-def _part(ordered: list[float], part: float) -> float:
-    """The value that this part of all stays under."""
-    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]

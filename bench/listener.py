@@ -9,6 +9,7 @@ import msgspec
 from tests.node import find_node, installed_packages
 from tests.realtime.pusher_js import JS
 
+from bench.arrivals import Arrival
 from bench.running import Installed
 
 _SCRIPT = Path(__file__).parent / "listener.js"
@@ -30,11 +31,11 @@ class Listener:
         if not said["listening"]:
             raise RuntimeError(f"pusher-js could not subscribe: {said}")
 
-    async def arrived(self) -> list[tuple[str, float]]:
+    async def arrived(self) -> list[Arrival]:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
         async with asyncio.timeout(20):
-            return msgspec.json.decode(await self._process.stdout.readline(), type=list[tuple[str, float]])
+            return msgspec.json.decode(await self._process.stdout.readline(), type=list[Arrival])
 
 
 @asynccontextmanager

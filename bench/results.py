@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
+LATEST = RESULTS / "latest.json"
 MOST_FLOOR_SPREAD = 0.15
 """A floor that moved by more than this says that the machine was busy with something else."""
 
@@ -47,6 +48,11 @@ class Line(msgspec.Struct, rename="camel"):
 
 def middle(figures: list[float]) -> float:
     return median(figures)
+
+
+def part_of(ordered: list[float], part: float) -> float:
+    """The value that this part of all stays under; ``ordered`` rises and is not empty."""
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
 
 
 def spread(figures: list[float]) -> float:
@@ -93,18 +99,36 @@ class Report:
             console.print("[yellow]A quick run: enough to see that it works, not to quote.[/]")
 
     def write(self) -> None:
-        """``latest.json``, and the same under the time of the run."""
+        """A file under the time of the run. Of what may be quoted also ``latest.json``, where each scenario stays as it
+        was measured last, with the time and the machine of that."""
         RESULTS.mkdir(exist_ok=True)
-        body = msgspec.json.format(msgspec.json.encode(self._as_json()), indent=2) + b"\n"
-        (RESULTS / "latest.json").write_bytes(body)
-        (RESULTS / f"{self.began:%Y-%m-%dT%H%M%SZ}.json").write_bytes(body)
+        told = self._as_json()
+        _write(RESULTS / f"{self.began:%Y-%m-%dT%H%M%SZ}.json", told)
+        if not self.quick:
+            _write(LATEST, {**latest(), **told})
 
     def _as_json(self) -> dict[str, Any]:
-        scenarios = {
-            name: [{**msgspec.to_builtins(line), "ratio": line.ratio, "verdict": line.verdict} for line in lines]
+        over = " over redis" if self.machine.get("broker") == "redis" else ""
+        return {
+            f"{name}{over}": {
+                "at": self.began,
+                "quick": self.quick,
+                "machine": self.machine,
+                "lines": [
+                    {**msgspec.to_builtins(line), "ratio": line.ratio, "verdict": line.verdict} for line in lines
+                ],
+            }
             for name, lines in self.scenarios.items()
         }
-        return {"at": self.began, "quick": self.quick, "machine": self.machine, "scenarios": scenarios}
+
+
+def latest() -> dict[str, Any]:
+    """What ``latest.json`` holds: by scenario its time, its machine and its lines."""
+    return dict(msgspec.json.decode(LATEST.read_bytes())) if LATEST.exists() else {}
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
 
 
 def _cells(line: Line) -> list[str]:
@@ -112,8 +136,8 @@ def _cells(line: Line) -> list[str]:
     sign = "≥" if line.bar_is == "least" else "≤"
     return [
         f"  {line.what}",
-        f"{_figure(line.measured)} {line.unit}",
-        _figure(line.floor) if line.floor is not None else "",
+        f"{figure(line.measured)} {line.unit}",
+        figure(line.floor) if line.floor is not None else "",
         f"{line.ratio:.3f}" if line.ratio is not None else "",
         f"{sign} {line.bar:g}" if line.bar is not None else "",
         f"[{colour}]{line.verdict}[/]" if colour else "",
@@ -122,9 +146,10 @@ def _cells(line: Line) -> list[str]:
 
 def _notes(line: Line) -> str:
     parts = [line.void] if line.void else []
-    parts += [f"{name} {_figure(value)}" for name, value in line.details.items() if isinstance(value, int | float)]
+    parts += [f"{name} {figure(value)}" for name, value in line.details.items() if isinstance(value, int | float)]
     return ", ".join(parts)
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """To three places that count, or to the unit."""
     return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:,.3g}"

@@ -4,17 +4,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bench.running import Broker
+
 Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``rounds`` times every contender in turn, ``seconds`` each."""
+    """``rounds`` times every contender in turn, ``seconds`` each. What has a worker runs over ``broker``."""
 
     rounds: int
     seconds: float
     quick: bool
     tell: Callable[[str], None]
+    broker: Broker = "postgresql"
 
     async def alternate(self, *contenders: tuple[str, Callable[[], Awaitable[Measured]]]) -> list[list[Measured]]:
         """A-B-A-B, so that all meet the same moods of the machine; for each contender its results, in order."""
