@@ -65,8 +65,9 @@ race: $(VENV)/.dev ## Race eight processes for a quota; EVENTS=10000 from each t
 	@TOCSIN_RACE_EVENTS=$(or $(EVENTS),10000) $(BIN)/python -m pytest tests/plans/test_race.py
 
 .PHONY: crash
-crash: $(VENV)/.dev ## Kill processes while events flow and balance the ledger; RUNS=30 SEED=7 to choose
-	@$(BIN)/python -m tests.crash --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED))
+crash: $(VENV)/.dev ## Kill processes while events flow; RUNS=3000 faults, or POINTS=1 for each named moment; SEED=7
+	@$(BIN)/python -m tests.crash $(if $(POINTS),--points,--faults $(or $(RUNS),100)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(OLD),--old $(OLD))
 
 .PHONY: lock
 lock: $(VENV).uv/.made ## Renew both lock files within the bounds of pyproject.toml; UPGRADE=1 takes the newest

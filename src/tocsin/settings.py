@@ -7,10 +7,10 @@ import re
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
@@ -102,6 +102,12 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(
         5, ge=0, le=300, description="So long an API that is told to stop goes on serving, not ready any more."
     )
+    crash_at: str | None = Field(
+        None,
+        pattern=r"^[a-z_.]+:[0-9]{1,6}$",
+        description="For crash tests alone: point:n ends the process at the nth pass of that point.",
+    )
+    crash_tests: bool = Field(False, description="Whether crash_at may be given at all.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
 
@@ -127,6 +133,12 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"http://([^/@]+@)?[^/@:]+(:[0-9]{1,5})?/?", value.get_secret_value()):
             raise ValueError("must read http://proxy:3128 or http://user:password@proxy:3128")
         return value
+
+    @model_validator(mode="after")
+    def _crash_on_purpose_alone(self) -> Self:
+        if self.crash_at is not None and not self.crash_tests:
+            raise ValueError("TOCSIN_CRASH_AT ends processes at once. It is refused without TOCSIN_CRASH_TESTS=1.")
+        return self
 
     @cached_property
     def public_host(self) -> str | None:

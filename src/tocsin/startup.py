@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, replace
 
-from tocsin.kit import log
+from tocsin.kit import crash, log
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import with_login
 from tocsin.kit.http import Door
@@ -81,6 +81,8 @@ def installation(settings: Settings | None = None) -> Installation:
     settings = settings or Settings()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     log.configure(as_json=as_json, level=settings.log_level)
+    if settings.crash_at:
+        crash.arm(settings.crash_at)
     secret = settings.master_key.get_secret_value() if settings.master_key else None
     accepted = settings.master_key_previous.get_secret_value() if settings.master_key_previous else None
     return Installation(settings, MasterKey.load(secret, settings.home, accepted), Roles(settings.db_role_prefix))

@@ -1,71 +1,137 @@
-"""The long form: ``python -m tests.crash --runs 30 --seed 1 --kills 20``, half of the runs over Redis."""
+"""The long form: ``python -m tests.crash --faults 3000 --seed 1``; ``make crash`` says it in short.
+
+Faults come in rounds: a fresh installation, 40 faults, a calm end, the comparison. A round follows from its seed alone,
+also whether it runs over Redis and whether its stages stumble, so ``--faults 40 --seed N`` repeats the round N.
+"""
 
 import argparse
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
-from tests.crash import poison, trial, zombie
-from tests.crash.saboteurs import LEASES_IGNORED, UNDER_FIRE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tests.crash import points, totals, trial
+from tests.crash.full_disk import CannotMount
+from tests.crash.nemesis import Fault
+from tests.crash.scenes import BUGS, SCENES
+
+FAULTS_PER_ROUND = 40
+SECONDS_PER_FAULT = 4.5
+SECONDS_PER_SCENE = 35.0
+
+console = Console()
 
 
 def main() -> int:
-    arguments = _arguments()
-    failures = asyncio.run(_run_all(arguments.runs, arguments.seed, arguments.kills))
-    if not arguments.only_runs:
-        failures += asyncio.run(_run_special(arguments.seed))
-    return 1 if failures else 0
+    """0 when everything held and every planted bug was found."""
+    return asyncio.run(_run(_arguments()))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="of the first run")
-    parser.add_argument("--only-runs", action="store_true", help="leave out zombies, poison and saboteurs")
-    parser.add_argument("--kills", type=int, default=20, help="in each run")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.crash", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--faults", type=int, default=100, help="faults in all; rounded up to whole rounds at the end")
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="of the first round")
+    parser.add_argument("--lanes", type=int, default=2, help="installations side by side")
+    parser.add_argument("--points", action="store_true", help="only the named points, every one of them")
+    parser.add_argument("--only-faults", action="store_true", help="leave out the scenes and the planted bugs")
+    parser.add_argument("--old", type=Path, help="a checkout whose API and worker run beside the new ones")
     return parser.parse_args()
 
 
-async def _run_all(runs: int, first_seed: int, kills: int) -> int:
-    """The number of runs in which something did not hold."""
-    reports = []
-    for number in range(runs):
-        print(f"run {number + 1} of {runs}", flush=True)
-        report = await trial.run(
-            seed=first_seed + number,
-            kills=kills,
-            redis=number % 2 == 1,
-            tell=lambda line: print("   ", line, flush=True),
-        )
-        print(report, flush=True)
-        reports.append(report)
-    red = [report.seed for report in reports if report.violations]
-    killed, acknowledged = sum(r.kills for r in reports), sum(r.acknowledged for r in reports)
-    print(
-        f"{runs} runs: {killed} kills, {acknowledged} events acknowledged,"
-        f" {sum(r.duplicates for r in reports)} duplicates, "
-        + (f"violations with seeds {red}" if red else "nothing lost")
-    )
-    return len(red)
+async def _run(arguments: argparse.Namespace) -> int:
+    if arguments.points:
+        return await _all_points(arguments.seed, arguments.lanes)
+    red = await _all_rounds(arguments)
+    return red if arguments.only_faults else red + await _all_scenes(arguments.seed)
 
 
-async def _run_special(seed: int) -> int:
-    """The precise cases, and every seeded bug; the number of those that ended as they should not."""
-    failures = 0
+async def _all_points(seed: int, lanes: int) -> int:
+    cases = points.every()
+    _expect(f"{len(cases)} cases", len(cases) * points.SECONDS_PER_CASE / lanes)
+    async with _progress("points", len(cases)) as progress:
 
-    def tell(name: str, found: list[str], wanted: bool) -> None:
-        nonlocal failures
-        failures += bool(found) != wanted
-        verdict = "as it should be" if bool(found) == wanted else "WRONG"
-        print(f"{name}: {'red' if found else 'green'}, {verdict}", *found, sep="\n    ", flush=True)
+        def tell(outcome: points.Outcome) -> None:
+            progress.advance(progress.task_ids[0])
+            console.print(str(outcome), highlight=False, markup=False)
 
-    tell("zombie", await zombie.run(), False)
-    tell("poison", (await poison.run(seed=seed))[0], False)
-    tell("saboteur: leases ignored", await zombie.run(sabotage=LEASES_IGNORED), True)
-    for saboteur in UNDER_FIRE:
-        report = await trial.run(seed=seed, kills=6, saboteur=saboteur, drain_seconds=15)
-        tell(f"saboteur: {saboteur.name}", report.violations, True)
-    return failures
+        outcomes = await points.run_all(cases, seed=seed, lanes=lanes, tell=tell)
+    figures = totals.of_points(outcomes, seed)
+    totals.keep("points", figures)
+    console.print(f"{len(outcomes)} cases at {figures['points']} points, {len(figures['red'])} red; seed {seed}")
+    return len(figures["red"])
+
+
+async def _all_rounds(arguments: argparse.Namespace) -> int:
+    """The number of rounds in which something did not hold."""
+    each = min(FAULTS_PER_ROUND, arguments.faults)
+    rounds = -(-arguments.faults // each)
+    seeds = iter(range(arguments.seed, arguments.seed + rounds))
+    _expect(f"{rounds} rounds of {each} faults", rounds * each * SECONDS_PER_FAULT / min(arguments.lanes, rounds))
+    reports: list[trial.Report] = []
+    async with _progress("faults", rounds * each) as progress:
+
+        def tell(_fault: Fault) -> None:
+            progress.advance(progress.task_ids[0])
+
+        async def work_off() -> None:
+            for seed in seeds:
+                report = await trial.run(
+                    seed=seed,
+                    faults=each,
+                    redis=seed % 2 == 1,
+                    stumbling=seed // 2 % 2 == 1,
+                    old=arguments.old,
+                    tell=tell,
+                )
+                reports.append(report)
+                console.print(str(report), highlight=False, markup=False)
+                totals.keep("faults", totals.of_rounds(reports))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(arguments.lanes):
+                group.create_task(work_off())
+    figures = totals.of_rounds(reports)
+    console.print(totals.sentence(figures), highlight=False)
+    return len(figures["violations"])
+
+
+async def _all_scenes(seed: int) -> int:
+    """Every scene, and every planted bug; the number of those that ended as they should not."""
+    _expect(f"{len(SCENES)} scenes and {len(BUGS)} planted bugs", (len(SCENES) + len(BUGS)) * SECONDS_PER_SCENE)
+    wrong, told = 0, {}
+    for name, scene in [*SCENES.items(), *BUGS.items()]:
+        try:
+            found = await scene(seed)
+        except CannotMount as reason:
+            console.print(f"{name}: left out. {reason}")
+            continue
+        as_wanted = bool(found) == (name in BUGS)
+        wrong += not as_wanted
+        told[name] = {"found": found, "asItShouldBe": as_wanted}
+        console.print(f"{name}: {'red' if found else 'green'}, {'as it should be' if as_wanted else 'WRONG'}")
+        console.print(*(f"    {line}" for line in found), sep="\n", highlight=False)
+    totals.keep("scenes", {"seed": seed, "scenes": told})
+    return wrong
+
+
+def _expect(what: str, seconds: float) -> None:
+    console.print(f"{what}: about {seconds / 60:.0f} minutes on two quiet cores")
+
+
+@asynccontextmanager
+async def _progress(what: str, total: int) -> AsyncIterator[Progress]:
+    """A bar on a terminal, nothing elsewhere: there the lines of the rounds are the progress."""
+    columns = (TextColumn(f"[bold]{what}[/]"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        progress.add_task(what, total=total)
+        yield progress
 
 
 if __name__ == "__main__":

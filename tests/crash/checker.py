@@ -39,6 +39,11 @@ _RECIPIENTS = """
 SELECT notification_id, count(*) AS n FROM tocsin.notification_recipients
 WHERE project_id = $1 GROUP BY notification_id
 """
+_CALLS = "SELECT name, id FROM tocsin.rules WHERE project_id = $1 AND name LIKE 'once-%'"
+UNFINISHED = """
+SELECT (SELECT count(*) FROM tocsin.events WHERE state IN ('received', 'leased'))
+    + (SELECT count(*) FROM tocsin.deliveries WHERE state IN ('queued', 'leased'))
+"""
 
 
 @dataclass
@@ -51,6 +56,8 @@ class Tables:
     attempts: dict[UUID, list[int]]
     feeds: list[asyncpg.Record]
     recipients: dict[UUID, int]
+    calls: list[asyncpg.Record]
+    unfinished: int
 
 
 async def read_tables(connection: asyncpg.Connection, project_id: UUID) -> Tables:
@@ -63,6 +70,8 @@ async def read_tables(connection: asyncpg.Connection, project_id: UUID) -> Table
             attempts={row["delivery_id"]: row["numbers"] for row in await connection.fetch(_ATTEMPTS, project_id)},
             feeds=await connection.fetch(_FEEDS, project_id),
             recipients={row["notification_id"]: row["n"] for row in await connection.fetch(_RECIPIENTS, project_id)},
+            calls=await connection.fetch(_CALLS, project_id),
+            unfinished=await connection.fetchval(UNFINISHED),
         )
 
 
@@ -78,6 +87,7 @@ def violations(
     return [
         *_shown("an answer that may never be given", ledger.surprises),
         *_events_kept(tables, ledger),
+        *_calls_once(tables, ledger),
         *_events_processed(tables, poison),
         *_notified_once(tables, arranged, poison),
         *_feeds_without_gaps(tables, arranged),
@@ -107,6 +117,15 @@ def _events_kept(tables: Tables, ledger: Ledger) -> Iterable[str]:
     yield from _shown("an acknowledged event is lost", lost)
     yield from _shown("an event has another id than was told", renamed)
     yield from _shown("an event has another body than was sent", altered)
+
+
+def _calls_once(tables: Tables, ledger: Ledger) -> Iterable[str]:
+    """Every call under a key that was answered made one thing, the one that was told."""
+    made = Counter(row["name"] for row in tables.calls)
+    ids = {row["name"]: str(row["id"]) for row in tables.calls}
+    yield from _shown("a call under a key acted twice", [key for key, count in made.items() if count > 1])
+    wrong = [key for key, told in ledger.calls.items() if told is not None and ids.get(key) != told]
+    yield from _shown("an answered call left nothing behind, or something else", wrong)
 
 
 def _events_processed(tables: Tables, poison: Set[str]) -> Iterable[str]:
@@ -180,6 +199,12 @@ def _heard(tables: Tables, sink: Sink, most_duplicates: int) -> Iterable[str]:
     yield from _shown("a repeated call with another body", changed)
     if (count := duplicates(sink)) > most_duplicates:
         yield f"{count} duplicates at the sink, where the faults explain {most_duplicates} at most"
+
+
+def lost(tables: Tables, ledger: Ledger) -> int:
+    """Acknowledged events that are not there."""
+    stored = {row["client_event_id"] for row in tables.events}
+    return sum(entry.client_event_id not in stored for entry in ledger.acknowledged)
 
 
 def duplicates(sink: Sink) -> int:

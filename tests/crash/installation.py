@@ -7,14 +7,16 @@ database leads a group of its own, so that a worker that leaves its evaluator be
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -23,7 +25,9 @@ from typing import Any, TypeVar
 import asyncpg
 import psutil
 
+import tocsin
 from tests import running
+from tests.crash.hatchery import Hatched, Hatchery, Order
 from tests.crash.leftovers import Register
 from tests.engines import Redis, free_port, temporary_folder
 from tests.running import Site
@@ -36,6 +40,7 @@ from tocsin.kit.roles import Roles
 SLOTS = 32
 START_LIMIT = 90.0
 ORPHAN_LIMIT = 5.0
+SOURCE = Path(tocsin.__file__).parents[1]
 
 _RUN = {
     "api": "from tocsin.api import serve as run",
@@ -43,20 +48,29 @@ _RUN = {
 }
 _READY = {"api": "api ready", "worker": "worker ready"}
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_STUMBLE = re.compile(r"error='RuntimeError: stumbled [^']*' stage=(\w+)")
+
+_migrating = asyncio.Lock()  # Alembic keeps what it works on in variables of its module
+
 T = TypeVar("T")
 
 
 @dataclass
 class Member:
-    """A place in the installation, filled by one process after the other. ``prologue`` runs before the product."""
+    """A place in the installation, filled by one process after the other. ``prologue`` runs before the product,
+    ``source`` is the folder that the product is imported from, ``once`` are settings of the next start alone."""
 
     role: str
     number: int
     port: int
     prologue: str = ""
+    source: Path = SOURCE
+    settings: dict[str, str] = field(default_factory=dict)
+    once: dict[str, str] = field(default_factory=dict)
     starts: int = 0
     kept: bool = True
-    process: "subprocess.Popen[bytes] | None" = None
+    process: "subprocess.Popen[bytes] | Hatched | None" = None
     log: Path = Path()
 
     @property
@@ -105,13 +119,16 @@ class Installation:
     """Processes, how to reach them, and what went wrong with them that no table shows."""
 
     folder: Path
+    cluster: "Cluster"
     server: postgres.Running
     redis: Redis | None
     lease_seconds: int
     register: Register
     nursery: ThreadPoolExecutor
+    hatchery: Hatchery
     members: list[Member] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    _added: int = 0
 
     @property
     def site(self) -> Site:
@@ -130,13 +147,23 @@ class Installation:
     def workers(self) -> list[Member]:
         return [member for member in self.members if member.role == "worker"]
 
-    async def add(self, role: str, prologue: str = "") -> Member:
-        """One more member, started; `whole` waits for it."""
-        number = sum(member.role == role for member in self.members) + 1
-        member = Member(role, number, free_port(), prologue)
+    async def add(
+        self, role: str, prologue: str = "", source: Path = SOURCE, once: dict[str, str] | None = None
+    ) -> Member:
+        """One more member, started; `whole` waits for it. Without Redis the first API alone serves sockets."""
+        self._added += 1
+        settings = {} if self.redis or role != "api" or not self.apis else {"TOCSIN_REALTIME": "0"}
+        member = Member(role, self._added, free_port(), prologue, source, settings, once or {})
         self.members.append(member)
         await self.start(member)
         return member
+
+    async def remove(self, member: Member) -> None:
+        """Take a member away for good, dead or alive."""
+        member.kept = False
+        self.members.remove(member)
+        await self.kill(member)
+        await self.bury(member)
 
     async def start(self, member: Member) -> None:
         member.starts += 1
@@ -144,13 +171,16 @@ class Installation:
         member.process = await self.in_nursery(self._spawn, member)
         self.register.note(member.process.pid)
 
-    def _spawn(self, member: Member) -> "subprocess.Popen[bytes]":
+    def _spawn(self, member: Member) -> "subprocess.Popen[bytes] | Hatched":
         code = f"{member.prologue}\n{_RUN[member.role]}\nfrom tocsin.startup import installation\nrun(installation())"
+        environment = self._environment(member)
+        if member.source == SOURCE:
+            return self.hatchery.hatch(Order(code, environment, str(self.folder), str(member.log)))
         with member.log.open("wb") as output:
             return subprocess.Popen(
                 [sys.executable, "-c", code],
                 cwd=self.folder,
-                env=self.site.environment(member.port),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -158,20 +188,34 @@ class Installation:
                 preexec_fn=tied_to_parent(signal.SIGKILL),
             )
 
+    def _environment(self, member: Member) -> dict[str, str]:
+        site = self.site
+        environment = replace(site, settings={**site.settings, **member.settings, **member.once}).environment(
+            member.port
+        )
+        member.once = {}
+        others = [path for path in sys.path if Path(path).resolve() != SOURCE]
+        return {**environment, "PYTHONPATH": os.pathsep.join([str(member.source), *others])}
+
     async def keep(self) -> None:
         """Start again what died, for ever; the database and Redis are the nemesis's own to start."""
         while True:
-            for member in self.members:
+            for member in list(self.members):
                 if member.kept and member.process and not member.running:
                     await self.bury(member)
-                    await self.start(member)
+                    if member.kept:
+                        await self.start(member)
             await asyncio.sleep(0.05)
 
     async def bury(self, member: Member) -> None:
         """Wait until nothing of a dead process is left; its evaluator has to notice by itself."""
         pid = member.pid
         try:
-            await until(lambda: not _group_lives(pid), ORPHAN_LIMIT, "the group of a dead process is empty")
+            await until(
+                lambda: not member.running and not _group_lives(pid),
+                ORPHAN_LIMIT,
+                "the group of a dead process is empty",
+            )
         except TimeoutError:
             self.complaints.append(f"{member.name} died and left children behind in its process group {pid}")
             _kill_group(pid)
@@ -183,20 +227,32 @@ class Installation:
             return True
         return False
 
-    async def kill_postgres(self) -> bool:
-        """Kill the postmaster; its backends see that and end; then start it again over the same folder."""
-        os.kill(self.server.pid, signal.SIGKILL)
-        self.server = await self.in_nursery(_start_postgres, self.folder)
-        self.register.note(self.server.pid)
-        return True
+    async def end_postgres(self, how: signal.Signals) -> None:
+        """Kill the postmaster, whose backends see that and end; or have it shut down at once, without a checkpoint."""
+        server = psutil.Process(self.server.pid)
+        server.send_signal(how)
+        await self.in_nursery(partial(psutil.wait_procs, [server], timeout=10))
 
-    async def kill_redis(self) -> bool:
+    async def start_postgres(self) -> None:
+        """Over the same folder; a start that fails because it was ended in the middle is done again."""
+        for again in (True, False):
+            try:
+                self.server = await self.in_nursery(self.cluster.start)
+                break
+            except postgres.CannotStart:
+                if not again:
+                    raise
+        self.register.note(self.server.pid)
+
+    async def end_redis(self) -> None:
         assert self.redis
         await self.in_nursery(self.redis.kill)
+
+    async def start_redis(self) -> None:
+        assert self.redis
         await self.in_nursery(self.redis.start)
         assert self.redis.process
         self.register.note(self.redis.process.pid)
-        return True
 
     async def whole(self, limit: float = START_LIMIT) -> None:
         """Wait until every member is ready. Raises TimeoutError with the end of the log of one that is not."""
@@ -211,9 +267,16 @@ class Installation:
         """What the processes logged as errors, the last lines of each log."""
         found = []
         for log in sorted(self.folder.glob("*-*-*.log")):
-            lines = log.read_text(errors="replace").splitlines()
+            lines = _read(log).splitlines()
             found += [f"{log.name}: {line}" for line in lines if "[error" in line or "Error:" in line][-5:]
         return found[-most:]
+
+    def stumbles(self) -> Counter[str]:
+        """How often each stage went on after an exception that was planted into it."""
+        found: Counter[str] = Counter()
+        for log in self.folder.glob("worker-*.log"):
+            found.update(_STUMBLE.findall(_read(log)))
+        return found
 
     async def in_nursery(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run in the one thread that starts processes: they end with the thread that started them."""
@@ -229,13 +292,33 @@ class Installation:
             await connection.close()
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """Where the database of an installation is, and what it is told beside its defaults."""
+
+    data: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> postgres.Running:
+        configured = os.environ.get("TOCSIN_POSTGRES_BIN")
+        binaries = postgres.find_binaries(Path(configured) if configured else None)
+        return postgres.start(self.data, binaries, daemon=False, settings={"max_connections": "100", **self.settings})
+
+
 @contextlib.asynccontextmanager
 async def installed(
-    *, redis: bool = False, lease_seconds: int = 4, sabotage: dict[str, str] | None = None, workers: int = 2
+    *,
+    redis: bool = False,
+    lease_seconds: int = 4,
+    sabotage: dict[str, str] | None = None,
+    workers: int = 2,
+    old: Path | None = None,
+    cluster: Cluster | None = None,
 ) -> AsyncIterator[Installation]:
     """APIs and workers over a database of their own, all ready and kept; two APIs where Redis joins them.
 
-    ``sabotage`` names a prologue for the processes of a role.
+    ``sabotage`` names a prologue for the processes of a role. ``old`` is a checkout of an earlier version, of which
+    an API and a worker run beside the others on the schema of this one.
     """
     prologues = sabotage or {}
     with contextlib.ExitStack() as opened:
@@ -243,19 +326,27 @@ async def installed(
         opened.callback(register.close)
         folder = opened.enter_context(temporary_folder())
         nursery = opened.enter_context(ThreadPoolExecutor(1))
-        server = await asyncio.get_running_loop().run_in_executor(nursery, _start_postgres, folder)
-        opened.callback(postgres.stop, folder / "data")
+        cluster = cluster or Cluster(folder / "data")
+        server = await asyncio.get_running_loop().run_in_executor(nursery, cluster.start)
+        opened.callback(postgres.stop, cluster.data)
         register.note(server.pid)
         broker = Redis(folder, free_port(), appendonly=False) if redis else None
-        here = Installation(folder, server, broker, lease_seconds, register, nursery)
+        hatchery = await asyncio.get_running_loop().run_in_executor(nursery, Hatchery)
+        opened.callback(hatchery.close)
+        register.note(hatchery.pid)
+        here = Installation(folder, cluster, server, broker, lease_seconds, register, nursery, hatchery)
         if broker:
-            await here.in_nursery(broker.start)
+            await here.start_redis()
             opened.callback(broker.kill)
-        await migrate(server.dsn(), Roles(), MasterKey.load(running.MASTER_SECRET, folder))
+        async with _migrating:
+            await migrate(server.dsn(), Roles(), MasterKey.load(running.MASTER_SECRET, folder))
         keeper = asyncio.create_task(here.keep())
         try:
             for role in ["api"] * (2 if redis else 1) + ["worker"] * workers:
                 await here.add(role, prologues.get(role, ""))
+            if old:
+                for role in ("api", "worker"):
+                    await here.add(role, source=_sources(old))
             await here.whole()
             yield here
         finally:
@@ -266,10 +357,14 @@ async def installed(
                 raise RuntimeError("the keeper gave up, so nothing was started again") from ended
 
 
-def _start_postgres(folder: Path) -> postgres.Running:
-    configured = os.environ.get("TOCSIN_POSTGRES_BIN")
-    binaries = postgres.find_binaries(Path(configured) if configured else None)
-    return postgres.start(folder / "data", binaries, daemon=False, settings={"max_connections": "100"})
+def _sources(checkout: Path) -> Path:
+    if not (checkout / "src" / "tocsin" / "worker.py").is_file():
+        raise FileNotFoundError(f"{checkout} is no checkout of Tocsin.")
+    return checkout.resolve() / "src"
+
+
+def _read(log: Path) -> str:
+    return _COLOUR.sub("", log.read_text(errors="replace"))
 
 
 def _end(members: list[Member]) -> None:

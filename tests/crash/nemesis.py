@@ -1,4 +1,4 @@
-"""Who kills: faults drawn from a seeded deck, each kind as often as the others."""
+"""Who kills: faults drawn from a seeded deck, the deadly ones twice as often as the others."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,37 @@ import asyncpg
 import redis.asyncio as aioredis
 
 from tests.crash.installation import START_LIMIT, Installation
+from tests.crash.sink import MOODS, Sink
+from tocsin.kit import postgres
 
 IMPATIENT = 0.25
 """Share of the faults that come while the last one is still being mended."""
 CALM = (0.4, 1.2)
+MOOD_SECONDS = 2.0
+REDIS_AWAY_SECONDS = 10.0
+REDIS_FROZEN_SECONDS = 6.5
+"""Longer than the broker takes a silent link for a living one."""
+REDIS_FULL_SECONDS = 3.0
+
+STUMBLING = """
+import itertools
+from dataclasses import replace
+from tocsin import worker
+steady = worker._run
+async def stumbling(stage, stop):
+    looks = itertools.count(1)
+    async def look():
+        number = next(looks)
+        if number % 7 == 3:
+            raise RuntimeError("stumbled before its look")
+        more = await stage.look()
+        if number % 7 == 6:
+            raise RuntimeError("stumbled after its look")
+        return more
+    await steady(replace(stage, look=look), stop)
+worker._run = stumbling
+"""
+"""A prologue of workers: every stage raises an exception at two of seven looks, and has to go on."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +56,10 @@ class Fault:
 
 
 class Nemesis:
-    def __init__(self, installation: Installation, seed: int, only: Collection[str] = ()) -> None:
+    def __init__(self, installation: Installation, sink: Sink, seed: int, only: Collection[str] = ()) -> None:
         """``only`` these kinds of faults, or all."""
         self._here = installation
+        self._sink = sink
         self._rng = random.Random(seed)
         self._deck: list[str] = []
         self._only = only
@@ -40,17 +68,22 @@ class Nemesis:
             "kill api": self._kill_api,
             "kill worker": self._kill_worker,
             "kill evaluator": self._kill_evaluator,
-            "kill postgres": installation.kill_postgres,
+            "kill postgres": self._kill_postgres,
+            "shut postgres down at once": self._shut_postgres_down,
+            "kill all, and postgres again while it recovers": self._kill_all,
         }
         self._harsh: dict[str, Callable[[], Awaitable[None]]] = {
             "stop worker beyond its lease": self._stop_worker,
             "end all sessions": self._end_sessions,
-            "cut the broker": self._cut_broker,
+            "cut the broker": self._cut_redis if installation.redis else self._cut_listeners,
+            **{f"the far end {mood}": self._far_end(mood) for mood in MOODS},
         }
         if installation.redis:
-            self._deadly["kill redis"] = installation.kill_redis
+            self._deadly["kill redis"] = self._kill_redis
+            self._harsh["redis away"] = self._take_redis_away
+            self._harsh["redis frozen"] = self._freeze_redis
+            self._harsh["redis full"] = self._fill_redis
             self._harsh["empty redis"] = self._empty_redis
-            del self._harsh["cut the broker"]
 
     @property
     def kills(self) -> int:
@@ -92,15 +125,45 @@ class Nemesis:
             os.kill(pid, signal.SIGKILL)
         return True
 
+    async def _kill_postgres(self) -> bool:
+        await self._here.end_postgres(signal.SIGKILL)
+        await self._here.start_postgres()
+        return True
+
+    async def _shut_postgres_down(self) -> bool:
+        """What ``pg_ctl stop -m immediate`` does: no checkpoint, so the next start recovers."""
+        await self._here.end_postgres(signal.SIGQUIT)
+        await self._here.start_postgres()
+        return True
+
+    async def _kill_all(self) -> bool:
+        await self._here.end_postgres(signal.SIGKILL)
+        for member in self._here.members:
+            await self._here.kill(member)
+        coming = asyncio.create_task(self._here.start_postgres())
+        wait_seconds = self._rng.uniform(0.0, 0.1)
+        while not coming.done():
+            if pid := postgres.server_pid(self._here.cluster.data):
+                await asyncio.sleep(wait_seconds)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                break
+            await asyncio.sleep(0.01)
+        await coming
+        if postgres.server_pid(self._here.cluster.data) is None:  # it had come up before it was killed
+            await self._here.start_postgres()
+        return True
+
     async def _stop_worker(self) -> None:
         """It wakes with leases that others have taken over meanwhile."""
         worker = self._rng.choice(self._here.workers)
-        if not worker.running:
-            return
-        pid = worker.pid
+        if worker.running:
+            await self._freeze(worker.pid, self._here.lease_seconds * 1.5)
+
+    async def _freeze(self, pid: int, seconds: float) -> None:
         os.kill(pid, signal.SIGSTOP)
         try:
-            await asyncio.sleep(self._here.lease_seconds * 1.5)
+            await asyncio.sleep(seconds)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
@@ -108,7 +171,7 @@ class Nemesis:
     async def _end_sessions(self) -> None:
         await self._terminate("true")
 
-    async def _cut_broker(self) -> None:
+    async def _cut_listeners(self) -> None:
         await self._terminate("application_name = 'tocsin broker'")
 
     async def _terminate(self, which: str) -> None:
@@ -119,8 +182,44 @@ class Nemesis:
                     f" WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND {which}"
                 )
 
+    def _far_end(self, mood: str) -> Callable[[], Awaitable[None]]:
+        async def be_in_it() -> None:
+            self._sink.mood = mood
+            await asyncio.sleep(MOOD_SECONDS)
+            self._sink.mood = ""
+
+        return be_in_it
+
+    async def _kill_redis(self) -> bool:
+        await self._here.end_redis()
+        await self._here.start_redis()
+        return True
+
+    async def _take_redis_away(self) -> None:
+        await self._here.end_redis()
+        await asyncio.sleep(REDIS_AWAY_SECONDS)
+        await self._here.start_redis()
+
+    async def _freeze_redis(self) -> None:
+        assert self._here.redis and self._here.redis.process
+        await self._freeze(self._here.redis.process.pid, REDIS_FROZEN_SECONDS)
+
+    async def _fill_redis(self) -> None:
+        """Refuse whatever would need memory, as a server does that may evict nothing."""
+        await self._tell_redis("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        await self._tell_redis("CONFIG", "SET", "maxmemory", "1")
+        await asyncio.sleep(REDIS_FULL_SECONDS)
+        await self._tell_redis("CONFIG", "SET", "maxmemory", "0")
+
     async def _empty_redis(self) -> None:
+        await self._tell_redis("FLUSHALL")
+
+    async def _cut_redis(self) -> None:
+        await self._tell_redis("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "pubsub")
+        await self._tell_redis("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
+
+    async def _tell_redis(self, *command: str) -> None:
         assert self._here.redis
         client = aioredis.from_url(self._here.redis.url)
         async with contextlib.aclosing(client):
-            await client.flushall()
+            await client.execute_command(*command)

@@ -1,6 +1,7 @@
 """An event that ends every worker that touches it is set aside after three, and takes nobody along."""
 
 import asyncio
+import time
 from uuid import UUID
 
 import aiohttp
@@ -16,7 +17,9 @@ POISON = "poison"
 COMPANIONS = 20
 CLAIMS = 3
 LIMIT = 120.0
+DRAIN_LIMIT = 30.0
 
+_SET_ASIDE = "SELECT count(*) FROM tocsin.events WHERE state = 'failed'"
 _DIE_OF_IT = """
 import os, signal
 from tocsin.rules.evaluator import Evaluator
@@ -29,11 +32,13 @@ Evaluator.evaluate = evaluate
 """
 
 
-async def run(*, lease_seconds: int = 3, seed: int = 1) -> tuple[list[str], int]:
+async def run(
+    *, lease_seconds: int = 3, seed: int = 1, sabotage: str = "", limit: float = LIMIT
+) -> tuple[list[str], int]:
     """What does not hold, and how many workers it took: a poison in the middle of a batch, and other load around."""
     async with (
         listening(seed) as sink,
-        installed(lease_seconds=lease_seconds, sabotage={"worker": _DIE_OF_IT}) as here,
+        installed(lease_seconds=lease_seconds, sabotage={"worker": sabotage + _DIE_OF_IT}) as here,
         aiohttp.ClientSession() as http,
     ):
         scene = await arranged(here, sink, http)
@@ -45,11 +50,12 @@ async def run(*, lease_seconds: int = 3, seed: int = 1) -> tuple[list[str], int]
         for entry, result in zip(entries, reply.json["results"], strict=True):
             ledger.acknowledge(entry, result["id"])
         load = Load(ledger, [scene.project.key], seed)
-        async with asyncio.timeout(LIMIT), here.sql() as connection:
-            while not await connection.fetchval("SELECT count(*) FROM tocsin.events WHERE state = 'failed'"):
+        deadline = time.monotonic() + limit
+        async with here.sql() as connection:
+            while not await connection.fetchval(_SET_ASIDE) and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
         await load.stop()
-        await drain(here, LIMIT)
+        await drain(here, min(DRAIN_LIMIT, limit))
         deaths = sum(worker.starts - 1 for worker in here.workers)
         async with here.sql() as connection:
             tables = await read_tables(connection, UUID(scene.project.id))

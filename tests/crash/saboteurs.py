@@ -66,6 +66,65 @@ def fetch(self, query, *arguments, **options):
 asyncpg.Connection.fetch = fetch
 """
 
+STAGE_DIES_OF_AN_EXCEPTION = """
+from tocsin import worker
+async def frail(stage, stop):
+    while not stop.is_set():
+        if not await stage.look():
+            await stage.ear.wait(stage.seconds)
+worker._run = frail
+"""
+
+# The row is stored in one transaction and put into the queue by a second one.
+WRITTEN_TWICE_OVER = """
+import asyncio
+from uuid import UUID
+from tocsin.events.store import EventStore
+honest = EventStore._insert
+async def move(self, events, old, new):
+    for project_id in {event.project_id for event in events}:
+        async with self._db.unit(UUID(project_id), "live") as connection:
+            await connection.execute(
+                "UPDATE tocsin.events SET state = $3, lease_token = CASE $3 WHEN 'leased' THEN gen_random_uuid() END,"
+                " lease_until = CASE $3 WHEN 'leased' THEN 'infinity'::timestamptz END"
+                " WHERE project_id = $1 AND id = ANY($4::uuid[]) AND state = $2",
+                UUID(project_id), old, new, [UUID(event.id) for event in events])
+async def dual(self, events):
+    stored = await honest(self, events)
+    await move(self, events, "received", "leased")
+    await asyncio.sleep(0.2)
+    await move(self, events, "leased", "received")
+    return stored
+EventStore._insert = dual
+"""
+
+KEY_KEPT_AFTER_ITS_EFFECT = """
+import asyncio
+from tocsin.auth import guard
+async def end(self, response):
+    if self._call is None:
+        return
+    if response.status_code >= 400:
+        await self._call.session.rollback()
+    elif self._kept_once:
+        await self._call.session.commit()
+        await asyncio.sleep(1.0)
+        async with self.transaction() as call:
+            await guard._once(call).keep(response)
+guard.Admission.end = end
+"""
+
+CRASHES_NOT_COUNTED = """
+from tocsin.deliveries import clock
+clock.MOST_CLAIMS = 1_000
+"""
+
+NO_CAP_IN_FLIGHT = """
+from tocsin.deliveries import send
+send.PROJECT_SHARE = 1
+send.PER_CONNECTION = 1_000
+"""
+
 
 @dataclass(frozen=True)
 class Saboteur:
@@ -82,5 +141,8 @@ UNDER_FIRE = (
     Saboteur("acknowledged before committed", "api", ACKNOWLEDGED_BEFORE_COMMITTED, ("kill api", "kill postgres")),
     Saboteur("processed before written", "worker", PROCESSED_BEFORE_WRITTEN, ("kill worker",)),
     Saboteur("recorded before sent", "worker", RECORDED_BEFORE_SENT, ("kill worker",)),
+    Saboteur("a stage dies of an exception", "worker", STAGE_DIES_OF_AN_EXCEPTION, ("kill postgres",)),
+    Saboteur("row and queue written one after the other", "api", WRITTEN_TWICE_OVER, ("kill api",)),
+    Saboteur("a key kept after its effect", "api", KEY_KEPT_AFTER_ITS_EFFECT, ("kill api",)),
 )
-"""Found by kills at random moments. ``LEASES_IGNORED`` needs a precise moment: see ``zombie``."""
+"""Found by kills at random moments. The others need a precise scene, named in ``SCENES``."""

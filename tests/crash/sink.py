@@ -1,6 +1,7 @@
 """The far end: a backend that gets webhooks, checks them with the official library and remembers each.
 
-It takes its time and refuses some first attempts, so that kills meet sends under way and retries happen.
+It takes its time and refuses some first attempts, so that kills meet sends under way and retries happen. In a mood
+it treats every first attempt badly; a second one is taken, since a third would only come minutes later.
 """
 
 import asyncio
@@ -20,6 +21,10 @@ from tocsin.channels.webhook import new_secret
 
 REFUSED_OF = 40
 """One delivery of so many is refused at its first attempt."""
+MOODS = ("hangs", "resets", "breaks off", "fails", "asks for patience")
+HANGS_SECONDS = 6.0
+UNHEARD = 599
+"""Stands for an answer of which the caller got nothing, or not all."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,20 @@ class Sink:
     hits: defaultdict[str, list[Hit]] = field(default_factory=lambda: defaultdict(list))
     answer: Callable[[str], Awaitable[int]] | None = None
     """Decides a call's status instead of the sink's own habits; gets the client's event id."""
+    mood: str = ""
+    """One of MOODS, or none."""
+    patient: bool = False
+    """Whether it refuses nothing of itself."""
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
         webhook_id = request.headers.get("webhook-id", "")
         client_event_id = msgspec.json.decode(body)["data"]["event"]["clientEventId"]
-        status = await (self.answer or self._answer)(client_event_id if self.answer else webhook_id)
+        mood = self.mood if not self.hits[webhook_id] else ""
+        if mood:
+            status = {"fails": 500, "asks for patience": 429}.get(mood, UNHEARD)
+        else:
+            status = await (self.answer or self._answer)(client_event_id if self.answer else webhook_id)
         self.hits[webhook_id].append(
             Hit(
                 webhook_id,
@@ -58,11 +71,22 @@ class Sink:
                 status,
             )
         )
-        return web.Response(status=status)
+        return await self._misbehave(mood, request) if mood else web.Response(status=status)
+
+    async def _misbehave(self, mood: str, request: web.Request) -> web.Response:
+        transport = request.transport
+        if mood == "hangs":
+            await asyncio.sleep(HANGS_SECONDS)
+        if mood == "breaks off" and transport:
+            transport.write(b"HTTP/1.1 20")
+            transport.close()
+        if mood in ("hangs", "resets") and transport:
+            transport.abort()
+        return web.Response(status=429 if mood == "asks for patience" else 500, headers={"Retry-After": "2"})
 
     async def _answer(self, webhook_id: str) -> int:
         await asyncio.sleep(self.rng.uniform(0.005, 0.12))
-        unlucky = int(webhook_id[-8:], 16) % REFUSED_OF == 0
+        unlucky = not self.patient and int(webhook_id[-8:], 16) % REFUSED_OF == 0
         return 503 if unlucky and not self.hits[webhook_id] else 204
 
     def _genuine(self, body: bytes, request: web.Request) -> bool:

@@ -43,6 +43,7 @@ from tocsin.auth.tenant import PLATFORM_SLUG, Named, Tenants
 from tocsin.auth.tokens import Access, Tokens
 from tocsin.auth.tries import Tries
 from tocsin.auth.visit import visitor
+from tocsin.kit import crash
 from tocsin.kit.db import Database, Env, switch_scope
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import PLATFORM_ID
@@ -352,6 +353,8 @@ class Admission:
             own_only = _check(self._need, principal, self._request)
             call = Call(principal, session, gate, self._request, own_only)
             yield call
+            crash.here("call.before_commit")
+        crash.here("call.after_commit")
         for tell in call.after_commit:
             tell()
 

@@ -2,6 +2,7 @@
 
 import structlog
 
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database
 
@@ -24,6 +25,7 @@ class ClockStage:
     async def run_once(self) -> bool:
         """Make due rows claimable; True when there may be more of them."""
         due = await self._db.hot.fetchval("SELECT tocsin.ready_due_deliveries($1)", MOST_AT_ONCE)
+        crash.here("clock.after_due")
         if due:
             self._broker.wake("deliveries")
         freed = {
@@ -32,6 +34,7 @@ class ClockStage:
                 "SELECT kind, rows FROM tocsin.release_expired($1, $2, $3)", MOST_AT_ONCE, MOST_CLAIMS, MOST_CRASHES
             )
         }
+        crash.here("clock.after_release")
         for kind, count in freed.items():
             if count:
                 log.warning("leases ran out", kind=kind, rows=count)

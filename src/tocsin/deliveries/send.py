@@ -22,6 +22,7 @@ from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.deliveries.load import Outgoing, load
 from tocsin.deliveries.record import Result, give_back, judged, look_again_at, record
+from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
@@ -104,6 +105,7 @@ class SendStage:
         claimed = await self._claim(free, token)
         if not claimed:
             return False
+        crash.here("send.after_claim")
         batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
         for row in claimed:
             batches[row["project_id"], row["env"]].append(row["id"])
@@ -185,6 +187,7 @@ class SendStage:
                 for id_ in ids:
                     self._begin(self._send_batch(batch, [id_]))
             return
+        crash.here("send.after_read")
         self._free(project_id, len(ids) - len(outgoing))
         for each in outgoing:
             self._begin(self._send_safely(batch, each))
@@ -236,6 +239,7 @@ class SendStage:
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
         assert outgoing.message is not None
+        crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
             async with asyncio.timeout(self._send_limit):
@@ -247,6 +251,7 @@ class SendStage:
         except TimeoutError:
             outcome = Unavailable(f"no answer within {self._send_limit:.0f} s")
         seconds = time.perf_counter() - began
+        crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
         if isinstance(outcome, BadCredentials) and route.id is not None:
@@ -280,9 +285,11 @@ class SendStage:
             while self._settled:
                 batch = next(iter(self._settled))
                 settled = self._settled.pop(batch)
+                crash.here("send.before_record")
                 results = [each for each in settled if isinstance(each, Result)]
                 untouched = [each for each in settled if isinstance(each, UUID)]
                 await self._record(batch, results, untouched)
+                crash.here("send.after_record")
                 self._free(batch.project_id, len(settled))
         finally:
             self._recording = None
@@ -296,6 +303,7 @@ class SendStage:
                     if results:
                         await record(connection, batch.project_id, batch.env, batch.token, results)
                     await give_back(connection, batch.project_id, batch.token, untouched)
+                    crash.here("send.before_commit")
             except Exception as error:
                 if not is_away(error) or clock() > batch.claimed_at + self._lease_seconds:
                     log.exception("attempts not recorded", project=str(batch.project_id), deliveries=len(results))

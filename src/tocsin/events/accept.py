@@ -22,6 +22,7 @@ from tocsin.auth.tokens import Access
 from tocsin.events.backlog import Backlog
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
+from tocsin.kit import crash
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
 from tocsin.kit.ids import id_time, new_id_texts
@@ -235,6 +236,8 @@ def _conflict() -> Conflict:
 
 
 async def _respond(send: Send, status: int, body: bytes) -> None:
+    crash.here("api.before_reply")
     headers = [_JSON, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+    crash.here("api.after_reply")

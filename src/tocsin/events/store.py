@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 from prometheus_client import Gauge
 
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database
@@ -199,9 +200,12 @@ class EventStore:
                 future.set_result(stored)
 
     async def _insert(self, events: list[Incoming]) -> list[Stored]:
+        crash.here("api.before_begin")
         async with self._db.hot.acquire(timeout=5) as connection:
             columns = map(_column, zip(*events, strict=True))
+            crash.soon("api.under_way")
             told = await connection.fetch(_STORE, *columns, self._unrepeated, self._may_be_limited(events), timeout=10)
+        crash.here("api.after_commit")
         self._unrepeated = True
         stored = [Stored(event.id, "accepted") for event in events]
         for position, id_, outcome in told:

@@ -24,6 +24,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
 from tocsin.kit.problems import is_away
@@ -160,6 +161,7 @@ class MatchStage:
             await asyncio.wait(self._under_way)
 
     def _begin(self, claimed: list[asyncpg.Record], token: UUID) -> list[asyncio.Task[None]]:
+        crash.here("match.after_claim")
         batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
         for row in claimed:
             batches[row["project_id"], row["env"]].append(row["id"])
@@ -238,13 +240,17 @@ class MatchStage:
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
         hold_until = asyncio.get_running_loop().time() + self._lease_seconds * HOLDING_SHARE
         batch = await read_claimed(self._db.hot, project_id, env, ids, token)
+        crash.here("match.after_read")
         jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
+        crash.here("match.after_evaluate")
         async with self._db.unit(project_id, env) as connection:
             decided = await _decide(connection, project_id, batch, outcomes)
             first, *further = _portions(decided)
             written = await self._write(connection, project_id, env, token, first)
             await self._suspend(connection, project_id, outcomes)
+            crash.here("match.before_commit")
+        crash.here("match.after_commit")
         self._tell(project_id, env, written)
         for number, portion in enumerate(further):
             if asyncio.get_running_loop().time() > hold_until:

@@ -1,0 +1,66 @@
+"""Scenes that random faults do not make: each has to end well, and with a bug planted into it, badly."""
+
+from collections.abc import Awaitable, Callable
+
+from tests.crash import fairness, full_disk, poison, trial, zombie
+from tests.crash.saboteurs import CRASHES_NOT_COUNTED, LEASES_IGNORED, NO_CAP_IN_FLIGHT, UNDER_FIRE, Saboteur
+
+Scene = Callable[[int], Awaitable[list[str]]]
+"""Takes a seed, gives what does not hold."""
+
+FAULTS = 6
+DRAIN_SECONDS = 15.0
+POISON_LIMIT = 30.0
+
+
+async def _sleeper(_seed: int) -> list[str]:
+    return await zombie.run()
+
+
+async def _poison(seed: int) -> list[str]:
+    found, deaths = await poison.run(seed=seed)
+    return found if deaths == poison.CLAIMS else [*found, f"it took {deaths} workers"]
+
+
+async def _hanging_neighbour(_seed: int) -> list[str]:
+    return await fairness.run()
+
+
+async def _full_disk(seed: int) -> list[str]:
+    return await full_disk.run(seed=seed)
+
+
+async def _leases_ignored(_seed: int) -> list[str]:
+    return await zombie.run(sabotage=LEASES_IGNORED)
+
+
+async def _crashes_not_counted(seed: int) -> list[str]:
+    return (await poison.run(seed=seed, sabotage=CRASHES_NOT_COUNTED, limit=POISON_LIMIT))[0]
+
+
+async def _no_cap_in_flight(_seed: int) -> list[str]:
+    return await fairness.run(sabotage=NO_CAP_IN_FLIGHT)
+
+
+def _under_fire(saboteur: Saboteur) -> Scene:
+    async def scene(seed: int) -> list[str]:
+        report = await trial.run(seed=seed, faults=FAULTS, saboteur=saboteur, drain_seconds=DRAIN_SECONDS)
+        return report.violations
+
+    return scene
+
+
+SCENES: dict[str, Scene] = {
+    "a worker that wakes after its lease": _sleeper,
+    "a poison event": _poison,
+    "a neighbour whose endpoint hangs": _hanging_neighbour,
+    "a full disk": _full_disk,
+}
+
+BUGS: dict[str, Scene] = {
+    "leases ignored": _leases_ignored,
+    "crashes not counted": _crashes_not_counted,
+    "no cap in flight": _no_cap_in_flight,
+    **{saboteur.name: _under_fire(saboteur) for saboteur in UNDER_FIRE},
+}
+"""What the checker must turn red over."""
