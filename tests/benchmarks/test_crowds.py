@@ -1,20 +1,51 @@
 """The scenarios of crowds and floods in small: their ledgers balance, and notice what is missing."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
+import aiohttp
+import asyncpg
 import pytest
-from bench.far_end import FarEnd
+from bench import due, fanout, floods, sockets
+from bench.far_end import FarEnd, far_end
 from bench.ledger import fault_of_arrivals
 from bench.run import Run
 from bench.running import Installed
 from bench.streams import Kept
 from bench.waits import held
 
-from bench import due, fanout, floods, sockets
+from tests.client import Client, sign_up
+from tests.engines import fresh_database
+from tests.running import Site, running, running_api
+from tocsin.kit.postgres import Running
 
 SMALL = floods.Sizes(
     quiet=2, normal=1, before=1, during=3, events=50, hanging=3, hang_seconds=2, wide=3, people=20, due=20, retries=40
 )
+
+
+@pytest.fixture(scope="module")
+async def place(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Installed]:
+    async with fresh_database(cluster, template) as url:
+        site = Site(url, home)
+        superuser = await asyncpg.connect(url)
+        with running_api(site) as api, running(site, "worker") as worker:
+            project = await sign_up(Client(http, api.url), "Bench")
+            yield Installed(site, cluster, {"api": api, "worker": worker}, project, superuser)
+        await superuser.close()
+
+
+@pytest.fixture(scope="module")
+async def far() -> AsyncIterator[FarEnd]:
+    async with far_end() as served:
+        yield served
+
+
+@pytest.fixture
+def run() -> Run:
+    """A run that tells nobody what it is doing."""
+    return Run(1, 1.0, True, lambda what: None)
 
 
 async def test_all_people_of_an_event_are_told(place: Installed, run: Run) -> None:
