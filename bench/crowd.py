@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from tests.client import Project
 
 from bench.beside import Beside, answering, beside
 from bench.running import Installed
+from tests.client import Project
 from tocsin.realtime.auth import authorize
 
 CLIENT_EVENT = "client-bench"

@@ -4,8 +4,6 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
-from tests.client import Project
-
 from bench.far_end import FarEnd, far_end
 from bench.ledger import fault_of_arrivals
 from bench.population import RETRY, owe
@@ -16,6 +14,7 @@ from bench.running import Installed, installed
 from bench.streams import Kept, Timetable, keep
 from bench.tenants import settle_in, steady
 from bench.waits import held
+from tests.client import Project
 
 OWED, QUICK_OWED = 100_000, 3_000
 PER_SECOND = 20

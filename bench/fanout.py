@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from tests.pipeline import make_rule
-
 from bench.crowd import Crowd, crowd, signing_secret
 from bench.events import PAYLOAD, TYPE
 from bench.population import ROLE, populate
@@ -15,6 +13,7 @@ from bench.results import Line, middle
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.streams import MARKED
+from tests.pipeline import make_rule
 
 PEOPLE, QUICK_PEOPLE = 10_000, 1_000
 ROUNDS, QUICK_ROUNDS = 7, 3

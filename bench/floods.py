@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.client import Project
-from tests.pipeline import make_rule
-
 from bench.far_end import FarEnd, far_end
 from bench.ledger import fault_of_arrivals
 from bench.population import FIRST, RETRY, ROLE, owe, populate
@@ -24,6 +21,8 @@ from bench.running import Installed, installed
 from bench.streams import LEAD_SECONDS, MARKED, Kept, Stream, Timetable, keep
 from bench.tenants import settle_in, sign_up_beside, steady
 from bench.waits import held
+from tests.client import Project
+from tests.pipeline import make_rule
 
 QUIET_PER_SECOND, NORMAL_PER_SECOND = 2, 20
 FLOOD_AFTER = 1.0

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from tests.client import Project
-
 from bench.running import Installed
+from tests.client import Project
 from tocsin.kit.ids import new_id
 
 ROLE = "crowd"

@@ -1,11 +1,10 @@
 """Projects beside the first one, each with a webhook to the far end and a rule that sends every event there."""
 
+from bench.running import Installed
+from bench.streams import MARKED, Stream
 from tests.client import Client, Project, sign_up
 from tests.connections.build import make_hook
 from tests.pipeline import make_rule
-
-from bench.running import Installed
-from bench.streams import MARKED, Stream
 
 
 async def settle_in(place: Installed, name: str, url: str) -> Project:

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 import pytest
+
 from bench import due, fanout, floods, sockets
 from bench.far_end import FarEnd, far_end
 from bench.ledger import fault_of_arrivals
@@ -14,7 +15,6 @@ from bench.run import Run
 from bench.running import Installed
 from bench.streams import Kept
 from bench.waits import held
-
 from tests.client import Client, sign_up
 from tests.engines import fresh_database
 from tests.running import Site, running, running_api

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from bench.arrivals import curve
-from bench.results import Line, Report
 
 from bench import plots, results
+from bench.arrivals import curve
+from bench.results import Line, Report
 
 MACHINE = {"machine": "two cores", "broker": "postgresql"}
 

@@ -3,6 +3,8 @@
 import shutil
 
 import pytest
+
+from bench import ingest, latency, projects, rules, webhook
 from bench.arrivals import fault, latencies
 from bench.hook import Hook
 from bench.ledger import Ledger
@@ -11,8 +13,6 @@ from bench.projects import Crowd
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.sender import Schedule
-
-from bench import ingest, latency, projects, rules, webhook
 
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
