@@ -9,7 +9,22 @@ from typing import get_args
 
 from rich.console import Console
 
-from bench import batch, idle, ingest, latency, plots, projects, rules, walls, webhook
+from bench import (
+    batch,
+    due,
+    fanout,
+    floods,
+    growth,
+    idle,
+    ingest,
+    latency,
+    plots,
+    projects,
+    rules,
+    sockets,
+    walls,
+    webhook,
+)
 from bench.machine import describe
 from bench.results import RESULTS, Line, Report, latest
 from bench.run import Run
@@ -23,7 +38,12 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "webhook": webhook.measure,
     "projects": projects.measure,
     "rules": rules.measure,
+    "fanout": fanout.measure,
+    "sockets": sockets.measure,
+    "floods": floods.measure,
+    "due": due.measure,
     "walls": walls.measure,
+    "growth": growth.measure,
 }
 
 
@@ -41,7 +61,7 @@ def main() -> int:
             def tell(what: str, scenario: str = name) -> None:
                 status.update(f"[bold]{scenario}[/]  {what}")
 
-            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell, arguments.broker)
+            run = Run(arguments.rounds, arguments.seconds, arguments.quick, tell, arguments.broker, arguments.events)
             report.add(name, _measured(SCENARIOS[name], run))
         report.write()
     if not arguments.quick:
@@ -66,6 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="times that floor and product alternate (5)")
     parser.add_argument("--seconds", type=float, help="length of one measurement (10)")
     parser.add_argument("--broker", choices=get_args(Broker), default="postgresql", help="between API and worker")
+    parser.add_argument("--events", type=int, default=1_000_000, help="that growth fills a month with (1,000,000)")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenarios) - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")

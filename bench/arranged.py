@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from tests.client import Client, Project
-
 from bench.events import TYPE
+from tests.client import Client, Project
 
 
 async def add_rule(project: Project, channel: str, **fields: Any) -> Any:

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import asyncpg
 import bcrypt
-from tests.client import Project
 
 from bench.running import Installed
+from tests.client import Project
 from tocsin.auth.keys import new_key
 from tocsin.kit.crypto import DataKey, bound
 from tocsin.kit.ids import new_id

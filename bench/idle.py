@@ -2,11 +2,10 @@
 
 import asyncio
 
-from tests.up.installation import Up, installation
-
 from bench.processes import cpu_seconds, pss_bytes, spent
 from bench.results import Line
 from bench.run import Run
+from tests.up.installation import Up, installation
 
 SETTLE_SECONDS = 20
 SECONDS, QUICK_SECONDS = 60, 10

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from tests.node import find_node, installed_packages
-from tests.realtime.pusher_js import JS
 
 from bench.arrivals import Arrival
 from bench.running import Installed
+from tests.node import find_node, installed_packages
+from tests.realtime.pusher_js import JS
 
 _SCRIPT = Path(__file__).parent / "listener.js"
 _MOST_OUTPUT = 64 * 2**20

@@ -12,8 +12,6 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from tests.client import Client, Project, sign_up
-
 from bench.arranged import add_rule
 from bench.copies import copy_rule
 from bench.events import TYPE
@@ -22,6 +20,7 @@ from bench.results import Line, middle, moved
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.sender import Schedule, Sent, send
+from tests.client import Client, Project, sign_up
 
 OTHER_TYPES = (10, 1_000, 10_000)
 SAME_TYPE = (10, 200)

@@ -11,13 +11,15 @@ Measured = TypeVar("Measured")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``rounds`` times every contender in turn, ``seconds`` each. What has a worker runs over ``broker``."""
+    """``rounds`` times every contender in turn, ``seconds`` each. What has a worker runs over ``broker``;
+    ``events`` fill the month that growth looks at."""
 
     rounds: int
     seconds: float
     quick: bool
     tell: Callable[[str], None]
     broker: Broker = "postgresql"
+    events: int = 1_000_000
 
     async def alternate(self, *contenders: tuple[str, Callable[[], Awaitable[Measured]]]) -> list[list[Measured]]:
         """A-B-A-B, so that all meet the same moods of the machine; for each contender its results, in order."""

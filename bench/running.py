@@ -12,10 +12,10 @@ from uuid import UUID
 
 import aiohttp
 import asyncpg
+
 from tests.client import Client, Project, sign_up
 from tests.engines import Redis, free_port, running_redis
 from tests.running import Process, Site, running, running_api
-
 from tocsin.kit import postgres
 from tocsin.kit.migrate import migrate
 from tocsin.kit.roles import Roles

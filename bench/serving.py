@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 import uvicorn
 from starlette.types import ASGIApp
-from tests.engines import free_port
 
+from tests.engines import free_port
 from tocsin.api import SERVER
 
 

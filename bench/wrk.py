@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.client import Project
-
 from bench.events import OPEN_EVENT
+from tests.client import Project
 
 LUA = Path(__file__).parent / "lua"
 _NUMBER = r"(\d+(?:\.\d+)?)"

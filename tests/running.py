@@ -61,6 +61,7 @@ class Site:
             "TOCSIN_DATABASE_URL": self.installer_url,
             "TOCSIN_MASTER_KEY": MASTER_SECRET,
             "TOCSIN_PORT": str(port),
+            "TOCSIN_GRACE_SECONDS": "0",
             "TOCSIN_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
             "TOCSIN_LOG_FORMAT": "text",
             **({"TOCSIN_REDIS_URL": self.redis_url} if self.redis_url else {}),

@@ -42,6 +42,12 @@ def broken(findings: dict[str, Finding]) -> list[str]:
     return [name for name, finding in findings.items() if not finding.ok]
 
 
+@pytest.fixture(autouse=True)
+def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk that the tests run on may be as full as it likes."""
+    monkeypatch.setattr(doctor, "FULL_PART", 1.0)
+
+
 @pytest.fixture(scope="module")
 def durable() -> Iterator[Running]:
     """A cluster as an operator runs it: the suite's own one is fast and forgetful."""
@@ -189,6 +195,28 @@ async def test_a_key_file_that_others_may_read_is_named(database: str, tmp_path:
 async def test_a_full_disk_is_named(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", shutil.disk_usage(tmp_path).free * 2)
     assert "disk" in broken(await examined(database, tmp_path))
+
+
+async def test_a_disk_with_little_room_left_is_named(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "FULL_PART", part(tmp_path) - 0.0001)
+    assert "disk" in broken(await examined(database, tmp_path))
+
+
+async def test_a_disk_that_is_filling_is_well_and_told_of(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "FILLING_PART", part(tmp_path) - 0.0001)
+    findings = await examined(database, tmp_path)
+    assert "disk" not in broken(findings)
+    assert "plan for more room" in findings["disk"].detail
+
+
+def part(folder: Path) -> float:
+    """How full the disk of a folder is."""
+    disk = shutil.disk_usage(folder)
+    return disk.used / (disk.used + disk.free)
 
 
 async def test_a_clock_that_is_off_is_named(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ STAGES = {
     "quotas",
     "usage",
     "sandbox",
+    "expire",
     "seal",
     "anchor",
     "domains",
@@ -124,7 +125,7 @@ async def test_a_stage_outlives_its_failures(
     here: Site, root: asyncpg.Connection, shop: Project, served: Endpoint
 ) -> None:
     with running(here, "worker") as worker:
-        async with forbidden(root, "tocsin.claim_events, tocsin.claim_deliveries, tocsin.ready_due_deliveries"):
+        async with forbidden(root, "tocsin.claim_idle_events, tocsin.claim_deliveries, tocsin.ready_due_deliveries"):
             event_id = await send_event(shop.key, order="meanwhile")
             await until(lambda: failing(worker, "match", "send", "clock"))
             assert (await shop.key.get(f"/events/{event_id}")).json["status"] == "received"

@@ -3,7 +3,7 @@
 from tocsin.kit.migrate import as_owner
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -5,6 +5,7 @@ import socket
 from types import FrameType
 from typing import Any
 
+import structlog
 import uvicorn
 
 from tocsin.app import create_app
@@ -14,6 +15,8 @@ from tocsin.realtime.sockets import Sockets
 from tocsin.realtime.transport import websocket_protocol
 from tocsin.startup import Installation
 from tocsin.wire import BoundedHttp
+
+log = structlog.get_logger(__name__)
 
 SERVER: dict[str, Any] = {
     "loop": "uvloop",
@@ -45,16 +48,22 @@ def serve(installation: Installation) -> None:
             **SERVER,
         ),
         api,
+        settings.grace_seconds,
     )
     server.run()
 
 
 class _Server(uvicorn.Server):
-    """Drains when told to stop: not ready any more, sockets away first, then uvicorn's own end."""
+    """Drains when told to stop, so that nobody's request fails of it.
 
-    def __init__(self, config: uvicorn.Config, api: Edge) -> None:
+    Not ready any more, and every answer closes its connection, while whoever balances load notices; then the
+    sockets go, then uvicorn's own end: no new connections, and what is under way is answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, api: Edge, grace_seconds: float) -> None:
         super().__init__(config)
-        self._state = api.state
+        self._api = api
+        self._grace_seconds = grace_seconds
         self._sockets: Sockets = api.state.sockets
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -64,18 +73,21 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A second signal does not wait for the sockets."""
-        if self._loop is None or self._state.draining:
+        """A second signal waits for nothing."""
+        if self._loop is None or self._api.draining:
+            self.force_exit = True
             super().handle_exit(sig, frame)
             return
-        self._state.draining = True
+        self._api.draining = True
         self._loop.call_soon_threadsafe(self._begin_to_drain, sig)
 
     def _begin_to_drain(self, sig: int) -> None:
         self._draining = asyncio.get_running_loop().create_task(self._drain(sig), name="drain")
 
     async def _drain(self, sig: int) -> None:
+        log.info("draining", seconds=self._grace_seconds)
         try:
+            await asyncio.sleep(self._grace_seconds)
             await self._sockets.drain()
         finally:
             super().handle_exit(sig, None)

@@ -25,11 +25,13 @@ from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
 from tocsin.events.accept import AcceptBatch, AcceptEvent
+from tocsin.events.backlog import Backlog
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
+from tocsin.kit.crowd import Crowd
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.flush import flushed
@@ -128,7 +130,7 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings, app_url: str, platform_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
     prefix = settings.db_role_prefix
-    db = Database(app_url, ordinary=4, hot=3, statement_timeout="5s", role_prefix=prefix)
+    db = Database(app_url, ordinary=4, hot=4, statement_timeout="5s", role_prefix=prefix)
     across = Database(platform_url, ordinary=2, hot=0, statement_timeout="10s", role_prefix=prefix, read_only=True)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
@@ -153,7 +155,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         Devices(master, secure=settings.base_url.startswith("https://")),
     )
     counter = calls.CallCounter(db)
-    store = EventStore(db, broker)
+    store = EventStore(db, broker, settings.event_queue)
+    backlog = Backlog(db, settings.backlog_seconds)
     sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
 
     @asynccontextmanager
@@ -176,6 +179,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             await watch.look()
             watching = asyncio.create_task(watch.run(), name="revocations")
             opened.push_async_callback(_ended, watching)
+            looking = asyncio.create_task(backlog.run(), name="backlogs")
+            opened.push_async_callback(_ended, looking)
             if settings.realtime:
                 await opened.enter_async_context(sockets.open())
             garbage.settle()
@@ -216,8 +221,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         max_age=3600,
     )
     express: dict[str, Endpoint] = {
-        f"{PREFIX}/events": AcceptEvent(gate, store),
-        f"{PREFIX}/events/batch": AcceptBatch(gate, store),
+        f"{PREFIX}/events": AcceptEvent(gate, store, backlog),
+        f"{PREFIX}/events/batch": AcceptBatch(gate, store, backlog),
     }
     for path, endpoint in express.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))
@@ -228,7 +233,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     write_openapi(app)
     write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
-    return Edge(app, express, counter, settings.trusted_proxies)
+    return Edge(app, express, counter, Crowd(settings.places), settings.trusted_proxies)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -27,6 +27,7 @@ OLDEST_POSTGRES = 15
 OLDEST_REDIS = (6, 2)
 MOST_SKEW_SECONDS = 30
 LEAST_FREE_BYTES = 1024**3
+FILLING_PART, FULL_PART = 0.70, 0.85
 
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _ROLE_RULES = ("role that is missing", "role with too much")
@@ -68,9 +69,14 @@ def _master_key_file(installation: Installation) -> Finding:
 
 def _disk(installation: Installation) -> Finding:
     home = installation.settings.home
-    free = shutil.disk_usage(home if home.exists() else home.absolute().parent).free
-    detail = f"{free / 1024**3:.1f} GiB free in {home}"
-    return Finding("disk", free >= LEAST_FREE_BYTES, detail, "Free some space, or point TOCSIN_HOME elsewhere.")
+    disk = shutil.disk_usage(home if home.exists() else home.absolute().parent)
+    # Of what can be had: some systems keep a part for root, which is neither used nor free.
+    part = disk.used / (disk.used + disk.free)
+    detail = f"{disk.free / 1024**3:.1f} GiB free in {home}, {part:.0%} full"
+    if FILLING_PART < part <= FULL_PART:
+        detail += "; time to plan for more room, or to keep less (docs/operating.md, Retention)"
+    fix = "Free some space, keep less (docs/operating.md, Retention), or point TOCSIN_HOME elsewhere."
+    return Finding("disk", disk.free >= LEAST_FREE_BYTES and part <= FULL_PART, detail, fix)
 
 
 def _time_zones() -> Finding:

@@ -1,4 +1,4 @@
-"""What every request crosses first: a request id, a count, a clock, and one log line where it failed."""
+"""What every request crosses first: a request id, a count, a clock, a place, and one log line where it failed."""
 
 import itertools
 import os
@@ -13,15 +13,18 @@ from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
 
+from tocsin.auth.body import WRITES
 from tocsin.auth.calls import CallCounter
 from tocsin.auth.entry import CALLER
 from tocsin.auth.rates import HEADERS
 from tocsin.kit.addresses import Network
-from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem
+from tocsin.kit.crowd import Crowd
+from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem, Unavailable
 from tocsin.kit.forwarded import client_of
 from tocsin.kit.ids import parse_id
 from tocsin.kit.problems import rendered
 from tocsin.methods import Methods
+from tocsin.traffic import kind_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,6 +42,7 @@ SECONDS = Histogram(
 MOST_HEADERS = 100
 HEADER_BYTES = 8 * 1024
 QUERY_BYTES = 8 * 1024
+LINES_A_SECOND = 20
 
 log = structlog.get_logger(__name__)
 
@@ -60,20 +64,37 @@ class Edge:
     """
 
     def __init__(
-        self, app: FastAPI, express: Mapping[str, Endpoint], calls: CallCounter, proxies: Sequence[Network] = ()
+        self,
+        app: FastAPI,
+        express: Mapping[str, Endpoint],
+        calls: CallCounter,
+        crowd: Crowd,
+        proxies: Sequence[Network] = (),
     ) -> None:
         self.app = app
+        self._draining = False
         self._express = express
         self._calls = calls
+        self._crowd = crowd
         self._proxies = proxies
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
         self._methods: Methods | None = None
+        self._second = self._told = 0
 
     @property
     def state(self) -> State:
         """What the application inside keeps for the whole process."""
         return self.app.state
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end: it is not ready, and each answer is the last one of its connection."""
+        return self._draining
+
+    @draining.setter
+    def draining(self, draining: bool) -> None:
+        self._draining = self.state.draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,6 +114,8 @@ class Edge:
                     (b"x-content-type-options", b"nosniff"),
                     *scope.get(HEADERS, ()),
                 ]
+                if self._draining:
+                    message["headers"].append((b"connection", b"close"))
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
@@ -100,13 +123,44 @@ class Edge:
         if wrong is not None:
             await rendered(wrong, request_id)(scope, receive, answer)
             return
-        await self._endpoint(scope)(scope, receive, answer)
+        express = self._express.get(scope["path"])
+        if express is None or scope["method"] != "POST":
+            await self._in_its_place(scope, receive, answer)
+        elif _names_origin(scope):
+            await self.app(scope, receive, answer)
+        else:
+            await express(scope, receive, answer)
 
-    def _endpoint(self, scope: Scope) -> Endpoint:
-        endpoint = self._express.get(scope["path"])
-        if endpoint is None or scope["method"] != "POST" or _names_origin(scope):
-            return self.app
-        return endpoint
+    async def _in_its_place(self, scope: Scope, receive: Receive, answer: Send) -> None:
+        """Run the application in a place among the others. It is taken when the whole body is here: whoever sends
+        one slowly keeps nobody else out."""
+        kind = kind_of(scope["method"], scope["path"])
+        if kind is None:
+            await self.app(scope, receive, answer)
+            return
+        inside = False
+
+        async def arriving() -> MutableMapping[str, Any]:
+            nonlocal inside
+            message = await receive()
+            if not inside and not message.get("more_body"):
+                await self._crowd.enter(kind)
+                inside = True
+            return message
+
+        try:
+            if _has_body(scope):
+                self._crowd.check(kind)
+                await self.app(scope, arriving, answer)
+            else:
+                await self._crowd.enter(kind)
+                inside = True
+                await self.app(scope, receive, answer)
+        except Unavailable as refusal:
+            await rendered(_readable(refusal, scope), scope["tocsin.request_id"])(scope, receive, answer)
+        finally:
+            if inside:
+                self._crowd.leave(kind)
 
     def _wrong_method(self, scope: Scope) -> Problem | None:
         if self._methods is None:
@@ -130,7 +184,7 @@ class Edge:
         caller = scope.get(CALLER)
         if caller is not None:
             self._calls.note(caller.project_id, status)
-        if status >= 400:
+        if status >= 400 and (status not in (429, 503) or self._may_tell()):
             log.info(
                 "request refused" if status < 500 else "request failed",
                 request_id=scope["tocsin.request_id"],
@@ -139,6 +193,15 @@ class Edge:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+    def _may_tell(self) -> bool:
+        """Of a crowd that is sent away some lines a second tell, and the metrics the rest: a line costs more than the
+        refusal itself."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._told = second, 0
+        self._told += 1
+        return self._told <= LINES_A_SECOND
 
     def _fixed(self, path: str) -> str:
         """The route of a request that no router saw; strangers' paths must not become labels."""
@@ -179,6 +242,22 @@ def _forwarded(scope: Scope) -> list[str]:
 def _wants_host(scope: Scope) -> bool:
     """HTTP/1.0, which load balancers still speak to ask after our health, knows no Host."""
     return bool(scope["http_version"] != "1.0")
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether one follows that will be read."""
+    return scope["method"] in WRITES and any(
+        (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
+        for name, value in scope["headers"]
+    )
+
+
+def _readable(refusal: Unavailable, scope: Scope) -> Unavailable:
+    """The application, which speaks CORS, has not seen this request: say to a browser that its script may read it."""
+    if _names_origin(scope):
+        refusal.headers["Access-Control-Allow-Origin"] = "*"
+        refusal.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-Id"
+    return refusal
 
 
 def _names_origin(scope: Scope) -> bool:

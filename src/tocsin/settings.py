@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     default_plan: str = Field("enterprise", description="Plan of a new project.")
     signup: Literal["open", "invite", "closed"] = Field("open", description="Who may create a project.")
 
+    retention_days: int | None = Field(
+        None,
+        ge=7,
+        le=3650,
+        description="Days that events, notifications and deliveries are kept where a project says nothing."
+        " Empty: without end.",
+    )
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Loopback port of a worker's metrics.")
     realtime: bool = Field(
         True, description="Whether the API serves sockets. Without Redis one process of the installation may."
@@ -84,6 +91,16 @@ class Settings(BaseSettings):
     slots: int = Field(64, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
     lease_seconds: int = Field(
         60, ge=2, le=600, description="After so long the work of a worker that is silent goes to another."
+    )
+    places: int = Field(64, ge=8, le=4096, description="Requests, events apart, that an API works on at once at most.")
+    event_queue: int = Field(
+        2_000, ge=8, le=100_000, description="Requests with events that may wait in an API to be stored at most."
+    )
+    backlog_seconds: int = Field(
+        300, ge=5, description="A project whose oldest event or first attempt has waited so long sends no more."
+    )
+    grace_seconds: float = Field(
+        5, ge=0, le=300, description="So long an API that is told to stop goes on serving, not ready any more."
     )
     crash_at: str | None = Field(
         None,

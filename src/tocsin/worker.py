@@ -11,6 +11,7 @@
     quotas  telling of quotas that are nearly or wholly used up
     usage   counting what was used, by the hour
     sandbox removing its traffic after seven days
+    expire  removing what projects have kept for long enough
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
@@ -20,6 +21,7 @@ shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claim
 """
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -27,6 +29,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import asyncpg
 import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
@@ -49,6 +52,7 @@ from tocsin.plans.sandbox import SandboxStage
 from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
+from tocsin.projects.retention import RetentionStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -74,7 +78,7 @@ class Stage:
 
 
 def work(installation: Installation) -> None:
-    """Run until SIGTERM or SIGINT; what is in flight comes to its end first."""
+    """Run until SIGTERM or SIGINT; what is in flight comes to its end first. A second signal waits for nothing."""
     descriptors.allow_many()
     uvloop.run(_work(installation))
 
@@ -83,7 +87,7 @@ async def _work(installation: Installation) -> None:
     settings = installation.settings
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _told_to_stop, stop, number)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, "127.0.0.1")
     async with AsyncExitStack() as opened:
@@ -100,12 +104,14 @@ async def _work(installation: Installation) -> None:
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(vault, defaults)
-        match = MatchStage(db, broker, evaluator, settings.lease_seconds)
+        match_ear = await broker.waiter("events")
+        match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
         domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
+        expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
         await evaluator.start()
 
@@ -119,7 +125,7 @@ async def _work(installation: Installation) -> None:
             return max(removed, mails) >= TIDY_AT_ONCE
 
         stages = (
-            Stage("match", match.run_once, await broker.waiter("events"), 1.0),
+            Stage("match", match.run_once, match_ear, 1.0),
             Stage("send", send.run_once, send_ear, 1.0),
             Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 1.0),
@@ -130,6 +136,7 @@ async def _work(installation: Installation) -> None:
             Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
+            Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
             Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), 1.0),
             Stage(
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
@@ -140,14 +147,27 @@ async def _work(installation: Installation) -> None:
         garbage.settle()
         log.info("worker ready")
         await stop.wait()
+        send.leave()
         for stage in stages:
             stage.ear.wake()
         await asyncio.gather(*loops)
         try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await match.drain()
+            await match.give_back()
             await send.drain(DRAIN_SECONDS)
         except TimeoutError:
-            log.warning("stopped while sending; the leases will run out")
+            log.warning("stopped while matching or sending; the leases will run out")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("not everything could be given back; leases will run out", error=str(error)[:200])
     log.info("worker stopped")
+
+
+def _told_to_stop(stop: asyncio.Event, number: int) -> None:
+    if stop.is_set():
+        log.warning("stopped at once; leases will run out")
+        os._exit(128 + number)
+    stop.set()
 
 
 async def _run(stage: Stage, stop: asyncio.Event) -> None:

@@ -353,7 +353,8 @@ class Watched:
 @pytest.fixture
 async def watched(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Watched]:
     told: list[tuple[UUID, str, str]] = []
-    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+    await db.start()
     watch = RevocationWatch(db, Credentials(db, site.master), [lambda *what: told.append(what)])
     await watch.look()
     told.clear()

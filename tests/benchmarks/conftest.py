@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+
 from bench.hook import Hook
 from bench.projects import Crowd, crowd
 from bench.running import Installed

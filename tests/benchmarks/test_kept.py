@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from bench import plots, results
 from bench.arrivals import curve
 from bench.results import Line, Report

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from bench import ingest, latency, projects, rules, webhook
 from bench.arrivals import fault, latencies
 from bench.hook import Hook

@@ -1,6 +1,7 @@
 """A ledger that does not balance, and a floor that moves, make a measurement count for nothing."""
 
 import pytest
+
 from bench.arrivals import Arrival, fault
 from bench.ledger import Ledger
 from bench.results import Line, moved

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
 from bench.machine import describe
 from bench.results import RESULTS
-
 from tests.crash.points import Outcome
 from tests.crash.trial import Report
 

@@ -29,11 +29,12 @@ async def match(site: Site) -> AsyncIterator[Match]:
     await db.start()
     broker = brokers.connect(None, db.url)
     await broker.start()
-    stage = MatchStage(db, broker, evaluator, lease_seconds=60)
+    stage = MatchStage(db, broker, evaluator, lease_seconds=60, freed=lambda: None)
 
     async def run() -> None:
         for _ in range(50):
             if not await stage.run_once():
+                await stage.drain()
                 return
         raise AssertionError("events are still waiting")
 

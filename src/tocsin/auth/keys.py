@@ -35,6 +35,8 @@ from tocsin.kit.errors import Unauthorized, Unavailable
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_LENGTH = 6
 _BCRYPT_COST = 10
+_SHARED_SECONDS = 0.25
+"""How old the read of a key may be that another call joins."""
 _WAITING_AT_MOST = 32
 _REMEMBERED = 50_000
 _TRUST_SECONDS = 1.0
@@ -112,6 +114,7 @@ class Credentials:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._proven: OrderedDict[bytes, str] = OrderedDict()
         self._proving: dict[bytes, asyncio.Future[bool]] = {}
+        self._finding: dict[str, tuple[asyncio.Future[Any], float]] = {}
         self._forgotten = 0
         self._trusted_until = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
@@ -232,6 +235,7 @@ class Credentials:
 
     def _forget(self, gone: Any) -> None:
         self._forgotten += 1
+        self._finding.clear()
         for name in [name for name, known in self._known.items() if gone(known)]:
             del self._known[name]
 
@@ -239,6 +243,21 @@ class Credentials:
         return hashlib.blake2b(f"{key}\n{secret}".encode(), key=self._memory_key, digest_size=32).digest()
 
     async def _find(self, key: str) -> Any:
+        """The row of a key, read once for all who ask meanwhile: a busy backend asks with all its connections when
+        this process is new. A read that is older than a moment may be from before a revocation."""
+        now = time.monotonic()
+        finding, began = self._finding.get(key, (None, 0.0))
+        if finding is None or now - began > _SHARED_SECONDS:
+            finding = asyncio.ensure_future(self._read(key))
+            self._finding[key] = finding, now
+            finding.add_done_callback(lambda done: self._found(key, done))
+        return await asyncio.shield(finding)
+
+    def _found(self, key: str, done: asyncio.Future[Any]) -> None:
+        if self._finding.get(key, (None, 0.0))[0] is done:
+            del self._finding[key]
+
+    async def _read(self, key: str) -> Any:
         async with self._db.unscoped() as session:
             return (await session.execute(text("SELECT * FROM tocsin.find_api_key(:key)"), {"key": key})).one_or_none()
 

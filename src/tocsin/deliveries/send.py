@@ -31,6 +31,10 @@ WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
 RECORD_AGAIN_SECONDS = 0.25
+GIVE_BACK_SECONDS = 3.0
+"""How long giving back what was cut off may take at the end of a process."""
+TELL_SECONDS = 0.005
+"""How long slots become free before they are filled again, together: one by one, each costs a claim and five reads."""
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -44,6 +48,14 @@ log = structlog.get_logger(__name__)
 NOBODY = UUID(int=0)
 
 
+# One statement, one round trip. A claim that a crash forgets was never worked on, so it need not wait for the disk.
+_CLAIM = """
+SELECT claimed.project_id, claimed.env, claimed.id
+FROM set_config('synchronous_commit', 'off', true),
+    tocsin.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8) AS claimed
+"""
+
+
 class Batch(NamedTuple):
     """What was claimed together and is recorded together; times are the event loop's."""
 
@@ -51,14 +63,6 @@ class Batch(NamedTuple):
     env: Env
     token: UUID
     claimed_at: float
-
-
-# One statement, one round trip. A claim that a crash forgets was never worked on, so it need not wait for the disk.
-_CLAIM = """
-SELECT claimed.project_id, claimed.env, claimed.id
-FROM set_config('synchronous_commit', 'off', true),
-    tocsin.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8) AS claimed
-"""
 
 
 class SendStage:
@@ -83,10 +87,16 @@ class SendStage:
         self._settled: defaultdict[Batch, list[Result | UUID]] = defaultdict(list)
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
+        self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
+        self._leaving = False
+        self._patience: set[asyncio.Timeout] = set()
+        """Of those who wait for the turn of their connection."""
 
     async def run_once(self) -> bool:
         """Claim as much as there is room for and begin to send it; False when nothing could be claimed."""
+        if self._leaving:
+            return False
         free = self._slots - self._in_flight.total()
         self._left_some = free <= 0 or any(count >= self._most_each for count in self._in_flight.values())
         if free <= 0:
@@ -110,11 +120,32 @@ class SendStage:
         """Whether anything is being sent or recorded."""
         return bool(self._sends) or self._recording is not None
 
+    def leave(self) -> None:
+        """Begin nothing more. What waits for its turn is given back, so that another process can send it at once."""
+        self._leaving = True
+        for patience in self._patience:
+            if not patience.expired():
+                patience.reschedule(0)
+
     async def drain(self, seconds: float) -> None:
-        """Let what is in flight come to its end; what does not is claimed again after its lease."""
-        async with asyncio.timeout(seconds):
-            while self.busy:
-                await asyncio.wait([*self._sends, *filter(None, [self._recording])])
+        """Leave, and let what is being sent come to its end; what does not is cut off and given back as well, for
+        another process to send again. Raises TimeoutError when even that did not succeed, and leases run out."""
+        self.leave()
+        if not await self._idle_within(seconds):
+            log.warning("stopped while sending", deliveries=self._in_flight.total())
+            for send in self._sends:
+                send.cancel()
+            if not await self._idle_within(GIVE_BACK_SECONDS):
+                raise TimeoutError
+
+    async def _idle_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while self.busy:
+                    await asyncio.wait([*self._sends, *filter(None, [self._recording])])
+        except TimeoutError:
+            return False
+        return True
 
     async def _claim(self, free: int, token: UUID) -> list[asyncpg.Record]:
         """Deliveries of the next projects in turn, none of those whose share is full."""
@@ -142,10 +173,12 @@ class SendStage:
         try:
             async with self._db.unit(project_id, env) as connection:
                 outgoing = await load(connection, self._choice, project_id, env, ids, token)
+        except asyncio.CancelledError:
+            self._settle_all(batch, ids)
+            return
         except Exception as error:
             if is_away(error):
-                for id_ in ids:
-                    self._settle(batch, id_)
+                self._settle_all(batch, ids)
                 return
             log.exception("deliveries not loaded", project=str(project_id), deliveries=len(ids))
             if len(ids) == 1:
@@ -162,6 +195,8 @@ class SendStage:
     async def _send_safely(self, batch: Batch, outgoing: Outgoing) -> None:
         try:
             result = await self._attempt(batch, outgoing)
+        except asyncio.CancelledError:
+            result = outgoing.id
         except Exception:
             log.exception("send failed", project=str(batch[0]), delivery=str(outgoing.id))
             self._free(batch[0], 1)
@@ -189,11 +224,14 @@ class SendStage:
         hangs, nor in a process that was stopped for long."""
         start_by = batch.claimed_at + self._turn_limit
         try:
-            async with asyncio.timeout_at(start_by):
+            async with asyncio.timeout_at(start_by) as patience:
+                self._patience.add(patience)
                 await turn.acquire()
         except TimeoutError:
             return False
-        if asyncio.get_running_loop().time() > start_by:
+        finally:
+            self._patience.discard(patience)
+        if self._leaving or asyncio.get_running_loop().time() > start_by:
             turn.release()
             return False
         return True
@@ -231,6 +269,10 @@ class SendStage:
             duration_ms=round(seconds * 1000),
             **told,
         )
+
+    def _settle_all(self, batch: Batch, untouched: list[UUID]) -> None:
+        for id_ in untouched:
+            self._settle(batch, id_)
 
     def _settle(self, batch: Batch, settled: Result | UUID) -> None:
         self._settled[batch].append(settled)
@@ -282,8 +324,12 @@ class SendStage:
         if self._in_flight[project_id] <= 0:
             del self._in_flight[project_id]
         IN_FLIGHT.set(self._in_flight.total())
-        if self._left_some:
-            self._freed()
+        if self._left_some and self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell_freed)
+
+    def _tell_freed(self) -> None:
+        self._telling = None
+        self._freed()
 
 
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:

@@ -1,7 +1,7 @@
 """The door events come through: `POST /events` and `POST /events/batch`.
 
 Written against ASGI itself and decoded straight from bytes, because this is the path that carries the load;
-its OpenAPI part stands in ``documented.py``. Order of work: credential, permission, size, shape, store.
+its OpenAPI part stands in ``documented.py``. Order of work: room, credential, permission, backlog, size, shape, store.
 """
 
 from collections import Counter
@@ -19,6 +19,7 @@ from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
 from tocsin.auth.tenant import Named
 from tocsin.auth.tokens import Access
+from tocsin.events.backlog import Backlog
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit import crash
@@ -41,14 +42,18 @@ _JSON = (b"content-type", b"application/json")
 class AcceptEvent:
     """`POST /events`."""
 
-    def __init__(self, gate: Gate, store: EventStore) -> None:
+    def __init__(self, gate: Gate, store: EventStore, backlog: Backlog) -> None:
         self._gate = gate
         self._store = store
+        self._backlog = backlog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if self._store.full:
+                raise self._store.refusal()
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
+            self._backlog.check(caller.project_id)
             body = await _body(headers, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
             (stored,) = await self._store.store(_incoming(caller, [event]))
@@ -62,14 +67,18 @@ class AcceptEvent:
 class AcceptBatch:
     """`POST /events/batch`: a result for each index; a bad event does not spoil the others."""
 
-    def __init__(self, gate: Gate, store: EventStore) -> None:
+    def __init__(self, gate: Gate, store: EventStore, backlog: Backlog) -> None:
         self._gate = gate
         self._store = store
+        self._backlog = backlog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if self._store.full:
+                raise self._store.refusal()
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
+            self._backlog.check(caller.project_id)
             body = await _body(headers, receive, BATCH_BYTES)
             answer = await self._accept(caller, read_batch(body))
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected

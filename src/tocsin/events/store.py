@@ -3,6 +3,10 @@
 There is no timer. A group is sent as soon as none is under way; what arrives meanwhile is the next group. So
 a lone event waits for nothing, and a thousand at once share one commit. Where batches pile up, a second group
 goes beside the first, so that the database does not wait while this process reads and answers.
+
+What waits is bounded in requests, events and bytes; beyond that the caller is told at once to come back. When a
+group takes longer than a second the database is taken to hang: whatever waits behind it is answered 503, and one
+request at a time is let through to find out whether it is back (P11).
 """
 
 import asyncio
@@ -10,19 +14,34 @@ from collections import deque
 from typing import NamedTuple, cast
 
 import asyncpg
+import structlog
+from prometheus_client import Gauge
 
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker
+from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database
 from tocsin.kit.errors import Unavailable
 from tocsin.kit.problems import is_away
 from tocsin.plans.unlimited import Unlimited
 
 MOST_IN_GROUP = 1_000
+MOST_IN_GROUP_BYTES = 8 * 1024 * 1024
 MOST_WAITING = 20_000
+MOST_WAITING_BYTES = 32 * 1024 * 1024
+"""Of payloads, in characters. A single request may go beyond either bound by its own size, 5 MiB at most."""
+STALLED_SECONDS = 1.0
+"""How long a group may take before those behind it are told not to wait."""
 MOST_UNDER_WAY = 2
 WORTH_ANOTHER = 100
 """Waiting events for which a second group is sent beside the first; fewer share the next commit."""
+
+WAITING = Gauge("tocsin_events_waiting_to_be_stored", "Events in memory, accepted by nobody yet.")
+
+log = structlog.get_logger(__name__)
+
+Part = tuple[list["Incoming"], asyncio.Future[list["Stored"]], int]
+"""The events of one request, who waits for them, and the characters of their payloads."""
 
 
 class Incoming(NamedTuple):
@@ -61,23 +80,47 @@ _STORE = f"SELECT ord, event_id, outcome FROM tocsin.ingest_events({_COLUMNS}, $
 class EventStore:
     """Takes events one by one or in batches and commits them in groups."""
 
-    def __init__(self, db: Database, broker: Broker) -> None:
+    def __init__(self, db: Database, broker: Broker, most_requests: int) -> None:
+        """``most_requests`` may wait, however few events each brings."""
         self._db = db
         self._broker = broker
-        self._waiting: deque[tuple[list[Incoming], asyncio.Future[list[Stored]]]] = deque()
+        self._most_requests = most_requests
+        self._waiting: deque[Part] = deque()
         self._count = 0
+        self._bytes = 0
+        self._stalled = False
+        """Whether the last group failed or takes too long; until one succeeds, one request at a time is tried."""
         self._unrepeated = True
         """Whether the last group held no repeat; then the next one is stored as if it held none either."""
         self._unlimited = Unlimited()
         self._under_way: set[asyncio.Task[None]] = set()
+        WAITING.set_function(lambda: self._count)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next request would be refused; asked before anything is read of it."""
+        return (
+            len(self._waiting) >= self._most_requests
+            or self._count >= MOST_WAITING
+            or self._bytes >= MOST_WAITING_BYTES
+            or (self._stalled and bool(self._under_way))
+        )
+
+    def refusal(self) -> Unavailable:
+        """What to tell whoever comes while it is full."""
+        if self._stalled:
+            return turned_away("events", _database_away())
+        return turned_away("events", Unavailable("overloaded", "Too many events wait to be stored; try again."))
 
     async def store(self, events: list[Incoming]) -> list[Stored]:
         """Durable when this returns; raises Unavailable (nothing stored, or not known to be) otherwise."""
-        if self._count + len(events) > MOST_WAITING:
-            raise Unavailable("overloaded", "Too many events wait to be stored; try again in a second.")
+        if self.full:
+            raise self.refusal()
         future: asyncio.Future[list[Stored]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((events, future))
+        size = sum([len(event.payload) for event in events])
+        self._waiting.append((events, future, size))
         self._count += len(events)
+        self._bytes += size
         if len(self._under_way) < MOST_UNDER_WAY and (not self._under_way or self._count >= WORTH_ANOTHER):
             self._under_way.add(asyncio.create_task(self._commit_groups()))
         return await future
@@ -96,17 +139,24 @@ class EventStore:
         finally:
             self._under_way.remove(me)
 
-    def _next_group(self) -> list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]:
-        group = [self._waiting.popleft()]
-        size = len(group[0][0])
-        while self._waiting and size + len(self._waiting[0][0]) <= MOST_IN_GROUP:
+    def _next_group(self) -> list[Part]:
+        group: list[Part] = []
+        count = size = 0
+        while self._waiting and (not group or self._fits(count, size)):
             group.append(self._waiting.popleft())
-            size += len(group[-1][0])
-        self._count -= size
+            count += len(group[-1][0])
+            size += group[-1][2]
+        self._count -= count
+        self._bytes -= size
         return group
 
-    async def _commit(self, group: list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]) -> None:
-        events = [event for part, _ in group for event in part]
+    def _fits(self, count: int, size: int) -> bool:
+        events, _, more = self._waiting[0]
+        return count + len(events) <= MOST_IN_GROUP and size + more <= MOST_IN_GROUP_BYTES
+
+    async def _commit(self, group: list[Part]) -> None:
+        events = [event for part, _, _ in group for event in part]
+        watch = asyncio.get_running_loop().call_later(STALLED_SECONDS, self._stall)
         try:
             stored = await self._insert(events)
         except asyncpg.DataError:
@@ -114,24 +164,36 @@ class EventStore:
             await self._commit_apart(group)
             return
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be left without an answer
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(_unavailable(error))
+            self._stalled = is_away(error)
+            for _, future, _ in group:
+                _fail(future, _unavailable(error))
             return
+        finally:
+            watch.cancel()
+        self._stalled = False
         self._broker.wake("events")
         position = 0
-        for part, future in group:
+        for part, future, _ in group:
             if not future.done():
                 future.set_result(stored[position : position + len(part)])
             position += len(part)
 
-    async def _commit_apart(self, group: list[tuple[list[Incoming], asyncio.Future[list[Stored]]]]) -> None:
-        for part, future in group:
+    def _stall(self) -> None:
+        """A group hangs: nobody waits behind it for longer, and nothing more is kept in memory for it."""
+        self._stalled = True
+        if self._waiting:
+            log.warning("the database does not store events", waiting=self._count)
+        while self._waiting:
+            _, future, _ = self._waiting.popleft()
+            _fail(future, self.refusal())
+        self._count = self._bytes = 0
+
+    async def _commit_apart(self, group: list[Part]) -> None:
+        for part, future, _ in group:
             try:
                 stored = await self._insert(part)
             except Exception as error:  # noqa: BLE001 - as above
-                if not future.done():
-                    future.set_exception(_unavailable(error))
+                _fail(future, _unavailable(error))
                 continue
             self._broker.wake("events")
             if not future.done():
@@ -169,7 +231,14 @@ def _column(values: tuple[str | None, ...]) -> str | None:
     return _SEPARATOR.join([value or "" for value in values]) if any(values) else None
 
 
+def _fail(future: asyncio.Future[list[Stored]], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
 def _unavailable(error: Exception) -> Exception:
-    if is_away(error):
-        return Unavailable("database_unavailable", "The event was not stored; send it again.", 2)
-    return error
+    return _database_away() if is_away(error) else error
+
+
+def _database_away() -> Unavailable:
+    return Unavailable("database_unavailable", "The event was not stored; send it again.")

@@ -65,6 +65,7 @@ CROSS_PROJECT = (
     "claim_deliveries",
     "claim_domain_checks",
     "claim_events",
+    "claim_idle_events",
     "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
@@ -83,6 +84,8 @@ CROSS_PROJECT = (
     "ingest_events",
     "mail_waits",
     "note_keys_used",
+    "oldest_waiting",
+    "outlived",
     "plan_catalogue",
     "plans_in_use",
     "purge_audit",
@@ -137,7 +140,7 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """What the operator's login reads of every project, and all it may do: counting rows, and no word that people wrote."""
 
-MAINTENANCE = ("ensure_partitions",)
+MAINTENANCE = ("drop_outlived_month", "ensure_partitions")
 """Functions that run as the owner of the tables."""
 
 OPEN_TO_ALL = (

@@ -1,5 +1,6 @@
 """The one small tree of expected failures, rendered in one place as RFC 9457 problem+json."""
 
+import random
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -112,9 +113,12 @@ class TooManyRequests(Problem):
 
 
 class Unavailable(Problem):
-    """Temporary, ours: the caller should come back after ``Retry-After``."""
+    """Temporary, ours: the caller should come back after ``Retry-After``, in seconds.
+
+    Unless it is given it is drawn, so that those who were refused together do not come back together.
+    """
 
     status, title = 503, "Temporarily unavailable"
 
-    def __init__(self, code: str, detail: str, retry_after: int = 1) -> None:
-        super().__init__(code, detail, headers={"Retry-After": str(retry_after)})
+    def __init__(self, code: str, detail: str, retry_after: int | None = None) -> None:
+        super().__init__(code, detail, headers={"Retry-After": str(retry_after or random.randint(1, 5))})

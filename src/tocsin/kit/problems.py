@@ -68,7 +68,7 @@ def as_problem(error: BaseException) -> Problem:
         return _from_http(error)
     if is_away(error):
         log.warning("database unavailable", error=str(error)[:300])
-        return Unavailable("database_unavailable", "The database does not answer at the moment; try again.", 2)
+        return Unavailable("database_unavailable", "The database does not answer at the moment; try again.")
     log.error("unexpected failure", exc_info=error)
     return Problem("internal_error", "Something went wrong on our side; the request id leads to the trace.")
 

@@ -1,8 +1,9 @@
 """Writing notifications: rows of a whole batch in a handful of statements of one transaction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from tocsin.deliveries.queue import NewDelivery, enqueue
 from tocsin.kit.db import as_json
 from tocsin.kit.ids import new_id
 
+ROWS_A_STATEMENT = 1_000
+"""Encoding ten thousand at once would keep everybody else in this process waiting."""
 OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
 """Why a delivery was dropped, as its ``lastError`` says it."""
 
@@ -65,10 +68,10 @@ SELECT $1, $2, r.* FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::bigint[])
 
 async def write_notifications(
     connection: asyncpg.Connection, project_id: UUID, env: str, made: Sequence[NewNotification]
-) -> list[NewDelivery]:
-    """Insert notifications with their recipients and deliveries; the deliveries that were queued or recorded."""
+) -> bool:
+    """Insert notifications with their recipients and deliveries; whether any of those waits to be sent."""
     if not made:
-        return []
+        return False
     counts = Counter(user_id for n in made for user_id in n.recipients)
     raised = await connection.fetch(
         _NOTIFICATIONS,
@@ -94,9 +97,12 @@ async def write_notifications(
     )
     before = {user_id: seq - counts[user_id] for user_id, seq in raised}
     await _write_recipients(connection, project_id, env, made, before)
-    deliveries = [delivery for n in made for delivery in _deliveries(n)]
-    await enqueue(connection, project_id, env, deliveries)
-    return deliveries
+    to_send = False
+    deliveries = (delivery for n in made for delivery in _deliveries(n))
+    while some := list(islice(deliveries, ROWS_A_STATEMENT)):
+        await enqueue(connection, project_id, env, some)
+        to_send = to_send or any(not delivery.instant for delivery in some)
+    return to_send
 
 
 async def _write_recipients(
@@ -109,19 +115,19 @@ async def _write_recipients(
         for user_id, reason in n.recipients.items():
             last[user_id] += 1
             rows.append((n.id, user_id, reason, last[user_id]))
-    if rows:
-        await connection.execute(_RECIPIENTS, project_id, env, *map(list, zip(*rows, strict=True)))
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        some = rows[start : start + ROWS_A_STATEMENT]
+        await connection.execute(_RECIPIENTS, project_id, env, *map(list, zip(*some, strict=True)))
 
 
-def _deliveries(notification: NewNotification) -> list[NewDelivery]:
+def _deliveries(notification: NewNotification) -> Iterator[NewDelivery]:
     """One delivery per recipient and channel; a channel that reaches the project gets one for all."""
     known = kinds()
-    deliveries = []
     for channel in notification.channels:
         kind = known[channel]
         people: list[UUID | None] = [None] if kind.reaches == "project" else list(notification.recipients)
-        deliveries += [
-            NewDelivery(
+        for user_id in people:
+            yield NewDelivery(
                 notification.id,
                 user_id,
                 channel,
@@ -129,6 +135,3 @@ def _deliveries(notification: NewNotification) -> list[NewDelivery]:
                 kind.instant,
                 dropped=OVER_QUOTA if notification.over_quota else None,
             )
-            for user_id in people
-        ]
-    return deliveries

@@ -1,5 +1,6 @@
 """Which app a public key opens, remembered for as long as it may be believed."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -40,6 +41,7 @@ class Apps:
         self._credentials = credentials
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._reading: dict[str, asyncio.Future[App | None]] = {}
         self._revocations = 0
 
     async def find(self, key: str) -> App | None:
@@ -51,10 +53,10 @@ class Apps:
         if not key.startswith("pk_") or key_env(key) is None:
             return None
         try:
-            return await self._read(key)
+            return await self._read_once(key)
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if is_away(error):
-                raise Unavailable("database_unavailable", "The database does not answer at the moment.", 2) from error
+                raise Unavailable("database_unavailable", "The database does not answer at the moment.") from error
             raise
 
     def forget(self, project_id: UUID, kind: str, ref: str) -> None:
@@ -67,6 +69,14 @@ class Apps:
                 del self._known[key]
         elif kind == "everything":
             self._known.clear()
+
+    async def _read_once(self, key: str) -> App | None:
+        """For all who ask meanwhile: thousands of sockets may come back in one moment."""
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.ensure_future(self._read(key))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        return await asyncio.shield(reading)
 
     async def _read(self, key: str) -> App | None:
         """What was read while something was revoked may be from before, so it is read once more."""

@@ -2,14 +2,19 @@
 
 A batch belongs to one project and one environment. It is claimed and committed, evaluated in the child with
 no transaction open, and written in one transaction: notifications, recipients, deliveries and the events'
-outcome, or nothing. A worker that dies in between leaves leases behind, which run out; its events are then
-tried one by one.
+outcome, or nothing; what reaches very many people takes several transactions, event by event. A worker that
+dies in between leaves leases behind, which run out; its events are then tried one by one.
+
+A project has one batch under way at a time. Quick ones are waited for; a slow one is left to itself, so that it
+holds up nobody else's events.
 """
 
 import asyncio
 from collections import Counter as Counts
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,6 +41,14 @@ from tocsin.rules.lookup import ACTION_LABEL, ACTION_URL, Batch, Claimed, Rule, 
 MOST_PROJECTS = 16
 MOST_EACH = 200
 MAX_RECIPIENTS = 10_000
+TOLD_TOGETHER = 10_000
+"""Recipients written in one transaction, unless a single event has more."""
+PATIENCE_SECONDS = 0.01
+"""What most batches take; those that take longer are no longer waited for."""
+MOST_SLOW = 3
+"""Batches that may be left to themselves: they hold connections, of which sending needs some too."""
+HOLDING_SHARE = 0.5
+"""Of its lease a batch may begin further transactions; what is left of it then goes back."""
 SUSPECT_SECONDS = 0.5
 """Between two looks for events that a process ended over; there hardly ever are any."""
 STRIKES_SUSPEND = 5
@@ -60,6 +73,15 @@ class _Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """What one transaction wrote: outcomes of events, notifications, and whether deliveries wait to be sent."""
+
+    outcomes: list[str]
+    made: list[NewNotification]
+    to_send: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Owed:
     """A claim that could not be worked on, through no fault of its events."""
 
@@ -73,14 +95,17 @@ class _Owed:
 # One statement, one round trip. A claim that a crash forgets was never worked on, so it need not wait for the disk.
 _CLAIM = """
 SELECT claimed.project_id, claimed.env, claimed.id
-FROM set_config('synchronous_commit', 'off', true), tocsin.claim_events($1, $2, $3, $4, $5) AS claimed
+FROM set_config('synchronous_commit', 'off', true), tocsin.claim_idle_events($1, $2, $3, $4, $5, $6) AS claimed
 """
 
 
 class MatchStage:
     """Turns waiting events into notifications; one per worker process."""
 
-    def __init__(self, db: Database, broker: Broker, evaluator: Evaluator, lease_seconds: int) -> None:
+    def __init__(
+        self, db: Database, broker: Broker, evaluator: Evaluator, lease_seconds: int, freed: Callable[[], None]
+    ) -> None:
+        """``freed`` is called when a project may be claimed again that was passed over."""
         self._db = db
         self._broker = broker
         self._evaluator = evaluator
@@ -91,16 +116,20 @@ class MatchStage:
         self._unlimited = Unlimited()
         self._owed: list[_Owed] = []
         self._suspects_at = 0.0
+        self._under_way: dict[asyncio.Task[None], UUID] = {}
+        self._slow: set[asyncio.Task[None]] = set()
+        self._freed = freed
 
     async def run_once(self) -> bool:
-        """One claim and everything it brought; now and then one event that a process ended over, alone. False when
-        none is left. Raises what kept it from the work, with the claims of that given back."""
-        await self._give_back()
+        """One claim with a moment for what it brought; now and then one event that a process ended over, alone.
+        False when none is left that could be claimed. Raises what kept it from the work, with the claims of that
+        given back."""
+        await self.give_back()
         token = uuid4()
         claimed = await self._claim(token)
         more = self._more_than(claimed)
         if claimed:
-            await self._match_all(claimed, token)
+            await self._wait_for(self._begin(claimed, token))
         return await self._try_suspect() or more
 
     def _more_than(self, claimed: list[asyncpg.Record]) -> bool:
@@ -121,24 +150,49 @@ class MatchStage:
         if not claimed:
             self._suspects_at = now + SUSPECT_SECONDS
             return False
-        await self._match_all(claimed, token)
+        await self.drain()
+        await self._wait_for(self._begin(claimed, token))
+        await self.drain()
         return True
 
-    async def _match_all(self, claimed: list[asyncpg.Record], token: UUID) -> None:
+    async def drain(self) -> None:
+        """Let what is under way come to its end."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _begin(self, claimed: list[asyncpg.Record], token: UUID) -> list[asyncio.Task[None]]:
         crash.here("match.after_claim")
         batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
         for row in claimed:
             batches[row["project_id"], row["env"]].append(row["id"])
-        await asyncio.gather(
-            *(self._match_safely(project_id, env, ids, token) for (project_id, env), ids in batches.items())
-        )
+        tasks = []
+        for (project_id, env), ids in batches.items():
+            task = asyncio.create_task(self._match_safely(project_id, env, ids, token))
+            self._under_way[task] = project_id
+            task.add_done_callback(self._done)
+            tasks.append(task)
+        return tasks
+
+    async def _wait_for(self, tasks: list[asyncio.Task[None]]) -> None:
+        """For all that are quick, and for room where too many are slow."""
+        _, late = await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
+        self._slow |= late
+        while len(self._under_way) > MOST_SLOW:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
         if self._owed:
             raise self._owed[0].because
 
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._under_way[task]
+        if task in self._slow:
+            self._slow.discard(task)
+            self._freed()
+
     async def _claim(self, token: UUID) -> list[asyncpg.Record]:
-        """Events of the next projects in turn; from the beginning again after the last one."""
+        """Events of the next projects in turn that have none under way; from the beginning again after the last."""
         self._from_start = self._after == NOBODY
-        rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token)
+        busy = [project_id for task, project_id in self._under_way.items() if not task.done()]
+        rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token, busy)
         if not rows and self._after != NOBODY:
             self._after = NOBODY
             return await self._claim(token)
@@ -166,21 +220,25 @@ class MatchStage:
             for id_ in ids if len(ids) > 1 else ():
                 await self._match_safely(project_id, env, [id_], token)
 
-    async def _give_back(self) -> None:
+    async def give_back(self) -> None:
         """Claims that came to nothing while we live are no crash: undo them, rather than let leases run out."""
         while self._owed:
-            owed = self._owed[-1]
-            async with self._db.unit(owed.project_id, owed.env) as connection:
-                await connection.execute(
-                    "UPDATE tocsin.events SET state = 'received', lease_token = NULL, lease_until = NULL,"
-                    " claims = claims - 1 WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
-                    owed.project_id,
-                    owed.ids,
-                    owed.token,
-                )
-            self._owed.pop()
+            owed = self._owed[0]
+            await self._undo_claim(owed.project_id, owed.env, owed.ids, owed.token)
+            self._owed.remove(owed)
+
+    async def _undo_claim(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        async with self._db.unit(project_id, env) as connection:
+            await connection.execute(
+                "UPDATE tocsin.events SET state = 'received', lease_token = NULL, lease_until = NULL,"
+                " claims = claims - 1 WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3",
+                project_id,
+                ids,
+                token,
+            )
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
+        hold_until = asyncio.get_running_loop().time() + self._lease_seconds * HOLDING_SHARE
         batch = await read_claimed(self._db.hot, project_id, env, ids, token)
         crash.here("match.after_read")
         jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
@@ -188,21 +246,41 @@ class MatchStage:
         crash.here("match.after_evaluate")
         async with self._db.unit(project_id, env) as connection:
             decided = await _decide(connection, project_id, batch, outcomes)
-            quota = await hold_quota(
-                connection, project_id, env, [n for each in decided for n in each.made], self._unlimited
-            )
-            kept = await _finish(connection, project_id, token, decided)
-            made = await within_quota(connection, quota, [n for each in kept for n in each.made])
-            deliveries = await write_notifications(connection, project_id, env, made)
+            first, *further = _portions(decided)
+            written = await self._write(connection, project_id, env, token, first)
             await self._suspend(connection, project_id, outcomes)
             crash.here("match.before_commit")
         crash.here("match.after_commit")
-        for each in kept:
-            MATCHED.labels(each.outcome).inc()
-        NOTIFIED.inc(len(made))
-        if any(not delivery.instant for delivery in deliveries):
+        self._tell(project_id, env, written)
+        for number, portion in enumerate(further):
+            if asyncio.get_running_loop().time() > hold_until:
+                left = [each.event.id for portion in further[number:] for each in portion]
+                await self._undo_claim(project_id, env, left, token)
+                return
+            async with self._db.unit(project_id, env) as connection:
+                written = await self._write(connection, project_id, env, token, portion)
+            self._tell(project_id, env, written)
+
+    async def _write(
+        self, connection: asyncpg.Connection, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]
+    ) -> _Written:
+        """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours."""
+        wanted = [n for each in decided for n in each.made]
+        quota = await hold_quota(connection, project_id, env, wanted, self._unlimited)
+        kept = await _finish(connection, project_id, token, decided)
+        made = await within_quota(connection, quota, [n for each in kept for n in each.made])
+        to_send = await write_notifications(connection, project_id, env, made)
+        return _Written([each.outcome for each in kept], made, to_send)
+
+    def _tell(self, project_id: UUID, env: Env, written: _Written) -> None:
+        """Count what was committed, and hint at it."""
+        for outcome in written.outcomes:
+            MATCHED.labels(outcome).inc()
+        NOTIFIED.inc(len(written.made))
+        if written.to_send:
             self._broker.wake("deliveries")
-        for message in signals("created", [notification.id for notification in made if not notification.over_quota]):
+        told = [notification.id for notification in written.made if not notification.over_quota]
+        for message in signals("created", told):
             self._broker.publish(channel_of(project_id, env), message)
 
     async def _suspend(
@@ -254,6 +332,7 @@ async def _decide(
     people = await people_for(
         connection, project_id, list(matched.values()), [subject.id for subject in batch.subjects.values()]
     )
+    told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
     decided = []
     for event in batch.events:
         trace: list[dict[str, Any]] = []
@@ -272,7 +351,10 @@ async def _decide(
                 told["error"] = outcome.error
             if not outcome.matched or outcome.error:
                 continue
-            recipients = people.recipients(rule, subject.id if subject else None)
+            meant = rule.id, subject.id if subject else None
+            recipients = told_by.get(meant)
+            if recipients is None:
+                recipients = told_by[meant] = people.recipients(rule, subject.id if subject else None)
             notification = _notification(event, rule, outcome, recipients)
             if notification is None:
                 told["reason"] = f"{outcome.reason}, but it reaches nobody: no active person in its targets"
@@ -307,7 +389,7 @@ def _notification(
         require_ack=rule.require_ack,
         topic=rule.topic,
         channels=rule.channels,
-        recipients=dict(list(recipients.items())[:MAX_RECIPIENTS]),
+        recipients=dict(islice(recipients.items(), MAX_RECIPIENTS)) if len(recipients) > MAX_RECIPIENTS else recipients,
         internal=event.internal,
     )
 
@@ -320,6 +402,20 @@ def _outcome(trace: list[dict[str, Any]], made: list[NewNotification]) -> str:
     if any(told.get("error") for told in trace):
         return "rule_error"
     return "nobody" if any(told["matched"] for told in trace) else "no_match"
+
+
+def _portions(decided: Sequence[_Decided]) -> Iterator[list[_Decided]]:
+    """Neighbours whose recipients are few enough to be written together; one portion at least."""
+    portion: list[_Decided] = []
+    recipients = 0
+    for each in decided:
+        more = sum(len(notification.recipients) for notification in each.made)
+        if portion and recipients + more > TOLD_TOGETHER:
+            yield portion
+            portion, recipients = [], 0
+        portion.append(each)
+        recipients += more
+    yield portion
 
 
 async def _finish(

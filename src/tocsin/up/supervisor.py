@@ -229,6 +229,7 @@ def _environ(reached: Installation, home: Path, port: int) -> dict[str, str]:
     """What the processes get: the logins bound by row-level security, and never the installer's."""
     environ = {name: value for name, value in os.environ.items() if name.upper() != "TOCSIN_DATABASE_URL"}
     return {
+        "TOCSIN_GRACE_SECONDS": "0",  # nobody balances load over a single process
         **environ,
         "TOCSIN_APP_DATABASE_URL": reached.app_url,
         "TOCSIN_PLATFORM_DATABASE_URL": reached.platform_url,

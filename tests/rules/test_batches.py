@@ -1,0 +1,127 @@
+"""One project's batch holds up nobody else's, however long it takes and however many people it reaches (P10)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from tests.client import Client, Project, sign_up
+from tests.pipeline import Working, make_rule, send_event, send_events, story, until
+from tests.running import Site
+from tocsin.kit import broker as brokers
+from tocsin.kit.db import Database
+from tocsin.notifications import write
+from tocsin.rules import stage
+from tocsin.rules.evaluator import Evaluator
+
+PEOPLE = 5
+
+Match = Callable[[], Awaitable[bool]]
+
+
+async def test_a_batch_that_takes_long_holds_up_no_other_project(working: Working) -> None:
+    slow, quick = await sign_up(working.api, "Slow"), await sign_up(working.api, "Quick")
+    for project in (slow, quick):
+        await make_rule(project, "realtime", targetRoles=["owner"])
+    await story(slow.key, await send_event(slow.key))
+    async with working.sql.transaction():
+        await working.sql.execute("SELECT seq FROM tocsin.feeds WHERE project_id = $1 FOR UPDATE", slow.id)
+        held = await send_event(slow.key)
+        await until(lambda: is_in(working.sql, held, "leased"))
+        further = await send_event(slow.key)
+        for _ in range(3):
+            assert (await story(quick.key, await send_event(quick.key)))["outcome"] == "notified"
+        assert await is_in(working.sql, held, "leased")
+        assert await is_in(working.sql, further, "received")
+    for event_id in (held, further):
+        assert (await story(slow.key, event_id))["outcome"] == "notified"
+
+
+@pytest.fixture(scope="module")
+async def match(site: Site) -> AsyncIterator[Match]:
+    """One look of a worker's matching stage, and the end of what it began."""
+    db = Database(site.app_url, ordinary=0, hot=4, statement_timeout="30s")
+    await db.start()
+    broker, evaluator = brokers.connect(None, db.url), Evaluator()
+    await broker.start()
+    matching = stage.MatchStage(db, broker, evaluator, lease_seconds=60, freed=lambda: None)
+
+    async def look() -> bool:
+        found = await matching.run_once()
+        await matching.drain()
+        return found
+
+    while await look():
+        pass
+    yield look
+    await broker.close()
+    await evaluator.close()
+    await db.close()
+
+
+@pytest.fixture
+async def crowded(api: Client) -> Project:
+    """A project with a rule that tells five people of every event."""
+    project = await sign_up(api, "Crowd")
+    assert (await project.key.post("/roles", {"name": "crowd", "permissions": []})).status == 201
+    for _ in range(PEOPLE):
+        await project.add_user(roles=["crowd"], status="active")
+    await make_rule(project, "realtime", targetRoles=["crowd"])
+    return project
+
+
+async def test_events_for_many_people_are_written_one_by_one(
+    match: Match, crowded: Project, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "TOLD_TOGETHER", PEOPLE * 2)
+    await send_events(crowded.key, *({"order": number} for number in range(5)))
+    await match()
+    written = await sql.fetch(
+        "SELECT count(*) FROM tocsin.notifications WHERE project_id = $1 GROUP BY xmin::text ORDER BY 1", crowded.id
+    )
+    assert [row[0] for row in written] == [1, 2, 2]
+    assert await told(sql, crowded) == PEOPLE * 5
+
+
+async def test_what_half_a_lease_did_not_suffice_for_is_given_back_untouched(
+    match: Match, crowded: Project, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "TOLD_TOGETHER", PEOPLE)
+    monkeypatch.setattr(stage, "HOLDING_SHARE", 0.0)
+    ids = await send_events(crowded.key, {}, {})
+    await match()
+    states = await sql.fetch("SELECT state, claims FROM tocsin.events WHERE id = ANY($1) ORDER BY id", ids)
+    assert [tuple(row) for row in states] == [("processed", 1), ("received", 0)]
+    await match()
+    assert await is_in(sql, ids[1], "processed")
+    assert await told(sql, crowded) == PEOPLE * 2
+
+
+async def test_people_beyond_one_statement_are_told_as_well(
+    match: Match, crowded: Project, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "ROWS_A_STATEMENT", 2)
+    await send_events(crowded.key, {}, {})
+    await match()
+    assert await told(sql, crowded) == PEOPLE * 2
+    feeds = await sql.fetch(
+        "SELECT array_agg(feed_seq ORDER BY feed_seq) FROM tocsin.notification_recipients"
+        " WHERE project_id = $1 GROUP BY user_id",
+        crowded.id,
+    )
+    assert [row[0] for row in feeds] == [[1, 2]] * PEOPLE
+
+
+async def told(sql: asyncpg.Connection, project: Project) -> int:
+    """How many deliveries of a project are out; each recipient must have one."""
+    counts = await sql.fetchrow(
+        "SELECT (SELECT count(*) FROM tocsin.deliveries WHERE project_id = $1 AND state = 'sent') AS deliveries,"
+        " (SELECT count(*) FROM tocsin.notification_recipients WHERE project_id = $1) AS recipients",
+        project.id,
+    )
+    assert counts["deliveries"] == counts["recipients"]
+    return int(counts["deliveries"])
+
+
+async def is_in(sql: asyncpg.Connection, event_id: str, state: str) -> bool:
+    return bool(await sql.fetchval("SELECT state = $2 FROM tocsin.events WHERE id = $1", event_id, state))
