@@ -157,9 +157,9 @@ async def rival(api: Client) -> Project:
     return await sign_up(api, "Rival")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def root(api: Client, site: Site) -> Operator:
-    """A super admin of the installation that most tests share."""
+    """A super admin of the installation that most tests share; tokens last for 15 minutes, and all tests for longer."""
     return await operator(api, site)
 
 

@@ -10,12 +10,12 @@ from tests.operators import Operator, operator
 from tests.running import Site, running_api
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def support(api: Client, site: Site) -> Operator:
     return await operator(api, site, "support")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def billing(api: Client, site: Site) -> Operator:
     return await operator(api, site, "billing")
 

@@ -5,7 +5,7 @@ a lone event waits for nothing, and a thousand at once share one commit. Where b
 goes beside the first, so that the database does not wait while this process reads and answers.
 
 What waits is bounded in requests, events and bytes; beyond that the caller is told at once to come back. When a
-group takes longer than a second the database is taken to hang: whatever waits behind it is answered 503, and one
+group takes longer than two seconds the database is taken to hang: whatever waits behind it is answered 503, and one
 request at a time is let through to find out whether it is back (P11).
 """
 
@@ -30,7 +30,7 @@ MOST_IN_GROUP_BYTES = 8 * 1024 * 1024
 MOST_WAITING = 20_000
 MOST_WAITING_BYTES = 32 * 1024 * 1024
 """Of payloads, in characters. A single request may go beyond either bound by its own size, 5 MiB at most."""
-STALLED_SECONDS = 1.0
+STALLED_SECONDS = 2.0
 """How long a group may take before those behind it are told not to wait."""
 MOST_UNDER_WAY = 2
 WORTH_ANOTHER = 100

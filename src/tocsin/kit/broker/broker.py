@@ -229,17 +229,22 @@ class Broker:
         try:
             async with asyncio.timeout(STEP_LIMIT):
                 await self._link.open(self._receive)
-            async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._link.run())
-                async with asyncio.timeout(STEP_LIMIT):
-                    await self._come_up()
-                loops.create_task(self._send_forever())
-                loops.create_task(self._prove_round_trips())
-                loops.create_task(self._take_roles_again())
+            # In a task of its own: until Python 3.11.3 a group that failed left its task as if it were being cancelled,
+            # and the first timeout after that, the one of closing, then ended the supervisor instead of raising.
+            await asyncio.create_task(self._use_link(), name="broker link")
         finally:
             self._linked.clear()
             self._count_dropped(self._outbox.lost())
             await self._link.close()
+
+    async def _use_link(self) -> None:
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._link.run())
+            async with asyncio.timeout(STEP_LIMIT):
+                await self._come_up()
+            loops.create_task(self._send_forever())
+            loops.create_task(self._prove_round_trips())
+            loops.create_task(self._take_roles_again())
 
     async def _come_up(self) -> None:
         async with self._listening:
