@@ -29,7 +29,7 @@ class Admin:
 async def new_admin(api: Client, sql: asyncpg.Connection, role: str = "super_admin") -> Admin:
     """A platform admin of this role, signed in at this API."""
     user_id, number = new_id(), next(_numbers)
-    email, name = f"{role}-{number}@operator.example", f"Operator {number}"
+    email, name = f"{role}-{number}@admin.example", f"Operator {number}"
     await sql.execute(
         "INSERT INTO tocsin.users (project_id, id, env, name, email, password_hash, status)"
         " VALUES ($1, $2, 'live', $3, $4, $5, 'active')",
