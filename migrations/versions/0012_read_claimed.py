@@ -30,7 +30,7 @@ CREATE FUNCTION tocsin.subjects(project uuid, external_ids text[]) RETURNS json 
         ORDER BY u.external_user_id, u.env DESC) u
 $$;
 CREATE FUNCTION tocsin.read_claimed(project uuid, env text, ids uuid[], token uuid) RETURNS json
-    LANGUAGE plpgsql SET search_path = '' AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_catalog.set_config('tocsin.project', project::text, true),
         pg_catalog.set_config('tocsin.env', env, true);

@@ -10,7 +10,6 @@ holds up nobody else's events.
 """
 
 import asyncio
-from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -111,7 +110,6 @@ class MatchStage:
         self._evaluator = evaluator
         self._lease_seconds = lease_seconds
         self._after = NOBODY
-        self._from_start = True
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
         self._unlimited = Unlimited()
         self._owed: list[_Owed] = []
@@ -122,23 +120,14 @@ class MatchStage:
 
     async def run_once(self) -> bool:
         """One claim with a moment for what it brought; now and then one event that a process ended over, alone.
-        False when none is left that could be claimed. Raises what kept it from the work, with the claims of that
+        False when none could be claimed. Raises what kept it from the work, with the claims of that
         given back."""
         await self.give_back()
         token = uuid4()
         claimed = await self._claim(token)
-        more = self._more_than(claimed)
         if claimed:
             await self._wait_for(self._begin(claimed, token))
-        return await self._try_suspect() or more
-
-    def _more_than(self, claimed: list[asyncpg.Record]) -> bool:
-        """Whether events may be left that waited when these were claimed. What came since is hinted at."""
-        counts = Counts(row["project_id"] for row in claimed)
-        if len(counts) < MOST_PROJECTS and max(counts.values(), default=0) < MOST_EACH and self._from_start:
-            self._after = NOBODY
-            return False
-        return bool(claimed)
+        return await self._try_suspect() or bool(claimed)
 
     async def _try_suspect(self) -> bool:
         """Match one event that a process ended over, if it is time to look; whether there may be another."""
@@ -190,7 +179,6 @@ class MatchStage:
 
     async def _claim(self, token: UUID) -> list[asyncpg.Record]:
         """Events of the next projects in turn that have none under way; from the beginning again after the last."""
-        self._from_start = self._after == NOBODY
         busy = [project_id for task, project_id in self._under_way.items() if not task.done()]
         rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token, busy)
         if not rows and self._after != NOBODY:
