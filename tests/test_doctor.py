@@ -20,6 +20,7 @@ from tocsin.kit.db import with_login
 from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running
+from tocsin.kit.roles import Roles
 from tocsin.settings import Settings
 from tocsin.startup import Installation, installation
 
@@ -84,18 +85,18 @@ async def test_settings_that_lose_events_are_named(database: str, tmp_path: Path
 async def test_an_empty_database_wants_the_migration(durable: Running, tmp_path: Path) -> None:
     async with fresh_database(durable) as url:
         findings = await examined(url, tmp_path, db_role_prefix="nobody")
-    assert broken(findings) == ["schema", "application's login"]
+    assert broken(findings) == ["schema", "application's login", "platform's login"]
     assert "tocsin migrate" in findings["schema"].fix
 
 
 async def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
     findings = await examined(f"postgresql://x:y@127.0.0.1:{free_port()}/x", tmp_path)
-    assert broken(findings) == ["database", "application's login"]
+    assert broken(findings) == ["database", "application's login", "platform's login"]
 
 
 async def test_without_any_database_the_missing_setting_is_named(tmp_path: Path) -> None:
     findings = await examined(None, tmp_path)
-    assert broken(findings) == ["database", "application's login"]
+    assert broken(findings) == ["database", "application's login", "platform's login"]
     assert "TOCSIN_DATABASE_URL" in findings["database"].detail
 
 
@@ -111,7 +112,20 @@ async def test_an_application_login_that_is_too_strong_is_named(database: str, t
     assert "superuser" in findings["application's login"].detail
 
 
-async def test_another_master_key_is_named_twice(database: str, tmp_path: Path) -> None:
+async def test_a_platform_login_that_is_too_strong_is_named(database: str, tmp_path: Path) -> None:
+    findings = await examined(database, tmp_path, platform_database_url=database)
+    assert broken(findings) == ["durability", "platform's login"]
+    assert "superuser" in findings["platform's login"].detail
+
+
+async def test_a_platform_login_that_is_not_let_in_is_named(database: str, tmp_path: Path) -> None:
+    nobody = with_login(database, Roles().platform, "wrong")
+    findings = await examined(database, tmp_path, platform_database_url=nobody)
+    assert broken(findings) == ["durability", "platform's login"]
+    assert "TOCSIN_PLATFORM_DATABASE_URL" in findings["platform's login"].fix
+
+
+async def test_another_master_key_is_named_three_times(database: str, tmp_path: Path) -> None:
     """The login's password follows from it, and what was sealed under the former one does not open."""
     master = installed(database, tmp_path).master
     id_ = new_id()
@@ -123,7 +137,7 @@ async def test_another_master_key_is_named_twice(database: str, tmp_path: Path) 
     assert (await examined(database, tmp_path))["master key"].detail == "it opens what was sealed before"
     other = base64.b64encode(os.urandom(32)).decode()
     findings = await examined(database, tmp_path, master_key=other)
-    assert {"master key", "application's login"} <= set(broken(findings))
+    assert {"master key", "application's login", "platform's login"} <= set(broken(findings))
     assert master.id in findings["master key"].detail
 
 

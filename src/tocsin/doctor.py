@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import asyncpg
 import redis.asyncio
 from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from tocsin.kit import migrate
 from tocsin.kit.catalogue import Hole, holes, plans_without_initplan
@@ -52,6 +54,7 @@ async def examine(installation: Installation) -> list[Finding]:
         _time_zones(),
         *await _with_installer(installation),
         *await _with_app(installation),
+        *await _with_platform(installation),
         *await _broker(installation),
     ]
 
@@ -219,27 +222,58 @@ _SCHEMA_CHECKS: dict[str, Look] = {
 
 async def _with_app(installation: Installation) -> list[Finding]:
     """What API and workers will meet with their own login."""
-    name = "application's login"
-    try:
-        url = installation.app_url
-    except NotConfigured as missing:
-        return [Finding(name, False, str(missing), "Name it in TOCSIN_APP_DATABASE_URL.")]
-    prefix = installation.settings.db_role_prefix
-    db = Database(url, ordinary=1, hot=1, statement_timeout="5s", role_prefix=prefix)
-    try:
-        await db.start()
+
+    async def more(db: Database) -> list[Finding]:
         async with db.hot.acquire() as connection:
             return [
-                Finding(name, True, "it works and is bound by row security"),
                 await _guarded("policies", _policies, connection, installation),
                 await _guarded("messages between processes", _listen_notify, connection, installation),
             ]
+
+    prefix = installation.settings.db_role_prefix
+    return await _with_login(
+        "application's login",
+        "TOCSIN_APP_DATABASE_URL",
+        lambda: Database(installation.app_url, ordinary=1, hot=1, statement_timeout="5s", role_prefix=prefix),
+        more,
+    )
+
+
+async def _with_platform(installation: Installation) -> list[Finding]:
+    """The login with which the API counts across projects."""
+
+    async def more(db: Database) -> list[Finding]:
+        async with db.unscoped() as session:
+            await session.execute(text("SELECT count(*) FROM tocsin.projects"))
+        return []
+
+    prefix = installation.settings.db_role_prefix
+    return await _with_login(
+        "platform's login",
+        "TOCSIN_PLATFORM_DATABASE_URL",
+        lambda: Database(
+            installation.platform_url, ordinary=1, hot=0, statement_timeout="5s", role_prefix=prefix, read_only=True
+        ),
+        more,
+    )
+
+
+async def _with_login(
+    name: str, setting: str, made: Callable[[], Database], more: Callable[[Database], Awaitable[list[Finding]]]
+) -> list[Finding]:
+    try:
+        db = made()
+    except NotConfigured as missing:
+        return [Finding(name, False, str(missing), f"Name it in {setting}.")]
+    try:
+        await db.start()
+        return [Finding(name, True, "it works and is bound by row security"), *await more(db)]
     except StrongLogin as strong:
-        return [Finding(name, False, str(strong), "Leave TOCSIN_APP_DATABASE_URL empty after `tocsin migrate`.")]
-    except _FAILURES as error:
+        return [Finding(name, False, str(strong), f"Leave {setting} empty after `tocsin migrate`.")]
+    except (*_FAILURES, SQLAlchemyError) as error:
         fix = (
             "Run: tocsin migrate, with the same TOCSIN_MASTER_KEY as here, for the password follows from it;"
-            " or correct TOCSIN_APP_DATABASE_URL."
+            f" or correct {setting}."
         )
         return [Finding(name, False, f"it does not work: {_words(error)}", fix)]
     finally:
