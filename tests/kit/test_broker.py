@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from tests.kit.broker_servers import Postgres, Server, Valkey
 from tocsin.kit.broker import Broker, connect, project_key
-from tocsin.kit.broker.broker import OUTBOX_BYTES
+from tocsin.kit.broker.broker import OUTBOX_BYTES, WAKE_INTERVAL
 from tocsin.kit.broker.postgres_link import _lock_key
 from tocsin.kit.ids import new_id
 
@@ -191,7 +191,7 @@ async def test_many_wakes_become_few_hints(broker: Broker) -> None:
     await asyncio.sleep(0.05)
     hints = broker.counters.sent - before
     elapsed = time.monotonic() - started
-    assert 2 <= hints <= elapsed / 0.010 + 3
+    assert 2 <= hints <= elapsed / WAKE_INTERVAL + 3
 
 
 async def test_the_last_of_many_wakes_is_not_lost(setup: Setup, broker: Broker) -> None:
