@@ -4,7 +4,6 @@ The short form of ``python -m tests.crash``: what varies follows from a seed tha
 """
 
 import os
-import random
 
 import pytest
 
@@ -14,7 +13,8 @@ from tests.crash.scenes import BUGS, SCENES
 from tocsin.kit import crash
 
 SEED = int.from_bytes(os.urandom(2), "big")
-BUGS_TRIED = 2
+BUGS_TRIED = ("no cap in flight", "no sweep")
+"""Found within seconds, whatever the seed. The others need more faults, and are tried by `make crash`."""
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ async def test_a_scene_ends_well(name: str) -> None:
     assert not found, (SEED, found)
 
 
-@pytest.mark.parametrize("name", random.Random(SEED).sample(sorted(BUGS), BUGS_TRIED))
+@pytest.mark.parametrize("name", BUGS_TRIED)
 async def test_the_checker_turns_red_over_a_planted_bug(name: str) -> None:
     assert await BUGS[name](SEED), (SEED, name)
