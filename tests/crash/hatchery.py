@@ -108,7 +108,7 @@ def _live(order: Order) -> NoReturn:
         exec(order.code, {"__name__": "__main__"})
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
-    except BaseException:
+    except BaseException:  # a fork that got past this would go on as a second hatchery
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

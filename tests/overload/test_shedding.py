@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
@@ -48,7 +49,7 @@ async def test_health_is_answered_while_events_are_refused(small: Working, crowd
 
 
 @pytest.fixture
-async def rules_locked(small: Working) -> "asyncpg.Connection":
+async def rules_locked(small: Working) -> AsyncIterator[asyncpg.Connection]:
     """Whoever reads rules waits for the database."""
     connection = await asyncpg.connect(small.site.installer_url)
     transaction = connection.transaction()
@@ -65,52 +66,53 @@ async def in_work(small: Working) -> int:
     return round(float(line.rpartition(" ")[2]))
 
 
-async def test_reads_beyond_the_places_are_refused_before_those_that_hold_them_are_done(
-    small: Working, crowded: Project, rules_locked: asyncpg.Connection
-) -> None:
+@pytest.fixture
+async def full(small: Working, crowded: Project, rules_locked: asyncpg.Connection) -> AsyncIterator[asyncio.Task[None]]:
+    """Reads that wait for the database hold every place that reads may have."""
     holding = asyncio.create_task(get_at_once(crowded.key, "/rules", 6, Told()))
 
     async def held() -> bool:
         return await in_work(small) == 6
 
     await until(held)
+    yield holding
+    await holding
+
+
+async def test_reads_beyond_the_places_are_refused_before_those_that_hold_them_are_done(
+    crowded: Project, full: asyncio.Task[None]
+) -> None:
     told = Told()
     await get_at_once(crowded.key, "/users", 30, told)
-    assert not holding.done()
+    assert not full.done()
     assert told.answers == {(503, "overloaded"): 30}
     assert not told.unhelpful
-    await holding
+    await full
     assert (await crowded.key.get("/users")).status == 200
 
 
-async def test_an_acknowledgement_finds_a_place_while_reads_find_none(
-    small: Working, crowded: Project, quiet: Project
-) -> None:
+@pytest.fixture
+async def alarm(quiet: Project) -> tuple[str, str]:
+    """A notification that waits for somebody, and who."""
     person = await quiet.add_user()
     await make_rule(quiet, targetUsers=[person["id"]], title="Wake up", requireAck=True)
     notification = await notified(quiet.key, await send_event(quiet.key, order=1))
-    told = Told()
-    crowd = asyncio.create_task(get_at_once(crowded.key, "/users?limit=200", 300, told))
-    await asyncio.sleep(0.05)
-    reply = await quiet.key.put(f"/notifications/{notification['id']}/acknowledge", {"userId": person["id"]})
-    await crowd
-    assert reply.status == 200, reply.json
-    assert (503, "overloaded") in told.answers
+    return notification["id"], person["id"]
 
 
-async def test_a_browser_may_read_why_it_was_refused(
-    small: Working, crowded: Project, rules_locked: asyncpg.Connection
+async def test_an_acknowledgement_finds_a_place_where_a_read_finds_none(
+    crowded: Project, quiet: Project, alarm: tuple[str, str], full: asyncio.Task[None]
 ) -> None:
-    holding = asyncio.create_task(get_at_once(crowded.key, "/rules", 6, Told()))
+    notification, person = alarm
+    assert (await crowded.key.get("/users")).code == "overloaded"
+    reply = await quiet.key.put(f"/notifications/{notification}/acknowledge", {"userId": person})
+    assert reply.status == 200, reply.json
 
-    async def held() -> bool:
-        return await in_work(small) == 6
 
-    await until(held)
+async def test_a_browser_may_read_why_it_was_refused(crowded: Project, full: asyncio.Task[None]) -> None:
     reply = await crowded.key.with_headers(Origin="https://app.example").get("/users")
     assert reply.status == 503
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
-    await holding
 
 
 async def test_whoever_sends_a_body_slowly_keeps_nobody_out(small: Working, crowded: Project) -> None:
