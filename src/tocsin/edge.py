@@ -119,12 +119,11 @@ class Edge:
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
-        wrong = _wrong_head(scope) or self._wrong_method(scope)
+        express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
+        wrong = _wrong_head(scope) or (None if express else self._wrong_method(scope))
         if wrong is not None:
             await rendered(wrong, request_id)(scope, receive, answer)
-            return
-        express = self._express.get(scope["path"])
-        if express is None or scope["method"] != "POST":
+        elif express is None:
             await self._in_its_place(scope, receive, answer)
         elif _names_origin(scope):
             await self.app(scope, receive, answer)
@@ -219,16 +218,36 @@ def new_request_id() -> str:
 
 def _wrong_head(scope: Scope) -> Problem | None:
     """What is wrong with a head, found before anything builds upon it."""
-    if len(scope["headers"]) > MOST_HEADERS or any(len(value) > HEADER_BYTES for _, value in scope["headers"]):
-        return HeadersTooLarge("headers_too_large", f"At most {MOST_HEADERS} headers of {HEADER_BYTES} bytes each.")
+    headers = scope["headers"]
+    if len(headers) > MOST_HEADERS:
+        return _headers_too_large()
+    hosts = 0
+    for name, value in headers:
+        if len(value) > HEADER_BYTES:
+            return _headers_too_large()
+        if name == b"host":
+            hosts += 1
+            if hosts > 1 or not _HOST.fullmatch(value):
+                return _invalid_host()
+    if not hosts and _wants_host(scope):
+        return _invalid_host()
+    return _wrong_query(scope) if scope["query_string"] else None
+
+
+def _headers_too_large() -> Problem:
+    return HeadersTooLarge("headers_too_large", f"At most {MOST_HEADERS} headers of {HEADER_BYTES} bytes each.")
+
+
+def _invalid_host() -> Problem:
+    return BadRequest("invalid_host", "Send one Host header with a host name, and a port if need be.")
+
+
+def _wrong_query(scope: Scope) -> Problem | None:
     if len(scope["query_string"]) > QUERY_BYTES:
         return BadRequest("query_too_long", f"The query may have {QUERY_BYTES} bytes at most.")
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts) or (not hosts and _wants_host(scope)):
-        return BadRequest("invalid_host", "Send one Host header with a host name, and a port if need be.")
     if _LANDING.fullmatch(scope["path"]):
         return None  # the codes of some providers look like secrets of ours, and are good for one use
-    if scope["query_string"] and _SECRET.search(unquote_to_bytes(scope["query_string"])):
+    if _SECRET.search(unquote_to_bytes(scope["query_string"])):
         log.warning("secret in a URL", request_id=scope["tocsin.request_id"])
         detail = "A URL is no place for a secret: it ends up in logs. Send headers, and rotate this one."
         return BadRequest("secret_in_url", detail)

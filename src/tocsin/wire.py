@@ -4,9 +4,11 @@ What is no HTTP at all never reaches the application, so it is answered here, as
 """
 
 import asyncio
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from tocsin.auth.body import TOO_SLOW
 from tocsin.edge import new_request_id
 from tocsin.kit.errors import BadRequest, HeadersTooLarge, Problem, RequestTimeout
 from tocsin.kit.problems import rendered
@@ -15,6 +17,8 @@ HEAD_BYTES = 64 * 1024
 """Of one request line and its headers; beyond it llhttp would go on collecting."""
 HEAD_SECONDS = 15.0
 """From the connection, or from the first byte of a further request, to the end of the headers."""
+BODY_SECONDS = 15.0
+"""From the end of the headers to that of the body, for what does not come together with them."""
 LINGER_SECONDS = 5.0
 """How long the rest of a refused body is thrown away. Closing at once would reset the connection, and with it
 the answer before the client has read it."""
@@ -45,8 +49,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(HeadersTooLarge("headers_too_large", f"A head may have {HEAD_BYTES // 1024} KiB at most."))
         elif self._in_head and self._head_bytes:
             self._wait(HEAD_SECONDS)
-        elif not self._in_head and self.cycle is not None and self.cycle.response_complete:
-            self._wait(LINGER_SECONDS)
+        elif not self._in_head and self.cycle is not None:
+            self._wait(LINGER_SECONDS if self.cycle.response_complete else BODY_SECONDS)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
@@ -62,8 +66,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(BadRequest("malformed_http", "This is not a valid HTTP/1.1 request."))
 
     def _wait(self, seconds: float) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(seconds, self._too_late)
+        """For so long at most, and no longer than was said before."""
+        end = self.loop.time() + seconds
+        if self._deadline is None or end < self._deadline.when():
+            self._forget_deadline()
+            self._deadline = self.loop.call_at(end, self._too_late)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
@@ -71,11 +78,20 @@ class BoundedHttp(HttpToolsProtocol):
             self._deadline = None
 
     def _too_late(self) -> None:
+        self._deadline = None
         if self._in_head and self._head_bytes:
             detail = f"The headers did not arrive within {HEAD_SECONDS:.0f} seconds."
             self._refuse(RequestTimeout("head_too_slow", detail))
+        elif not self._in_head and self.cycle is not None and not self.cycle.response_complete:
+            self._give_up_body(self.cycle)
         else:
             self.transport.close()
+
+    def _give_up_body(self, cycle: RequestResponseCycle) -> None:
+        """Let whoever reads it say so; the connection ends with the answer."""
+        cast("dict[str, Any]", cycle.scope)[TOO_SLOW] = BODY_SECONDS
+        cycle.more_body = cycle.keep_alive = False
+        cycle.message_event.set()
 
     def _refuse(self, problem: Problem) -> None:
         """Answer, unless an earlier request of the connection is still being answered, and close."""

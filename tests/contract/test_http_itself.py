@@ -13,8 +13,8 @@ from tests.client import Client, Project
 from tests.contract.conftest import Refused
 from tests.contract.endpoints import ALL, NOBODY, Operation
 from tests.contract.problem import check_problem
-from tocsin.auth.body import BODY_SECONDS, MAX_BODY_BYTES
-from tocsin.wire import HEAD_SECONDS
+from tocsin.auth.body import MAX_BODY_BYTES
+from tocsin.wire import BODY_SECONDS, HEAD_SECONDS
 
 pytestmark = pytest.mark.usefixtures("nothing_stored")
 

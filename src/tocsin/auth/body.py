@@ -1,17 +1,17 @@
-"""The body of a request: read within its limits of size and time, and decoded strictly before anything looks at it."""
+"""The body of a request: read within its limit of size, and decoded strictly before anything looks at it."""
 
-import asyncio
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from tocsin.kit.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from tocsin.kit.strict_json import decode
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
-BODY_SECONDS = 15.0
+TOO_SLOW = "tocsin.too_slow"
+"""Where the scope of a request whose body was given up carries the seconds it had: the connection keeps the clock."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _FORM = "application/x-www-form-urlencoded"
 
@@ -23,7 +23,7 @@ async def checked_body(request: Request, *, required: bool, form: bool) -> Reque
     """
     if request.method not in WRITES:
         return request
-    body = await read_body(request.headers.get("content-length"), request.receive, MAX_BODY_BYTES)
+    body = await read_body(request.headers.get("content-length"), request.scope, request.receive, MAX_BODY_BYTES)
     # Some clients name a type for the body they do not send (aiohttp: application/octet-stream).
     if not body and not required:
         return _decoded(request, body, None)
@@ -33,26 +33,24 @@ async def checked_body(request: Request, *, required: bool, form: bool) -> Reque
     return _decoded(request, body, decode(body))
 
 
-async def read_body(declared: str | None, receive: Receive, most: int) -> bytes:
+async def read_body(declared: str | None, scope: Scope, receive: Receive, most: int) -> bytes:
     """The whole body; ``declared`` is its Content-Length. What is too long is refused before it is read to its end."""
     if declared is not None and declared.isdecimal() and int(declared) > most:
         raise _too_large(most)
     parts: list[bytes] = []
     size = 0
     more = True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise BadRequest("body_cut_short", "The connection ended before the body did.")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > most:
-                    raise _too_large(most)
-                more = message.get("more_body", False)
-    except TimeoutError:
-        raise RequestTimeout("body_too_slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
+    while more:
+        message = await receive()
+        if TOO_SLOW in scope:
+            raise RequestTimeout("body_too_slow", f"The body did not arrive within {scope[TOO_SLOW]:.0f} seconds.")
+        if message["type"] == "http.disconnect":
+            raise BadRequest("body_cut_short", "The connection ended before the body did.")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise _too_large(most)
+        more = message.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

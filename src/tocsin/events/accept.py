@@ -54,7 +54,7 @@ class AcceptEvent:
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
             self._backlog.check(caller.project_id)
-            body = await _body(headers, receive, EVENT_BYTES)
+            body = await _body(headers, scope, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
             (stored,) = await self._store.store(_incoming(caller, [event]))
             status, answer = _answer(stored, caller.env)
@@ -79,7 +79,7 @@ class AcceptBatch:
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
             self._backlog.check(caller.project_id)
-            body = await _body(headers, receive, BATCH_BYTES)
+            body = await _body(headers, scope, receive, BATCH_BYTES)
             answer = await self._accept(caller, read_batch(body))
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
@@ -168,11 +168,11 @@ def _wanted_env(headers: dict[bytes, bytes]) -> Env:
     return cast(Env, env.decode())
 
 
-async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
+async def _body(headers: dict[bytes, bytes], scope: Scope, receive: Receive, most: int) -> bytes:
     check_content_type(
         headers.get(b"content-type", b"").decode("latin-1"), headers.get(b"content-encoding", b"").decode("latin-1")
     )
-    return await read_body(headers.get(b"content-length", b"").decode("latin-1"), receive, most)
+    return await read_body(headers.get(b"content-length", b"").decode("latin-1"), scope, receive, most)
 
 
 def _idempotency_key(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
