@@ -27,18 +27,20 @@ EventStore.store = hasty
 
 PROCESSED_BEFORE_WRITTEN = """
 import asyncio
+from tocsin.notifications.write import write_notifications
 from tocsin.rules import stage
-honest = stage._finish
-async def hasty(connection, project_id, token, decided):
-    kept = await honest(connection, project_id, token, decided)
-    env = await connection.fetchval("SELECT current_setting('tocsin.env')")
+honest = stage._write_matched
+async def hasty(connection, project_id, env, token, decided, made):
+    ours = await honest(connection, project_id, env, token, decided, [])
     await connection.execute("COMMIT")
     await asyncio.sleep(0.3)
     await connection.execute("BEGIN")
     await connection.execute(
         "SELECT set_config('tocsin.project', $1, true), set_config('tocsin.env', $2, true)", str(project_id), env)
-    return kept
-stage._finish = hasty
+    await write_notifications(connection, project_id, env, [n for n in made if n.event_id in ours])
+    return ours
+stage._write_matched = hasty
+stage.may_be_limited = lambda *_: True  # then the connection is in a transaction that can be cut in two
 """
 
 RECORDED_BEFORE_SENT = """
@@ -58,12 +60,19 @@ send.SendStage._send = hasty
 
 LEASES_IGNORED = """
 import asyncpg
-honest = asyncpg.Connection.fetch
+from tocsin.rules import stage
+honest, written = asyncpg.Connection.fetch, stage._write_matched
 def fetch(self, query, *arguments, **options):
-    query = query.replace("AND e.lease_token = $5 RETURNING", "AND $5::uuid IS NOT NULL RETURNING")
     query = query.replace("AND d.lease_token = $2\\nRETURNING", "AND $2::uuid IS NOT NULL RETURNING")
     return honest(self, query, *arguments, **options)
+async def write(connection, project_id, env, token, decided, made):
+    await connection.execute(
+        "UPDATE tocsin.events SET lease_token = $1 WHERE id = ANY($2)", token, [each.event.id for each in decided])
+    return await written(connection, project_id, env, token, decided, made)
 asyncpg.Connection.fetch = fetch
+stage._write_matched = write
+stage._HOLD = stage._HOLD.replace("AND lease_token = $3", "AND $3::uuid IS NOT NULL")
+stage.may_be_limited = lambda *_: True  # then the connection is in a transaction of the project
 """
 
 STAGE_DIES_OF_AN_EXCEPTION = """

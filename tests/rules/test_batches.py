@@ -1,6 +1,8 @@
 """One project's batch holds up nobody else's, however long it takes and however many people it reaches (P10)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -10,7 +12,6 @@ from tests.pipeline import Working, make_rule, send_event, send_events, story, u
 from tests.running import Site
 from tocsin.kit import broker as brokers
 from tocsin.kit.db import Database
-from tocsin.notifications import write
 from tocsin.rules import stage
 from tocsin.rules.evaluator import Evaluator
 
@@ -97,10 +98,9 @@ async def test_what_half_a_lease_did_not_suffice_for_is_given_back_untouched(
     assert await told(sql, crowded) == PEOPLE * 2
 
 
-async def test_people_beyond_one_statement_are_told_as_well(
-    match: Match, crowded: Project, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+async def test_each_feed_counts_the_notifications_of_a_batch(
+    match: Match, crowded: Project, sql: asyncpg.Connection
 ) -> None:
-    monkeypatch.setattr(write, "ROWS_A_STATEMENT", 2)
     await send_events(crowded.key, {}, {})
     await match()
     assert await told(sql, crowded) == PEOPLE * 2
@@ -110,6 +110,24 @@ async def test_people_beyond_one_statement_are_told_as_well(
         crowded.id,
     )
     assert [row[0] for row in feeds] == [[1, 2]] * PEOPLE
+
+
+async def test_of_a_batch_only_what_is_still_leased_is_written(
+    match: Match, crowded: Project, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = await send_events(crowded.key, {}, {})
+    honest = stage._write_matched
+
+    async def after_losing_one(*arguments: Any) -> set[UUID]:
+        await sql.execute("UPDATE tocsin.events SET lease_token = gen_random_uuid() WHERE id = $1", theirs)
+        return await honest(*arguments)
+
+    monkeypatch.setattr(stage, "may_be_limited", lambda *_: False)  # or the leases would be held meanwhile
+    monkeypatch.setattr(stage, "_write_matched", after_losing_one)
+    await match()
+    assert await is_in(sql, ours, "processed")
+    assert await is_in(sql, theirs, "leased")
+    assert await told(sql, crowded) == PEOPLE
 
 
 async def told(sql: asyncpg.Connection, project: Project) -> int:

@@ -518,6 +518,6 @@ async def test_without_an_evaluator_a_try_asks_to_come_back(acme: Project, site:
     async with db.scope(UUID(acme.id), "live") as session:
         saved = await find_rule(session, UUID(rule["id"]))
         with pytest.raises(Unavailable) as caught:
-            await try_rule(session, evaluator, saved, Targets(), TestEvent(type="a", payload={}))
+            await try_rule(session, "live", evaluator, saved, Targets(), TestEvent(type="a", payload={}))
     await db.close()
     assert caught.value.code == "evaluator_unavailable"

@@ -21,7 +21,7 @@ POINTS: Mapping[str, str] = {
     "match.after_claim": "events are leased",
     "match.after_read": "their rules and people are read",
     "match.after_evaluate": "the evaluator has answered",
-    "match.before_commit": "all is written that follows from them, and not committed",
+    "match.under_way": "the statement that writes and commits all that follows has left, and its answer has not come",
     "match.after_commit": "it is committed; no hint was given and no socket was told",
     "send.after_claim": "deliveries are leased",
     "send.after_read": "they are read, with their connections",

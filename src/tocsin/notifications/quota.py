@@ -13,13 +13,17 @@ from tocsin.plans.unlimited import Unlimited
 QUOTA = "notifications"
 
 
+def may_be_limited(project_id: UUID, env: str, made: Sequence[NewNotification], unlimited: Unlimited) -> bool:
+    """Whether any of these could count: the sandbox has no quota, nor has who was found to be unlimited just now."""
+    return env == "live" and project_id not in unlimited and any(not n.internal for n in made)
+
+
 async def hold_quota(
-    connection: asyncpg.Connection, project_id: UUID, env: str, made: Sequence[NewNotification], unlimited: Unlimited
+    connection: asyncpg.Connection, project_id: UUID, made: Sequence[NewNotification], unlimited: Unlimited
 ) -> Held:
-    """Hold what these would count towards, if they all were written; the sandbox counts none."""
-    counted = [n.id for n in made if not n.internal] if env == "live" and project_id not in unlimited else []
-    held = await hold(connection, project_id, QUOTA, counted)
-    if counted and not held.counters:
+    """Hold what these would count towards, if they all were written."""
+    held = await hold(connection, project_id, QUOTA, [n.id for n in made if not n.internal])
+    if not held.counters:
         unlimited.remember(project_id)
     return held
 

@@ -114,17 +114,7 @@ def _source(rule: Rule) -> RuleSource:
     return RuleSource(str(rule.id), rule.condition or None, templates)
 
 
-# OFFSET 0 has each person looked up by key. Left to itself the planner believes that a project has as few people as
-# most have, and reads all of them again for each member: 23 s for a role of 10,000.
-_PEOPLE = """
-SELECT m.role_id, m.user_id FROM tocsin.user_roles m
-CROSS JOIN LATERAL (
-    SELECT u.status FROM tocsin.users u WHERE u.project_id = m.project_id AND u.id = m.user_id OFFSET 0
-) u
-WHERE m.project_id = $1 AND m.role_id = ANY($2) AND u.status = 'active'
-UNION ALL
-SELECT NULL, n.id FROM tocsin.users n WHERE n.project_id = $1 AND n.id = ANY($3) AND n.status = 'active'
-"""
+_PEOPLE = "SELECT role_id, user_id FROM tocsin.active_people($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +139,18 @@ class People:
 
 
 async def people_for(
-    connection: asyncpg.Connection, project_id: UUID, rules: Sequence[Rule], payload_users: Iterable[UUID]
+    connection: asyncpg.Connection | asyncpg.Pool,
+    project_id: UUID,
+    env: str,
+    rules: Sequence[Rule],
+    payload_users: Iterable[UUID],
 ) -> People:
     """Read the people that these rules target, in one query at most."""
     roles = sorted({role for rule in rules for role in rule.target_roles})
     users = sorted({user for rule in rules for user in rule.target_users} | set(payload_users))
     members: dict[UUID, list[UUID]] = {}
     active: set[UUID] = set()
-    for role_id, user_id in await connection.fetch(_PEOPLE, project_id, roles, users) if roles or users else ():
+    for role_id, user_id in await connection.fetch(_PEOPLE, project_id, env, roles, users) if roles or users else ():
         if role_id is None:
             active.add(user_id)
         else:

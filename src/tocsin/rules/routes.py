@@ -74,7 +74,7 @@ async def test_draft(call: Called, evaluator: Trying, body: DraftTest) -> TestAn
     """Try a rule that is not saved. It is checked like one that would be."""
     targets = await checked(call.session, body.rule, "/rule")
     rule = drafted(call.project_id, call.env, body.rule)
-    return await try_rule(call.session, evaluator, rule, targets, body.event)
+    return await try_rule(call.session, call.env, evaluator, rule, targets, body.event)
 
 
 @router.get("/rules/{rule_id}", operation_id="read_rule")
@@ -130,4 +130,4 @@ async def test(call: Called, evaluator: Trying, rule_id: PathId, body: RuleTest)
     """Try a rule on an event that is not stored. Nothing is sent."""
     rule = await find_rule(call.session, rule_id)
     targets, _ = (await read_targets(call.session, [rule_id]))[rule_id]
-    return await try_rule(call.session, evaluator, rule, targets, body.event)
+    return await try_rule(call.session, call.env, evaluator, rule, targets, body.event)

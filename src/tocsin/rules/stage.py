@@ -28,8 +28,8 @@ from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
 from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
-from tocsin.notifications.quota import hold_quota, within_quota
-from tocsin.notifications.write import NewNotification, write_notifications
+from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
+from tocsin.notifications.write import NewNotification, rows, waits_to_be_sent
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
@@ -72,15 +72,6 @@ class _Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    """What one transaction wrote: outcomes of events, notifications, and whether deliveries wait to be sent."""
-
-    outcomes: list[str]
-    made: list[NewNotification]
-    to_send: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Owed:
     """A claim that could not be worked on, through no fault of its events."""
 
@@ -96,6 +87,13 @@ _CLAIM = """
 SELECT claimed.project_id, claimed.env, claimed.id
 FROM set_config('synchronous_commit', 'off', true), tocsin.claim_idle_events($1, $2, $3, $4, $5, $6) AS claimed
 """
+
+_WRITE = "SELECT tocsin.write_matched($1, $2, $3, $4, $5)"
+_HOLD = "SELECT id FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 FOR UPDATE"
+_SUSPEND = """
+UPDATE tocsin.rules SET active = false, suspended_reason = $3, updated_at = now() WHERE project_id = $1 AND id = $2
+"""
+_FORGET_PATTERNS = "DELETE FROM tocsin.rule_patterns WHERE project_id = $1 AND rule_id = $2"
 
 
 class MatchStage:
@@ -232,70 +230,61 @@ class MatchStage:
         jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
-        async with self._db.unit(project_id, env) as connection:
-            decided = await _decide(connection, project_id, batch, outcomes)
-            first, *further = _portions(decided)
-            written = await self._write(connection, project_id, env, token, first)
-            await self._suspend(connection, project_id, outcomes)
-            crash.here("match.before_commit")
+        decided = await _decide(self._db.hot, project_id, env, batch, outcomes)
+        first, *further = _portions(decided)
+        await self._write(project_id, env, token, first)
         crash.here("match.after_commit")
-        self._tell(project_id, env, written)
+        await self._suspend(project_id, env, outcomes)
         for number, portion in enumerate(further):
             if asyncio.get_running_loop().time() > hold_until:
                 left = [each.event.id for portion in further[number:] for each in portion]
                 await self._undo_claim(project_id, env, left, token)
                 return
+            await self._write(project_id, env, token, portion)
+
+    async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]) -> None:
+        """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
+        made = [n for each in decided for n in each.made]
+        if not may_be_limited(project_id, env, made, self._unlimited):
+            ours = await _write_matched(self._db.hot, project_id, env, token, decided, made)
+        else:
             async with self._db.unit(project_id, env) as connection:
-                written = await self._write(connection, project_id, env, token, portion)
-            self._tell(project_id, env, written)
+                quota = await hold_quota(connection, project_id, made, self._unlimited)
+                held = await _still_held(connection, project_id, token, decided)
+                made = await within_quota(connection, quota, [n for n in made if n.event_id in held])
+                ours = await _write_matched(connection, project_id, env, token, decided, made)
+        self._tell(
+            project_id,
+            env,
+            [each.outcome for each in decided if each.event.id in ours],
+            [n for n in made if n.event_id in ours],
+        )
 
-    async def _write(
-        self, connection: asyncpg.Connection, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]
-    ) -> _Written:
-        """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours."""
-        wanted = [n for each in decided for n in each.made]
-        quota = await hold_quota(connection, project_id, env, wanted, self._unlimited)
-        kept = await _finish(connection, project_id, token, decided)
-        made = await within_quota(connection, quota, [n for each in kept for n in each.made])
-        to_send = await write_notifications(connection, project_id, env, made)
-        return _Written([each.outcome for each in kept], made, to_send)
-
-    def _tell(self, project_id: UUID, env: Env, written: _Written) -> None:
+    def _tell(self, project_id: UUID, env: Env, outcomes: list[str], made: list[NewNotification]) -> None:
         """Count what was committed, and hint at it."""
-        for outcome in written.outcomes:
+        for outcome in outcomes:
             MATCHED.labels(outcome).inc()
-        NOTIFIED.inc(len(written.made))
-        if written.to_send:
+        NOTIFIED.inc(len(made))
+        if any(map(waits_to_be_sent, made)):
             self._broker.wake("deliveries")
-        told = [notification.id for notification in written.made if not notification.over_quota]
-        for message in signals("created", told):
+        for message in signals("created", [n.id for n in made if not n.over_quota]):
             self._broker.publish(channel_of(project_id, env), message)
 
-    async def _suspend(
-        self, connection: asyncpg.Connection, project_id: UUID, outcomes: dict[str, list[RuleOutcome]]
-    ) -> None:
-        """Switch off a rule whose evaluation had to be killed again and again (design 4)."""
-        suspended: set[UUID] = set()
+    async def _suspend(self, project_id: UUID, env: Env, outcomes: dict[str, list[RuleOutcome]]) -> None:
+        """Switch off rules whose evaluation had to be killed again and again (design 4)."""
+        suspended: dict[UUID, str] = {}
         for outcome in (outcome for rules in outcomes.values() for outcome in rules if outcome.stopped):
             rule_id = UUID(outcome.rule_id)
-            if rule_id in suspended:
-                continue
             self._strikes[rule_id] += 1
             if self._strikes[rule_id] >= STRIKES_SUSPEND:
-                del self._strikes[rule_id]
-                suspended.add(rule_id)
-                reason = f"suspended after {STRIKES_SUSPEND} evaluations that had to be stopped: {outcome.reason}"
-                await connection.execute(
-                    "UPDATE tocsin.rules SET active = false, suspended_reason = $3, updated_at = now()"
-                    " WHERE project_id = $1 AND id = $2",
-                    project_id,
-                    rule_id,
-                    reason,
-                )
-                await connection.execute(
-                    "DELETE FROM tocsin.rule_patterns WHERE project_id = $1 AND rule_id = $2", project_id, rule_id
-                )
-                log.warning("rule suspended", project=str(project_id), rule=str(rule_id))
+                suspended[rule_id] = outcome.reason
+        for rule_id, reason in suspended.items():
+            del self._strikes[rule_id]
+            reason = f"suspended after {STRIKES_SUSPEND} evaluations that had to be stopped: {reason}"
+            async with self._db.unit(project_id, env) as connection:
+                await connection.execute(_SUSPEND, project_id, rule_id, reason)
+                await connection.execute(_FORGET_PATTERNS, project_id, rule_id)
+            log.warning("rule suspended", project=str(project_id), rule=str(rule_id))
 
 
 def _job(event: Claimed, batch: Batch) -> Job:
@@ -309,7 +298,7 @@ def _job(event: Claimed, batch: Batch) -> Job:
 
 
 async def _decide(
-    connection: asyncpg.Connection, project_id: UUID, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
+    pool: asyncpg.Pool, project_id: UUID, env: Env, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
 ) -> list[_Decided]:
     matched = {
         rule.id: rule
@@ -317,9 +306,8 @@ async def _decide(
         for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False)
         if outcome.matched
     }
-    people = await people_for(
-        connection, project_id, list(matched.values()), [subject.id for subject in batch.subjects.values()]
-    )
+    subjects = [subject.id for subject in batch.subjects.values()] if matched else []
+    people = await people_for(pool, project_id, env, list(matched.values()), subjects)
     told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
     decided = []
     for event in batch.events:
@@ -406,20 +394,24 @@ def _portions(decided: Sequence[_Decided]) -> Iterator[list[_Decided]]:
     yield portion
 
 
-async def _finish(
+async def _write_matched(
+    connection: asyncpg.Connection | asyncpg.Pool,
+    project_id: UUID,
+    env: Env,
+    token: UUID,
+    decided: list[_Decided],
+    made: list[NewNotification],
+) -> set[UUID]:
+    """Write all of it, or what belongs to the events whose lease is still ours; those events."""
+    outcomes = [{"id": each.event.id, "outcome": each.outcome, "trace": each.trace} for each in decided]
+    texts = msgspec.json.encode(outcomes).decode(), rows(made)
+    crash.soon("match.under_way")
+    return set(await connection.fetchval(_WRITE, project_id, env, token, *texts))
+
+
+async def _still_held(
     connection: asyncpg.Connection, project_id: UUID, token: UUID, decided: list[_Decided]
-) -> list[_Decided]:
-    """Mark the events processed; what comes back are those whose lease was still ours."""
-    rows = await connection.fetch(
-        "UPDATE tocsin.events e SET state = 'processed', outcome = d.outcome, trace = d.trace::json,"
-        " processed_at = clock_timestamp(), lease_token = NULL, lease_until = NULL"
-        " FROM unnest($2::uuid[], $3::text[], $4::text[]) AS d (id, outcome, trace)"
-        " WHERE e.project_id = $1 AND e.id = d.id AND e.lease_token = $5 RETURNING e.id",
-        project_id,
-        [each.event.id for each in decided],
-        [each.outcome for each in decided],
-        [msgspec.json.encode(each.trace).decode() for each in decided],
-        token,
-    )
-    ours = {row["id"] for row in rows}
-    return [each for each in decided if each.event.id in ours]
+) -> set[UUID]:
+    """The events whose lease is ours until the transaction ends."""
+    ids = [each.event.id for each in decided]
+    return {row["id"] for row in await connection.fetch(_HOLD, project_id, ids, token)}

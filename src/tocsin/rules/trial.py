@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.channels.registry import kinds
-from tocsin.kit.db import driver
+from tocsin.kit.db import Env, driver
 from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
@@ -28,7 +28,7 @@ MOST_SECONDS = 6
 
 
 async def try_rule(
-    session: AsyncSession, evaluator: Evaluator, rule: Rule, targets: Targets, sent: TestEvent
+    session: AsyncSession, env: Env, evaluator: Evaluator, rule: Rule, targets: Targets, sent: TestEvent
 ) -> TestAnswer:
     """What a rule, saved or drafted, active or not, would do with an event. Raises Unavailable."""
     payload = msgspec.json.encode(sent.payload)
@@ -43,7 +43,7 @@ async def try_rule(
     event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
     project = await lookup.project_of(connection, rule.project_id)
     outcome = await _judged(evaluator, Job(event, subject.fields if subject else None, project, [candidate.source]))
-    people = await lookup.people_for(connection, rule.project_id, [candidate], [subject.id] if subject else [])
+    people = await lookup.people_for(connection, rule.project_id, env, [candidate], [subject.id] if subject else [])
     recipients = people.recipients(candidate, subject.id if subject else None)
     return _told(rule, outcome, list(recipients))
 
