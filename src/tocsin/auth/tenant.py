@@ -145,8 +145,8 @@ class Tenants:
             ).one_or_none()
         found = Found(row.project_id, row.slug) if row else None
         # What was taken back while we read is read again next time.
-        if before == self._forgotten:
-            self._known[domain] = (found, time.monotonic() + (_KNOWN_SECONDS if found else _UNKNOWN_SECONDS))
+        seconds = 0.0 if before != self._forgotten else _KNOWN_SECONDS if found else _UNKNOWN_SECONDS
+        self._known[domain] = (found, time.monotonic() + seconds)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found

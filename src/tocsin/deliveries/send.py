@@ -164,7 +164,10 @@ class SendStage:
         if not rows and self._after != NOBODY:
             self._after = NOBODY
             return await self._claim(free, token)
-        self._after = max((row["project_id"] for row in rows), default=NOBODY)
+        projects = {row["project_id"] for row in rows}
+        # Neither projects nor slots were too few: there are no further ones, and to find that out would be a claim.
+        ended = len(projects) < MOST_PROJECTS and len(rows) < free
+        self._after = NOBODY if ended else max(projects)
         return list(rows)
 
     async def _send_batch(self, batch: Batch, ids: list[UUID]) -> None:

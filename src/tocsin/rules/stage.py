@@ -182,7 +182,9 @@ class MatchStage:
         if not rows and self._after != NOBODY:
             self._after = NOBODY
             return await self._claim(token)
-        self._after = max((row["project_id"] for row in rows), default=NOBODY)
+        projects = {row["project_id"] for row in rows}
+        # Fewer than were asked for: there are no further ones, and to find that out would be a claim of its own.
+        self._after = max(projects) if len(projects) == MOST_PROJECTS else NOBODY
         return list(rows)
 
     async def _claim_suspect(self, token: UUID) -> list[asyncpg.Record]:
