@@ -38,6 +38,7 @@ from tocsin.kit.flush import flushed
 from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
+from tocsin.methods import Methods, documented
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.platform.admin_routes import router as admin_routes
 from tocsin.platform.audit_routes import router as platform_audit_routes
@@ -233,7 +234,10 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     write_openapi(app)
     write_account_pages(app)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
-    return Edge(app, express, counter, Crowd(settings.places), settings.trusted_proxies)
+    methods = {**documented(ROUTERS, PREFIX), **documented([health_routes], "")}
+    for path in express:
+        methods[path] = {*methods.get(path, ()), "POST"}
+    return Edge(app, express, counter, Crowd(settings.places), Methods(methods), settings.trusted_proxies)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -69,6 +69,7 @@ class Edge:
         express: Mapping[str, Endpoint],
         calls: CallCounter,
         crowd: Crowd,
+        methods: Methods,
         proxies: Sequence[Network] = (),
     ) -> None:
         self.app = app
@@ -76,10 +77,10 @@ class Edge:
         self._express = express
         self._calls = calls
         self._crowd = crowd
+        self._methods = methods
         self._proxies = proxies
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._clocks: dict[str, Histogram] = {}
-        self._methods: Methods | None = None
         self._second = self._told = 0
 
     @property
@@ -162,8 +163,6 @@ class Edge:
                 self._crowd.leave(kind)
 
     def _wrong_method(self, scope: Scope) -> Problem | None:
-        if self._methods is None:
-            self._methods = Methods(self.app.openapi()["paths"])
         if scope["method"] == "OPTIONS" and _names_origin(scope):
             return None
         return self._methods.refusal(scope["method"], scope["path"])

@@ -171,4 +171,5 @@ async def test_a_second_signal_ends_a_process_that_still_drains(here: Site, role
             assert process.popen.poll() is None
             process.popen.send_signal(signal.SIGTERM)
             assert await asyncio.get_running_loop().run_in_executor(None, process.popen.wait, 15) != 0
-            served.let_go()
+            for other in (api, worker):
+                other.kill()  # it would drain for as long

@@ -87,7 +87,7 @@ async def test_the_version_before_hands_over_to_this_one_under_load(
             await asyncio.sleep(2 * SECONDS)
             balanced.ready = [new_api]
             await asyncio.sleep(SECONDS)
-        olds.close()
+        await asyncio.to_thread(olds.close)  # the endpoint that they send to answers in this loop
         async with under_load(balanced, project, PER_SECOND):
             await asyncio.sleep(SECONDS)
         await all_done(root)
