@@ -36,6 +36,7 @@ STAGES = {
     "seal",
     "anchor",
     "domains",
+    "pulse",
 }
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 

@@ -15,8 +15,9 @@
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
+    pulse   which of match, send, clock, mail, seal and quotas have work that no hint told them of
 
-Every stage is a loop that looks when it is told to and once a second anyway, survives its own exceptions, and
+Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
 """
 
@@ -34,6 +35,7 @@ import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
 
+from tocsin import pulse
 from tocsin.audit import anchor
 from tocsin.audit.anchor import AnchorStage
 from tocsin.audit.seal import SealStage
@@ -61,6 +63,8 @@ from tocsin.startup import Installation, outgoing_door
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0
+ANYWAY_SECONDS = 10.0
+"""Between two looks of a stage that the pulse looks for as well."""
 DRAIN_SECONDS = 20.0
 TIDY_AT_ONCE = 5_000
 
@@ -124,25 +128,27 @@ async def _work(installation: Installation) -> None:
             mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
             return max(removed, mails) >= TIDY_AT_ONCE
 
-        stages = (
-            Stage("match", match.run_once, match_ear, 1.0),
-            Stage("send", send.run_once, send_ear, 1.0),
-            Stage("clock", clock.run_once, await broker.waiter("clock"), 1.0),
-            Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 1.0),
-            Stage("mail", mail.run_once, await broker.waiter("mail"), 1.0),
+        stages = [
+            Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
+            Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
+            Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
+            Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 2.0),
+            Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
-            Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), 2.0),
+            Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
             Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
-            Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), 1.0),
+            Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), ANYWAY_SECONDS),
             Stage(
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
             ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
-        )
+        ]
+        beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
+        stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))
         loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()
         log.info("worker ready")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 import asyncpg
 import structlog
@@ -83,7 +84,8 @@ class SendStage:
         self._after = NOBODY
         self._in_flight: Count[UUID] = Count()
         self._sends: set[asyncio.Task[None]] = set()
-        self._turns: defaultdict[UUID, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_CONNECTION))
+        self._turns: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
+        """Of each connection that anything is being sent over, or waits to be."""
         self._settled: defaultdict[Batch, list[Result | UUID]] = defaultdict(list)
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
@@ -214,7 +216,7 @@ class SendStage:
             return _captured(outgoing)
         if isinstance(outgoing.route, NoRoute):
             return _no_route(outgoing, outgoing.route)
-        turn = self._turns[outgoing.route.id or NOBODY]
+        turn = self._turns.setdefault(outgoing.route.id or NOBODY, asyncio.Semaphore(PER_CONNECTION))
         if not await self._took(turn, batch):
             return outgoing.id
         try:

@@ -100,6 +100,7 @@ CROSS_PROJECT = (
     "tidy",
     "tidy_mails",
     "untold_notices",
+    "waiting_stages",
     "usage_of_projects",
 )
 """Functions that see more than one project; owned by the pipeline role."""

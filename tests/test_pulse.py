@@ -1,0 +1,92 @@
+"""Work that nobody hinted at is found: one look tells each stage that could claim something, and no other."""
+
+import asyncpg
+import pytest
+
+from tests.pipeline import Working, until
+from tocsin.kit.ids import PLATFORM_ID, new_id
+from tocsin.worker import ANYWAY_SECONDS
+
+WAITING = "SELECT tocsin.waiting_stages()"
+PAST, FUTURE = "now() - interval '1 minute'", "now() + interval '1 minute'"
+
+
+def event(state: str, *, claims: int = 0, lease_until: str = "NULL") -> str:
+    return (
+        "INSERT INTO tocsin.events (project_id, env, id, type, payload, state, claims, lease_until)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', 'order.created', '{{}}', '{state}', {claims}, {lease_until})"
+    )
+
+
+def delivery(state: str, *, ready: bool = False, due_at: str = PAST, lease_until: str = "NULL") -> str:
+    return (
+        "INSERT INTO tocsin.deliveries (project_id, env, id, channel, rank, state, ready, due_at, lease_until)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', 'webhook', 2, '{state}', {ready}, {due_at}, {lease_until})"
+    )
+
+
+def mail(env: str, state: str, due_at: str) -> str:
+    return (
+        "INSERT INTO tocsin.mails (project_id, env, id, kind, recipient, details, state, due_at, give_up_at)"
+        f" VALUES ('{PLATFORM_ID}', '{env}', '{new_id()}', 'a', 'a@b.example', '', '{state}', {due_at}, now())"
+    )
+
+
+def notice(told_at: str) -> str:
+    return (
+        "INSERT INTO tocsin.quota_notices (project_id, quota, period, percent, allowed, used, told_at)"
+        f" VALUES ('{PLATFORM_ID}', 'events', current_date, 80, 10, 8, {told_at})"
+    )
+
+
+AUDITED = (
+    "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, resource_type)"
+    f" VALUES ('{PLATFORM_ID}', '{new_id()}', 'live', 'a.b', 'system', 'a')"
+)
+
+CASES = {
+    "nothing": ("SELECT", []),
+    "a new event": (event("received"), ["match"]),
+    "an event that a process ended over": (event("received", claims=1), ["match"]),
+    "an event being matched": (event("leased", lease_until=FUTURE), []),
+    "an event whose lease ran out": (event("leased", lease_until=PAST), ["clock"]),
+    "an event that is done": (event("processed"), []),
+    "a delivery to be sent": (delivery("queued", ready=True), ["send"]),
+    "a retry that is due": (delivery("queued"), ["clock"]),
+    "a retry to come": (delivery("queued", due_at=FUTURE), []),
+    "a delivery being sent": (delivery("leased", lease_until=FUTURE), []),
+    "a delivery whose lease ran out": (delivery("leased", lease_until=PAST), ["clock"]),
+    "a delivery that arrived": (delivery("delivered"), []),
+    "a mail": (mail("live", "queued", PAST), ["mail"]),
+    "a mail for later": (mail("live", "queued", FUTURE), []),
+    "a mail of the sandbox": (mail("test", "captured", PAST), []),
+    "an entry to be sealed": (AUDITED, ["seal"]),
+    "a quota to be told of": (notice("NULL"), ["quotas"]),
+    "a quota that was told of": (notice("now()"), []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_look_names_the_stages_that_have_work(database: str, name: str) -> None:
+    statement, stages = CASES[name]
+    sql = await asyncpg.connect(database)
+    transaction = sql.transaction()
+    await transaction.start()
+    await sql.execute(statement)
+    assert await sql.fetchval(WAITING) == stages
+    await transaction.rollback()
+    await sql.close()
+
+
+async def test_an_event_that_nobody_hinted_at_is_worked_on(working: Working) -> None:
+    id_ = new_id()
+    await working.sql.execute(
+        "INSERT INTO tocsin.events (project_id, env, id, type, payload) VALUES ($1, 'live', $2, 'order.created', '{}')",
+        PLATFORM_ID,
+        id_,
+    )
+
+    async def processed() -> bool:
+        return await working.sql.fetchval("SELECT state FROM tocsin.events WHERE id = $1", id_) == "processed"
+
+    await until(processed, ANYWAY_SECONDS / 2)
