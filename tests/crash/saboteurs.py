@@ -59,18 +59,22 @@ send.SendStage._send = hasty
 """
 
 LEASES_IGNORED = """
-import asyncpg
+from tocsin.deliveries import send
 from tocsin.rules import stage
-honest, written = asyncpg.Connection.fetch, stage._write_matched
-def fetch(self, query, *arguments, **options):
-    query = query.replace("AND d.lease_token = $2\\nRETURNING", "AND $2::uuid IS NOT NULL RETURNING")
-    return honest(self, query, *arguments, **options)
+written, recorded = stage._write_matched, send.record
 async def write(connection, project_id, env, token, decided, made):
     await connection.execute(
         "UPDATE tocsin.events SET lease_token = $1 WHERE id = ANY($2)", token, [each.event.id for each in decided])
     return await written(connection, project_id, env, token, decided, made)
-asyncpg.Connection.fetch = fetch
-stage._write_matched = write
+async def record(pool, project_id, env, token, results, untouched):
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "SELECT set_config('tocsin.project', $1, true), set_config('tocsin.env', $2, true)", str(project_id), env)
+        await connection.execute(
+            "UPDATE tocsin.deliveries SET lease_token = $1 WHERE id = ANY($2)",
+            token, [each.delivery_id for each in results])
+        await recorded(connection, project_id, env, token, results, untouched)
+stage._write_matched, send.record = write, record
 stage._HOLD = stage._HOLD.replace("AND lease_token = $3", "AND $3::uuid IS NOT NULL")
 stage.may_be_limited = lambda *_: True  # then the connection is in a transaction of the project
 """

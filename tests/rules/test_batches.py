@@ -130,6 +130,17 @@ async def test_of_a_batch_only_what_is_still_leased_is_written(
     assert await told(sql, crowded) == PEOPLE
 
 
+async def test_a_text_that_no_database_keeps_spoils_nothing(match: Match, api: Client, sql: asyncpg.Connection) -> None:
+    project = await sign_up(api, "Odd")
+    await make_rule(project, "realtime", targetRoles=["owner"], message="{{ 'a%00b' | url_decode }}")
+    (event_id,) = await send_events(project.key, {})
+    await match()
+    assert await is_in(sql, event_id, "processed")
+    assert (
+        await sql.fetchval("SELECT message FROM tocsin.notifications WHERE project_id = $1", project.id) == "a\ufffdb"
+    )
+
+
 async def told(sql: asyncpg.Connection, project: Project) -> int:
     """How many deliveries of a project are out; each recipient must have one."""
     counts = await sql.fetchrow(

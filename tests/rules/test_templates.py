@@ -168,6 +168,7 @@ def test_one_line_texts_have_no_line_breaks() -> None:
     assert fitted("title", " Hi\r\nBcc: a@b.c\u2028x \n") == "Hi Bcc: a@b.c x"
     assert fitted("title.de", "a\nb") == "a b"
     assert fitted("message", "a\nb") == "a\nb"
+    assert fitted("message", render("{{ 'a%00b' | url_decode }}", {})) == "a\ufffdb"
 
 
 @pytest.mark.parametrize(("name", "limit"), [("title", 1_000), ("actionUrl", 2_000), ("message", MAX_BODY)])

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,8 @@ import asyncpg
 from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
 from tocsin.connections.configuration import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
-from tocsin.kit.db import as_json
+from tocsin.kit import crash
+from tocsin.kit.db import json_text
 
 JITTER = (0.8, 1.2)
 MOST_RETRY_AFTER_SECONDS = 24 * 3600
@@ -92,80 +93,24 @@ def look_again_at(queued_at: datetime) -> datetime | None:
     return now + timedelta(seconds=seconds)
 
 
-# Attempts are kept of what was still ours and was really tried.
-_RECORD = """
-WITH ours AS (
-UPDATE tocsin.deliveries d SET
-    state = r.state, ready = false, rank = r.rank, due_at = coalesce(r.due_at, d.due_at), crashes = 0,
-    attempts = CASE WHEN r.tried THEN r.number ELSE d.attempts END,
-    lease_token = NULL, lease_until = NULL, last_error = r.error, address = coalesce(r.address, d.address),
-    provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
-    connection_project = r.connection_project, connection_id = r.connection_id,
-    connection_reason = coalesce(r.connection_reason, d.connection_reason),
-    captured = r.captured::json,
-    sent_at = CASE WHEN r.state IN ('sent', 'delivered') THEN coalesce(d.sent_at, clock_timestamp()) ELSE d.sent_at END,
-    delivered_at = CASE WHEN r.state = 'delivered' THEN clock_timestamp() ELSE d.delivered_at END,
-    finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE clock_timestamp() END
-FROM unnest($3::uuid[], $4::int[], $5::text[], $6::bool[], $7::smallint[], $8::timestamptz[], $9::text[], $10::text[],
-    $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::text[])
-    AS r (id, number, state, tried, rank, due_at, error, address, provider_message_id, connection_project,
-        connection_id, connection_reason, captured)
-WHERE d.project_id = $1 AND d.id = r.id AND d.lease_token = $2
-RETURNING d.id
-), tried AS (
-INSERT INTO tocsin.attempts (project_id, env, delivery_id, number, connection_id, outcome, status, answer, error,
-    started_at, duration_ms, next_due_at)
-SELECT $1, $16, a.id, a.number, a.connection_id, a.outcome, a.status, a.answer, a.error, a.started_at, a.duration_ms,
-    a.due_at
-FROM unnest($3::uuid[], $4::int[], $13::uuid[], $17::text[], $18::int[], $19::text[], $9::text[], $20::timestamptz[],
-    $21::int[], $8::timestamptz[])
-    AS a (id, number, connection_id, outcome, status, answer, error, started_at, duration_ms, due_at)
-WHERE a.outcome IS NOT NULL AND a.id IN (SELECT id FROM ours)
-ON CONFLICT DO NOTHING
-)
-SELECT id FROM ours
-"""
-
-
-_GIVE_BACK = """
-UPDATE tocsin.deliveries
-SET state = 'queued', ready = true, crashes = crashes - 1, lease_token = NULL, lease_until = NULL
-WHERE project_id = $1 AND id = ANY($3) AND lease_token = $2
-"""
+_RECORD = "SELECT tocsin.record_results($1, $2, $3, $4, $5)"
 
 
 async def record(
-    connection: asyncpg.Connection, project_id: UUID, env: str, token: UUID, results: Sequence[Result]
-) -> set[UUID]:
-    """Write results of one claim; the deliveries that were still ours. A lost lease changes nothing."""
-    rows = await connection.fetch(
-        _RECORD,
-        project_id,
-        token,
-        [r.delivery_id for r in results],
-        [r.number for r in results],
-        [r.state for r in results],
-        [r.outcome is not None for r in results],
-        [r.rank % RETRY_RANK + RETRY_RANK if r.state == "queued" else r.rank for r in results],
-        [r.due_at for r in results],
-        [r.error for r in results],
-        [r.address for r in results],
-        [r.provider_message_id for r in results],
-        [r.connection_project for r in results],
-        [r.connection_id for r in results],
-        [r.connection_reason for r in results],
-        [as_json(r.captured) for r in results],
-        env,
-        [r.outcome for r in results],
-        [r.status for r in results],
-        [r.answer for r in results],
-        [r.started_at for r in results],
-        [r.duration_ms for r in results],
-    )
-    return {row["id"] for row in rows}
+    connection: asyncpg.Connection | asyncpg.Pool,
+    project_id: UUID,
+    env: str,
+    token: UUID,
+    results: Sequence[Result],
+    untouched: Sequence[UUID] = (),
+) -> None:
+    """Write results of one claim, and undo that for what nothing was done for. A lost lease changes nothing."""
+    rows = [replace(each, rank=_next_rank(each)) for each in results]
+    texts = json_text(rows)
+    crash.soon("send.under_way")
+    await connection.execute(_RECORD, project_id, env, token, texts, untouched)
 
 
-async def give_back(connection: asyncpg.Connection, project_id: UUID, token: UUID, untouched: Sequence[UUID]) -> None:
-    """Undo the claim of deliveries that nothing was done for: that their process lives is no crash of theirs."""
-    if untouched:
-        await connection.execute(_GIVE_BACK, project_id, token, untouched)
+def _next_rank(result: Result) -> int:
+    """Behind all first attempts, if there is to be another one."""
+    return result.rank % RETRY_RANK + RETRY_RANK if result.state == "queued" else result.rank

@@ -22,7 +22,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.deliveries.load import Outgoing, load
-from tocsin.deliveries.record import Result, give_back, judged, look_again_at, record
+from tocsin.deliveries.record import Result, judged, look_again_at, record
 from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
@@ -304,11 +304,7 @@ class SendStage:
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                async with self._db.unit(batch.project_id, batch.env) as connection:
-                    if results:
-                        await record(connection, batch.project_id, batch.env, batch.token, results)
-                    await give_back(connection, batch.project_id, batch.token, untouched)
-                    crash.here("send.before_commit")
+                await record(self._db.hot, batch.project_id, batch.env, batch.token, results, untouched)
             except Exception as error:
                 if not is_away(error) or clock() > batch.claimed_at + self._lease_seconds:
                     log.exception("attempts not recorded", project=str(batch.project_id), deliveries=len(results))

@@ -28,7 +28,7 @@ POINTS: Mapping[str, str] = {
     "send.before_send": "the provider is about to be called",
     "send.after_send": "the provider has answered, and only this process knows",
     "send.before_record": "results are about to be written",
-    "send.before_commit": "they are written, and not committed",
+    "send.under_way": "the statement that writes and commits them has left, and its answer has not come",
     "send.after_record": "they are committed, and their slots are not free yet",
     "clock.after_due": "retries are made claimable, and nobody was told",
     "clock.after_release": "leases of the dead are released, and nobody was told",

@@ -233,6 +233,11 @@ def violated(error: BaseException) -> str | None:
     return None
 
 
+def json_text(value: Any) -> str:
+    """JSON for a function that takes it apart. PostgreSQL's texts cannot hold the character NUL."""
+    return msgspec.json.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
+
+
 def as_json(value: Mapping[str, Any] | list[Any] | None) -> str | None:
     """A JSON text for a bound parameter."""
     return None if value is None else msgspec.json.encode(value).decode()

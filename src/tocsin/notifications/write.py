@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from tocsin.channels.registry import kinds
 from tocsin.deliveries.queue import RANKS
+from tocsin.kit.db import json_text
 from tocsin.kit.ids import new_id, new_id_texts
 
 OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
@@ -50,7 +50,7 @@ async def write_notifications(
 
 def rows(made: Sequence[NewNotification]) -> str:
     """Notifications as the database's functions take them."""
-    return msgspec.json.encode([_row(notification) for notification in made]).decode()
+    return json_text([_row(notification) for notification in made])
 
 
 def _row(notification: NewNotification) -> dict[str, Any]:

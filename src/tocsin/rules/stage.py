@@ -18,14 +18,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import msgspec
 import structlog
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker
-from tocsin.kit.db import Database, Env
+from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
@@ -406,7 +405,7 @@ async def _write_matched(
 ) -> set[UUID]:
     """Write all of it, or what belongs to the events whose lease is still ours; those events."""
     outcomes = [{"id": each.event.id, "outcome": each.outcome, "trace": each.trace} for each in decided]
-    texts = msgspec.json.encode(outcomes).decode(), rows(made)
+    texts = json_text(outcomes), rows(made)
     crash.soon("match.under_way")
     return set(await connection.fetchval(_WRITE, project_id, env, token, *texts))
 

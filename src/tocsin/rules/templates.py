@@ -161,6 +161,7 @@ def fitted(name: str, text: str) -> str:
     One-line texts lose line breaks and outer spaces, so that no title can add a mail header. Raises
     RenderError beyond the limit rather than cutting silently.
     """
+    text = text.replace("\0", "\ufffd")  # which url_decode may print, and no database keeps
     limit = ONE_LINE.get(name.partition(".")[0])
     if limit is None:
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BODY:
