@@ -278,7 +278,7 @@ class MatchStage:
             rule_id = UUID(outcome.rule_id)
             self._strikes[rule_id] += 1
             if self._strikes[rule_id] >= STRIKES_SUSPEND:
-                suspended[rule_id] = outcome.reason
+                suspended.setdefault(rule_id, outcome.reason)
         for rule_id, reason in suspended.items():
             del self._strikes[rule_id]
             reason = f"suspended after {STRIKES_SUSPEND} evaluations that had to be stopped: {reason}"
