@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     realtime: bool = Field(
         True, description="Whether the API serves sockets. Without Redis one process of the installation may."
     )
-    slots: int = Field(64, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
+    slots: int = Field(512, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
     lease_seconds: int = Field(
         60, ge=2, le=600, description="After so long the work of a worker that is silent goes to another."
     )
