@@ -9,7 +9,7 @@ from functools import partial
 
 from bench.ledger import Ledger
 from bench.plain_inserts import Inserted, Task, insert
-from bench.results import Line, middle, moved
+from bench.results import Line, middle, unsteady
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.wrk import Driven, drive, require_wrk, sending
@@ -39,18 +39,21 @@ async def _measured(run: Run, size: int, keys: bool) -> Line:
             (f"batches of {size:,}", partial(_batches, site, ledger, size, keys, run.seconds)),
         )
         fault = ledger.fault(await site.count_events())
+    figures, plain = [load.per_second * size for load in driven], [floor.per_second for floor in floors]
+    ratios = [figure / beside for figure, beside in zip(figures, plain, strict=True)]
     return Line(
         f"{size:,} events a batch, {'with' if keys else 'without'} keys",
-        middle([load.per_second * size for load in driven]),
+        middle(figures),
         "rows/s",
-        floor=middle([floor.per_second for floor in floors]),
+        floor=middle(plain),
         bar=BAR,
-        void=fault or moved([floor.per_second for floor in floors]),
+        void=fault or unsteady(ratios),
+        ratios=ratios,
         details={
             "faults": sum(load.faults for load in driven),
             "over four connections": middle([each.per_second for each in filling]),
-            "rounds": [load.per_second * size for load in driven],
-            "floor rounds": [floor.per_second for floor in floors],
+            "rounds": figures,
+            "floor rounds": plain,
         },
     )
 

@@ -10,7 +10,7 @@ from bench.bare_route import bare_route
 from bench.ledger import Ledger
 from bench.one_insert import one_insert
 from bench.processes import cpu_seconds, spent
-from bench.results import Line, middle, moved
+from bench.results import Line, middle, unsteady
 from bench.run import Run
 from bench.running import Installed, installed
 from bench.wrk import Driven, drive, require_wrk, sending
@@ -101,19 +101,21 @@ async def _driven(
 
 
 def _line(what: str, driven: list[Driven], floor: list[Driven], bar: float | None, fault: str | None) -> Line:
-    floors = [load.per_second for load in floor]
+    figures, floors = [load.per_second for load in driven], [load.per_second for load in floor]
+    ratios = [figure / beside for figure, beside in zip(figures, floors, strict=True)]
     return Line(
         what,
-        middle([load.per_second for load in driven]),
+        middle(figures),
         "/s",
         floor=middle(floors),
         bar=bar,
-        void=fault or moved(floors),
+        void=fault or unsteady(ratios),
+        ratios=ratios,
         details={
             **{f"µs {part}": value for part, value in _microseconds(driven).items()},
             **{f"µs {part} of the floor": value for part, value in _microseconds(floor).items()},
             "faults": sum(load.faults for load in driven),
-            "rounds": [load.per_second for load in driven],
+            "rounds": figures,
             "floor rounds": floors,
         },
     )

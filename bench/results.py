@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any, Literal
 
 import msgspec
@@ -12,14 +12,17 @@ from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
 LATEST = RESULTS / "latest.json"
-MOST_FLOOR_SPREAD = 0.15
-"""A floor that moved by more than this says that the machine was busy with something else."""
+MOST_SPREAD = 0.15
+"""A floor, or the middle half of the ratios to it, that moved by more than this says that the machine was busy with
+something else."""
 
 
 class Line(msgspec.Struct, rename="camel"):
     """One figure. With a floor its ratio is held against the bar, without one the figure itself.
 
-    ``bar`` is None for what is told for information. ``void`` says why the measurement counts for nothing.
+    ``bar`` is None for what is told for information. ``void`` says why the measurement counts for nothing. ``ratios``
+    are those of each round, where figure and floor were measured right after each other: then their middle one counts,
+    since a machine may change its speed from one minute to the next.
     """
 
     what: str
@@ -29,10 +32,13 @@ class Line(msgspec.Struct, rename="camel"):
     bar: float | None = None
     bar_is: Literal["least", "most"] = "least"
     void: str | None = None
+    ratios: list[float] = []
     details: dict[str, Any] = {}
 
     @property
     def ratio(self) -> float | None:
+        if self.ratios:
+            return median(self.ratios)
         return self.measured / self.floor if self.floor else None
 
     @property
@@ -41,7 +47,7 @@ class Line(msgspec.Struct, rename="camel"):
             return "void"
         if self.bar is None:
             return ""
-        held = self.measured if self.floor is None else self.measured / self.floor
+        held = self.measured if self.ratio is None else self.ratio
         met = held >= self.bar if self.bar_is == "least" else held <= self.bar
         return "pass" if met else "FAIL"
 
@@ -62,9 +68,16 @@ def spread(figures: list[float]) -> float:
 
 def moved(floor: list[float]) -> str | None:
     """Why a run over this floor is void, or None."""
-    if spread(floor) <= MOST_FLOOR_SPREAD:
+    if spread(floor) <= MOST_SPREAD:
         return None
     return f"the floor moved by {spread(floor):.0%} between rounds"
+
+
+def unsteady(ratios: list[float]) -> str | None:
+    """Why a figure over a floor that was measured in turn with it is void, or None."""
+    lower, middle_one, upper = quantiles(ratios, n=4, method="inclusive")
+    apart = (upper - lower) / middle_one
+    return None if apart <= MOST_SPREAD else f"the ratio moved by {apart:.0%} between rounds"
 
 
 @dataclass

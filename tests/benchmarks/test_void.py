@@ -4,7 +4,7 @@ import pytest
 
 from bench.arrivals import Arrival, fault
 from bench.ledger import Ledger
-from bench.results import Line, moved
+from bench.results import Line, moved, unsteady
 from bench.sender import Schedule, Sent
 from bench.webhook import Driven
 
@@ -47,6 +47,17 @@ def test_a_line_with_a_fault_is_neither_passed_nor_failed() -> None:
 def test_a_floor_that_moved_by_more_than_15_percent_voids_what_stands_on_it() -> None:
     assert moved([100, 107, 114]) is None
     assert moved([100, 107, 117]) == "the floor moved by 16% between rounds"
+
+
+def test_the_middle_ratio_of_all_rounds_counts_whatever_the_machine_did_between_them() -> None:
+    line = Line("x", 100, "/s", floor=300, bar=0.35, ratios=[0.36, 0.37, 0.2])
+    assert line.ratio == 0.36
+    assert line.verdict == "pass"
+
+
+def test_ratios_whose_middle_half_moved_by_more_than_15_percent_void_the_line() -> None:
+    assert unsteady([0.2, 0.36, 0.37, 0.38, 0.9]) is None
+    assert unsteady([0.3, 0.3, 0.36, 0.4, 0.4]) == "the ratio moved by 28% between rounds"
 
 
 def test_a_rate_at_which_the_last_call_comes_late_is_not_sustained() -> None:
