@@ -9,7 +9,7 @@ from tests.up.installation import Up, installation
 
 SETTLE_SECONDS = 20
 SECONDS, QUICK_SECONDS = 60, 10
-BAR = 2.0
+MOST_PERCENT, MOST_MEBIBYTES = 1.0, 400.0
 
 
 async def measure(run: Run) -> list[Line]:
@@ -27,8 +27,8 @@ async def measure(run: Run) -> list[Line]:
         used = {part: cost / seconds * 100 for part, cost in spent(before, cpu_seconds(pids)).items()}
         memory = {part: size / 2**20 for part, size in pss_bytes(pids).items()}
     return [
-        Line("processor", used.pop("all"), "% of a core", bar=BAR, bar_is="most", details=used),
-        Line("memory (PSS)", memory.pop("all"), "MiB", details=memory),
+        Line("processor", used.pop("all"), "% of a core", bar=MOST_PERCENT, bar_is="most", details=used),
+        Line("memory (PSS)", memory.pop("all"), "MiB", bar=MOST_MEBIBYTES, bar_is="most", details=memory),
     ]
 
 

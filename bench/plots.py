@@ -70,10 +70,9 @@ def _bars(scenarios: Scenarios) -> Figure | None:
         axes.plot(margin, place, "o", color=colour, markersize=6)
         axes.annotate(
             f" {_reading(line)} ",
-            (margin, place),
-            xytext=(6 if margin >= 1 else -6, 0),
+            (max(margin, 1), place),  # to the left of the line it would run into the names
+            xytext=(6, 0),
             textcoords="offset points",
-            ha="left" if margin >= 1 else "right",
             va="center",
             fontsize=9,
             color=colour,
