@@ -5,6 +5,7 @@ ordinary work (SQLAlchemy), ``Database.unit`` for hand-written SQL on hot paths 
 naming the project. Outside of them only the few cross-project functions answer anything.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -235,7 +236,13 @@ def violated(error: BaseException) -> str | None:
 
 def json_text(value: Any) -> str:
     """JSON for a function that takes it apart. PostgreSQL's texts cannot hold the character NUL."""
-    return msgspec.json.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
+    encoded = msgspec.json.encode(value)
+    if b"\\u0000" in encoded:
+        encoded = _NUL.sub(rb"\1\\ufffd", encoded)
+    return encoded.decode()
+
+
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not what follows a backslash that was escaped itself
 
 
 def as_json(value: Mapping[str, Any] | list[Any] | None) -> str | None:
