@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import socket
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.client import PASSWORD, Client, Project, Reply, sign_up
 from tests.hosted import BASE, PUBLIC, Hosted, at, claim, prove, publish
 from tests.pipeline import until
 from tests.running import running_api, without_sockets
+from tocsin.auth.tenant import Tenants
+from tocsin.kit.db import Database
 
 _numbers = itertools.count(1)
 
@@ -292,6 +295,22 @@ async def test_a_flood_of_unknown_names_is_cut_off_and_known_ones_are_not(
     assert statuses == {404, 429}
     assert all(reply.headers["Retry-After"] == "1" for reply in replies if reply.status == 429)
     assert (await asked(hosted, domain)).status == 200
+
+
+async def test_a_name_whose_first_read_crossed_its_revocation_is_heard_of_and_read_again(
+    hosted: Hosted, acme: Project, domain: str
+) -> None:
+    await prove(hosted, acme, domain)
+    db = Database(hosted.site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    tenants = Tenants(db, lambda: True)
+    looking = asyncio.create_task(tenants.find(domain))
+    await asyncio.sleep(0)
+    tenants.revoked(UUID(acme.id), "domain", domain)
+    assert await looking is not None
+    assert tenants.heard_of(domain)
+    await acme.owner.delete("/projects/me/domain")
+    assert await tenants.find(domain) is None
+    await db.close()
 
 
 async def test_the_branding_shows_a_verified_domain(hosted: Hosted, acme: Project, domain: str) -> None:
