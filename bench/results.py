@@ -32,8 +32,8 @@ class Line(msgspec.Struct, rename="camel"):
     bar: float | None = None
     bar_is: Literal["least", "most"] = "least"
     void: str | None = None
-    ratios: list[float] = []
     details: dict[str, Any] = {}
+    ratios: list[float] = []
 
     @property
     def ratio(self) -> float | None:

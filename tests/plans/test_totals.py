@@ -107,6 +107,22 @@ async def test_a_feature_the_plan_does_not_have_names_the_cheapest_that_has_it(
     assert refused.json["detail"] == "The plan free does not have the feature webhooks; the plan starter has it."
 
 
+async def test_lists_of_addresses_for_keys_are_a_feature_and_those_there_are_stay(
+    shop: Project, sql: asyncpg.Connection
+) -> None:
+    addresses = {"allowedIps": ["127.0.0.0/8"]}
+    listed, _ = await shop.new_key("events:write", **addresses)
+    plain, _ = await shop.new_key("events:write")
+    await put_on(sql, shop, "professional")
+    keys = "/projects/me/api-keys"
+    made = await shop.owner.post(keys, {"name": "one more", "permissions": ["events:write"], **addresses})
+    given = await shop.owner.put(f"{keys}/{plain['id']}", addresses)
+    widened = await shop.owner.put(f"{keys}/{listed['id']}", {"allowedIps": ["127.0.0.0/8", "10.0.0.0/8"]})
+    assert {made.code, given.code, widened.code} == {"feature_not_in_plan"}
+    assert (await shop.owner.put(f"{keys}/{listed['id']}", {"name": "renamed", **addresses})).status == 200
+    assert (await shop.owner.put(f"{keys}/{listed['id']}", {"allowedIps": []})).status == 200
+
+
 async def test_a_project_may_have_a_feature_its_plan_has_not(shop: Project, sql: asyncpg.Connection) -> None:
     await put_on(sql, shop, "free", features={"webhooks": True}, quotas={"webhooks": 1})
     await make_hook(shop.owner)

@@ -11,6 +11,7 @@ import pytest
 from tests.client import PASSWORD, Client, Project, Reply, sign_up
 from tests.hosted import BASE, PUBLIC, Hosted, at, claim, prove, publish
 from tests.pipeline import until
+from tests.plans.build import put_on
 from tests.running import running_api, without_sockets
 from tocsin.auth.tenant import Tenants
 from tocsin.kit.db import Database
@@ -311,6 +312,14 @@ async def test_a_name_whose_first_read_crossed_its_revocation_is_heard_of_and_re
     await acme.owner.delete("/projects/me/domain")
     assert await tenants.find(domain) is None
     await db.close()
+
+
+async def test_a_domain_is_a_feature_of_the_plan(hosted: Hosted, acme: Project, domain: str) -> None:
+    await put_on(hosted.sql, acme, "starter")
+    refused = await acme.owner.post("/projects/me/domain", {"domain": domain})
+    assert (refused.status, refused.code) == (403, "feature_not_in_plan")
+    await put_on(hosted.sql, acme, "professional")
+    await claim(acme, domain)
 
 
 async def test_the_branding_shows_a_verified_domain(hosted: Hosted, acme: Project, domain: str) -> None:

@@ -19,6 +19,7 @@ from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound, TooManyRe
 from tocsin.kit.hostnames import LONGEST, Refused, claimable, host_of, lies_under, readable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import Answer, Body, Text, Time
+from tocsin.plans.entitlements import check_feature
 from tocsin.projects.models import Domain
 from tocsin.projects.proof import Names, Records, Seen, Unreachable, records
 from tocsin.settings import Settings
@@ -68,6 +69,7 @@ async def claim(call: Called, body: DomainClaim) -> DomainAnswer:
         return _shown(mine, target)
     if mine is not None:
         raise Conflict("domain_exists", "The project has another domain; DELETE it first.")
+    await check_feature(call.session, call.project_id, "customDomain")
     await _refuse_taken(call, name)
     domain = Domain(project_id=call.project_id, id=new_id(), domain=name, token=secrets.token_urlsafe(24))
     call.session.add(domain)

@@ -15,6 +15,7 @@ from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
+from tocsin.plans.entitlements import check_feature
 from tocsin.projects.key_schemas import KeyAnswer, KeyCreate, KeyCreated, KeyUpdate, RotateKey
 from tocsin.projects.models import ApiKey
 from tocsin.projects.rotation import masked, rotate_secret_of
@@ -27,6 +28,8 @@ router = guarded_router(tags=["project"])
 async def create_key(call: Called, body: KeyCreate) -> KeyCreated:
     """A further key. Its secret is in this answer and nowhere else."""
     _check_given(call, body.permissions)
+    if body.allowed_ips:
+        await check_feature(call.session, call.project_id, "keyIpLists")
     secret = new_secret(body.env)
     mac, hashed = await call.gate.credentials.sealed_secret(secret)
     row = ApiKey(
@@ -67,6 +70,8 @@ async def update_key(call: Called, key_id: PathId, body: KeyUpdate) -> KeyAnswer
     row = await _usable(call, key_id)
     before = _as_audited(KeyAnswer.model_validate(row))
     _check_given(call, set(body.permissions or ()) - set(row.permissions))
+    if "allowed_ips" in body.model_fields_set and body.allowed_ips and body.allowed_ips != row.allowed_ips:
+        await check_feature(call.session, call.project_id, "keyIpLists")
     for name, value in _columns(body).items():
         setattr(row, name, value)
     if "auto_revoke_after" in body.model_fields_set:
