@@ -234,7 +234,6 @@ class MatchStage:
         decided = await _decide(self._db.hot, project_id, env, batch, outcomes)
         first, *further = _portions(decided)
         await self._write(project_id, env, token, first)
-        crash.here("match.after_commit")
         await self._suspend(project_id, env, outcomes)
         for number, portion in enumerate(further):
             if asyncio.get_running_loop().time() > hold_until:
@@ -254,6 +253,7 @@ class MatchStage:
                 held = await _still_held(connection, project_id, token, decided)
                 made = await within_quota(connection, quota, [n for n in made if n.event_id in held])
                 ours = await _write_matched(connection, project_id, env, token, decided, made)
+        crash.here("match.after_commit")
         self._tell(
             project_id,
             env,
