@@ -103,16 +103,17 @@ def _live(order: Order) -> NoReturn:
     log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for old, new in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(old, new)
-    code = 0
+    code = 1
     try:
         exec(order.code, {"__name__": "__main__"})
+        code = 0
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
-    except BaseException:  # a fork that got past this would go on as a second hatchery
+    except Exception:
         traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    os._exit(code)
+    finally:  # whatever it was: a fork that got past this would go on as a second hatchery
+        sys.stdout.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":

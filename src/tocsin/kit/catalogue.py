@@ -100,8 +100,8 @@ CROSS_PROJECT = (
     "tidy",
     "tidy_mails",
     "untold_notices",
-    "waiting_stages",
     "usage_of_projects",
+    "waiting_stages",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
