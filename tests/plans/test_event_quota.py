@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
+from tests.operators import Operator
 from tests.plans.build import counters, in_force, put_on, send, send_batch, stored
 from tests.running import Site
 
@@ -94,6 +95,50 @@ async def test_a_plan_with_overage_goes_on_and_is_metered(shop: Project, sql: as
     assert (events["used"], events["limit"], events["overage"], events["percent"]) == (3, 1, 2, 300)
 
 
+async def test_overage_is_given_and_taken_back_by_an_override(
+    root: Operator, api: Client, shop: Project, sql: asyncpg.Connection
+) -> None:
+    rival = await sign_up(api, "Rival")
+    for project in (shop, rival):
+        await put_on(sql, project, "free", quotas={"events": 1})
+        assert (await send(project.key)).status == 202
+    for overage, status in ((True, 202), (False, 429), (None, 429)):
+        change = {"overrides": {"quotas": {"events": 1}, "overage": overage}}
+        assert (await root.client.put(f"/platform/projects/{shop.id}", change)).status == 200
+        read = (await root.client.get(f"/platform/projects/{shop.id}")).json
+        assert read["overrides"] == change["overrides"]
+        assert (await send(shop.key)).status == status
+        assert (await send(rival.key)).status == 429
+    entries = (await root.client.get("/platform/audit", resourceId=shop.id)).json["items"]
+    told = [(each["metadata"]["before"]["overrides"], each["metadata"]["after"]["overrides"]) for each in entries]
+    assert [(old.get("overage"), new["overage"]) for old, new in reversed(told)] == [
+        (None, True),
+        (True, False),
+        (False, None),
+    ]
+
+
+async def test_overage_of_null_is_as_the_plan_says(
+    root: Operator, api: Client, shop: Project, sql: asyncpg.Connection
+) -> None:
+    """Of two on a plan with overage, the one that may not go over it; and null, which leaves it to the plan."""
+    plans = (await root.client.get("/platform/plans")).json["plans"]
+    sent = [{name: value for name, value in plan.items() if name != "currency"} for plan in plans]
+    club = {**sent[0], "name": "club", "overage": True, "quotas": {**sent[0]["quotas"], "events": 1}}
+    assert (await root.client.put("/platform/plans", {"plans": [*sent, club]})).status == 200
+    try:
+        bound = await sign_up(api, "Bound")
+        for project, overage, statuses in ((shop, None, [202, 202]), (bound, False, [202, 429])):
+            change = {"plan": "club", "overrides": {"overage": overage}}
+            assert (await root.client.put(f"/platform/projects/{project.id}", change)).status == 200
+            await in_force()
+            assert [(await send(project.key)).status for _ in range(2)] == statuses
+    finally:
+        for project in (shop, bound):
+            await put_on(sql, project, "enterprise")
+        assert (await root.client.put("/platform/plans", {"plans": sent})).status == 200
+
+
 async def test_a_project_without_a_limit_has_no_counter(shop: Project, sql: asyncpg.Connection) -> None:
     assert (await send(shop.key)).status == 202
     assert await counters(sql, shop) == {}
@@ -153,7 +198,14 @@ async def test_every_plan_has_the_sandboxs_ceiling(sql: asyncpg.Connection) -> N
 
 @pytest.mark.parametrize(
     "overrides",
-    ['{"quotas": {"events": "many"}}', '{"quotas": {"events": -1}}', '{"quotas": {"events": 1.5}}', '"x"', "[]"],
+    [
+        '{"quotas": {"events": "many"}}',
+        '{"quotas": {"events": -1}}',
+        '{"quotas": {"events": 1.5}}',
+        '{"overage": 1}',
+        '"x"',
+        "[]",
+    ],
 )
 async def test_overrides_that_could_not_be_counted_with_are_refused_when_written(
     shop: Project, sql: asyncpg.Connection, overrides: str

@@ -3,18 +3,21 @@
 ``TOCSIN_RACE_EVENTS=10000`` (`make race`) sends as many from each process to each project; 500 otherwise.
 """
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
-from tests.plans.build import counters, put_on, stored
+from tests.operators import Operator
+from tests.plans.build import counters, put_on, send, stored
 from tests.running import Site
 
 PROCESSES = 8
@@ -115,3 +118,40 @@ async def test_refused_events_leave_no_key_behind(site: Site, api: Client, sql: 
         acme.id,
     )
     assert lost == 0
+
+
+async def test_only_the_project_with_overage_goes_on_over_its_limit(
+    site: Site, api: Client, root: Operator, sql: asyncpg.Connection
+) -> None:
+    acme, rival = await sign_up(api, "Acme"), await sign_up(api, "Rival")
+    limit = different() // 5
+    await override(root, acme, quotas={"events": limit}, overage=True)
+    await override(root, rival, quotas={"events": limit})
+    found = race(site, [acme, rival], 7)
+    for project, accepted in ((acme, different()), (rival, limit)):
+        assert found[project.id]["accepted"] == accepted
+        assert await stored(sql, project) == accepted
+        assert await counters(sql, project) == {"events": accepted}
+
+
+async def test_no_event_is_lost_to_the_count_while_overage_comes_and_goes(
+    site: Site, api: Client, root: Operator, sql: asyncpg.Connection
+) -> None:
+    acme, rival = await sign_up(api, "Acme"), await sign_up(api, "Rival")
+    await override(root, acme, quotas={"events": 10})
+    await override(root, rival, quotas={"events": 10})
+    racing = asyncio.create_task(asyncio.to_thread(race, site, [acme, rival], 7))
+    while not racing.done():
+        for overage in (True, False):
+            await override(root, acme, quotas={"events": 10}, overage=overage)
+            await asyncio.sleep(0.1)
+    found = await racing
+    assert await stored(sql, acme) == found[acme.id]["accepted"] > 10
+    assert (await send(acme.key)).status == 429
+    assert await counters(sql, acme) == {"events": found[acme.id]["accepted"]}
+    assert await counters(sql, rival) == {"events": found[rival.id]["accepted"]} == {"events": 10}
+
+
+async def override(root: Operator, project: Project, **overrides: Any) -> None:
+    reply = await root.client.put(f"/platform/projects/{project.id}", {"overrides": overrides})
+    assert reply.status == 200, reply.json

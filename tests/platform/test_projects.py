@@ -167,6 +167,7 @@ async def test_billing_sets_the_plan_and_nothing_else(billing: Operator, shop: P
         ({"status": "active"}, "/status"),
         ({"trialEndsAt": "2099-01-01T00:00:00"}, "/trialEndsAt"),
         ({"overrides": {"quotas": {"events": "many"}}}, "/overrides/quotas/events"),
+        ({"overrides": {"overage": "yes"}}, "/overrides/overage"),
     ],
 )
 async def test_a_change_that_makes_no_sense_is_named(root: Operator, acme: Project, body: Any, pointer: str) -> None:

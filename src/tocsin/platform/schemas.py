@@ -81,13 +81,16 @@ class ProjectCreate(Body):
 
 
 class Overrides(Body):
-    """What this project has beyond its plan, or instead of it. Null is unlimited."""
+    """What this project has beyond its plan, or instead of it. A quota of null is unlimited."""
 
     quotas: dict[
         Annotated[str, Field(pattern=r"^[a-z][A-Za-z]{0,39}$")], Annotated[int, Field(ge=0, le=10**15)] | None
     ] = Field(default_factory=dict, max_length=40)
     features: dict[Annotated[str, Field(pattern=r"^[a-z][A-Za-z]{0,39}$")], bool] = Field(
         default_factory=dict, max_length=40
+    )
+    overage: bool | None = Field(
+        None, description="Whether the quotas of a month may be overdrawn, and are metered; null: as the plan says."
     )
 
 
