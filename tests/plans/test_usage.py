@@ -263,17 +263,63 @@ async def test_the_operator_sees_what_each_project_used(
     await send_batch(shop.key, None, None)
     await send(rival.key)
     await count(db)
-    admin = (await new_admin(api, root, "support")).caller
-    found, cursor = {}, {}
-    while True:
-        page = await admin.get("/platform/usage", limit=3, **cursor)
-        assert page.status == 200, page.json
-        found.update({item["slug"]: item["eventsReceived"] for item in page.json["items"]})
-        if page.json["nextCursor"] is None:
-            break
-        cursor = {"cursor": page.json["nextCursor"]}
-    assert (found[shop.slug], found[rival.slug]) == (2, 1)
+    found = await across(root, api)
+    assert (found[shop.slug]["eventsReceived"], found[rival.slug]["eventsReceived"]) == (2, 1)
     assert "platform" not in found
+
+
+async def test_the_operator_sees_the_calls_that_each_project_sees_of_itself(
+    root: asyncpg.Connection, api: Client, shop: Project
+) -> None:
+    rival = await sign_up(api, "Rival")
+    now = datetime.now(UTC)
+    days = [(now.date(), 40, 3), (now.date().replace(day=1) - timedelta(days=1), 50, 5)]
+    for project, times in ((shop, 1), (rival, 100)):
+        for day, calls, errors in days:
+            await root.execute(
+                "INSERT INTO tocsin.api_calls AS c (project_id, day, calls, errors) VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (project_id, day) DO UPDATE SET calls = c.calls + $3, errors = c.errors + $4",
+                project.id,
+                day,
+                calls * times,
+                errors * times,
+            )
+    for period in ("daily", "monthly"):
+        since = days[1][0] if period == "daily" else days[0][0].replace(day=1)
+        span = {"period": period, "from": since.isoformat(), "to": now.date().isoformat()}
+
+        async def agree(span: dict[str, str] = span) -> bool:
+            """Reading is calling, so the figures stand still only between two looks."""
+            found = await across(root, api, **span)
+            return [
+                (found[project.slug]["apiCalls"], found[project.slug]["apiErrors"]) for project in (shop, rival)
+            ] == [await own_calls(project, span) for project in (shop, rival)]
+
+        await until(agree)
+        found = await across(root, api, **span)
+        known = 90 if period == "daily" else 40
+        assert known <= found[shop.slug]["apiCalls"] < 2 * known
+        assert 100 * known <= found[rival.slug]["apiCalls"] < 101 * known
+
+
+async def across(root: asyncpg.Connection, api: Client, **span: str) -> dict[str, Any]:
+    """What the operator reads of every project, page by page, by slug."""
+    admin = (await new_admin(api, root, "support")).caller
+    found: dict[str, Any] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = await admin.get("/platform/usage", limit=3, **span, **cursor)
+        assert page.status == 200, page.json
+        found.update({item["slug"]: item for item in page.json["items"]})
+        if page.json["nextCursor"] is None:
+            return found
+        cursor = {"cursor": page.json["nextCursor"]}
+
+
+async def own_calls(project: Project, span: dict[str, str]) -> tuple[int, int]:
+    """Calls and errors as the project itself reads them, summed over the same time."""
+    items = (await project.owner.get("/projects/me/usage", **span)).json["items"]
+    return sum(item["apiCalls"] for item in items), sum(item["apiErrors"] for item in items)
 
 
 async def test_a_project_does_not_see_what_others_used(shop: Project) -> None:

@@ -61,6 +61,7 @@ PIPELINE_TABLES = (
 
 CROSS_PROJECT = (
     "audit_heads_since",
+    "calls_of_projects",
     "calls_per_hour",
     "claim_deliveries",
     "claim_domain_checks",

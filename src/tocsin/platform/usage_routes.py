@@ -14,7 +14,13 @@ from tocsin.projects.usage_routes import CountsAnswer, Since, Until, span
 
 router = guarded_router(tags=["platform"])
 
-_PAGE = text("SELECT * FROM tocsin.usage_of_projects(:since, :until, :after, :most)")
+_PAGE = text("""
+WITH listed AS MATERIALIZED (SELECT * FROM tocsin.usage_of_projects(:since, :until, :after, :most))
+SELECT l.*, coalesce(c.api_calls, 0) AS api_calls, coalesce(c.api_errors, 0) AS api_errors
+FROM listed l
+LEFT JOIN tocsin.calls_of_projects(ARRAY(SELECT project_id FROM listed), :since, :until) c USING (project_id)
+ORDER BY l.project_id
+""")
 
 
 class ProjectUsageAnswer(CountsAnswer):

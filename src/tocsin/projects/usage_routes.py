@@ -41,6 +41,8 @@ class CountsAnswer(Answer):
     acknowledged: int
     webhooks_sent: int
     webhooks_succeeded: int
+    api_calls: int = Field(description="Of both environments.")
+    api_errors: int = Field(description="Of those, answers of 400 or more.")
 
 
 class UsageAnswer(CountsAnswer):
@@ -48,8 +50,6 @@ class UsageAnswer(CountsAnswer):
 
     start: date = Field(description="The day, or the first of the month.")
     active_users: int = Field(description="People who signed in or came back.")
-    api_calls: int = Field(description="Of both environments.")
-    api_errors: int = Field(description="Of those, answers of 400 or more.")
     latency: list[BucketAnswer] = Field(description="From the decision to send to the provider's answer.")
 
 
