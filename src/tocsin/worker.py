@@ -137,7 +137,7 @@ async def _work(installation: Installation) -> None:
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
             Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
-            Stage("quotas", NoticeStage(db, broker).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
+            Stage("quotas", NoticeStage(db, broker, vault).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
             Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),

@@ -4,7 +4,13 @@ import pytest
 
 from tocsin.mail.words import WORDS, no_link, written
 
-DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.example", "inviter": "Ann"}
+DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.example", "inviter": "Ann"} | {
+    "quota": "events",
+    "used": "40,000",
+    "limit": "50,000",
+    "resets": "2026-12-01 00:00 UTC",
+    "then": "further events are refused",
+}
 
 
 @pytest.mark.parametrize("kind", WORDS)

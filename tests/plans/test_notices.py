@@ -12,6 +12,7 @@ from tests.pipeline import Working, ended, make_rule, send_event, until
 from tests.plans.build import counters, in_force, put_on, send, send_batch
 from tocsin.kit import broker as brokers
 from tocsin.kit.db import Database
+from tocsin.kit.vault import Vault
 from tocsin.plans.notices import NoticeStage
 
 
@@ -30,6 +31,13 @@ async def told(sql: asyncpg.Connection, project: Project, count: int) -> list[di
         return [{"type": row["type"], **json.loads(row["payload"])} for row in rows] if len(rows) >= count else []
 
     return await until(look)
+
+
+async def mailed(sql: asyncpg.Connection, project: Project) -> list[tuple[str, str]]:
+    rows = await sql.fetch(
+        "SELECT kind, state FROM tocsin.mails WHERE project_id = $1 AND kind LIKE 'quota%' ORDER BY kind", project.id
+    )
+    return [tuple(row) for row in rows]
 
 
 async def test_each_mark_is_told_once(shop: Project, working: Working) -> None:
@@ -80,18 +88,36 @@ async def test_a_rule_hears_of_it_where_nothing_else_gets_through(shop: Project,
 
 
 async def test_several_tellers_tell_once(shop: Project, working: Working) -> None:
-    db = Database(working.site.app_url, ordinary=0, hot=4, statement_timeout="10s")
+    db = Database(working.site.app_url, ordinary=4, hot=4, statement_timeout="10s")
     await db.start()
     broker = brokers.connect(None, db.url)
     await broker.start()
     try:
         await put_on(working.sql, shop, "free", quotas={"events": 1})
         await send(shop.key)
-        await asyncio.gather(*(NoticeStage(db, broker).run_once() for _ in range(8)))
+        vault = Vault(working.site.master)
+        await asyncio.gather(*(NoticeStage(db, broker, vault).run_once() for _ in range(8)))
     finally:
         await broker.close()
         await db.close()
     assert len(await told(working.sql, shop, 2)) == 2
+    assert await mailed(working.sql, shop) == [("quota_exceeded", "queued"), ("quota_warning", "queued")]
+
+
+async def test_its_mails_wait_where_there_is_no_mail_server(shop: Project, working: Working) -> None:
+    await put_on(working.sql, shop, "free", quotas={"events": 1})
+    await send(shop.key)
+    await told(working.sql, shop, 2)
+    assert await mailed(working.sql, shop) == [("quota_exceeded", "queued"), ("quota_warning", "queued")]
+
+
+async def test_it_is_told_where_no_mail_can_be_written(shop: Project, working: Working) -> None:
+    """One project whose key is gone does not keep the others waiting for ever."""
+    await put_on(working.sql, shop, "free", quotas={"events": 1})
+    await working.sql.execute("DELETE FROM tocsin.data_keys WHERE project_id = $1", shop.id)
+    await send(shop.key)
+    assert len(await told(working.sql, shop, 2)) == 2
+    assert await mailed(working.sql, shop) == []
 
 
 async def test_a_limit_below_what_was_used_is_told_with_the_next_refusal(shop: Project, working: Working) -> None:

@@ -19,6 +19,7 @@ DEFAULTS = {
     "timezone": "UTC",
     "language": "en",
     "currency": "USD",
+    "billingEmail": None,
     "security": {"require2fa": False, "requireSso": False, "ipAllowList": []},
 }
 
@@ -40,6 +41,7 @@ async def test_what_is_left_out_stays_also_inside_of_security(api: Client) -> No
         {"security": {"requireSso": True}},
         {"security": {"ipAllowList": ["127.0.0.1", "10.0.0.1/8"]}},
         {"currency": "CHF"},
+        {"billingEmail": " Money@Shop.example"},
         {},
     )
     for change in changes:
@@ -49,6 +51,7 @@ async def test_what_is_left_out_stays_also_inside_of_security(api: Client) -> No
         "timezone": "Europe/Vienna",
         "language": "de-AT",
         "currency": "CHF",
+        "billingEmail": "money@shop.example",
         "security": {"require2fa": False, "requireSso": True, "ipAllowList": ["127.0.0.1/32", "10.0.0.0/8"]},
     }
     assert reply.json == wanted
@@ -71,6 +74,7 @@ async def test_what_is_left_out_stays_also_inside_of_security(api: Client) -> No
         ({"security": {"ipAllowList": ["127.0.0.1"] * 101}}, "/security/ipAllowList"),
         ({"security": {"ipAllowlist": []}}, "/security/ipAllowlist"),
         ({"security": None}, "/security"),
+        ({"billingEmail": "money"}, "/billingEmail"),
         ({"color": "red"}, "/color"),
     ],
 )

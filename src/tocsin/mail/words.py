@@ -16,6 +16,8 @@ Kind = Literal[
     "password_notice",
     "invitation",
     "already_registered",
+    "quota_warning",
+    "quota_exceeded",
 ]
 
 
@@ -64,6 +66,15 @@ WORDS: dict[Kind, Words] = {
         "You already have an account at {project}",
         "Somebody tried to register at {project} with this address, which already belongs to an account.\n\n"
         "If that was you, sign in instead. If it was not you, there is nothing to do.",
+    ),
+    "quota_warning": Words(
+        "80 percent of the {quota} of {project} are used",
+        "{project} has used {used} of the {limit} {quota} that it has for this month; the next one begins at "
+        "{resets}.\n\nOnce all are used, {then}.",
+    ),
+    "quota_exceeded": Words(
+        "All {quota} of {project} are used for this month",
+        "{project} has used all of the {limit} {quota} that it has for this month. Until {resets} {then}.",
     ),
 }
 

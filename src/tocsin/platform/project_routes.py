@@ -36,7 +36,7 @@ from tocsin.signin.signup import found, new_pairs
 
 router = guarded_router(tags=["platform"])
 
-_OF_A_PLAN = frozenset({"plan", "overrides", "trial_ends_at"})
+_OF_BILLING = frozenset({"plan", "overrides", "billing_email", "trial_ends_at"})
 
 
 @router.post("/platform/projects", operation_id="make_project", status_code=201)
@@ -98,9 +98,9 @@ async def read(call: Called, project_id: PathId) -> PlatformProject:
 @router.put("/platform/projects/{project_id}", operation_id="change_any_project")
 @needs("platform:billing")
 async def change_any(call: Called, project_id: PathId, body: ProjectChange) -> PlatformProject:
-    """Change what is sent. Plan, overrides and trial are billing's; the rest needs `platform:projects`."""
+    """Change what is sent. Plan, overrides, contact and trial are billing's; the rest needs `platform:projects`."""
     sent = body.model_fields_set
-    if sent - _OF_A_PLAN and not call.principal.may("platform:projects"):
+    if sent - _OF_BILLING and not call.principal.may("platform:projects"):
         raise Forbidden("permission_missing", "This needs the permission platform:projects.")
     await check_plan(call.session, body.plan, "/plan")
 

@@ -90,6 +90,7 @@ async def shown(call: Call, session: AsyncSession) -> PlatformProject:
         usage=usage,
         last_event_at=last_event_at,
         overrides=project.overrides,
+        billing_email=project.billing_email,
         purge_at=project.purge_at,
         owner=Owner.model_validate(owner, from_attributes=True) if owner else None,
     )
@@ -142,6 +143,7 @@ def recorded(project: Project) -> dict[str, Any]:
         "status": project.status,
         "plan": project.plan,
         "overrides": project.overrides,
+        "billingEmail": project.billing_email,
         "region": project.region,
         "trialEndsAt": ends.isoformat() if ends else None,
     }

@@ -99,6 +99,7 @@ class ProjectChange(Body):
     region: Region | None = None
     plan: PlanName = unsent()
     overrides: Overrides | None = None
+    billing_email: Email | None = Field(None, description="Who hears of quotas by mail; null: the owner.")
     trial_ends_at: Annotated[datetime, Field(strict=False)] | None = None
 
     @field_validator("trial_ends_at")
@@ -147,6 +148,7 @@ class ListedProject(Answer):
 
 class PlatformProject(ListedProject):
     overrides: dict[str, Any] | None
+    billing_email: str | None
     purge_at: Time | None
     owner: Owner | None
 

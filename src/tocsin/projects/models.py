@@ -45,6 +45,15 @@ class Project(Table):
         """When nothing is left to come back to; until then a cancelled project can be restored."""
         return self.cancelled_at + KEPT if self.cancelled_at else None
 
+    @property
+    def billing_email(self) -> str | None:
+        """Who hears of quotas by mail, if not the owner: a setting, which the operator's billing changes too."""
+        return self.settings.get("billingEmail")
+
+    @billing_email.setter
+    def billing_email(self, address: str | None) -> None:
+        self.settings = {**self.settings, "billingEmail": address}
+
 
 class ApiKey(Table):
     __tablename__ = "api_keys"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from tocsin.kit.schema import Answer, Body, Text, unsent
 from tocsin.projects.currencies import CURRENCIES
 from tocsin.projects.networks import AllowedNetworks
+from tocsin.users.contact import Email
 
 
 @cache
@@ -51,6 +52,7 @@ class SettingsUpdate(Body):
     timezone: Timezone = unsent()
     language: Language = unsent()
     currency: Currency = unsent()
+    billing_email: Email | None = unsent()
     security: SecurityUpdate = unsent()
 
 
@@ -66,4 +68,5 @@ class SettingsAnswer(Answer):
     timezone: str = "UTC"
     language: str = "en"
     currency: str = "USD"
+    billing_email: str | None = Field(None, description="Who hears of quotas by mail; null: the owner.")
     security: SecurityAnswer = SecurityAnswer()
