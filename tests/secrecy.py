@@ -14,6 +14,7 @@ _SECRETS = (
     rb"is_(live|test)_\w{20}",
     rb"rt_[\w-]{40}",
     rb"lk_[\w-]{40}",
+    rb"lt_[\w-]{38}",
     rb"whsec_[\w+/]{16}",
     rb"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}",
     rb"\bBearer [\w.-]{10}",

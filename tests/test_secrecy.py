@@ -5,6 +5,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.client import PASSWORD, Project
+from tests.operators import Operator
 from tests.secrecy import spilt
 
 
@@ -30,3 +31,8 @@ def test_an_ordinary_line_holds_none(line: bytes) -> None:
 
 def test_a_token_of_somebody_else_is_found_too() -> None:
     assert spilt(jwt.encode({"sub": "x"}, "k" * 32, algorithm="HS256").encode())
+
+
+async def test_the_link_of_an_admin_is_found_in_a_log(root: Operator) -> None:
+    made = await root.client.post("/platform/admins", {"email": "logged@operator.example", "role": "support"})
+    assert spilt(f"sent {made.json['setupUrl']}".encode())

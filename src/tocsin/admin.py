@@ -13,6 +13,7 @@ from tocsin.kit.errors import Problem
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.vault import Vault
 from tocsin.platform.admins import add_admin, admin_of, end_sessions
+from tocsin.platform.invitations import mail_link
 from tocsin.platform.links import Links, address
 from tocsin.platform.prepare import prepare
 from tocsin.platform.schemas import AdminCreate, RoleName
@@ -38,12 +39,18 @@ async def create(
     async with _platform(installation) as db, db.scope(PLATFORM_ID, "live") as session:
         try:
             admin = await _admin(session, wanted.email, wanted.name, wanted.role, hashed)
+            return await _link(installation, session, admin) if hashed is None else None
         except Problem as problem:
             raise NotMade(problem.detail) from problem
-        if hashed is not None:
-            return None
-        token = Links(installation.master).make(PLATFORM_ID, admin.id, state_of(admin))
-        return address(installation.settings.base_url, token)
+
+
+async def _link(installation: Installation, session: AsyncSession, admin: User) -> str:
+    """The address of a link, mailed to whoever has no password yet; the way back in is for this terminal alone."""
+    token = Links(installation.master).make(PLATFORM_ID, admin.id, state_of(admin))
+    url = address(installation.settings.base_url, token)
+    if admin.status == "pending":
+        await mail_link(session, Vault(installation.master), installation.settings, admin, url, "The operator")
+    return url
 
 
 async def _admin(session: AsyncSession, email: str, name: str | None, role: RoleName, hashed: str | None) -> User:

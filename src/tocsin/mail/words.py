@@ -15,6 +15,7 @@ Kind = Literal[
     "reset_password",
     "password_notice",
     "invitation",
+    "admin_invitation",
     "already_registered",
     "quota_warning",
     "quota_exceeded",
@@ -61,6 +62,11 @@ WORDS: dict[Kind, Words] = {
         "You are invited to {project}",
         "{inviter} invites you to {project}.\n\nThe link works once, for 7 days.",
         "Accept the invitation",
+    ),
+    "admin_invitation": Words(
+        "{project}: you are invited to run Tocsin",
+        "{inviter} invites you to help run this installation of Tocsin.\n\nThe link works once, for 24 hours.",
+        "Choose a password",
     ),
     "already_registered": Words(
         "You already have an account at {project}",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
 from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.kit.errors import Conflict
@@ -19,6 +19,7 @@ from tocsin.platform.admins import (
     shown_one,
     stop,
 )
+from tocsin.platform.invitations import mail_link
 from tocsin.platform.links import Links, address
 from tocsin.platform.schemas import AdminAnswer, AdminCreate, AdminInvited, AdminUpdate, LinkAnswer
 from tocsin.platform.setup import state_of
@@ -31,12 +32,12 @@ router = guarded_router(tags=["platform"])
 @router.post("/platform/admins", operation_id="invite_admin", status_code=201)
 @needs("platform:admins")
 async def invite(call: Called, body: AdminCreate) -> AdminInvited:
-    """A further admin, who chooses a password by the link in the answer."""
+    """A further admin, who chooses a password by the link in the answer; it is mailed to them as well."""
     call.write_to("live")
     admin = await add_admin(call.session, body.email, body.name, body.role)
     answer = await shown_one(call.session, admin)
     await call.audit("admin.invited", "admin", admin.id, after=answer.model_dump(mode="json", by_alias=True))
-    return AdminInvited(**answer.model_dump(), setup_url=_link(call.request, admin))
+    return AdminInvited(**answer.model_dump(), setup_url=await _link(call, admin))
 
 
 @router.get("/platform/admins", operation_id="list_admins")
@@ -82,15 +83,19 @@ async def _change(call: Call, admin: User, before: AdminAnswer, body: AdminUpdat
 @router.post("/platform/admins/{admin_id}/link", operation_id="renew_admin_link")
 @needs("platform:admins", idempotent=False)
 async def renew(call: Called, admin_id: PathId) -> LinkAnswer:
-    """A new link for an admin who has not used the first one in time."""
+    """A new link for an admin who has not used the first one in time; it is mailed to them as well."""
     call.write_to("live")
     admin = await find_admin(call.session, admin_id)
     if admin.status != "pending":
         raise Conflict("set_up_already", "The admin has chosen a password already.")
     await call.audit("admin.link_renewed", "admin", admin.id)
-    return LinkAnswer(setup_url=_link(call.request, admin))
+    return LinkAnswer(setup_url=await _link(call, admin))
 
 
-def _link(request: Request, admin: User) -> str:
-    links, settings = cast(Links, request.app.state.links), cast(Settings, request.app.state.settings)
-    return address(settings.base_url, links.make(PLATFORM_ID, admin.id, state_of(admin)))
+async def _link(call: Call, admin: User) -> str:
+    """The address of a link, which is on its way to the admin, too."""
+    links, settings = cast(Links, call.request.app.state.links), cast(Settings, call.request.app.state.settings)
+    url = address(settings.base_url, links.make(PLATFORM_ID, admin.id, state_of(admin)))
+    by = await find_admin(call.session, call.principal.id)
+    await mail_link(call.session, call.gate.vault, settings, admin, url, by.name or str(by.email))
+    return url
