@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 
 from tests.client import PASSWORD, Client, Project, Reply, sign_up
 from tests.hosted import BASE, PUBLIC, Hosted, at
-from tests.platform_admin import new_admin
+from tests.operators import operator
 
 EVENT = {"type": "order.created", "payload": {}}
 
@@ -225,8 +225,8 @@ async def test_a_password_forgotten_at_a_projects_host_is_that_projects(hosted: 
 
 
 async def test_the_platform_signs_in_under_its_own_name(hosted: Hosted, acme: Project) -> None:
-    admin = await new_admin(hosted.api, hosted.sql)
+    admin = await operator(hosted.api, hosted.site)
     body = {"email": admin.email, "password": PASSWORD}
     reply = await at(hosted.api, f"platform.{BASE}").post("/auth/login", body)
     assert reply.json["project"]["slug"] == "platform"
-    assert (await at(admin.caller, host_of(acme)).get("/auth/me")).code == "tenant_mismatch"
+    assert (await at(admin.client, host_of(acme)).get("/auth/me")).code == "tenant_mismatch"

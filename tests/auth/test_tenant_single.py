@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 import aiohttp
-import asyncpg
 import pytest
 
 from tests.client import PASSWORD, Client, Project, sign_up
-from tests.platform_admin import Admin, new_admin
+from tests.operators import Operator, operator
 from tests.running import Site, running_api, without_sockets
 
 EMAIL = "both@single.example"
@@ -22,7 +21,7 @@ class Narrowed:
     one: Client
     served: Project
     other: Project
-    admin: Admin
+    admin: Operator
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +30,7 @@ async def narrowed(database: str, site: Site, http: aiohttp.ClientSession) -> As
     with running_api(own) as wide:
         many = Client(http, wide.url)
         served, other = [await sign_up(many, name, email=EMAIL) for name in ("Served", "Other")]
-        sql = await asyncpg.connect(database)
-        admin = await new_admin(many, sql)
-        await sql.close()
+        admin = await operator(many, own)
         only = replace(own, settings={**own.settings, "TOCSIN_SINGLE_PROJECT": served.slug})
         with running_api(only) as narrow:
             yield Narrowed(many, Client(http, narrow.url), served, other, admin)
@@ -76,7 +73,7 @@ async def test_the_platform_is_still_let_in(narrowed: Narrowed) -> None:
     body = {"email": narrowed.admin.email, "password": PASSWORD, "project": "platform"}
     reply = await narrowed.one.post("/auth/login", body)
     assert reply.status == 200
-    assert (await narrowed.admin.caller.at(narrowed.one).get("/auth/me")).status == 200
+    assert (await narrowed.admin.client.at(narrowed.one).get("/auth/me")).status == 200
     refresh = {"refreshToken": reply.json["tokens"]["refreshToken"]}
     assert (await narrowed.one.post("/auth/refresh", refresh)).status == 200
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import PASSWORD, Client, Project, sign_up
 from tests.hosted import BASE, Hosted, at
-from tests.platform_admin import new_admin
+from tests.operators import operator
 from tests.running import Process, running_api, without_sockets
 
 
@@ -61,8 +61,8 @@ async def test_what_names_the_project_of_a_public_call_is_told(traced: tuple[Pro
 
 async def test_a_visit_is_told_as_one(traced: tuple[Process, Client], hosted: Hosted, acme: Project) -> None:
     process, api = traced
-    admin = await new_admin(hosted.api, hosted.sql)
-    await admin.caller.post(f"/platform/projects/{acme.id}/login-as", {"reason": "Ticket 4711"})
+    admin = await operator(hosted.api, hosted.site)
+    await admin.client.post(f"/platform/projects/{acme.id}/login-as", {"reason": "Ticket 4711"})
     reply = await admin.inside(acme.slug).at(api).get("/projects/me")
     [line] = told(process, reply.headers["X-Request-Id"])
     assert (line["source"], line["project"]) == ("platform_admin", acme.slug)

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.engines import temporary_folder
+from tests.operators import operator
 from tests.people import join
-from tests.platform_admin import new_admin
 from tests.running import Site, running_api
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
@@ -46,24 +45,24 @@ class Identity:
     """Cases that have to pass, lest nothing was tried."""
 
 
-async def _key(project: Project, api: Client, sql: asyncpg.Connection) -> Identity:
+async def _key(project: Project, api: Client, site: Site) -> Identity:
     key, secret = (project.key.headers[name] for name in ("X-API-Key", "X-API-Secret"))
     auth = {"apiKey": ("api_key", key), "apiSecret": ("api_key", secret), "publicKey": ("api_key", key)}
     return Identity(auth, phases="examples,coverage,fuzzing,stateful", least=1_000)
 
 
-async def _owner(project: Project, api: Client, sql: asyncpg.Connection) -> Identity:
+async def _owner(project: Project, api: Client, site: Site) -> Identity:
     return Identity(_token(project.owner), ("--exclude-operation-id-regex", LAST_WORDS))
 
 
-async def _person(project: Project, api: Client, sql: asyncpg.Connection) -> Identity:
+async def _person(project: Project, api: Client, site: Site) -> Identity:
     person = await join(api, project)
     return Identity(_token(person.client), ("--exclude-operation-id-regex", LAST_WORDS), phases="fuzzing")
 
 
-async def _operator(project: Project, api: Client, sql: asyncpg.Connection) -> Identity:
-    admin = await new_admin(api, sql)
-    return Identity(_token(admin.caller), ("--include-path-regex", "^/api/v1/platform"))
+async def _operator(project: Project, api: Client, site: Site) -> Identity:
+    admin = await operator(api, site)
+    return Identity(_token(admin.client), ("--include-path-regex", "^/api/v1/platform"))
 
 
 def _token(caller: Client) -> dict[str, tuple[str, str]]:
@@ -71,25 +70,20 @@ def _token(caller: Client) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-async def fuzzed(
-    database: str, home: Path, http: aiohttp.ClientSession
-) -> AsyncIterator[tuple[Client, asyncpg.Connection]]:
+async def fuzzed(database: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[tuple[Client, Site]]:
     """An installation of its own, whose settings and plans nobody else's tests need."""
-    sql = await asyncpg.connect(database)
-    with running_api(Site(database, home)) as process:
-        yield Client(http, process.url), sql
-    await sql.close()
+    site = Site(database, home)
+    with running_api(site) as process:
+        yield Client(http, process.url), site
 
 
-Identify = Callable[[Project, Client, asyncpg.Connection], Awaitable[Identity]]
+Identify = Callable[[Project, Client, Site], Awaitable[Identity]]
 
 
 @pytest.mark.parametrize("identify", [_key, _owner, _person, _operator], ids=lambda make: make.__name__[1:])
-async def test_schemathesis_finds_nothing_to_complain_of(
-    identify: Identify, fuzzed: tuple[Client, asyncpg.Connection]
-) -> None:
-    api, sql = fuzzed
-    who = await identify(await sign_up(api, "Fuzzed"), api, sql)
+async def test_schemathesis_finds_nothing_to_complain_of(identify: Identify, fuzzed: tuple[Client, Site]) -> None:
+    api, site = fuzzed
+    who = await identify(await sign_up(api, "Fuzzed"), api, site)
     command = Path(sys.executable).with_name("schemathesis")
     assert command.exists() or shutil.which("schemathesis")
     with temporary_folder() as folder:

@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
+from tests.operators import Operator, operator
 from tests.plans.build import put_on, send
-from tests.platform_admin import new_admin
+from tests.running import Site
 
 TABLE = {
     "free": (1_000, 5_000, 1_000, 100, 5, 5, 3, 10, 1, 0, 1_000, 50_000_000),
@@ -34,8 +35,8 @@ COLUMNS = (
 
 
 @pytest.fixture(scope="module")
-async def admin(sql: asyncpg.Connection, api: Client) -> Client:
-    return (await new_admin(api, sql)).caller
+def admin(root: Operator) -> Client:
+    return root.client
 
 
 @pytest.fixture
@@ -127,8 +128,8 @@ async def test_a_plan_named_twice_is_refused(admin: Client, plans: list[Any]) ->
     assert (await admin.put("/platform/plans", {"plans": [*plans, plans[0]]})).code == "plan_doubled"
 
 
-async def test_support_sees_plans_and_changes_none(sql: asyncpg.Connection, api: Client, plans: list[Any]) -> None:
-    support = (await new_admin(api, sql, "support")).caller
+async def test_support_sees_plans_and_changes_none(site: Site, api: Client, plans: list[Any]) -> None:
+    support = (await operator(api, site, "support")).client
     assert (await support.get("/platform/plans")).status == 200
     assert (await support.put("/platform/plans", {"plans": plans})).code == "permission_missing"
 

@@ -13,9 +13,9 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.connections.build import make_hook, receiver
+from tests.operators import operator
 from tests.pipeline import ended, make_rule, send_event, send_events, story, until
 from tests.plans.build import put_on, send, send_batch
-from tests.platform_admin import new_admin
 from tests.running import Site, running, running_api, start
 from tocsin.kit.db import Database
 from tocsin.kit.ids import first_id_at, id_time
@@ -256,20 +256,18 @@ async def test_it_needs_the_permission_to_read_the_project(shop: Project) -> Non
     assert (await narrow.get("/projects/me/usage")).code == "permission_missing"
 
 
-async def test_the_operator_sees_what_each_project_used(
-    root: asyncpg.Connection, api: Client, shop: Project, db: Database
-) -> None:
+async def test_the_operator_sees_what_each_project_used(here: Site, api: Client, shop: Project, db: Database) -> None:
     rival = await sign_up(api, "Rival")
     await send_batch(shop.key, None, None)
     await send(rival.key)
     await count(db)
-    found = await across(root, api)
+    found = await across(here, api)
     assert (found[shop.slug]["eventsReceived"], found[rival.slug]["eventsReceived"]) == (2, 1)
     assert "platform" not in found
 
 
 async def test_the_operator_sees_the_calls_that_each_project_sees_of_itself(
-    root: asyncpg.Connection, api: Client, shop: Project
+    here: Site, root: asyncpg.Connection, api: Client, shop: Project
 ) -> None:
     rival = await sign_up(api, "Rival")
     now = datetime.now(UTC)
@@ -290,21 +288,21 @@ async def test_the_operator_sees_the_calls_that_each_project_sees_of_itself(
 
         async def agree(span: dict[str, str] = span) -> bool:
             """Reading is calling, so the figures stand still only between two looks."""
-            found = await across(root, api, **span)
+            found = await across(here, api, **span)
             return [
                 (found[project.slug]["apiCalls"], found[project.slug]["apiErrors"]) for project in (shop, rival)
             ] == [await own_calls(project, span) for project in (shop, rival)]
 
         await until(agree)
-        found = await across(root, api, **span)
+        found = await across(here, api, **span)
         known = 90 if period == "daily" else 40
         assert known <= found[shop.slug]["apiCalls"] < 2 * known
         assert 100 * known <= found[rival.slug]["apiCalls"] < 101 * known
 
 
-async def across(root: asyncpg.Connection, api: Client, **span: str) -> dict[str, Any]:
+async def across(here: Site, api: Client, **span: str) -> dict[str, Any]:
     """What the operator reads of every project, page by page, by slug."""
-    admin = (await new_admin(api, root, "support")).caller
+    admin = (await operator(api, here, "support")).client
     found: dict[str, Any] = {}
     cursor: dict[str, str] = {}
     while True:

@@ -36,7 +36,7 @@ async def test_an_invited_admin_comes_in_by_the_mailed_link(posted: Posted, chie
 async def test_the_mail_says_who_invites(posted: Posted, chief: Operator) -> None:
     await chief.client.post("/platform/admins", {"email": "asked@operator.example", "role": "billing"})
     said = text_of(await posted.boxes.next("asked@operator.example", SUBJECT))
-    assert f"{chief.email} invites you" in said
+    assert f"{chief.name} invites you" in said
 
 
 async def test_a_new_link_is_mailed_too(posted: Posted, chief: Operator) -> None:

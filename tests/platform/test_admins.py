@@ -303,6 +303,14 @@ async def _cannot_leave(only: Operator) -> None:
     assert (await only.client.get("/platform/admins")).status == 200
 
 
+async def test_the_command_takes_a_password_from_its_input(api: Client, site: Site) -> None:
+    email = "typed@operator.example"
+    status, output = await admin_create(site, email, "--role", "billing", "--password-stdin", typed=PASSWORD)
+    assert (status, output) == (0, f"{email} can sign in.\n")
+    me = await (await signed_in(api, email)).client.get("/auth/me")
+    assert me.json["user"]["roles"] == ["billing"]
+
+
 async def test_the_command_helps_back_in_who_forgot(api: Client, site: Site) -> None:
     lost = await operator(api, site, "support")
     status, link = await admin_create(site, lost.email)

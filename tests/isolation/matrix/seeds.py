@@ -8,9 +8,9 @@ from uuid import UUID
 
 from tests.client import Client, Project, Reply, sign_up
 from tests.isolation.matrix.places import Id
+from tests.operators import operator
 from tests.people import Person, join
 from tests.pipeline import Working, send_event, story
-from tests.platform_admin import new_admin
 from tocsin.kit.roles import Roles
 from tocsin.kit.vault import Vault
 from tocsin.mail.printed import printed
@@ -59,7 +59,7 @@ async def seeded(working: Working, name: str, hook_url: str, *, traffic: bool = 
         mark,
         person=await join(working.api, project, name=mark),
         viewer=await _viewer(working.api, project),
-        operator=(await new_admin(working.api, working.sql)).caller,
+        operator=(await operator(working.api, working.site)).client,
         hook_url=hook_url,
     )
     await _people(scene)
