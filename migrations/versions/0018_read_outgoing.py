@@ -3,7 +3,7 @@
 from tocsin.kit.migrate import as_owner
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 
 
 def upgrade() -> None:
