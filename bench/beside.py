@@ -19,6 +19,7 @@ class Beside:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.pid = process.pid
 
     async def ask(self, question: Any, answer: type[Answer], seconds: float = 30) -> Answer:
         """Raises TimeoutError, and RuntimeError when the process has ended."""

@@ -13,7 +13,7 @@ from typing import Any
 from bench.arranged import add_rule, add_webhook
 from bench.arrivals import fault, latencies
 from bench.copies import copy_project
-from bench.hook import Hook, hooked
+from bench.far_end import FarEnd, far_end
 from bench.processes import cpu_seconds, spent
 from bench.results import Line, middle, moved, part_of
 from bench.run import Run
@@ -33,7 +33,7 @@ class Crowd:
     """An installation in which these callers, one of each project, take turns. ``faults`` says why it is void."""
 
     site: Installed
-    hook: Hook
+    far: FarEnd
     callers: list[dict[str, str]]
     faults: list[str] = field(default_factory=list)
 
@@ -67,12 +67,12 @@ async def crowd(tell: Any, broker: Broker, count: int, opened: AsyncExitStack) -
     """A new installation with so many projects."""
     tell(f"making {count:,} projects")
     site = await opened.enter_async_context(installed(worker=True, broker=broker))
-    hook = await opened.enter_async_context(hooked())
-    await add_webhook(site.project, hook.url)
+    far = await opened.enter_async_context(far_end())
+    await add_webhook(site.project, far.url)
     await add_rule(site.project, "webhook")
     callers = [site.project.key.headers, *await copy_project(site, count - 1)]
     await site.tidy()
-    return Crowd(site, hook, callers)
+    return Crowd(site, far, callers)
 
 
 async def meet(crowd: Crowd) -> None:
@@ -96,14 +96,14 @@ async def meet(crowd: Crowd) -> None:
 
 async def drive(crowd: Crowd, count: int) -> Round:
     """So many events, from one project after the other; the next round goes on where this one ended."""
-    site, hook, callers = crowd.site, crowd.hook, crowd.callers
-    await hook.take()
+    site, far, callers = crowd.site, crowd.far, crowd.callers
+    await far.arrivals()
     before = cpu_seconds(site.pids)
     schedule = Schedule(f"{site.api.url}/api/v1/events", callers, PER_SECOND, count)
     sent = await send(schedule)
-    await hook.called(len(sent.accepted), SETTLE_SECONDS)
+    await far.called(len(sent.accepted), SETTLE_SECONDS)
     await site.settled()
-    arrived = await hook.take()
+    arrived = await far.arrivals()
     crowd.callers = callers[count % len(callers) :] + callers[: count % len(callers)]
     crowd.faults += [*filter(None, [fault(sent, arrived)]), *sent.faults[:1]]
     return Round(latencies(schedule, sent, arrived), spent(before, cpu_seconds(site.pids)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.arranged import add_rule, add_webhook
 from bench.arrivals import Arrival, curve, fault, latencies
-from bench.hook import Hook, hooked
+from bench.far_end import FarEnd, far_end
 from bench.processes import cpu_seconds, spent
 from bench.results import Line, part_of
 from bench.run import Run
@@ -59,39 +59,39 @@ class Driven:
 async def measure(run: Run) -> list[Line]:
     """The highest rate sustained, and latencies at half of that."""
     run.tell("starting")
-    async with installed(worker=True, broker=run.broker) as site, hooked() as hook:
-        await add_webhook(site.project, hook.url)
+    async with installed(worker=True, broker=run.broker) as site, far_end() as far:
+        await add_webhook(site.project, far.url)
         await add_rule(site.project, "webhook")
-        await drive(site, hook, 100, seconds=2, size=1)
-        flood = await _offered(run, site, hook, PER_SECOND * FLOOD, run.seconds * FLOOD_PART, BATCH)
+        await drive(site, far, 100, seconds=2, size=1)
+        flood = await _offered(run, site, far, PER_SECOND * FLOOD, run.seconds * FLOOD_PART, BATCH)
         if flood.void:
             return [Line("sustained", 0, "/s", bar=PER_SECOND, void=flood.void)]
         tried = []
         for share in SHARES:
-            tried.append(await _offered(run, site, hook, flood.per_second * share, run.seconds, BATCH))
+            tried.append(await _offered(run, site, far, flood.per_second * share, run.seconds, BATCH))
             if tried[-1].void or tried[-1].sustained:
                 break
-        half = await _offered(run, site, hook, tried[-1].per_second / 2, run.seconds, 1)
+        half = await _offered(run, site, far, tried[-1].per_second / 2, run.seconds, 1)
         return [_pace(flood, tried), *_latencies(half, await steps(site, half.sent.began))]
 
 
-async def _offered(run: Run, site: Installed, hook: Hook, per_second: float, seconds: float, size: int) -> Driven:
+async def _offered(run: Run, site: Installed, far: FarEnd, per_second: float, seconds: float, size: int) -> Driven:
     run.tell(f"{per_second:,.0f} events a second, {seconds:g} s")
-    return await drive(site, hook, per_second, seconds, size)
+    return await drive(site, far, per_second, seconds, size)
 
 
-async def drive(site: Installed, hook: Hook, per_second: float, seconds: float, size: int) -> Driven:
+async def drive(site: Installed, far: FarEnd, per_second: float, seconds: float, size: int) -> Driven:
     """Send for some seconds, then wait until everything has arrived or too much time has passed."""
     await site.tidy()
-    await hook.take()
+    await far.arrived()
     url, callers = f"{site.api.url}/api/v1/events", [site.project.key.headers]
     schedule = Schedule(url, callers, per_second, int(per_second * seconds), size)
-    pids = {**site.pids, "hook": hook.pid}
+    pids = {**site.pids, "far end": far.pid}
     before = cpu_seconds(pids)
     sent = await send(schedule)
-    await hook.called(len(sent.accepted), DRAIN_SECONDS)
+    await far.called(len(sent.accepted), DRAIN_SECONDS)
     await site.settled()
-    return Driven(schedule, sent, await hook.take(), spent(before, cpu_seconds(pids)))
+    return Driven(schedule, sent, await far.arrivals(), spent(before, cpu_seconds(pids)))
 
 
 def _pace(flood: Driven, tried: list[Driven]) -> Line:

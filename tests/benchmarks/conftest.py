@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bench.hook import Hook
+from bench.far_end import FarEnd
 from bench.projects import Crowd, crowd
 from bench.running import Installed
 
@@ -25,5 +25,5 @@ def measured(crowded: Crowd) -> Installed:
 
 
 @pytest.fixture(scope="session")
-def hook(crowded: Crowd) -> Hook:
-    return crowded.hook
+def far(crowded: Crowd) -> FarEnd:
+    return crowded.far

@@ -6,7 +6,7 @@ import pytest
 
 from bench import ingest, latency, projects, rules, webhook
 from bench.arrivals import fault, latencies
-from bench.hook import Hook
+from bench.far_end import FarEnd
 from bench.ledger import Ledger
 from bench.one_insert import one_insert
 from bench.projects import Crowd
@@ -40,8 +40,8 @@ async def test_the_route_with_one_insert_keeps_what_it_acknowledged(measured: In
 
 
 @pytest.mark.parametrize("size", [1, 10])
-async def test_each_event_of_a_schedule_calls_the_webhook_once(measured: Installed, hook: Hook, size: int) -> None:
-    driven = await webhook.drive(measured, hook, 50, seconds=1, size=size)
+async def test_each_event_of_a_schedule_calls_the_webhook_once(measured: Installed, far: FarEnd, size: int) -> None:
+    driven = await webhook.drive(measured, far, 50, seconds=1, size=size)
     assert len(driven.sent.accepted) == len(driven.arrived) == 50
     assert driven.void is None
     assert all(taken > 0 for taken in latencies(driven.schedule, driven.sent, driven.arrived))

@@ -11,7 +11,7 @@ import pytest
 from tests.client import Client, Project, sign_up
 from tests.connections.build import LOGIN, MAIL, make_hook, make_mail
 from tests.running import Site
-from tocsin.connections.choose import Choice, NoRoute, Route
+from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
 from tocsin.connections.defaults import platform_defaults
 from tocsin.kit.db import Database
 from tocsin.kit.ids import new_id
@@ -43,10 +43,22 @@ async def shop(api: Client) -> Project:
 async def chosen(
     db: Database, choice: Choice, project: Project, channel: str, user_id: str | None = None
 ) -> Route | NoRoute:
-    project_id, person = UUID(project.id), UUID(user_id) if user_id else None
+    person = UUID(user_id) if user_id else None
+    return (await all_chosen(db, choice, project, (channel, person)))[channel, person]
+
+
+async def all_chosen(
+    db: Database, choice: Choice, project: Project, *wanted: tuple[str, UUID | None]
+) -> dict[tuple[str, UUID | None], Route | NoRoute]:
+    project_id = UUID(project.id)
     async with db.unit(project_id, "live") as connection:
-        routes = await choice.routes(connection, project_id, [(channel, person)])
-    return routes[channel, person]
+        text = await connection.fetchval(
+            "SELECT tocsin.connection_candidates($1, $2, $3)",
+            project_id,
+            [channel for channel, _ in wanted],
+            [person for _, person in wanted],
+        )
+    return await choice.routes(project_id, "live", msgspec.json.decode(text, type=list[Candidate]), wanted)
 
 
 async def active_mail(project: Project, sql: asyncpg.Connection, **fields: Any) -> UUID:
@@ -76,7 +88,7 @@ async def own_mail(db: Database, vault: Vault, project: Project, user_id: str) -
 
 
 async def test_the_nearest_connection_sends(db: Database, vault: Vault, sql: asyncpg.Connection, shop: Project) -> None:
-    choice = Choice(vault, platform_defaults(PLATFORM))
+    choice = Choice(db, vault, platform_defaults(PLATFORM))
     ann, bob = [(await shop.add_user())["id"] for _ in range(2)]
     last_resort = await chosen(db, choice, shop, "email", ann)
     assert isinstance(last_resort, Route)
@@ -100,7 +112,7 @@ async def test_the_nearest_connection_sends(db: Database, vault: Vault, sql: asy
 async def test_without_a_connection_there_is_no_route_and_a_pending_one_is_waited_for(
     db: Database, vault: Vault, shop: Project
 ) -> None:
-    choice = Choice(vault, {})
+    choice = Choice(db, vault, {})
     assert await chosen(db, choice, shop, "email") == NoRoute("no connection for email", waits=False)
     await make_mail(shop.key)
     assert await chosen(db, choice, shop, "email") == NoRoute("no active connection for email: pending", waits=True)
@@ -111,11 +123,11 @@ async def test_another_projects_connection_is_never_chosen(
 ) -> None:
     acme, rival = two_projects
     await active_mail(rival, sql)
-    assert await chosen(db, Choice(vault, {}), acme, "email") == NoRoute("no connection for email", waits=False)
+    assert await chosen(db, Choice(db, vault, {}), acme, "email") == NoRoute("no connection for email", waits=False)
 
 
 async def test_a_rotation_counts_at_once(db: Database, vault: Vault, shop: Project) -> None:
-    choice = Choice(vault, {})
+    choice = Choice(db, vault, {})
     made = await make_hook(shop.key)
     assert await secret(db, choice, shop) == made["secret"]
     rotated = await shop.key.post(f"/connections/{made['id']}/rotate")
@@ -135,11 +147,10 @@ async def test_swapped_credentials_stop_those_two_connections_and_nothing_else(
     values = dict(await sql.fetch("SELECT id, credentials FROM tocsin.connections WHERE id = ANY($1)", [mail, hook]))
     for id_, foreign in ((mail, hook), (hook, mail)):
         await sql.execute("UPDATE tocsin.connections SET credentials = $2 WHERE id = $1", id_, values[foreign])
-    choice, project_id = Choice(vault, {}), UUID(shop.id)
+    choice = Choice(db, vault, {})
     ann = UUID((await shop.add_user())["id"])
     own = await own_mail(db, vault, shop, str(ann))
-    async with db.unit(project_id, "live") as connection:
-        routes = await choice.routes(connection, project_id, [("email", None), ("webhook", None), ("email", ann)])
+    routes = await all_chosen(db, choice, shop, ("email", None), ("webhook", None), ("email", ann))
     unreadable = NoRoute("the connection's credentials cannot be read", waits=True)
     assert routes["email", None] == routes["webhook", None] == unreadable
     route = routes["email", ann]

@@ -16,7 +16,11 @@ SEED = int.from_bytes(os.urandom(2), "big")
 BUGS_TRIED = ("leases ignored", "no cap in flight", "no sweep")
 """Found within seconds, whatever the seed. The others need more faults, and are tried by `make crash`."""
 
+never_repeated = pytest.mark.flaky(reruns=0)
+"""What was lost once was lost."""
 
+
+@never_repeated
 @pytest.mark.parametrize(
     ("redis", "stumbling", "faults"), [(False, True, 14), (True, False, 12)], ids=["postgres", "redis"]
 )
@@ -28,6 +32,7 @@ async def test_nothing_acknowledged_is_lost(redis: bool, stumbling: bool, faults
     assert not report.violations, str(report)
 
 
+@never_repeated
 async def test_a_process_may_end_at_any_named_point() -> None:
     outcomes = await points.run_all(points.sample(SEED), seed=SEED)
     assert {outcome.case.point for outcome in outcomes} == set(crash.POINTS)

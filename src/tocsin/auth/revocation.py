@@ -17,7 +17,6 @@ What can be taken back, and by what it is named:
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -41,7 +40,11 @@ _LOOK_BACK = timedelta(seconds=10)
 _KEPT = timedelta(minutes=50)
 """Rows are kept for an hour; a little less, so that none is removed between the question and its answer."""
 
-_RECENT = "SELECT project_id, kind, ref, at FROM tocsin.recent_revocations($1) WHERE at > $2"
+_RECENT = """
+SELECT t.now, t.since, r.project_id, r.kind, r.ref, r.at
+FROM (SELECT c.now, least($1, c.now) - $2::interval AS since FROM clock_timestamp() AS c (now)) t
+LEFT JOIN LATERAL tocsin.recent_revocations(ceil(extract(epoch FROM t.now - t.since))::integer + 1) r ON r.at > t.since
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -121,14 +124,12 @@ class RevocationWatch:
         Over a hot connection, which does not wait behind anybody's reads: without trust every event would.
         """
         async with self._db.hot.acquire(timeout=_READ_SECONDS) as connection:
-            now: datetime = await connection.fetchval("SELECT clock_timestamp()", timeout=_READ_SECONDS)
-            since = min(self.read_at or now, now) - _LOOK_BACK
-            if now - since > _KEPT:
-                log.error("revocations were not read for too long; forgetting everything", since=str(since))
-                self._tell(PLATFORM_ID, "everything", "")
-            seconds = math.ceil((now - since).total_seconds()) + 1
-            rows = await connection.fetch(_RECENT, seconds, since, timeout=_READ_SECONDS)
-        current = {tuple(row) for row in rows}
+            rows = await connection.fetch(_RECENT, self.read_at, _LOOK_BACK, timeout=_READ_SECONDS)
+        now, since = rows[0]["now"], rows[0]["since"]
+        if now - since > _KEPT:
+            log.error("revocations were not read for too long; forgetting everything", since=str(since))
+            self._tell(PLATFORM_ID, "everything", "")
+        current = {tuple(row)[2:] for row in rows if row["at"]}
         for project_id, kind, ref, _ in current - self._seen:
             self._tell(project_id, kind, ref)
         self._seen = {row for row in current if row[3] > now - _LOOK_BACK}

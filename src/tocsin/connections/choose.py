@@ -7,7 +7,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -17,15 +17,25 @@ from pydantic import ValidationError
 from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import sender
 from tocsin.kit.crypto import Unreadable
+from tocsin.kit.db import Database, Env
 from tocsin.kit.vault import Vault
 
-_OPENED_AT_MOST = 100
+_OPENED_AT_MOST = 1_000
 
-_CANDIDATES = """
-SELECT id, provider, channel, owner, user_id, credentials, settings, status, max_concurrent, updated_at, is_default
-FROM tocsin.connections WHERE project_id = $1 AND channel = ANY($2)
-ORDER BY env DESC, is_default DESC, created_at
-"""
+_SECRETS = "SELECT updated_at, credentials, settings FROM tocsin.connections WHERE project_id = $1 AND id = $2"
+
+
+class Candidate(msgspec.Struct):
+    """A connection that might send, as ``connection_candidates`` reads it. ``version`` is when it last changed."""
+
+    id: UUID
+    provider: str
+    channel: str
+    owner: str
+    user_id: UUID | None
+    status: str
+    max_concurrent: int | None
+    version: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,88 +72,104 @@ class PlatformDefault:
     credentials: Described
 
 
+class Opened(NamedTuple):
+    """What a connection sends with, as of its last change."""
+
+    version: datetime
+    settings: Described
+    credentials: Described
+
+
 class Choice:
     """Chooses connections for one worker; keeps a bounded number of them opened."""
 
-    def __init__(self, vault: Vault, defaults: dict[str, PlatformDefault]) -> None:
+    def __init__(self, db: Database, vault: Vault, defaults: dict[str, PlatformDefault]) -> None:
+        self._db = db
         self._vault = vault
         self._defaults = defaults
-        self._opened: OrderedDict[tuple[UUID, UUID, datetime], tuple[Described, Described]] = OrderedDict()
+        self._opened: OrderedDict[tuple[UUID, UUID], Opened] = OrderedDict()
 
     async def routes(
-        self, connection: asyncpg.Connection, project_id: UUID, wanted: Iterable[tuple[str, UUID | None]]
+        self,
+        project_id: UUID,
+        env: Env,
+        candidates: Iterable[Candidate],
+        wanted: Iterable[tuple[str, UUID | None]],
     ) -> dict[tuple[str, UUID | None], Route | NoRoute]:
-        """For each channel and person the connection that sends; one query for all of them."""
-        pairs = set(wanted)
-        rows = await connection.fetch(_CANDIDATES, project_id, sorted({channel for channel, _ in pairs}))
-        by_channel: defaultdict[str, list[asyncpg.Record]] = defaultdict(list)
-        for row in rows:
-            by_channel[row["channel"]].append(row)
+        """For each channel and person the connection that sends; ``candidates`` come in the order of preference."""
+        by_channel: defaultdict[str, list[Candidate]] = defaultdict(list)
+        for candidate in candidates:
+            by_channel[candidate.channel].append(candidate)
         return {
-            pair: await self._route(connection, project_id, by_channel[pair[0]], *pair)
-            for pair in sorted(pairs, key=str)
+            (channel, user_id): await self._route(project_id, env, by_channel[channel], channel, user_id)
+            for channel, user_id in wanted
         }
 
     async def _route(
-        self,
-        connection: asyncpg.Connection,
-        project_id: UUID,
-        rows: list[asyncpg.Record],
-        channel: str,
-        user_id: UUID | None,
+        self, project_id: UUID, env: Env, connections: list[Candidate], channel: str, user_id: UUID | None
     ) -> Route | NoRoute:
-        own = [row for row in rows if row["owner"] == "user" and row["user_id"] == user_id]
-        shared = [row for row in rows if row["owner"] == "project"]
-        candidates = [(row, "the person's own") for row in own] + [(row, "the project's") for row in shared]
-        for row, reason in candidates:
-            if row["status"] == "active":
-                return await self._open(connection, project_id, row, reason)
+        own = [each for each in connections if each.owner == "user" and each.user_id == user_id]
+        shared = [each for each in connections if each.owner == "project"]
+        candidates = [(each, "the person's own") for each in own] + [(each, "the project's") for each in shared]
+        for candidate, reason in candidates:
+            if candidate.status == "active":
+                return await self._open(project_id, env, candidate, reason)
         default = self._defaults.get(channel)
         if default is not None:
             return Route(
                 None, None, None, default.channel, default.settings, default.credentials, None, "the platform's default"
             )
         if candidates:
-            states = ", ".join(sorted({row["status"] for row, _ in candidates}))
+            states = ", ".join(sorted({candidate.status for candidate, _ in candidates}))
             return NoRoute(f"no active connection for {channel}: {states}", waits=True)
         return NoRoute(f"no connection for {channel}", waits=False)
 
-    async def _open(
-        self, connection: asyncpg.Connection, project_id: UUID, row: asyncpg.Record, reason: str
-    ) -> Route | NoRoute:
+    async def _open(self, project_id: UUID, env: Env, candidate: Candidate, reason: str) -> Route | NoRoute:
         try:
-            channel = sender(row["provider"])
+            channel = sender(candidate.provider)
         except KeyError:
-            return NoRoute(f"the provider {row['provider']} is not installed any more", waits=True)
-        key = (project_id, row["id"], row["updated_at"])
+            return NoRoute(f"the provider {candidate.provider} is not installed any more", waits=True)
+        key = (project_id, candidate.id)
         opened = self._opened.get(key)
-        if opened is None:
-            try:
-                opened = await self._unsealed(connection, project_id, row, channel)
-            except (Unreadable, ValidationError):
-                await mark_error(connection, project_id, row["id"], row["updated_at"], "credentials_unreadable")
+        if opened is None or opened.version != candidate.version:
+            opened = await self._unsealed(project_id, env, candidate.id, channel)
+            if opened is None:
                 return NoRoute("the connection's credentials cannot be read", waits=True)
             self._opened[key] = opened
             if len(self._opened) > _OPENED_AT_MOST:
                 self._opened.popitem(last=False)
-        else:
-            self._opened.move_to_end(key)
+        self._opened.move_to_end(key)
         return Route(
-            row["id"], row["updated_at"], project_id, channel, opened[0], opened[1], row["max_concurrent"], reason
+            candidate.id,
+            opened.version,
+            project_id,
+            channel,
+            opened.settings,
+            opened.credentials,
+            candidate.max_concurrent,
+            reason,
         )
 
-    async def _unsealed(
-        self, connection: asyncpg.Connection, project_id: UUID, row: asyncpg.Record, channel: Channel[Any, Any]
-    ) -> tuple[Described, Described]:
-        plain = "{}"
-        if row["credentials"] is not None:
-            plain = await self._vault.open(
-                connection, project_id, "connections", row["id"], "credentials", row["credentials"]
-            )
-        return (
-            channel.settings.model_validate(msgspec.json.decode(row["settings"])),
-            channel.credentials.model_validate(msgspec.json.decode(plain)),
-        )
+    async def _unsealed(self, project_id: UUID, env: Env, id_: UUID, channel: Channel[Any, Any]) -> Opened | None:
+        """None when it was removed meanwhile, or when its secrets cannot be read and it stops for that."""
+        async with self._db.unit(project_id, env) as connection:
+            row = await connection.fetchrow(_SECRETS, project_id, id_)
+            if row is None:
+                return None
+            try:
+                plain = "{}"
+                if row["credentials"] is not None:
+                    plain = await self._vault.open(
+                        connection, project_id, "connections", id_, "credentials", row["credentials"]
+                    )
+                return Opened(
+                    row["updated_at"],
+                    channel.settings.model_validate(msgspec.json.decode(row["settings"])),
+                    channel.credentials.model_validate(msgspec.json.decode(plain)),
+                )
+            except (Unreadable, ValidationError):
+                await mark_error(connection, project_id, id_, row["updated_at"], "credentials_unreadable")
+                return None
 
 
 async def mark_error(

@@ -1,7 +1,6 @@
-"""Reading what was claimed: everything one send needs, for a batch of one project in a few queries."""
+"""Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,34 +9,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from tocsin.channels.contract import Action, Message, Recipient, SourceEvent
+from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
 from tocsin.channels.registry import kinds
-from tocsin.connections.choose import Choice, NoRoute, Route
-
-_DELIVERIES = """
-SELECT d.id, d.notification_id, d.user_id, d.channel, d.attempts, d.rank, d.created_at AS queued_at,
-    n.title, n.message, n.action, n.sound, n.priority, n.require_ack, n.created_at, n.event_id, n.event_type,
-    n.client_event_id, u.external_user_id, u.name, u.email, u.locale, u.status AS user_status,
-    (SELECT p.name FROM tocsin.projects p WHERE p.id = $1) AS project_name
-FROM tocsin.deliveries d
-LEFT JOIN tocsin.notifications n ON n.project_id = d.project_id AND n.id = d.notification_id
-LEFT JOIN tocsin.users u ON u.project_id = d.project_id AND u.id = d.user_id
-WHERE d.project_id = $1 AND d.id = ANY($2) AND d.lease_token = $3
-ORDER BY d.rank, d.id
-"""
-# OFFSET 0 has each person looked up by key; joined, a project of many is read again for each of them.
-_RECIPIENTS = """
-SELECT r.notification_id, u.id, u.external_user_id, u.name, u.email, u.locale
-FROM tocsin.notification_recipients r
-CROSS JOIN LATERAL (
-    SELECT * FROM tocsin.users u WHERE u.project_id = r.project_id AND u.id = r.user_id OFFSET 0
-) u
-WHERE r.project_id = $1 AND r.notification_id = ANY($2) ORDER BY r.notification_id, u.id
-"""
-_ADDRESSES = """
-SELECT user_id, channel, value, opted_out_at FROM tocsin.addresses
-WHERE project_id = $1 AND user_id = ANY($2) AND channel = ANY($3) ORDER BY opted_out_at IS NULL, id
-"""
+from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.kit.db import Env
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,103 +29,190 @@ class Outgoing:
     refusal: str | None = None
 
 
+class _Delivery(msgspec.Struct):
+    id: UUID
+    notification_id: UUID | None
+    user_id: UUID | None
+    channel: str
+    attempts: int
+    rank: int
+    created_at: datetime
+
+
+class _Notification(msgspec.Struct):
+    id: UUID
+    title: str
+    message: str
+    action: dict[str, Any] | None
+    sound: str | None
+    priority: Priority
+    require_ack: bool
+    created_at: datetime
+    event_id: UUID | None
+    event_type: str | None
+    client_event_id: str | None
+
+
+class _Person(msgspec.Struct):
+    id: UUID
+    external_user_id: str | None
+    name: str | None
+    email: str | None
+    locale: str | None
+    status: str
+
+
+class _Address(msgspec.Struct):
+    user_id: UUID
+    channel: str
+    value: str
+    refused: bool
+
+
+class _Read(msgspec.Struct):
+    """The answer of ``read_outgoing``."""
+
+    project_name: str
+    deliveries: list[_Delivery]
+    notifications: list[_Notification]
+    people: list[_Person]
+    recipients: dict[UUID, list[UUID]]
+    addresses: list[_Address]
+    connections: list[Candidate]
+
+
+_read = msgspec.json.Decoder(_Read)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What deliveries that were read together share, by the ids they name it with."""
+
+    project_id: UUID
+    project_name: str
+    env: Env
+    notifications: Mapping[UUID | None, _Notification]
+    people: Mapping[UUID | None, _Person]
+    everybody: Mapping[UUID, tuple[Recipient, ...]]
+    addresses: Mapping[tuple[UUID, str], str]
+
+
 async def load(
-    connection: asyncpg.Connection, choice: Choice, project_id: UUID, env: str, ids: Sequence[UUID], token: UUID
+    pool: asyncpg.Pool, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
-    rows = await connection.fetch(_DELIVERIES, project_id, ids, token)
-    routes = await choice.routes(connection, project_id, [(row["channel"], row["user_id"]) for row in rows])
-    addresses = await _addresses(connection, project_id, rows)
-    named = await _recipients(connection, project_id, rows)
-    return [_outgoing(project_id, env, row, routes, addresses, named) for row in rows]
+    addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
+    text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
+    read = _read.decode(text)
+    wanted = {(delivery.channel, delivery.user_id) for delivery in read.deliveries}
+    routes = await choice.routes(project_id, env, read.connections, wanted)
+    batch = _batch(project_id, env, read)
+    return [_outgoing(batch, each, routes[each.channel, each.user_id]) for each in read.deliveries]
 
 
-async def _addresses(
-    connection: asyncpg.Connection, project_id: UUID, rows: Sequence[asyncpg.Record]
-) -> dict[tuple[UUID, str], str]:
-    users = sorted({row["user_id"] for row in rows if row["user_id"]})
-    wanted = sorted({kinds()[row["channel"]].address_kind or "" for row in rows} - {""})
-    found: dict[tuple[UUID, str], str] = {}
-    if users and wanted:
-        found = {(row["user_id"], "email"): row["email"] for row in rows if row["email"]}
-        for row in await connection.fetch(_ADDRESSES, project_id, users, wanted):
-            key = (row["user_id"], row["channel"])
-            if row["opted_out_at"] is None:
-                found[key] = row["value"]
-            elif found.get(key) == row["value"]:
-                del found[key]  # an opt-out from the address of the profile counts as well
+_READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
+
+
+def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
+    people: dict[UUID | None, _Person] = {person.id: person for person in read.people}
+    return _Batch(
+        project_id,
+        read.project_name,
+        env,
+        notifications={notification.id: notification for notification in read.notifications},
+        people=people,
+        everybody={
+            id_: tuple(_recipient(people[user_id]) for user_id in user_ids if user_id in people)
+            for id_, user_ids in read.recipients.items()
+        },
+        addresses=_addresses(read.people, read.addresses),
+    )
+
+
+def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], str]:
+    """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
+    found = {(person.id, "email"): person.email for person in people if person.email}
+    for address in addresses:
+        key = (address.user_id, address.channel)
+        if not address.refused:
+            found[key] = address.value
+        elif found.get(key) == address.value:
+            del found[key]  # an opt-out from the address of the profile counts as well
     return found
 
 
-async def _recipients(
-    connection: asyncpg.Connection, project_id: UUID, rows: Sequence[asyncpg.Record]
-) -> dict[UUID, tuple[Recipient, ...]]:
-    """Everybody concerned, for what goes to the project rather than to one of them."""
-    wanted = sorted({row["notification_id"] for row in rows if row["user_id"] is None and row["notification_id"]})
-    if not wanted:
-        return {}
-    found: defaultdict[UUID, list[Recipient]] = defaultdict(list)
-    for row in await connection.fetch(_RECIPIENTS, project_id, wanted):
-        found[row["notification_id"]].append(_recipient(row["id"], row))
-    return {id_: tuple(people) for id_, people in found.items()}
-
-
-def _recipient(user_id: UUID, row: Any) -> Recipient:
-    return Recipient(
-        user_id=user_id,
-        external_user_id=row["external_user_id"],
-        name=row["name"],
-        email=row["email"],
-        locale=row["locale"],
+def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Outgoing:
+    kind = kinds()[delivery.channel]
+    person = batch.people.get(delivery.user_id)
+    address = batch.addresses.get((person.id, kind.address_kind)) if person and kind.address_kind else None
+    message = _message(batch, delivery, person)
+    return Outgoing(
+        delivery.id,
+        delivery.created_at,
+        delivery.attempts + 1,
+        delivery.rank,
+        message,
+        address,
+        route,
+        _refusal(message, kind.reaches, person, kind.address_kind, address),
     )
 
 
-def _outgoing(
-    project_id: UUID,
-    env: Any,
-    row: asyncpg.Record,
-    routes: dict[tuple[str, UUID | None], Route | NoRoute],
-    addresses: dict[tuple[UUID, str], str],
-    named: dict[UUID, tuple[Recipient, ...]],
-) -> Outgoing:
-    kind = kinds()[row["channel"]]
-    route = routes[row["channel"], row["user_id"]]
-    address = addresses.get((row["user_id"], kind.address_kind)) if kind.address_kind else None
-    refusal = _refusal(row, kind.reaches, kind.address_kind, address)
-    action = msgspec.json.decode(row["action"]) if row["action"] else None
-    message = Message(
-        delivery_id=row["id"],
-        notification_id=row["notification_id"],
-        project_id=project_id,
-        project_name=row["project_name"],
-        env=env,
-        title=row["title"] or "",
-        message=row["message"] or "",
-        priority=row["priority"] or "normal",
-        created_at=row["created_at"] or row["queued_at"],
-        sound=row["sound"],
+def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:
+    notification = batch.notifications.get(delivery.notification_id)
+    if notification is None:
+        return None
+    action = notification.action
+    return Message(
+        delivery_id=delivery.id,
+        notification_id=notification.id,
+        project_id=batch.project_id,
+        project_name=batch.project_name,
+        env=batch.env,
+        title=notification.title,
+        message=notification.message,
+        priority=notification.priority,
+        created_at=notification.created_at,
+        sound=notification.sound,
         action=Action(url=action["url"], label=action.get("label")) if action else None,
-        require_ack=bool(row["require_ack"]),
-        event=SourceEvent(id=row["event_id"], type=row["event_type"], client_event_id=row["client_event_id"])
-        if row["event_id"]
-        else None,
-        recipient=_recipient(row["user_id"], row) if row["user_id"] else None,
-        recipients=named.get(row["notification_id"], ()),
-        attempt=row["attempts"] + 1,
+        require_ack=notification.require_ack,
+        event=_source(notification),
+        recipient=_recipient(person) if person else None,
+        recipients=batch.everybody.get(notification.id, ()) if delivery.user_id is None else (),
+        attempt=delivery.attempts + 1,
     )
-    return Outgoing(row["id"], row["queued_at"], row["attempts"] + 1, row["rank"], message, address, route, refusal)
 
 
-def _refusal(row: asyncpg.Record, reaches: str, address_kind: str | None, address: str | None) -> str | None:
+def _source(notification: _Notification) -> SourceEvent | None:
+    if notification.event_id is None or notification.event_type is None:
+        return None
+    return SourceEvent(
+        id=notification.event_id, type=notification.event_type, client_event_id=notification.client_event_id
+    )
+
+
+def _recipient(person: _Person) -> Recipient:
+    return Recipient(
+        user_id=person.id,
+        external_user_id=person.external_user_id,
+        name=person.name,
+        email=person.email,
+        locale=person.locale,
+    )
+
+
+def _refusal(
+    message: Message | None, reaches: str, person: _Person | None, address_kind: str | None, address: str | None
+) -> str | None:
     """Why this must not be sent at all, or None."""
-    if row["title"] is None:
+    if message is None:
         return "its notification does not exist any more"
     if reaches == "project":
         return None
-    if row["user_id"] is None or row["user_status"] is None:
+    if person is None:
         return "the person does not exist any more"
-    if row["user_status"] != "active":
-        return f"the person is {row['user_status']}"
+    if person.status != "active":
+        return f"the person is {person.status}"
     if address_kind is not None and address is None:
         return f"the person has no address for {address_kind}"
     return None

@@ -35,7 +35,7 @@ RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
 TELL_SECONDS = 0.005
-"""How long slots become free before they are filled again, together: one by one, each costs a claim and five reads."""
+"""How long slots become free before they are filled again, together: one by one, each costs a claim and a read."""
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -176,8 +176,7 @@ class SendStage:
         """Read a batch and send each of it. One that cannot be read spoils only itself: its lease runs out."""
         project_id, env, token, _ = batch
         try:
-            async with self._db.unit(project_id, env) as connection:
-                outgoing = await load(connection, self._choice, project_id, env, ids, token)
+            outgoing = await load(self._db.hot, self._choice, project_id, env, ids, token)
         except asyncio.CancelledError:
             self._settle_all(batch, ids)
             return
