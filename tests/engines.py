@@ -5,6 +5,7 @@ All end with the test process, however that ends.
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -164,6 +165,21 @@ def redis_binary() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody listens on, for a server that is started later, if at all. No port is given twice.
+
+    It lies below those that the system gives to whoever asks for any: a port found free among them is soon the near
+    end of somebody's connection, or the far end that a worker would call, and takes for its own installation.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
+        _given.add(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_PORTS = range(20_000, 32_000)
+_given: set[int] = set()

@@ -158,7 +158,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     counter = calls.CallCounter(db)
     store = EventStore(db, broker, settings.event_queue)
     backlog = Backlog(db, settings.backlog_seconds)
-    sockets = Sockets(db, gate.vault, credentials, broker, relayed=settings.redis_url is not None)
+    sockets = Sockets(db, gate.vault, credentials, tenants, broker, relayed=settings.redis_url is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

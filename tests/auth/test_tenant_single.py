@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.client import PASSWORD, Client, Project, sign_up
 from tests.operators import Operator, operator
+from tests.realtime.serving import read
 from tests.running import Site, running_api, without_sockets
 
 EMAIL = "both@single.example"
@@ -31,7 +33,8 @@ async def narrowed(database: str, site: Site, http: aiohttp.ClientSession) -> As
         many = Client(http, wide.url)
         served, other = [await sign_up(many, name, email=EMAIL) for name in ("Served", "Other")]
         admin = await operator(many, own)
-        only = replace(own, settings={**own.settings, "TOCSIN_SINGLE_PROJECT": served.slug})
+        alone = {**site.settings, "TOCSIN_SINGLE_PROJECT": served.slug}
+        only = replace(site, installer_url=database, settings=alone)
         with running_api(only) as narrow:
             yield Narrowed(many, Client(http, narrow.url), served, other, admin)
 
@@ -60,6 +63,17 @@ async def test_another_project_is_not_served_here(narrowed: Narrowed) -> None:
     assert (await narrowed.one.post("/auth/login", body)).code == "tenant_mismatch"
     refresh = {"refreshToken": other.signed_up["tokens"]["refreshToken"]}
     assert (await narrowed.one.post("/auth/refresh", refresh)).code == "tenant_mismatch"
+
+
+async def test_another_project_has_no_sockets_here(narrowed: Narrowed) -> None:
+    heard = []
+    for project in (narrowed.other, narrowed.served):
+        key = project.signed_up["apiKeys"]["live"]["key"]
+        url = f"{narrowed.one.base.replace('http', 'ws')}/app/{key}?protocol=7"
+        async with connect(url, compression=None) as connection:
+            heard.append(await read(connection))
+    assert heard[0]["data"]["code"] == 4010
+    assert heard[1]["event"] == "pusher:connection_established"
 
 
 async def test_the_one_project_works_as_ever(narrowed: Narrowed) -> None:

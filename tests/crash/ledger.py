@@ -143,7 +143,7 @@ class Load:
         """Make a rule that no event fires, under a key; once it is made, perhaps again, which must change nothing."""
         key = f"once-{len(self._ledger.calls)}"
         self._ledger.calls[key] = None
-        rule = {"name": key, "eventTypes": ["never.sent"], "targetUsers": [], "channels": ["webhook"]}
+        rule = {"name": key, "eventTypes": [f"never.sent.{key}"], "targetUsers": [], "channels": ["webhook"]}
         body = {**rule, "title": key, "message": key}
         while self._ledger.calls[key] is None or self._rng.random() < REPEATED:
             reply = await self._post("/rules", body, self._rng.random() < ABANDONED, idempotency_key=key)

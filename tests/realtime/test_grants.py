@@ -1,5 +1,7 @@
 """Whose rights a signature passes on (P19): read back, told apart, and outlived."""
 
+from dataclasses import replace
+
 import pytest
 
 from tocsin.kit.ids import new_id
@@ -21,12 +23,21 @@ def granted(at: float = 1_000.0) -> Grant:
     return Grant(new_id(), new_id(), at)
 
 
+def visiting(until: float) -> Grant:
+    return Grant(new_id(), new_id(), 1_000.0, new_id(), until)
+
+
 def test_a_grant_is_read_as_it_was_written() -> None:
     grant = granted(1_763_719_200.123)
     assert read_grant(grant.text()) == grant
 
 
-@pytest.mark.parametrize("text", ["", "x", "AAAA", "A" * 53, "A" * 55, "é" * 54, "%" * 54])
+def test_a_grant_of_a_visit_is_read_as_it_was_written() -> None:
+    grant = visiting(1_763_719_200.123)
+    assert read_grant(grant.text()) == grant
+
+
+@pytest.mark.parametrize("text", ["", "x", "AAAA", "A" * 53, "A" * 55, "A" * 85, "A" * 87, "é" * 54, "%" * 54])
 def test_anything_else_is_no_grant(text: str) -> None:
     assert read_grant(text) is None
 
@@ -64,15 +75,29 @@ def test_a_grant_counts_for_two_minutes() -> None:
     assert grants.refusal(granted(clock.now + LIFETIME_SECONDS + 1)) == SIGN_AGAIN
 
 
-@pytest.mark.parametrize("holder", [0, 1], ids=["user", "session"])
+def test_a_grant_of_a_visit_counts_until_the_visit_is_over() -> None:
+    clock = Clock()
+    grants, grant, longer = Grants(clock), visiting(1_060.0), visiting(1_061.0)
+    for each in (grant, longer):
+        assert grants.refusal(each) is None
+        grants.use(each)
+    assert not grants.over()
+    clock.now = 1_060.0
+    assert (grants.refusal(grant), grants.refusal(longer)) == (SIGN_AGAIN, None)
+    assert grants.over() == [grant.holders[2]]
+    grants.take_back(grant.holders[2], SIGN_AGAIN)
+    assert not grants.over()
+
+
+@pytest.mark.parametrize("holder", [0, 1, 2], ids=["user", "session", "visit"])
 def test_a_grant_from_before_its_holder_lost_it_counts_no_more(holder: int) -> None:
-    clock, grant = Clock(), granted()
+    clock, grant = Clock(), visiting(2_000.0)
     grants = Grants(clock)
     clock.now += 1
     grants.take_back(grant.holders[holder], UNAUTHORIZED)
     assert grants.refusal(grant) == UNAUTHORIZED
     assert grants.refusal(granted()) is None
-    assert grants.refusal(Grant(grant.user_id, grant.session_id, clock.now + 0.001)) is None
+    assert grants.refusal(replace(grant, at=clock.now + 0.001)) is None
 
 
 def test_a_loss_is_remembered_for_as_long_as_a_grant_counts() -> None:

@@ -57,7 +57,7 @@ def test_protocols_5_to_7_are_served(version: str) -> None:
 
 def test_every_reason_fits_a_close_frame() -> None:
     refusals = [each for each in vars(protocol).values() if isinstance(each, protocol.Refusal)]
-    assert len(refusals) == 12
+    assert len(refusals) == 13
     assert all(len(each.reason.encode()) <= 123 for each in refusals)
 
 

@@ -56,7 +56,7 @@ def test_signals_beyond_the_bound_are_caught_up_with_later() -> None:
 
 async def test_a_project_is_listened_to_while_a_socket_is_here(place: Place) -> None:
     project = await sign_up(place.api, "Swept")
-    app = App(project.signed_up["realtime"]["live"]["appId"], UUID(project.id), "live", ("s",))
+    app = App(project.signed_up["realtime"]["live"]["appId"], UUID(project.id), "acme", "live", ("s",))
     hub = Hub()
     live = Live(place.hand.db, place.hand.broker, hub)
     await live.attend(app)

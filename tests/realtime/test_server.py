@@ -156,7 +156,7 @@ async def test_private_channels_open_for_both_secrets_and_no_other() -> None:
 
 async def test_a_secret_rotated_while_connected_counts_at_once() -> None:
     async with serving() as served, talking(served) as ann:
-        served.apps[KEY] = App("1001", served.apps[KEY].project_id, "live", ("brand-new",))
+        served.apps[KEY] = App("1001", served.apps[KEY].project_id, "acme", "live", ("brand-new",))
         assert (await ann.subscribe("private-a", **signed(ann, "private-a")))["data"]["status"] == 401
         answer = await ann.subscribe("private-a", **signed(ann, "private-a", "brand-new"))
         assert answer["event"] == "pusher_internal:subscription_succeeded"

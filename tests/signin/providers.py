@@ -152,9 +152,12 @@ def told(answer: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def browser(api: Client) -> AsyncIterator[Browser]:
+async def browser(api: Client, address: str | None = None) -> AsyncIterator[Browser]:
+    """A fresh one, which calls from this address of 127.0.0.0/8 if one is given."""
     jar = aiohttp.CookieJar(unsafe=True)  # hosts are addresses here
-    async with aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=30)) as session:
+    connector = aiohttp.TCPConnector(local_addr=(address, 0)) if address else None
+    patience = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=patience) as session:
         yield Browser(api.base, session)
 
 

@@ -1,6 +1,7 @@
 """Who a request is: one value that the rest of the request carries."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -9,6 +10,15 @@ from tocsin.auth.source import Networks
 from tocsin.kit.db import Env
 
 Kind = Literal["key", "public_key", "user", "platform_admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVisit:
+    """What a platform admin is inside a project by: a visit, until when at most, and their own sign-in."""
+
+    id: UUID
+    expires_at: datetime
+    session_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class Principal:
     user_id: UUID | None = None
     session_id: UUID | None = None
     admin_id: UUID | None = None
+    visit: OpenVisit | None = None
     roles: tuple[str, ...] = field(default=())
     allowed_from: tuple[Networks, ...] = ()
     """Lists that must each hold the caller's address; empty ones are left out."""

@@ -11,6 +11,7 @@ What can be taken back, and by what it is named:
 - ``session`` (its id): a sign-in that was ended
 - ``user`` (id): somebody who was blocked or deleted
 - ``access`` (id of a user): somebody who may less than before, and still may something
+- ``visit`` (its id): a platform admin's stay in the project, ended before its time
 - ``project`` (its id): whatever is remembered of the project, such as its status
 - ``everything``: never written; a process tells it to itself when it was blind for longer than rows are kept
 """

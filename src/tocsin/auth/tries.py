@@ -48,6 +48,8 @@ PASSWORDS = Pace(10)
 """With the waits 18 tries in a window and less than 100 in an hour."""
 CODES = Pace(5)
 NETWORK = Pace(50, again=False)
+FLOWS = Pace(100, again=False)
+"""Of one network at one project's single sign-on: begun there and not finished, or come back without a beginning."""
 REFRESHES = Pace(120, again=False)
 """Of one session, genuine ones; a client needs one in a quarter of an hour."""
 
@@ -83,13 +85,26 @@ class Tries:
         except Unauthorized:
             raise
         except Problem:
-            await self._give_back(counters)
+            await self.give_back(*counters)
             raise
         else:
-            await self._give_back(counters)
+            await self.give_back(*counters)
         finally:
             self._under_way.subtract(counters)
             self._under_way = +self._under_way
+
+    async def spend(self, *counters: Counter) -> None:
+        """Count one try that is wrong until ``give_back`` says otherwise, or raise TooManyRequests and count none."""
+        wait = await self._take(counters)
+        if wait is not None:
+            raise _refused(wait)
+
+    async def give_back(self, *counters: Counter) -> None:
+        """Take one try from each: it led somewhere."""
+        names = sorted(self._name(counter) for counter in counters)
+        async with self._db.scope(PLATFORM_ID, "live") as session:
+            for name in names:
+                await session.execute(_GIVE_BACK, {"name": name})
 
     async def count(self, *counters: Counter) -> None:
         """Count what has happened already."""
@@ -150,17 +165,11 @@ class Tries:
             return None
         return float(await session.scalar(_WAIT, {"name": name}) or 0.0)
 
-    async def _give_back(self, counters: tuple[Counter, ...]) -> None:
-        names = sorted(self._name(counter) for counter in counters)
-        async with self._db.scope(PLATFORM_ID, "live") as session:
-            for name in names:
-                await session.execute(_GIVE_BACK, {"name": name})
-
     def _name(self, counter: Counter) -> bytes:
         return fingerprint(self._master.derive("tries"), f"{counter.kind}:{counter.of}")
 
 
-def network_of(ip: str | None) -> list[Counter]:
+def network_of(ip: str | None, kind: str = "network", pace: Pace = NETWORK) -> list[Counter]:
     """The counter of the network somebody calls from: /24, or /64 of IPv6.
 
     None for this machine's own address: it is the operator's or that of a proxy in front of us, and its counter
@@ -169,7 +178,7 @@ def network_of(ip: str | None) -> list[Counter]:
     address = peer_address(ip or "")
     if address is None or str(address) in ("127.0.0.1", "::1"):
         return []
-    return [Counter("network", source_of(ip), NETWORK)]
+    return [Counter(kind, source_of(ip), pace)]
 
 
 def _refused(seconds: float) -> TooManyRequests:

@@ -1,13 +1,13 @@
 """What a platform admin may do inside a project while a visit is open (T4).
 
 A visit is a row of the project: who, why, until when, and whether it writes. It is read with every request, so
-it ends for every process at once.
+it ends for every process at once; on sockets it ends what was signed during it (``realtime.grants``).
 """
 
 from sqlalchemy import text
 
 from tocsin.auth.permissions import PERMISSIONS, SERVER_KEY
-from tocsin.auth.principal import Principal
+from tocsin.auth.principal import OpenVisit, Principal
 from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import Forbidden
 from tocsin.kit.ids import parse_id
@@ -18,7 +18,7 @@ _HELPS = SERVER_KEY - {"keys:manage", "roles:manage"}
 
 _FIND_PROJECT = text("SELECT project_id FROM tocsin.find_project(:slug)")
 _OPEN_VISIT = text("""
-SELECT v.writes, p.slug, p.status FROM tocsin.visits v JOIN tocsin.projects p ON p.id = v.project_id
+SELECT v.id, v.expires_at, v.writes, p.slug, p.status FROM tocsin.visits v JOIN tocsin.projects p ON p.id = v.project_id
 WHERE v.project_id = :project AND v.admin_id = :admin AND v.ended_at IS NULL AND v.expires_at > now()
 ORDER BY v.id DESC LIMIT 1
 """)
@@ -35,7 +35,7 @@ async def visitor(db: Database, admin: Principal, env: Env, wanted: str) -> Prin
     async with db.scope(project_id, env) as session:
         where = {"project": project_id, "admin": admin.id}
         visit = (await session.execute(_OPEN_VISIT, where)).one_or_none()
-    if visit is None:
+    if visit is None or admin.session_id is None:
         raise _not_inside()
     return Principal(
         kind="platform_admin",
@@ -46,6 +46,7 @@ async def visitor(db: Database, admin: Principal, env: Env, wanted: str) -> Prin
         permissions=_permissions(admin, writes=visit.writes),
         session_id=None,
         admin_id=admin.user_id,
+        visit=OpenVisit(visit.id, visit.expires_at, admin.session_id),
         roles=admin.roles,
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.revocation import revoke
 from tocsin.auth.visit import leads
 from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import PLATFORM_ID, new_id
@@ -170,6 +171,7 @@ async def _end(session: AsyncSession, by: Actor, query: TextClause, whose: UUID)
     ended = (await session.execute(query, {"whose": whose})).scalars().all()
     for visit_id in ended:
         project_id = await session.scalar(text("SELECT tocsin.current_project()"))
+        await revoke(session, project_id, "visit", str(visit_id))
         await record(session, project_id, "live", by, "platform.left", "visit", visit_id)
     return bool(ended)
 

@@ -8,17 +8,15 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.keys import Credentials, key_env
 from tocsin.kit.db import Database
 from tocsin.kit.errors import Unavailable
-from tocsin.kit.problems import is_away
 from tocsin.kit.vault import Vault
 from tocsin.projects.models import RealtimeApp
+from tocsin.realtime.away import away_is_unavailable
 from tocsin.realtime.server import App
 
 REMEMBERED = 50_000
@@ -52,12 +50,8 @@ class Apps:
             return known.app
         if not key.startswith("pk_") or key_env(key) is None:
             return None
-        try:
+        with away_is_unavailable():
             return await self._read_once(key)
-        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if is_away(error):
-                raise Unavailable("database_unavailable", "The database does not answer at the moment.") from error
-            raise
 
     def forget(self, project_id: UUID, kind: str, ref: str) -> None:
         """Believe no longer what a revocation took back."""
@@ -107,7 +101,7 @@ class Apps:
                 return None
             secrets = await self._secrets(session, row)
             enabled = key.project_status not in ("suspended", "cancelled")
-            app = App(str(row.app_id), key.project_id, key.env, secrets, enabled=enabled)
+            app = App(str(row.app_id), key.project_id, key.project_slug, key.env, secrets, enabled=enabled)
             return app, row.previous_until if len(secrets) > 1 else None
 
     async def _secrets(self, session: AsyncSession, row: RealtimeApp) -> tuple[str, ...]:

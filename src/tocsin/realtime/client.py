@@ -16,7 +16,7 @@ class Link(Protocol):
 class Client:
     """An admitted socket. ``channels`` maps subscriptions to the user id they were made with, if presence.
 
-    ``holders`` are the users and sessions it stands on: whose rights let it in anywhere.
+    ``holders`` are the users, sessions and visits it stands on: whose rights let it in anywhere.
     """
 
     __slots__ = (

@@ -1,12 +1,14 @@
 """Whose rights a signature passes on, and whether they still have them.
 
 A signature of the Pusher protocol names no one and is good for ever. What our own endpoint signs for a person
-carries a grant: user, session and moment. It is part of what is signed, so nobody can leave it out, and travels
-before the signature, ``key:grant.signature``, where clients do not look. Whoever loses the session or the rights
-loses the sockets that stand on them, and a signature that was kept for later counts for nothing.
+carries a grant: user, session and moment, and on a platform admin's visit (T4) that visit and its end. It is part of
+what is signed, so nobody can leave it out, and travels before the signature, ``key:grant.signature``, where clients
+do not look. Whoever loses the session, the rights or the visit loses the sockets that stand on them, and a signature
+that was kept for later counts for nothing.
 """
 
 import base64
+import math
 import struct
 import time
 from collections import OrderedDict
@@ -20,22 +22,27 @@ LIFETIME_SECONDS = 120.0
 """Between the signature and the subscription; clients take milliseconds."""
 
 _BYTES = 16 + 16 + 8
+_BYTES_ON_A_VISIT = _BYTES + 16 + 8
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """``at`` is seconds of the Unix clock."""
+    """``at`` and ``until`` are seconds of the Unix clock. On a visit the user and session are those of the admin."""
 
     user_id: UUID
     session_id: UUID
     at: float
+    visit_id: UUID | None = None
+    until: float = math.inf
 
     @property
-    def holders(self) -> tuple[str, str]:
-        return str(self.user_id), str(self.session_id)
+    def holders(self) -> tuple[str, ...]:
+        return tuple([str(each) for each in (self.user_id, self.session_id, self.visit_id) if each is not None])
 
     def text(self) -> str:
         raw = self.user_id.bytes + self.session_id.bytes + struct.pack(">d", self.at)
+        if self.visit_id is not None:
+            raw += self.visit_id.bytes + struct.pack(">d", self.until)
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -45,33 +52,50 @@ def read_grant(text: str) -> Grant | None:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return None
-    if len(raw) != _BYTES:
+    if len(raw) not in (_BYTES, _BYTES_ON_A_VISIT):
         return None
-    (at,) = struct.unpack(">d", raw[32:])
-    return Grant(UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), at)
+    user_id, session_id, (at,) = UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), struct.unpack(">d", raw[32:_BYTES])
+    if len(raw) == _BYTES:
+        return Grant(user_id, session_id, at)
+    visit_id, (until,) = UUID(bytes=raw[_BYTES:-8]), struct.unpack(">d", raw[-8:])
+    return Grant(user_id, session_id, at, visit_id, until)
 
 
 class Grants:
-    """Remembers who lost what, for as long as a grant from before could still be shown."""
+    """Remembers who lost what, for as long as a grant from before could still be shown, and what ends by itself."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lost: OrderedDict[str, tuple[float, Refusal]] = OrderedDict()
+        self._ends: dict[str, float] = {}
+        """Of visits in use here, so never more than were begun within the hour that one lasts at most."""
 
     def take_back(self, holder: str, refusal: Refusal) -> None:
-        """From now on answer grants of this user or session, made until now, with that."""
+        """From now on answer grants of this user, session or visit, made until now, with that."""
         now = self._clock()
+        self._ends.pop(holder, None)
         self._lost.pop(holder, None)
         self._lost[holder] = now, refusal
         while next(iter(self._lost.values()))[0] < now - LIFETIME_SECONDS:
             self._lost.popitem(last=False)
 
     def refusal(self, grant: Grant) -> Refusal | None:
-        """Why a grant does not count, or None. One that is too old may be had anew."""
-        if not abs(self._clock() - grant.at) <= LIFETIME_SECONDS:
+        """Why a grant does not count, or None. One that is too old may be had anew, if its visit goes on."""
+        now = self._clock()
+        if not abs(now - grant.at) <= LIFETIME_SECONDS or grant.until <= now:
             return SIGN_AGAIN
         for holder in grant.holders:
             at, refusal = self._lost.get(holder, (0.0, SIGN_AGAIN))
             if grant.at <= at:
                 return refusal
         return None
+
+    def use(self, grant: Grant) -> None:
+        """A socket stands on this from now on; note when that is over, which no revocation will tell."""
+        if grant.visit_id is not None:
+            self._ends[str(grant.visit_id)] = grant.until
+
+    def over(self) -> list[str]:
+        """The visits in use whose time has come."""
+        now = self._clock()
+        return [visit for visit, until in self._ends.items() if until <= now]

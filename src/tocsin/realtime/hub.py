@@ -131,13 +131,14 @@ class Hub:
         if refusal is not None:
             self.close(client, refusal)
         elif not client.closing and not client.holders.issuperset(grant.holders):
+            self._grants.use(grant)
             client.holders = client.holders.union(grant.holders)
             for holder in grant.holders:
                 self._held.setdefault(holder, set()).add(client)
         return not client.closing
 
     def take_back(self, holder: str, refusal: Refusal) -> int:
-        """End every socket that stands on this user or session, and what was signed for them; how many those were."""
+        """End every socket that stands on this user, session or visit, and what was signed for them; how many."""
         self._grants.take_back(holder, refusal)
         return self._close_all(self._held.get(holder, ()), refusal)
 
@@ -217,10 +218,14 @@ class Hub:
             await asyncio.sleep(min(step, seconds))
 
     async def watch_activity(self) -> None:
-        """Look for silent clients every second, until cancelled. One such task serves the whole hub."""
+        """Look for silent clients and for visits that are over every second, until cancelled.
+
+        One such task serves the whole hub.
+        """
         while True:
             await asyncio.sleep(1)
             self.check_activity()
+            self.end_visits()
 
     def check_activity(self) -> None:
         """Ask clients that were silent for long whether they live; end those that did not answer (4201)."""
@@ -236,6 +241,11 @@ class Hub:
                 self._wheel.put(client, now + self.limits.pong_timeout)
             else:
                 self.close(client, protocol.NO_PONG)
+
+    def end_visits(self) -> None:
+        """End the sockets that stand on a visit whose time has come."""
+        for visit in self._grants.over():
+            self.take_back(visit, protocol.SIGN_AGAIN)
 
     def is_empty(self, app_id: str) -> bool:
         """Whether an app has no socket here."""

@@ -75,13 +75,14 @@ class Live:
     def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
         """End the sockets that stand on what was taken back.
 
-        Who only may less than before, and whose project changed, comes back at once and is looked at anew.
+        Who only may less than before, and whose project changed, comes back at once and is looked at anew. So does
+        an admin whose visit is over, since a new visit ends the one before.
         """
         if kind == "public_key":
             self._hub.close_key(ref)
         elif kind == "session":
             self._hub.take_back(ref, protocol.UNAUTHORIZED)
-        elif kind == "access":
+        elif kind in ("access", "visit"):
             self._hub.take_back(ref, protocol.SIGN_AGAIN)
         elif kind == "user":
             self._hub.take_back(ref, protocol.UNAUTHORIZED)

@@ -93,9 +93,12 @@ async def _sign_in(call: Call, socket_id: str) -> SocketAuthAnswer:
 
 def _grant(call: Call) -> Grant | None:
     """Whose rights the signature passes on; those of a key end with the key, which opened the socket."""
-    if call.principal.user_id is None or call.principal.session_id is None:
+    caller, now = call.principal, time.time()
+    if caller.visit is not None:
+        return Grant(caller.id, caller.visit.session_id, now, caller.visit.id, caller.visit.expires_at.timestamp())
+    if caller.user_id is None or caller.session_id is None:
         return None
-    return Grant(call.principal.user_id, call.principal.session_id, time.time())
+    return Grant(caller.user_id, caller.session_id, now)
 
 
 async def _person(call: Call) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """The conversation with one client: who is let in, and what each message from it does (W1)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
-from tocsin.kit.errors import Unavailable
+from tocsin.kit.errors import Forbidden, Unavailable
 from tocsin.realtime import protocol
 from tocsin.realtime.auth import grant_in, is_channel_auth, is_user_auth
 from tocsin.realtime.client import Client, Link
@@ -25,6 +25,7 @@ class App:
 
     app_id: str
     project_id: UUID
+    slug: str
     env: str
     secrets: tuple[str, ...]
     enabled: bool = True
@@ -49,6 +50,13 @@ every signed request, so it should remember; raises ``kit.errors.Unavailable`` w
 
 Publish = Callable[[Published], Awaitable[None]]
 
+Headers = Sequence[tuple[bytes, bytes]]
+"""Of the request that asks for a socket, names in lower case."""
+
+Agree = Callable[[App, Headers, bytes], Awaitable[None]]
+"""Called before a socket of an app is let in, with the headers and the query of its request; raises
+``kit.errors.Forbidden`` when these name another project than the app's, ``Unavailable`` when it cannot know now."""
+
 Attend = Callable[[App], Awaitable[None]]
 """Called before a socket of an app is let in, so that whatever is sent to the app from then on arrives."""
 
@@ -57,24 +65,30 @@ class RealtimeServer:
     """Speaks the protocol over any ``Link``; counts in ``malformed`` the messages that were not messages."""
 
     def __init__(
-        self, hub: Hub, find_app: FindApp, publish: Publish | None = None, attend: Attend | None = None
+        self,
+        hub: Hub,
+        find_app: FindApp,
+        publish: Publish | None = None,
+        attend: Attend | None = None,
+        agree: Agree | None = None,
     ) -> None:
         self.hub = hub
         self.malformed = 0
         self._find_app = find_app
         self._attend = attend
+        self._agree = agree
         self._publish = publish
 
-    async def admit(self, link: Link, target: str) -> Client | None:
-        """Let a new socket in by its request target (path and query), or tell it why not and return None."""
-        admitted = await self._admitted(link, target)
+    async def admit(self, link: Link, target: str, headers: Headers = ()) -> Client | None:
+        """Let a new socket in by its request: target (path and query) and headers. Or tell it why not: None."""
+        admitted = await self._admitted(link, target, headers)
         if isinstance(admitted, Client):
             return admitted
         link.send(text_frame(protocol.error(admitted.code, admitted.reason)))
         link.close(admitted.code, admitted.reason)
         return None
 
-    async def _admitted(self, link: Link, target: str) -> Client | Refusal:
+    async def _admitted(self, link: Link, target: str, headers: Headers) -> Client | Refusal:
         path, _, query = target.partition("?")
         key = unquote(path.removeprefix("/app/"))
         if not path.startswith("/app/") or not key or "/" in key:
@@ -86,12 +100,25 @@ class RealtimeServer:
         found = await self._usable_app(key)
         if not isinstance(found, App):
             return found
+        if refusal := await self._disagreement(found, headers, query):
+            return refusal
         if self._attend:
             await self._attend(found)
             found = await self._usable_app(key)  # the key may have been revoked while we waited
             if not isinstance(found, App):
                 return found
         return self.hub.connect(found.app_id, key, link, found.max_connections)
+
+    async def _disagreement(self, app: App, headers: Headers, query: str) -> Refusal | None:
+        if self._agree is None:
+            return None
+        try:
+            await self._agree(app, headers, query.encode("latin-1"))
+        except Unavailable:
+            return protocol.OVER_CAPACITY
+        except Forbidden:
+            return protocol.TENANT_MISMATCH
+        return None
 
     async def receive(self, client: Client, text: bytes) -> None:
         """Do what one text message asks. Unknown events are ignored, as newer clients expect."""

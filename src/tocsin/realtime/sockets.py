@@ -12,14 +12,16 @@ from uuid import UUID
 import structlog
 
 from tocsin.auth.keys import Credentials
+from tocsin.auth.tenant import Tenants
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.realtime.apps import Apps
+from tocsin.realtime.away import away_is_unavailable
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.live import Live
 from tocsin.realtime.relay import Relay
-from tocsin.realtime.server import RealtimeServer
+from tocsin.realtime.server import App, Headers, RealtimeServer
 
 ROLE = "realtime"
 CLAIM_SECONDS = 3.0
@@ -42,15 +44,29 @@ class SocketsTaken(RuntimeError):
 class Sockets:
     """``relayed`` says that client events go to other processes too, which needs Redis."""
 
-    def __init__(self, db: Database, vault: Vault, credentials: Credentials, broker: Broker, *, relayed: bool) -> None:
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        credentials: Credentials,
+        tenants: Tenants,
+        broker: Broker,
+        *,
+        relayed: bool,
+    ) -> None:
         self.hub = Hub()
         relay = Relay(broker, self.hub) if relayed else None
         self._broker = broker
+        self._tenants = tenants
         self._apps = Apps(db, vault, credentials)
         self._live = Live(db, broker, self.hub, relay)
         self._leaving: asyncio.Task[None] | None = None
         self.server = RealtimeServer(
-            self.hub, self._apps.find, relay.publish if relay else None, attend=self._live.attend
+            self.hub,
+            self._apps.find,
+            relay.publish if relay else None,
+            attend=self._live.attend,
+            agree=self._agree,
         )
 
     def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
@@ -78,6 +94,12 @@ class Sockets:
     async def drain(self) -> None:
         """Take no new sockets and send the others to back off."""
         await self.hub.drain(DRAIN_SECONDS)
+
+    async def _agree(self, app: App, headers: Headers, query: bytes) -> None:
+        """Refuse a key at the host of another project, as every other request is (T1)."""
+        with away_is_unavailable():
+            named = await self._tenants.named({"headers": headers, "query_string": query})
+        self._tenants.agree(app.project_id, app.slug, named)
 
     async def _claim(self) -> None:
         give_up_at = asyncio.get_running_loop().time() + CLAIM_SECONDS

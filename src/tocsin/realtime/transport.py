@@ -95,7 +95,7 @@ class _Socket(asyncio.Protocol):
         self._flush()
         if response.status_code == 101:
             self.open = True
-            self._start(self._admit(request.path))
+            self._start(self._admit(request))
 
     def _frame_received(self, frame: Frame) -> None:
         """Gather text. Binary means nothing in this protocol; control frames are answered by ``wire``."""
@@ -126,8 +126,9 @@ class _Socket(asyncio.Protocol):
         self.tasks.add(self.worker)
         self.worker.add_done_callback(self._worked)
 
-    async def _admit(self, target: str) -> None:
-        self.client = await self.realtime.admit(self, target)
+    async def _admit(self, request: Request) -> None:
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.raw_items()]
+        self.client = await self.realtime.admit(self, request.path, headers)
         if self.client is not None and not self.open:
             self.realtime.hub.disconnect(self.client)
         await self._work()

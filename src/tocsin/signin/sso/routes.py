@@ -51,6 +51,7 @@ from tocsin.signin.sso.tickets import (
     Purpose,
     Tickets,
 )
+from tocsin.signin.sso.tries import beginning, beginnings, codes
 from tocsin.users.people import find_user, shown_one
 
 router = guarded_router(tags=["auth"])
@@ -61,7 +62,8 @@ _PATH = "/api/v1/auth/sso"
 _SCOPE = "openid email profile"
 _QUIET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _REDIRECT: dict[int | str, dict[str, Any]] = {
-    303: {"description": "On to the provider or back to the app; see `Location`."}
+    303: {"description": "On to the provider or back to the app; see `Location`."},
+    429: {"description": "Too many sign-ins from your network were begun here and not finished; see `Retry-After`."},
 }
 
 
@@ -124,18 +126,22 @@ async def start(
 ) -> Response:
     """Send a browser to the project's provider."""
     await gate.tenants.chosen(request.scope, slug)
-    provider = await _provider(gate, slug)
+    provider = await _provider(request, gate, slug)
     if returnTo is not None and returnTo not in provider.return_urls:
         detail = "This is not one of the return URLs that the project has set."
         raise Invalid([FieldError("/query/returnTo", "return_url_not_allowed", detail)])
     if purpose == "link" and challenge is None:
         # Whoever ties an account to a person must be the one who began: else a planted code would open the account.
         raise Invalid([FieldError("/query/challenge", "required", "Linking needs a challenge.")])
+    counted = beginnings(client_ip(request), provider.project_id)
+    await gate.tries.spend(*counted)
     try:
         metadata = await sign_on.providers.metadata(door, provider.issuer)
     except ProviderFailed as failure:
+        await gate.tries.give_back(*counted)
         raise _problem(failure) from failure
-    flow = _begun(provider, returnTo or provider.return_urls[0], challenge, purpose)
+    network = counted[0].of if counted else None
+    flow = _begun(provider, returnTo or provider.return_urls[0], challenge, purpose, network)
     where = _authorization(metadata, flow, callback_url(_settings(request), slug))
     answer = Response(status_code=303, headers={"Location": where, **_QUIET})
     _set_cookie(answer, request, slug, sign_on.tickets.seal(flow), FLOW_SECONDS)
@@ -161,7 +167,7 @@ async def callback(
     A browser is sent back to the app also when it is refused, with `error`, once it is clear which app that is;
     whoever does not ask for HTML reads the problem itself.
     """
-    provider = await _provider(gate, slug)
+    provider = await _provider(request, gate, slug)
     flow = await _finished(request, gate, sign_on, provider, state)
     try:
         _check_answer(flow, iss, error, error_description)
@@ -174,9 +180,13 @@ async def callback(
                 user_id = await person_of(session, provider, identity, visitor(request))
     except Problem as problem:
         _note(request, provider, problem)
+        if isinstance(problem, Unavailable):
+            await gate.tries.give_back(*beginning(flow.network, provider.project_id))
         if "text/html" not in request.headers.get("accept", ""):
             raise
         return _sent_back(request, slug, flow, error=problem.code, error_description=problem.detail)
+    if user_id is not None:
+        await gate.tries.give_back(*beginning(flow.network, provider.project_id))
     passage = Passage(
         project_id=provider.project_id,
         id=secrets.token_urlsafe(16),
@@ -192,7 +202,15 @@ async def callback(
 @router.post("/auth/sso/exchange", operation_id="exchange_sso")
 @public
 async def exchange(request: Request, gate: Gated, sign_on: SignOn, body: SsoCode) -> LoginAnswer:
-    """Turn the one-time code of a finished sign-in into tokens, within a minute."""
+    """Turn the one-time code of a finished sign-in into tokens, within a minute.
+
+    Too many wrong codes from a network are answered 429 with `Retry-After`; right ones go on being taken.
+    """
+    async with codes(gate.tries, client_ip(request)):
+        return await _exchanged(request, gate, sign_on, body)
+
+
+async def _exchanged(request: Request, gate: Gate, sign_on: Sso, body: SsoCode) -> LoginAnswer:
     passage = _opened(sign_on, body.code, body.verifier, "sign_in")
     async with gate.db.scope(passage.project_id, "live") as session:
         await _use_once(session, passage)
@@ -234,25 +252,34 @@ async def link(call: Called, sign_on: SignOn, body: SsoLink) -> SsoLinkAnswer:
     return SsoLinkAnswer(issuer=identity.issuer, subject=identity.subject, email=identity.email)
 
 
-async def _provider(gate: Gate, slug: str) -> IdentityProvider:
+async def _provider(request: Request, gate: Gate, slug: str) -> IdentityProvider:
     """The project's provider. Raises NotFound alike for projects without one and for names of no project."""
+    provider = await _configured(gate, slug)
+    if provider is None:
+        await gate.tries.spend(*beginnings(client_ip(request), None))
+        raise _nothing_here()
+    return provider
+
+
+async def _configured(gate: Gate, slug: str) -> IdentityProvider | None:
     async with gate.db.unscoped() as session:
         project = (
             await session.execute(text("SELECT * FROM tocsin.find_project(:slug)"), {"slug": slug})
         ).one_or_none()
-    if project is not None:
-        async with gate.db.scope(project.project_id, "live") as session:
-            row = (await session.scalars(select(IdentityProvider))).one_or_none()
-        if row is not None and row.enabled:
-            return row
-    raise _nothing_here()
+    if project is None:
+        return None
+    async with gate.db.scope(project.project_id, "live") as session:
+        row = (await session.scalars(select(IdentityProvider))).one_or_none()
+    return row if row is not None and row.enabled else None
 
 
 def _nothing_here() -> NotFound:
     return NotFound("sso_not_configured", "There is no single sign-on here.")
 
 
-def _begun(provider: IdentityProvider, return_url: str, challenge: str | None, purpose: Purpose) -> Flow:
+def _begun(
+    provider: IdentityProvider, return_url: str, challenge: str | None, purpose: Purpose, network: str | None
+) -> Flow:
     return Flow(
         project_id=provider.project_id,
         state=secrets.token_urlsafe(32),
@@ -264,6 +291,7 @@ def _begun(provider: IdentityProvider, return_url: str, challenge: str | None, p
         purpose=purpose,
         challenge=challenge,
         began=int(time.time()),
+        network=network,
     )
 
 
@@ -287,7 +315,7 @@ def s256(verifier: str) -> str:
 
 
 async def _finished(request: Request, gate: Gate, sign_on: Sso, provider: IdentityProvider, state: str | None) -> Flow:
-    """The flow that this browser began here, used up by this. Raises BadRequest."""
+    """The flow that this browser began here, used up by this. Raises BadRequest, or TooManyRequests for many."""
     flow = sign_on.tickets.open(request.cookies.get(_cookie_name(request), ""), Flow)
     # One answer for all of them: state of another browser, of another project, forged, late, or of old settings.
     if (
@@ -299,10 +327,11 @@ async def _finished(request: Request, gate: Gate, sign_on: Sso, provider: Identi
         or flow.return_url not in provider.return_urls
         or not 0 <= time.time() - flow.began <= FLOW_SECONDS
     ):
-        raise _state_refused(request, provider)
+        raise await _state_refused(request, gate, provider)
     async with gate.db.scope(provider.project_id, "live") as session:
-        if not await _first_use(session, f"sso:{flow.state}", flow.began + FLOW_SECONDS):
-            raise _state_refused(request, provider)
+        first = await _first_use(session, f"sso:{flow.state}", flow.began + FLOW_SECONDS)
+    if not first:
+        raise await _state_refused(request, gate, provider)
     return flow
 
 
@@ -421,7 +450,8 @@ async def _first_use(session: AsyncSession, jti: str, expires: int) -> bool:
     return await session.scalar(_FIRST_USE, {"jti": jti, "expires": expires}) is not None
 
 
-def _state_refused(request: Request, provider: IdentityProvider) -> BadRequest:
+async def _state_refused(request: Request, gate: Gate, provider: IdentityProvider) -> BadRequest:
+    await gate.tries.spend(*beginnings(client_ip(request), provider.project_id))
     problem = BadRequest(
         "sso_state_invalid", "This sign-in was not begun in this browser, is over or took too long; begin again."
     )

@@ -34,7 +34,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """A sign-in under way; ``began`` in seconds since 1970."""
+    """A sign-in under way; ``began`` in seconds since 1970, ``network`` where its beginning was counted."""
 
     project_id: UUID
     state: str
@@ -46,6 +46,7 @@ class Flow(msgspec.Struct, frozen=True):
     purpose: Purpose
     challenge: str | None
     began: int
+    network: str | None = None
 
 
 class Passage(msgspec.Struct, frozen=True):
