@@ -6,15 +6,23 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tocsin.channels.contract import Channel, Provider
+from tocsin.channels.discord import Discord
+from tocsin.channels.ntfy import Ntfy
 from tocsin.channels.realtime import Realtime
+from tocsin.channels.slack import Slack
 from tocsin.channels.smtp import Smtp
+from tocsin.channels.teams import Teams
 from tocsin.channels.webhook import Webhook
 
 ENTRY_POINTS = "tocsin.channels"
 
 _OURS: tuple[type[Provider], ...] = (
+    Discord,
+    Ntfy,
     Realtime,
+    Slack,
     Smtp,
+    Teams,
     Webhook,
 )
 

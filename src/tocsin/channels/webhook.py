@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
+from tocsin.channels.calling import url_problems
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     WEBHOOK_RETRIES,
@@ -133,11 +134,7 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
         return Account(id=settings.url, name=parse_target(settings.url, allowed=door.allowed).host)
 
     async def check(self, settings: WebhookSettings, credentials: WebhookCredentials, door: Door) -> list[FieldError]:
-        try:
-            await door.check(settings.url)
-        except Blocked as refusal:
-            return [FieldError("/settings/url", refusal.code, refusal.detail)]
-        return []
+        return await url_problems(door, settings.url, "/settings/url")
 
     def issue(self, current: WebhookCredentials | None = None) -> WebhookCredentials:
         return WebhookCredentials.model_validate(

@@ -1,0 +1,68 @@
+"""One call of a provider's HTTP API, and what its answer means where the provider does not say it better."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, Unavailable
+from tocsin.channels.retry_after import seconds_to_wait
+from tocsin.kit.errors import FieldError
+from tocsin.kit.http import Blocked, Door, Reply, Unreachable
+
+OWN_FAULT = frozenset({401, 403, 404, 410})
+"""The credentials are refused, or what they lead to is gone."""
+REFUSED = frozenset({400, 413, 422})
+"""The message is: it will not be taken at another time either."""
+
+
+async def call(
+    door: Door,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    json: Any = None,
+    form: bytes | None = None,
+) -> Reply:
+    """A reply of 2xx. Raises Rejected, Unavailable or BadCredentials."""
+    body, sent = form, dict(headers or {})
+    if form is not None:
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
+    elif json is not None:
+        body = msgspec.json.encode(json)
+        sent["Content-Type"] = "application/json"
+    try:
+        reply = await door.request(method, url, headers=sent, body=body)
+    except Blocked as refusal:
+        raise Rejected(refusal.detail) from refusal
+    except Unreachable as failure:
+        raise Unavailable(failure.reason) from failure
+    if 200 <= reply.status < 300:
+        return reply
+    raise failure_of(reply)
+
+
+def failure_of(reply: Reply) -> Rejected | Unavailable | BadCredentials:
+    """What a status other than 2xx means. In doubt it is worth another try."""
+    answer, status = reply.text(ANSWER_LIMIT), reply.status
+    if status in OWN_FAULT:
+        return BadCredentials(f"The provider answered {status}.", status=status, answer=answer)
+    if status in REFUSED:
+        return Rejected(f"The provider refused the message with {status}.", status=status, answer=answer)
+    wait = seconds_to_wait(reply.headers.get("retry-after"))
+    return Unavailable(f"The provider answered {status}.", retry_after=wait, status=status, answer=answer)
+
+
+async def url_problems(door: Door, url: str, pointer: str) -> list[FieldError]:
+    """What ``Channel.check`` says of an address that a tenant gave."""
+    try:
+        await door.check(url)
+    except Blocked as refusal:
+        return [FieldError(pointer, refusal.code, refusal.detail)]
+    return []
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, the last one an ellipsis where something is missing."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

@@ -1,0 +1,55 @@
+"""A provider's HTTP API on loopback, which answers what a test says and keeps what it was sent."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+@dataclass
+class FarEnd:
+    """``url`` is without a path. Every request gets the same answer."""
+
+    status: int = 200
+    text: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(
+            Asked(request.method, request.path, dict(request.query), dict(request.headers), await request.read())
+        )
+        return web.Response(status=self.status, text=self.text, headers=self.headers)
+
+
+@asynccontextmanager
+async def answering(status: int = 200, text: str = "", **headers: str) -> AsyncIterator[FarEnd]:
+    """Headers are named with underscores: ``Retry_After``."""
+    far = FarEnd(status, text, {name.replace("_", "-"): value for name, value in headers.items()})
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", far.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        far.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield far
+    finally:
+        await runner.cleanup()
