@@ -54,7 +54,7 @@ BEGIN
                     WHERE n.project_id = project AND n.id = w.notification_id OFFSET 0) n), '[]'),
             'people', coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                     'id', u.id, 'external_user_id', u.external_user_id, 'name', u.name, 'email', u.email,
-                    'locale', u.locale, 'status', u.status))
+                    'phone', u.phone, 'locale', u.locale, 'status', u.status))
                 FROM (SELECT o.user_id FROM ours o UNION SELECT e.user_id FROM everybody e) w CROSS JOIN LATERAL (
                     SELECT * FROM tocsin.users u WHERE u.project_id = project AND u.id = w.user_id OFFSET 0) u), '[]'),
             'recipients', coalesce((SELECT pg_catalog.json_object_agg(g.notification_id, g.people) FROM (

@@ -1,7 +1,7 @@
 """One call of a provider's HTTP API, and what its answer means where the provider does not say it better."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -9,6 +9,8 @@ from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, Una
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Blocked, Door, Reply, Unreachable
+
+Told = TypeVar("Told", bound=msgspec.Struct)
 
 OWN_FAULT = frozenset({401, 403, 404, 410})
 """The credentials are refused, or what they lead to is gone."""
@@ -52,6 +54,15 @@ def failure_of(reply: Reply) -> Rejected | Unavailable | BadCredentials:
         return Rejected(f"The provider refused the message with {status}.", status=status, answer=answer)
     wait = seconds_to_wait(reply.headers.get("retry-after"))
     return Unavailable(f"The provider answered {status}.", retry_after=wait, status=status, answer=answer)
+
+
+def decoded(reply: Reply, kind: type[Told]) -> Told:
+    """The body, which must be JSON of this kind; else it was somebody else who answered, and Unavailable is raised."""
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except msgspec.MsgspecError:
+        answer = reply.text(ANSWER_LIMIT)
+        raise Unavailable("The answer is not the provider's.", status=reply.status, answer=answer) from None
 
 
 async def url_problems(door: Door, url: str, pointer: str) -> list[FieldError]:

@@ -6,7 +6,7 @@ import msgspec
 from pydantic import Field, SecretStr
 from yarl import URL
 
-from tocsin.channels.calling import call, shortened, url_problems
+from tocsin.channels.calling import call, decoded, shortened, url_problems
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     Account,
@@ -15,10 +15,9 @@ from tocsin.channels.contract import (
     Message,
     Nothing,
     Receipt,
-    Unavailable,
 )
 from tocsin.kit.errors import FieldError
-from tocsin.kit.http import Door, Reply
+from tocsin.kit.http import Door
 
 # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
 TITLE, DESCRIPTION, AUTHOR = 256, 4_096, 256
@@ -64,14 +63,14 @@ class Discord(Channel[Nothing, DiscordCredentials]):
         reply = await call(door, "POST", str(url), json=_post(message))
         return Receipt(
             delivered=True,
-            provider_message_id=_named(reply).id,
+            provider_message_id=decoded(reply, _Named).id,
             status=reply.status,
             answer=reply.text(ANSWER_LIMIT),
         )
 
     async def verify(self, settings: Nothing, credentials: DiscordCredentials, door: Door) -> Account:
         url = URL(credentials.webhook_url.get_secret_value()).with_query(None)
-        hook = _named(await call(door, "GET", str(url)))
+        hook = decoded(await call(door, "GET", str(url)), _Named)
         return Account(id=hook.id, name=hook.name or hook.id)
 
     async def check(self, settings: Nothing, credentials: DiscordCredentials, door: Door) -> list[FieldError]:
@@ -92,12 +91,3 @@ def _post(message: Message) -> dict[str, Any]:
     if message.ack_url:
         embed["fields"] = [{"name": "Acknowledge", "value": message.ack_url}]
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}
-
-
-def _named(reply: Reply) -> _Named:
-    try:
-        return msgspec.json.decode(reply.body, type=_Named)
-    except msgspec.MsgspecError:
-        raise Unavailable(
-            "The answer is not one of Discord's.", status=reply.status, answer=reply.text(ANSWER_LIMIT)
-        ) from None

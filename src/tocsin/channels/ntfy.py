@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from pydantic import Field, SecretStr
 
-from tocsin.channels.calling import call, shortened, url_problems
-from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt, Unavailable
+from tocsin.channels.calling import call, decoded, shortened, url_problems
+from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import MAX_URL, Door
 
@@ -48,12 +48,10 @@ class Ntfy(Channel[NtfySettings, NtfyCredentials]):
         self, message: Message, address: str | None, settings: NtfySettings, credentials: NtfyCredentials, door: Door
     ) -> Receipt:
         reply = await call(door, "POST", settings.url, headers=_login(credentials), json=_post(message, settings.topic))
-        answer = reply.text(ANSWER_LIMIT)
-        try:
-            published = msgspec.json.decode(reply.body, type=_Published)
-        except msgspec.MsgspecError:
-            raise Unavailable("The answer is not one of ntfy's.", status=reply.status, answer=answer) from None
-        return Receipt(delivered=False, provider_message_id=published.id, status=reply.status, answer=answer)
+        published = decoded(reply, _Published)
+        return Receipt(
+            delivered=False, provider_message_id=published.id, status=reply.status, answer=reply.text(ANSWER_LIMIT)
+        )
 
     async def verify(self, settings: NtfySettings, credentials: NtfyCredentials, door: Door) -> Account:
         place = f"{settings.url.rstrip('/')}/{settings.topic}"

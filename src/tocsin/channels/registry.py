@@ -10,6 +10,7 @@ from tocsin.channels.discord import Discord
 from tocsin.channels.ntfy import Ntfy
 from tocsin.channels.realtime import Realtime
 from tocsin.channels.slack import Slack
+from tocsin.channels.sms import Sms
 from tocsin.channels.smtp import Smtp
 from tocsin.channels.teams import Teams
 from tocsin.channels.webhook import Webhook
@@ -21,6 +22,7 @@ _OURS: tuple[type[Provider], ...] = (
     Ntfy,
     Realtime,
     Slack,
+    Sms,
     Smtp,
     Teams,
     Webhook,

@@ -63,7 +63,7 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
     if settings is None or credentials is None:
         raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
     _check_target(channel, target)
-    message = await _test_message(call, row, target)
+    message = await _test_message(call, row, target if channel.address_kind == "email" else None)
     return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
 
 
@@ -77,9 +77,9 @@ def _check_target(channel: Any, target: str | None) -> None:
         raise Invalid([FieldError("/target", "invalid_address", problem)])
 
 
-async def _test_message(call: Call, row: Connection, target: str | None) -> Message:
+async def _test_message(call: Call, row: Connection, email: str | None) -> Message:
     project = (await call.session.scalars(select(Project.name))).one()
-    recipient = Recipient(user_id=new_id(), email=target)
+    recipient = Recipient(user_id=new_id(), email=email)
     return Message(
         delivery_id=new_id(),
         notification_id=new_id(),

@@ -58,6 +58,7 @@ class _Person(msgspec.Struct):
     external_user_id: str | None
     name: str | None
     email: str | None
+    phone: str | None
     locale: str | None
     status: str
 
@@ -131,7 +132,11 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
 
 def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], str]:
     """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
-    found = {(person.id, "email"): person.email for person in people if person.email}
+    found: dict[tuple[UUID, str], str] = {}
+    for person in people:
+        for kind, value in (("email", person.email), ("phone", person.phone)):
+            if value:
+                found[person.id, kind] = value
     for address in addresses:
         key = (address.user_id, address.channel)
         if not address.refused:

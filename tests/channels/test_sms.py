@@ -1,0 +1,145 @@
+"""Text messages through Twilio's API. Answers are those of its documentation; Twilio itself was not reached."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from pydantic import ValidationError
+
+from tests.channels.far_end import Asked, answering
+from tocsin.channels.contract import BadCredentials, Message, Rejected, Unavailable
+from tocsin.channels.sms import BODY, Sms, SmsCredentials, SmsSettings
+from tocsin.kit.http import Door
+
+Build = Callable[..., Message]
+
+ANN = "+436601234567"
+SID = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+QUEUED = '{"account_sid": "AC7", "body": "Hi", "error_code": null, "sid": "SMbbbb", "status": "queued"}'
+ACTIVE = f'{{"sid": "{SID}", "friendly_name": "Acme", "status": "active", "type": "Full"}}'
+CREDENTIALS = SmsCredentials.model_validate({"authToken": "canary-auth-token-12345"})
+
+
+def settings(url: str, **changes: Any) -> SmsSettings:
+    return SmsSettings.model_validate({"url": url, "accountSid": SID, "sender": "+15017122661"} | changes)
+
+
+def form(asked: Asked) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(asked.body.decode(), strict_parsing=True).items()}
+
+
+def error(code: int, words: str) -> str:
+    return f'{{"code": {code}, "message": "{words}", "more_info": "https://www.twilio.com/docs/errors/{code}"}}'
+
+
+async def test_a_message_has_title_text_and_one_link(message: Build, door: Door) -> None:
+    async with answering(201, QUEUED) as far:
+        receipt = await Sms().send(message(), ANN, settings(far.url), CREDENTIALS, door)
+    [asked] = far.asked
+    assert (receipt.delivered, receipt.provider_message_id) == (False, "SMbbbb")
+    assert asked.path == f"/2010-04-01/Accounts/{SID}/Messages.json"
+    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    login = base64.b64decode(asked.headers["Authorization"].removeprefix("Basic ")).decode()
+    assert login == f"{SID}:canary-auth-token-12345"
+    assert form(asked) == {
+        "To": ANN,
+        "From": "+15017122661",
+        "Body": "Oven 3 is too hot\nIt has been at 312 °C for 4 minutes.\nSomebody should look.\n"
+        "https://tocsin.example.com/ack/abc",
+    }
+
+
+async def test_a_long_message_keeps_its_link(message: Build, door: Door) -> None:
+    async with answering(201, QUEUED) as far:
+        await Sms().send(message(message="日" * 5_000), ANN, settings(far.url), CREDENTIALS, door)
+    body = form(far.asked[0])["Body"]
+    assert len(body) == BODY and body.endswith("…\nhttps://tocsin.example.com/ack/abc")
+
+
+async def test_a_messaging_service_and_an_api_key_go_in_their_place(message: Build, door: Door) -> None:
+    credentials = SmsCredentials.model_validate({"username": "SKcccc", "authToken": "secret-of-the-key"})
+    async with answering(201, QUEUED) as far:
+        serviced = settings(far.url, sender=None, messagingServiceSid="MGdddd")
+        await Sms().send(message(), ANN, serviced, credentials, door)
+    [asked] = far.asked
+    assert "From" not in form(asked) and form(asked)["MessagingServiceSid"] == "MGdddd"
+    login = base64.b64decode(asked.headers["Authorization"].removeprefix("Basic ")).decode()
+    assert login == "SKcccc:secret-of-the-key"
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "failure"),
+    [
+        (400, error(21211, "The 'To' number is not a valid phone number."), Rejected),
+        (400, error(21610, "Attempt to send to unsubscribed recipient"), Rejected),
+        (400, error(21614, "'To' number is not a valid mobile number"), Rejected),
+        (
+            400,
+            error(21606, "The 'From' phone number is not a valid, SMS-capable number"),
+            BadCredentials,
+        ),
+        (400, error(21659, "'From' is not a Twilio phone number or Short Code country mismatch"), BadCredentials),
+        (400, "<html>", Rejected),
+        (401, error(20003, "Authenticate"), BadCredentials),
+        (404, error(20404, "The requested resource was not found"), BadCredentials),
+        (429, error(20429, "Too Many Requests"), Unavailable),
+        (503, "", Unavailable),
+        (200, "<html>Sign in to the hotel's network</html>", Unavailable),
+    ],
+)
+async def test_an_answer_says_whose_fault_it_was(
+    status: int, text: str, failure: type[Exception], message: Build, door: Door
+) -> None:
+    async with answering(status, text, Retry_After="9") as far:
+        with pytest.raises(failure) as raised:
+            await Sms().send(message(), ANN, settings(far.url), CREDENTIALS, door)
+    assert raised.value.status == status  # type: ignore[attr-defined]
+    assert "canary" not in str(raised.value)
+    if status == 429:
+        assert raised.value.retry_after == 9  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "address", [None, "", "0660 1234567", "+43 660 1234567", "+0123456789", "+4366012345671234567"]
+)
+async def test_what_is_no_number_is_not_tried(address: str | None, message: Build, door: Door) -> None:
+    async with answering(201, QUEUED) as far:
+        with pytest.raises(Rejected):
+            await Sms().send(message(), address, settings(far.url), CREDENTIALS, door)
+    assert far.asked == []
+    assert address is None or Sms().address_problem(address)
+
+
+async def test_verifying_reads_the_account_and_sends_nothing(door: Door) -> None:
+    async with answering(200, ACTIVE) as far:
+        account = await Sms().verify(settings(far.url), CREDENTIALS, door)
+    assert (account.id, account.name) == (SID, "Acme")
+    assert [(asked.method, asked.path) for asked in far.asked] == [("GET", f"/2010-04-01/Accounts/{SID}.json")]
+    async with answering(200, ACTIVE.replace("active", "suspended")) as far:
+        with pytest.raises(BadCredentials):
+            await Sms().verify(settings(far.url), CREDENTIALS, door)
+
+
+async def test_a_server_inside_is_never_called(message: Build) -> None:
+    async with Door() as door:
+        inside = settings("http://10.0.0.7")
+        assert [problem.code for problem in await Sms().check(inside, CREDENTIALS, door)] == ["address_not_allowed"]
+        with pytest.raises(Rejected):
+            await Sms().send(message(), ANN, inside, CREDENTIALS, door)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sender": None},
+        {"messagingServiceSid": "MGdddd"},
+        {"sender": "a name of more than eleven"},
+        {"accountSid": "../../x"},
+        {"accountSid": ""},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings("https://api.twilio.com", **changes)
