@@ -23,7 +23,7 @@ up: $(VENV)/.runtime ## Run everything on this machine: database, API, worker
 	@exec $(BIN)/tocsin up
 
 .PHONY: test
-test: lint types pytest ## Install what tests need, then check style, types and imports, and run every test
+test: lint types suite ## Install what tests need, then check style, types and imports, and run every test
 
 ##@ While Tocsin runs
 
@@ -32,6 +32,14 @@ demo: $(VENV)/.runtime ## Send sample events to the running Tocsin and watch the
 	@exec $(BIN)/tocsin demo
 
 ##@ For work on Tocsin
+
+# These keep every core busy by themselves, or stop the clock of what they look at.
+ALONE := tests/benchmarks tests/crash tests/overload tests/up
+
+.PHONY: suite
+suite: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ALONE))
+	@$(BIN)/python -m pytest $(ALONE)
 
 .PHONY: pytest
 pytest: $(VENV)/.dev ## Run the tests alone; ARGS="tests/up -k port" narrows them

@@ -50,7 +50,11 @@ async def test_wrong_secrets_and_unknown_keys_are_answered_alike(api: Client, ac
     assert len({str({**reply.json, "requestId": None}) for reply in replies}) == 1
 
 
-@pytest.mark.parametrize("made", [new_key("live"), new_key("test"), new_secret("live"), new_identity_secret("test")])
+@pytest.mark.parametrize(
+    "made",
+    [new_key("live"), new_key("test"), new_secret("live"), new_identity_secret("test")],
+    ids=["live key", "test key", "secret", "identity secret"],
+)
 def test_every_typo_is_noticed_without_a_look_up(made: str) -> None:
     assert key_env(made) == ("test" if "_test_" in made else "live")
     for position in range(8, len(made)):
