@@ -1,7 +1,7 @@
 """Chat tools that are posted to by an HTTP call: what all of them do with an answer, and what each of them says.
 
 Slack's blocks are checked by the models of its own library. Answers are those of the providers' documentation; none
-of the four was reached.
+of them was reached.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from slack_sdk.models.blocks import Block
 from tests.channels.far_end import answering
 from tocsin.channels.contract import BadCredentials, Channel, Described, Message, Nothing, Rejected, Unavailable
 from tocsin.channels.discord import Discord, DiscordCredentials
+from tocsin.channels.http import Http, HttpCredentials, HttpSettings
 from tocsin.channels.ntfy import Ntfy, NtfyCredentials, NtfySettings
 from tocsin.channels.slack import Slack, SlackCredentials
 from tocsin.channels.teams import Teams, TeamsCredentials
@@ -47,8 +48,13 @@ def ntfy(url: str) -> Made:
     return Ntfy(), settings, NtfyCredentials.model_validate({"token": "tk_AgQdq7mVBoFD37zQVN29RhuMzNIz2"})
 
 
-TOOLS = pytest.mark.parametrize("make", [slack, discord, teams, ntfy])
-GOOD = {slack: "ok", discord: DISCORD_MESSAGE, teams: "", ntfy: NTFY_MESSAGE}
+def http(url: str) -> Made:
+    settings = {"url": f"{url}/push?key={{secret}}", "body": '{"title": "{title}"}'}
+    return Http(), HttpSettings.model_validate(settings), HttpCredentials.model_validate({"secret": "canary-of-a-call"})
+
+
+TOOLS = pytest.mark.parametrize("make", [slack, discord, teams, ntfy, http])
+GOOD = {slack: "ok", discord: DISCORD_MESSAGE, teams: "", ntfy: NTFY_MESSAGE, http: "whatever"}
 
 
 @TOOLS

@@ -1,9 +1,10 @@
 """One call of a provider's HTTP API, and what its answer means where the provider does not say it better."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from pydantic import AfterValidator, Field, SecretStr
 
 from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, Unavailable
 from tocsin.channels.retry_after import seconds_to_wait
@@ -16,6 +17,17 @@ OWN_FAULT = frozenset({401, 403, 404, 410})
 """The credentials are refused, or what they lead to is gone."""
 REFUSED = frozenset({400, 413, 422})
 """The message is: it will not be taken at another time either."""
+
+
+def _header_safe(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be one line of ASCII characters")
+    return secret
+
+
+HeaderSecret = Annotated[SecretStr, Field(max_length=1_000), AfterValidator(_header_safe)]
+"""A secret that travels in a header."""
 
 
 async def call(

@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from tocsin.channels.calling import call, decoded, shortened, url_problems
+from tocsin.channels.calling import HeaderSecret, call, decoded, shortened, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import MAX_URL, Door
@@ -25,7 +25,7 @@ class NtfySettings(Described):
 class NtfyCredentials(Described):
     """Empty for a topic that everybody may write to."""
 
-    token: SecretStr | None = Field(None, title="Access token", description="Begins with tk_.")
+    token: HeaderSecret | None = Field(None, title="Access token", description="Begins with tk_.")
 
 
 class _Published(msgspec.Struct):

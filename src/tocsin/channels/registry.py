@@ -7,6 +7,7 @@ from typing import Any
 
 from tocsin.channels.contract import Channel, Provider
 from tocsin.channels.discord import Discord
+from tocsin.channels.http import Http
 from tocsin.channels.ntfy import Ntfy
 from tocsin.channels.realtime import Realtime
 from tocsin.channels.slack import Slack
@@ -19,6 +20,7 @@ ENTRY_POINTS = "tocsin.channels"
 
 _OURS: tuple[type[Provider], ...] = (
     Discord,
+    Http,
     Ntfy,
     Realtime,
     Slack,
