@@ -48,6 +48,16 @@ async def mail(project: Project, target: str, liar: Liar) -> Reply:
     return await project.key.post("/connections", body)
 
 
+def connection(provider: str, part: str, field: str, **others: Any) -> Callable[[Project, str, Liar], Awaitable[Reply]]:
+    """A connection whose ``part`` (settings or credentials) has the target in that field; ``others`` are parts."""
+
+    async def put(project: Project, target: str, liar: Liar) -> Reply:
+        body = {"provider": provider, "name": "x", **others, part: {**others.get(part, {}), field: target}}
+        return await project.key.post("/connections", body)
+
+    return put
+
+
 async def issuer(project: Project, target: str, liar: Liar) -> Reply:
     return await project.key.put("/projects/me/sso", {"issuer": target, **CLIENT, "returnUrls": [APP]})
 
@@ -63,6 +73,17 @@ def said_by_the_issuer(name: str) -> Callable[[Project, str, Liar], Awaitable[Re
 SETTINGS = {
     ("webhook", "url"): Way("/settings/url", webhook),
     ("smtp", "host"): Way("/settings/host", mail, takes="host"),
+    ("slack", "webhookUrl"): Way("/credentials/webhookUrl", connection("slack", "credentials", "webhookUrl")),
+    ("discord", "webhookUrl"): Way("/credentials/webhookUrl", connection("discord", "credentials", "webhookUrl")),
+    ("teams", "webhookUrl"): Way("/credentials/webhookUrl", connection("teams", "credentials", "webhookUrl")),
+    ("ntfy", "url"): Way("/settings/url", connection("ntfy", "settings", "url", settings={"topic": "x"})),
+    ("http", "url"): Way("/settings/url", connection("http", "settings", "url")),
+    ("twilio", "url"): Way(
+        "/settings/url",
+        connection(
+            "twilio", "settings", "url", settings={"accountSid": "AC", "sender": "x"}, credentials={"authToken": "x"}
+        ),
+    ),
 }
 """Of the providers' settings and credentials."""
 
@@ -84,6 +105,17 @@ NOT_CALLED = {
     ("smtp", "password"): "sent to the server",
     ("webhook", "secret"): "signs",
     ("webhook", "previousSecret"): "signs",
+    ("ntfy", "topic"): "sent to the server",
+    ("ntfy", "token"): "sent to the server",
+    ("http", "body"): "sent to the server",
+    ("http", "header"): "sent to the server",
+    ("http", "headerValue"): "sent to the server",
+    ("http", "secret"): "sent to the server, or judged with the address that it stands in",
+    ("twilio", "accountSid"): "a part of the path",
+    ("twilio", "sender"): "sent to the server",
+    ("twilio", "messagingServiceSid"): "sent to the server",
+    ("twilio", "username"): "sent to the server",
+    ("twilio", "authToken"): "sent to the server",
     ("create_user", "/avatarUrl"): "shown by browsers",
     ("change_user", "/avatarUrl"): "shown by browsers",
     ("sync_users", "/users/*/avatarUrl"): "shown by browsers",

@@ -48,7 +48,7 @@ async def test_exactly_the_limit_is_sent_and_the_rest_is_kept(shop: Project, wor
 
 async def test_the_event_is_processed_and_its_delivery_says_why(shop: Project, working: Working) -> None:
     await put_on(working.sql, shop, "starter", quotas={"notifications": 0})
-    await make_rule(shop, "realtime", targetRoles=["owner"])
+    await make_rule(shop, "realtime", targetRoles=["owner"], eventTypes=["order.created"])
     event_id = await send_event(shop.key)
     told = await story(shop.key, event_id)
     assert (told["status"], told["outcome"]) == ("processed", "notified")
