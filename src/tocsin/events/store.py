@@ -14,6 +14,7 @@ from collections import deque
 from typing import NamedTuple, cast
 
 import asyncpg
+import msgspec
 import structlog
 from prometheus_client import Gauge
 
@@ -61,7 +62,7 @@ class Incoming(NamedTuple):
     body_hash: str | None
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, gc=False):
     """What became of it: ``accepted``, ``duplicate`` (``id`` is the first one's), ``conflict`` or ``quota``."""
 
     id: str

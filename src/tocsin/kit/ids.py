@@ -47,8 +47,25 @@ def new_id_texts(count: int) -> list[str]:
         moments = _moments(count)
         if count == 1:
             return [_as_text(moments[0], _variant(_draw()))]
-    tails = struct.unpack(f">{count}Q", os.urandom(8 * count))
-    return [_as_text(moment, _variant(tail)) for moment, tail in zip(moments, tails, strict=True)]
+    tails, texts, stamp, head = _tails(count), [], -1, ""
+    for moment, at in zip(moments, range(0, 16 * count, 16), strict=True):
+        if moment >> _COUNTER_BITS != stamp:
+            stamp = moment >> _COUNTER_BITS
+            head = f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}-7"
+        texts.append(f"{head}{moment & 0xFFF:03x}-{tails[at : at + 4]}-{tails[at + 4 : at + 16]}")
+    return texts
+
+
+def _tails(count: int) -> str:
+    """The last 16 digits of so many ids, one after the other: as one number, since that is one step for all."""
+    drawn = int.from_bytes(os.urandom(8 * count), "big")
+    kept = int.from_bytes(_KEPT_BITS * count, "big")
+    set_ = int.from_bytes(_VARIANT_BITS * count, "big")
+    return (drawn & kept | set_).to_bytes(8 * count, "big").hex()
+
+
+_KEPT_BITS = bytes.fromhex("3fffffffffffffff")
+_VARIANT_BITS = bytes.fromhex("8000000000000000")
 
 
 def _moments(count: int) -> range:
