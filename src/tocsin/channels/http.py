@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from tocsin.channels.calling import HeaderSecret, call, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
 from tocsin.kit.errors import FieldError
-from tocsin.kit.http import MAX_URL, Door, parse_target
+from tocsin.kit.http import MAX_URL, Door, Reply, parse_target
 
 WORDS = ("title", "message", "priority", "project", "link", "event", "id", "secret")
 """What ``{...}`` may name. ``link`` is the acknowledgement's address, else the action's; ``id`` the delivery's."""
@@ -112,7 +112,7 @@ class Http(Channel[HttpSettings, HttpCredentials]):
         return await url_problems(door, _url(settings, credentials), "/settings/url")
 
 
-async def _called(words: dict[str, str], settings: HttpSettings, credentials: HttpCredentials, door: Door) -> Any:
+async def _called(words: dict[str, str], settings: HttpSettings, credentials: HttpCredentials, door: Door) -> Reply:
     secret = _secret(credentials)
     body = _replaced(msgspec.json.decode(settings.body), {**words, "secret": secret}.__getitem__)
     headers = {}
