@@ -84,8 +84,3 @@ async def url_problems(door: Door, url: str, pointer: str) -> list[FieldError]:
     except Blocked as refusal:
         return [FieldError(pointer, refusal.code, refusal.detail)]
     return []
-
-
-def shortened(text: str, most: int) -> str:
-    """At most so many characters, the last one an ellipsis where something is missing."""
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

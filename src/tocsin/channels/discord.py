@@ -6,7 +6,7 @@ import msgspec
 from pydantic import Field, SecretStr
 from yarl import URL
 
-from tocsin.channels.calling import call, decoded, shortened, url_problems
+from tocsin.channels.calling import call, decoded, url_problems
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     Account,
@@ -16,6 +16,7 @@ from tocsin.channels.contract import (
     Nothing,
     Receipt,
 )
+from tocsin.channels.wording import shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door
 

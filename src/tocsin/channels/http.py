@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from tocsin.channels.calling import HeaderSecret, call, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
+from tocsin.channels.wording import links
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import MAX_URL, Door, Reply, parse_target
 
@@ -94,7 +95,7 @@ class Http(Channel[HttpSettings, HttpCredentials]):
             "message": message.message,
             "priority": message.priority,
             "project": message.project_name,
-            "link": message.ack_url or (message.action.url if message.action else ""),
+            "link": next((url for url, _ in links(message)), ""),
             "event": message.event.type if message.event else "",
             "id": str(message.delivery_id),
         }

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 from pydantic import Field
 
-from tocsin.channels.calling import HeaderSecret, call, decoded, shortened, url_problems
+from tocsin.channels.calling import HeaderSecret, call, decoded, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
+from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import MAX_URL, Door
 
@@ -67,15 +68,12 @@ def _login(credentials: NtfyCredentials) -> dict[str, str]:
 
 
 def _post(message: Message, topic: str) -> dict[str, Any]:
-    links = [(message.ack_url, "Acknowledge")] if message.ack_url else []
-    if message.action:
-        links.append((message.action.url, message.action.label or "Open"))
     post: dict[str, Any] = {
         "topic": topic,
         "title": shortened(message.title, TITLE),
         "message": _within(message.message, TEXT),
         "priority": PRIORITIES[message.priority],
-        "actions": [{"action": "view", "label": label, "url": url} for url, label in links],
+        "actions": [{"action": "view", "label": label, "url": url} for url, label in links(message)],
     }
     if message.action:
         post["click"] = message.action.url

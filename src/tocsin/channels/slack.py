@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from tocsin.channels.calling import call, shortened, url_problems
+from tocsin.channels.calling import call, url_problems
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     Account,
@@ -18,6 +18,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
 )
+from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door, parse_target
 
@@ -76,22 +77,14 @@ def _post(message: Message) -> dict[str, Any]:
     blocks = [{"type": "header", "text": _plain(message.title, HEADER)}]
     if message.message:
         blocks.append({"type": "section", "text": _plain(message.message, SECTION)})
-    if buttons := _buttons(message):
+    buttons = [{"type": "button", "text": _plain(label, BUTTON), "url": url} for url, label in links(message)]
+    if buttons:
         blocks.append({"type": "actions", "elements": buttons})  # type: ignore[dict-item]
     return {"text": _escaped(shortened(f"{message.title}\n{message.message}".strip(), FALLBACK)), "blocks": blocks}
 
 
 def _plain(text: str, most: int) -> dict[str, Any]:
     return {"type": "plain_text", "text": shortened(text, most), "emoji": False}
-
-
-def _buttons(message: Message) -> list[dict[str, Any]]:
-    links = []
-    if message.ack_url:
-        links.append((message.ack_url, "Acknowledge"))
-    if message.action:
-        links.append((message.action.url, message.action.label or "Open"))
-    return [{"type": "button", "text": _plain(label, BUTTON), "url": url} for url, label in links]
 
 
 def _escaped(text: str) -> str:

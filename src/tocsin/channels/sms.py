@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from pydantic import Field, SecretStr, model_validator
 
-from tocsin.channels.calling import call, decoded, shortened, url_problems
+from tocsin.channels.calling import call, decoded, url_problems
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     Account,
@@ -23,6 +23,7 @@ from tocsin.channels.contract import (
     Rejected,
     SendFailure,
 )
+from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import MAX_URL, Door, Reply
 
@@ -156,7 +157,7 @@ def _told_apart(refusal: Rejected) -> SendFailure:
 
 def _text(message: Message) -> str:
     """Title, message and one link, the link whole whatever has to go."""
-    link = message.ack_url or (message.action.url if message.action else None)
+    link = next((url for url, _ in links(message)), None)
     words = f"{message.title}\n{message.message}".strip()
     if link is None or len(link) > BODY // 2:
         return shortened(words, BODY)

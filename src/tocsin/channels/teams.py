@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from tocsin.channels.calling import call, shortened, url_problems
+from tocsin.channels.calling import call, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Nothing, Receipt
+from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door, parse_target
 
@@ -63,10 +64,7 @@ def _parts(message: Message) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     if message.message:
         blocks.append(_block(shortened(message.message, TEXT)))
     blocks.append(_block(message.project_name, isSubtle=True, size="Small"))
-    links = [(message.ack_url, "Acknowledge")] if message.ack_url else []
-    if message.action:
-        links.append((message.action.url, message.action.label or "Open"))
-    return blocks, [{"type": "Action.OpenUrl", "title": label, "url": url} for url, label in links]
+    return blocks, [{"type": "Action.OpenUrl", "title": label, "url": url} for url, label in links(message)]
 
 
 def _block(text: str, **style: Any) -> dict[str, Any]:
