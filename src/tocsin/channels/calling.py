@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, Unavailable
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.errors import FieldError
-from tocsin.kit.http import Blocked, Door, Reply, Unreachable
+from tocsin.kit.http import TOTAL_SECONDS, Blocked, Door, Reply, Unreachable
 
 Told = TypeVar("Told", bound=msgspec.Struct)
 
@@ -46,15 +46,22 @@ async def call(
     elif json is not None:
         body = msgspec.json.encode(json)
         sent["Content-Type"] = "application/json"
+    reply = await exchanged(door, method, url, sent, body)
+    if 200 <= reply.status < 300:
+        return reply
+    raise failure_of(reply)
+
+
+async def exchanged(
+    door: Door, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float = TOTAL_SECONDS
+) -> Reply:
+    """A reply of any status. Raises Rejected for what may not be called, Unavailable where nobody answers."""
     try:
-        reply = await door.request(method, url, headers=sent, body=body)
+        return await door.request(method, url, headers=headers, body=body, timeout=timeout)
     except Blocked as refusal:
         raise Rejected(refusal.detail) from refusal
     except Unreachable as failure:
         raise Unavailable(failure.reason) from failure
-    if 200 <= reply.status < 300:
-        return reply
-    raise failure_of(reply)
 
 
 def failure_of(reply: Reply) -> Rejected | Unavailable | BadCredentials:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
-from tocsin.channels.calling import url_problems
+from tocsin.channels.calling import exchanged, url_problems
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     WEBHOOK_RETRIES,
@@ -30,7 +30,7 @@ from tocsin.channels.contract import (
 )
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.errors import FieldError
-from tocsin.kit.http import MAX_URL, Blocked, Door, Reply, Unreachable, parse_target
+from tocsin.kit.http import MAX_URL, Door, Reply, parse_target
 
 SECRET_PREFIX = "whsec_"
 
@@ -154,14 +154,7 @@ async def _post(
         "Content-Type": "application/json",
         **signature_headers(message_id, int(time.time()), content, credentials),
     }
-    try:
-        reply = await door.request(
-            "POST", settings.url, headers=headers, body=content, timeout=settings.timeout_seconds
-        )
-    except Blocked as refusal:
-        raise Rejected(refusal.detail) from refusal
-    except Unreachable as failure:
-        raise Unavailable(failure.reason) from failure
+    reply = await exchanged(door, "POST", settings.url, headers, content, settings.timeout_seconds)
     if 200 <= reply.status < 300:
         return reply
     raise _failure(reply)

@@ -92,7 +92,7 @@ async def _sign_in(call: Call, socket_id: str) -> SocketAuthAnswer:
 
 
 def _grant(call: Call) -> Grant | None:
-    """Whose rights the signature passes on; those of a key end with the key, which opened the socket."""
+    """Whose rights the signature passes on. None for a key: what it signed lasts as long as the socket does."""
     caller, now = call.principal, time.time()
     if caller.visit is not None:
         return Grant(caller.id, caller.visit.session_id, now, caller.visit.id, caller.visit.expires_at.timestamp())
