@@ -179,6 +179,45 @@ async def test_a_revoked_key_is_refused_and_its_sockets_end(two: Two, acme: Proj
         assert await gone.closed() == 4009
 
 
+async def test_what_a_revoked_key_signed_for_others_ends_with_it(two: Two, acme: Project) -> None:
+    """On sockets that another key opened, and for signatures that were kept for later."""
+    made, caller = await acme.new_key("realtime:read")
+    signer, room, opener = caller.at(two.there), "private-room-1", acme.signed_up["apiKeys"]["live"]["key"]
+    async with socket(two, opener) as gone, socket(two, opener) as idle, socket(two, opener) as stays:
+        await gone.subscribe(room, signer)
+        await stays.subscribe(room, acme.key.at(two.there))
+        asked = {"socket_id": idle.id, "channel_name": room}
+        kept = (await signer.post("/realtime/auth", asked)).json["auth"]
+        await two.cut()
+        assert (await acme.owner.delete(f"/projects/me/api-keys/{made['id']}")).status == 204
+        assert await gone.closed() == 4009
+        await idle.show(room, kept)
+        assert await idle.closed() == 4009
+        await stays.lives()
+        assert (await signer.post("/realtime/auth", asked)).status == 401
+
+
+@pytest.mark.parametrize("change", ["may less", "new secret"])
+async def test_what_a_changed_key_signed_has_to_be_signed_again(two: Two, acme: Project, change: str) -> None:
+    made, caller = await acme.new_key("realtime:read", "users:read")
+    other, other_caller = await acme.new_key("realtime:read")
+    key, opener = f"/projects/me/api-keys/{made['id']}", acme.signed_up["apiKeys"]["live"]["key"]
+    async with socket(two, opener) as sent_away, socket(two, opener) as marker:
+        await sent_away.subscribe("private-room-1", caller.at(two.there))
+        await marker.subscribe("private-room-1", other_caller.at(two.there))
+        assert (await acme.owner.put(key, {"name": "Renamed"})).status == 200
+        assert (await acme.owner.post(f"{key}/rotate", {"overlapSeconds": 60})).status == 200
+        assert (await acme.owner.delete(f"/projects/me/api-keys/{other['id']}")).status == 204
+        assert await marker.closed() == 4009
+        await sent_away.lives()
+        await two.cut()
+        if change == "may less":
+            assert (await acme.owner.put(key, {"permissions": ["users:read"]})).status == 200
+        else:
+            assert (await acme.owner.post(f"{key}/rotate", {"overlapSeconds": 0})).status == 200
+        assert await sent_away.closed() == 4200
+
+
 async def test_a_suspended_project_is_refused_and_its_sockets_end(two: Two, acme: Project) -> None:
     """By the key that the process remembers; reads go on, and so does everything when it is active again."""
     rival, there, event = await sign_up(two.here, "Rival"), acme.key.at(two.there), {"type": "a.b", "payload": {}}

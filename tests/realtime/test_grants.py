@@ -20,11 +20,11 @@ class Clock:
 
 
 def granted(at: float = 1_000.0) -> Grant:
-    return Grant(new_id(), new_id(), at)
+    return Grant((new_id(), new_id()), at)
 
 
 def visiting(until: float) -> Grant:
-    return Grant(new_id(), new_id(), 1_000.0, new_id(), until)
+    return Grant((new_id(), new_id(), new_id()), 1_000.0, until)
 
 
 def test_a_grant_is_read_as_it_was_written() -> None:
@@ -34,6 +34,11 @@ def test_a_grant_is_read_as_it_was_written() -> None:
 
 def test_a_grant_of_a_visit_is_read_as_it_was_written() -> None:
     grant = visiting(1_763_719_200.123)
+    assert read_grant(grant.text()) == grant
+
+
+def test_a_grant_of_a_key_is_read_as_it_was_written() -> None:
+    grant = Grant((new_id(),), 1_763_719_200.123)
     assert read_grant(grant.text()) == grant
 
 
@@ -110,5 +115,5 @@ def test_a_loss_is_remembered_for_as_long_as_a_grant_counts() -> None:
     assert grants.refusal(first) == UNAUTHORIZED
     clock.now += 1
     grants.take_back(granted().holders[0], UNAUTHORIZED)
-    assert grants.refusal(Grant(first.user_id, first.session_id, clock.now)) is None
-    assert grants.refusal(Grant(last.user_id, last.session_id, clock.now - 2)) == UNAUTHORIZED
+    assert grants.refusal(Grant(first.ids, clock.now)) is None
+    assert grants.refusal(Grant(last.ids, clock.now - 2)) == UNAUTHORIZED

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.auth.revocation import revoke
+from tocsin.auth.revocation import end_key
 from tocsin.auth.source import source_of
 from tocsin.kit.db import Database
 from tocsin.kit.errors import TooManyRequests
@@ -93,8 +93,7 @@ class Guesses:
             if failures == (most + 1) // 2:
                 await _tell(session, row, "key.guessed", failures, most, ip)
             if failures >= most:
-                await revoke(session, row.project_id, "key", str(row.id))
-                await revoke(session, row.project_id, "public_key", counted.key)
+                await end_key(session, row.project_id, row.id, counted.key)
                 await _tell(session, row, "key.revoked", failures, most, ip)
 
 

@@ -7,10 +7,11 @@ to the last one that finished.
 
 What can be taken back, and by what it is named:
 
-- ``key`` (its id) and ``public_key`` (``pk_...``): an API key
+- ``key`` (its id): what is remembered of an API key, such as its name and its secrets
+- ``revoked_key`` (its id) and ``public_key`` (``pk_...``): an API key, for good
 - ``session`` (its id): a sign-in that was ended
 - ``user`` (id): somebody who was blocked or deleted
-- ``access`` (id of a user): somebody who may less than before, and still may something
+- ``access`` (id of a user or a key): somebody who may less than before, and still may something
 - ``visit`` (its id): a platform admin's stay in the project, ended before its time
 - ``project`` (its id): whatever is remembered of the project, such as its status
 - ``everything``: never written; a process tells it to itself when it was blind for longer than rows are kept
@@ -54,6 +55,12 @@ Revoked = Callable[[UUID, str, str], None]
 async def revoke(session: AsyncSession, project_id: UUID, kind: str, ref: str) -> None:
     """Make every process act on one thing that is taken back."""
     await revoke_all(session, project_id, kind, [ref])
+
+
+async def end_key(session: AsyncSession, project_id: UUID, key_id: UUID, public_key: str) -> None:
+    """Refuse a key, end the sockets it opened and those that stand on what it signed."""
+    await revoke(session, project_id, "revoked_key", str(key_id))
+    await revoke(session, project_id, "public_key", public_key)
 
 
 async def revoke_all(session: AsyncSession, project_id: UUID, kind: str, refs: Collection[str]) -> None:
@@ -137,7 +144,7 @@ class RevocationWatch:
         self._credentials.trust()
 
     def _tell(self, project_id: UUID, kind: str, ref: str) -> None:
-        if kind == "key":
+        if kind in ("key", "revoked_key"):
             self._credentials.forget_key(UUID(ref))
         elif kind == "project":
             self._credentials.forget_project(project_id)

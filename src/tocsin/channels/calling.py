@@ -1,5 +1,6 @@
 """One call of a provider's HTTP API, and what its answer means where the provider does not say it better."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -28,6 +29,11 @@ def _header_safe(secret: SecretStr) -> SecretStr:
 
 HeaderSecret = Annotated[SecretStr, Field(max_length=1_000), AfterValidator(_header_safe)]
 """A secret that travels in a header."""
+
+
+def api_of(provider: str, usual: str) -> str:
+    """Where a provider's API is: ``TOCSIN_{PROVIDER}_API_URL``, for a server of one's own, else its usual address."""
+    return os.environ.get(f"TOCSIN_{provider.upper()}_API_URL", usual).rstrip("/")
 
 
 async def call(

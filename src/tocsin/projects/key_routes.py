@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.auth.keys import new_key, new_secret
-from tocsin.auth.revocation import revoke
+from tocsin.auth.revocation import end_key, revoke
 from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
@@ -76,6 +76,8 @@ async def update_key(call: Called, key_id: PathId, body: KeyUpdate) -> KeyAnswer
         setattr(row, name, value)
     if "auto_revoke_after" in body.model_fields_set:
         row.failed_secrets = 0
+    if set(before["permissions"]) - set(row.permissions):
+        await _sign_again(call, row)
     answer = await _stored(call, row)
     await _forget(call, row)
     await call.audit("key.updated", "api_key", row.id, before=before, after=_as_audited(answer))
@@ -93,6 +95,8 @@ async def rotate_key(call: Called, key_id: PathId, body: RotateKey) -> KeyCreate
     secret = await rotate_secret_of(call, row, body.overlap_seconds)
     answer = await _stored(call, row)
     await _forget(call, row)
+    if body.overlap_seconds == 0:
+        await _sign_again(call, row)
     after = {**_as_audited(answer), "secret": masked(secret)}
     await call.audit("key.rotated", "api_key", row.id, before=before, after=after)
     return KeyCreated(**answer.model_dump(), secret=secret)
@@ -104,8 +108,8 @@ async def revoke_key(call: Called, key_id: PathId) -> Response:
     """Revoke a key: refused by every process within a second."""
     row = await _found(call, key_id)
     row.status = "revoked"
-    await _forget(call, row)
-    await revoke(call.session, call.project_id, "public_key", row.key)
+    await end_key(call.session, call.project_id, row.id, row.key)
+    _forget_here(call, row)
     await call.audit("key.revoked", "api_key", row.id, before={"name": row.name, "key": row.key})
     return Response(status_code=204)
 
@@ -148,8 +152,17 @@ async def _stored(call: Call, row: ApiKey) -> KeyAnswer:
 
 
 async def _forget(call: Call, row: ApiKey) -> None:
-    """Have every process read the key again: the others when they see the revocation, this one after the commit."""
+    """Have every process read the key again."""
     await revoke(call.session, call.project_id, "key", str(row.id))
+    _forget_here(call, row)
+
+
+async def _sign_again(call: Call, row: ApiKey) -> None:
+    """Send away the sockets that stand on what the key signed; they come back where it signs for them again."""
+    await revoke(call.session, call.project_id, "access", str(row.id))
+
+
+def _forget_here(call: Call, row: ApiKey) -> None:
     call.after_commit.append(partial(call.gate.credentials.forget_key, row.id))
 
 

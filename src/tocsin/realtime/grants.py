@@ -1,10 +1,10 @@
 """Whose rights a signature passes on, and whether they still have them.
 
-A signature of the Pusher protocol names no one and is good for ever. What our own endpoint signs for a person
-carries a grant: user, session and moment, and on a platform admin's visit (T4) that visit and its end. It is part of
-what is signed, so nobody can leave it out, and travels before the signature, ``key:grant.signature``, where clients
-do not look. Whoever loses the session, the rights or the visit loses the sockets that stand on them, and a signature
-that was kept for later counts for nothing.
+A signature of the Pusher protocol names no one and is good for ever. What our own endpoint signs carries a grant:
+the API key, or the user and the session, and the moment; on a platform admin's visit (T4) also that visit and its
+end. It is part of what is signed, so nobody can leave it out, and travels before the signature,
+``key:grant.signature``, where clients do not look. Whoever loses the key, the session, the rights or the visit loses
+the sockets that stand on them, and a signature that was kept for later counts for nothing.
 """
 
 import base64
@@ -21,28 +21,26 @@ from tocsin.realtime.protocol import SIGN_AGAIN, Refusal
 LIFETIME_SECONDS = 120.0
 """Between the signature and the subscription; clients take milliseconds."""
 
-_BYTES = 16 + 16 + 8
-_BYTES_ON_A_VISIT = _BYTES + 16 + 8
+_SHAPES = {24: (1, False), 40: (2, False), 64: (3, True)}
+"""By length in bytes: how many ids, and whether an end follows the moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """``at`` and ``until`` are seconds of the Unix clock. On a visit the user and session are those of the admin."""
+    """``ids`` are those of the key; of user and session; or of an admin, their session and the visit that ends at
+    ``until``. ``at`` and ``until`` are seconds of the Unix clock."""
 
-    user_id: UUID
-    session_id: UUID
+    ids: tuple[UUID, ...]
     at: float
-    visit_id: UUID | None = None
     until: float = math.inf
 
     @property
     def holders(self) -> tuple[str, ...]:
-        return tuple([str(each) for each in (self.user_id, self.session_id, self.visit_id) if each is not None])
+        return tuple([str(each) for each in self.ids])
 
     def text(self) -> str:
-        raw = self.user_id.bytes + self.session_id.bytes + struct.pack(">d", self.at)
-        if self.visit_id is not None:
-            raw += self.visit_id.bytes + struct.pack(">d", self.until)
+        times = (self.at,) if math.isinf(self.until) else (self.at, self.until)
+        raw = b"".join(each.bytes for each in self.ids) + struct.pack(f">{len(times)}d", *times)
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -52,13 +50,11 @@ def read_grant(text: str) -> Grant | None:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return None
-    if len(raw) not in (_BYTES, _BYTES_ON_A_VISIT):
+    if len(raw) not in _SHAPES:
         return None
-    user_id, session_id, (at,) = UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), struct.unpack(">d", raw[32:_BYTES])
-    if len(raw) == _BYTES:
-        return Grant(user_id, session_id, at)
-    visit_id, (until,) = UUID(bytes=raw[_BYTES:-8]), struct.unpack(">d", raw[-8:])
-    return Grant(user_id, session_id, at, visit_id, until)
+    count, ends = _SHAPES[len(raw)]
+    ids = tuple([UUID(bytes=raw[at : at + 16]) for at in range(0, count * 16, 16)])
+    return Grant(ids, *struct.unpack_from(">2d" if ends else ">d", raw, count * 16))
 
 
 class Grants:
@@ -71,7 +67,7 @@ class Grants:
         """Of visits in use here, so never more than were begun within the hour that one lasts at most."""
 
     def take_back(self, holder: str, refusal: Refusal) -> None:
-        """From now on answer grants of this user, session or visit, made until now, with that."""
+        """From now on answer grants of this key, user, session or visit, made until now, with that."""
         now = self._clock()
         self._ends.pop(holder, None)
         self._lost.pop(holder, None)
@@ -92,8 +88,8 @@ class Grants:
 
     def use(self, grant: Grant) -> None:
         """A socket stands on this from now on; note when that is over, which no revocation will tell."""
-        if grant.visit_id is not None:
-            self._ends[str(grant.visit_id)] = grant.until
+        if not math.isinf(grant.until):
+            self._ends[grant.holders[-1]] = grant.until
 
     def over(self) -> list[str]:
         """The visits in use whose time has come."""

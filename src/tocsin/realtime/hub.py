@@ -138,7 +138,7 @@ class Hub:
         return not client.closing
 
     def take_back(self, holder: str, refusal: Refusal) -> int:
-        """End every socket that stands on this user, session or visit, and what was signed for them; how many."""
+        """End every socket that stands on this key, user, session or visit, and what was signed for them; how many."""
         self._grants.take_back(holder, refusal)
         return self._close_all(self._held.get(holder, ()), refusal)
 

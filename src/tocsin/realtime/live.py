@@ -80,7 +80,7 @@ class Live:
         """
         if kind == "public_key":
             self._hub.close_key(ref)
-        elif kind == "session":
+        elif kind in ("session", "revoked_key"):
             self._hub.take_back(ref, protocol.UNAUTHORIZED)
         elif kind in ("access", "visit"):
             self._hub.take_back(ref, protocol.SIGN_AGAIN)

@@ -91,14 +91,13 @@ async def _sign_in(call: Call, socket_id: str) -> SocketAuthAnswer:
     return SocketAuthAnswer.model_validate(signed)
 
 
-def _grant(call: Call) -> Grant | None:
-    """Whose rights the signature passes on. None for a key: what it signed lasts as long as the socket does."""
+def _grant(call: Call) -> Grant:
+    """Whose rights the signature passes on."""
     caller, now = call.principal, time.time()
     if caller.visit is not None:
-        return Grant(caller.id, caller.visit.session_id, now, caller.visit.id, caller.visit.expires_at.timestamp())
-    if caller.user_id is None or caller.session_id is None:
-        return None
-    return Grant(caller.user_id, caller.session_id, now)
+        ids = (caller.id, caller.visit.session_id, caller.visit.id)
+        return Grant(ids, now, caller.visit.expires_at.timestamp())
+    return Grant((caller.id, caller.session_id) if caller.session_id else (caller.id,), now)
 
 
 async def _person(call: Call) -> dict[str, Any]:
