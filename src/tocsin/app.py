@@ -20,6 +20,8 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.destination_routes import router as destination_routes
+from tocsin.connections.health_routes import router as connection_health_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -116,6 +118,8 @@ ROUTERS = (
     user_routes,
     role_routes,
     connection_routes,
+    connection_health_routes,
+    destination_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,

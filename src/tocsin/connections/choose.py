@@ -3,26 +3,29 @@
 Chosen at send time, so that a rotation or suspension counts for what waits; the reason is kept on the delivery.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
-from pydantic import ValidationError
 
 from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import sender
-from tocsin.kit.crypto import Unreadable
+from tocsin.connections.opened import Closed, Opened, OpenedConnections, opened
 from tocsin.kit.db import Database, Env
 from tocsin.kit.vault import Vault
 
-_OPENED_AT_MOST = 1_000
+SENDS = ("active", "rate_limited")
+"""Statuses of a connection that is chosen; one whose provider asked for a pause sends after it, and nobody instead."""
 
-_SECRETS = "SELECT updated_at, credentials, settings FROM tocsin.connections WHERE project_id = $1 AND id = $2"
+_STILL = """
+SELECT EXISTS (SELECT FROM tocsin.connections c WHERE c.project_id = $1 AND c.id = $2 AND c.updated_at = $3
+    AND (c.status = 'active' OR c.status = 'rate_limited' AND c.paused_until <= now()))
+"""
 
 
 class Candidate(msgspec.Struct):
@@ -72,22 +75,14 @@ class PlatformDefault:
     credentials: Described
 
 
-class Opened(NamedTuple):
-    """What a connection sends with, as of its last change."""
-
-    version: datetime
-    settings: Described
-    credentials: Described
-
-
 class Choice:
-    """Chooses connections for one worker; keeps a bounded number of them opened."""
+    """Chooses connections for one worker, which keeps those ``opened`` that it uses."""
 
     def __init__(self, db: Database, vault: Vault, defaults: dict[str, PlatformDefault]) -> None:
         self._db = db
         self._vault = vault
         self._defaults = defaults
-        self._opened: OrderedDict[tuple[UUID, UUID], Opened] = OrderedDict()
+        self.opened = OpenedConnections()
 
     async def routes(
         self,
@@ -112,7 +107,7 @@ class Choice:
         shared = [each for each in connections if each.owner == "project"]
         candidates = [(each, "the person's own") for each in own] + [(each, "the project's") for each in shared]
         for candidate, reason in candidates:
-            if candidate.status == "active":
+            if candidate.status in SENDS:
                 return await self._open(project_id, env, candidate, reason)
         default = self._defaults.get(channel)
         if default is not None:
@@ -124,21 +119,35 @@ class Choice:
             return NoRoute(f"no active connection for {channel}: {states}", waits=True)
         return NoRoute(f"no connection for {channel}", waits=False)
 
+    async def to_destination(
+        self, project_id: UUID, env: Env, name: str, connection: Candidate, *, enabled: bool
+    ) -> Route | NoRoute:
+        """The connection of a destination, and no other: elsewhere its address means nothing (C12)."""
+        if not enabled:
+            return NoRoute(f"the destination {name} is switched off", waits=False)
+        if connection.status not in SENDS:
+            return NoRoute(f"the connection of the destination {name} is {connection.status}", waits=True)
+        whose = "the person's own" if connection.owner == "user" else "the project's"
+        return await self._open(project_id, env, connection, f"{whose} destination {name}")
+
+    async def still_sends(self, project_id: UUID, env: Env, route: Route) -> bool:
+        """Whether a connection that was chosen some time ago is as it was then."""
+        if route.id is None or route.connection_project is None:
+            return True
+        async with self._db.unit(project_id, env, durable=False) as connection:
+            return bool(await connection.fetchval(_STILL, route.connection_project, route.id, route.version))
+
     async def _open(self, project_id: UUID, env: Env, candidate: Candidate, reason: str) -> Route | NoRoute:
         try:
             channel = sender(candidate.provider)
         except KeyError:
             return NoRoute(f"the provider {candidate.provider} is not installed any more", waits=True)
-        key = (project_id, candidate.id)
-        opened = self._opened.get(key)
-        if opened is None or opened.version != candidate.version:
+        opened = self.opened.find(project_id, candidate.id, candidate.version)
+        if opened is None:
             opened = await self._unsealed(project_id, env, candidate.id, channel)
             if opened is None:
                 return NoRoute("the connection's credentials cannot be read", waits=True)
-            self._opened[key] = opened
-            if len(self._opened) > _OPENED_AT_MOST:
-                self._opened.popitem(last=False)
-        self._opened.move_to_end(key)
+            self.opened.keep(project_id, candidate.id, opened)
         return Route(
             candidate.id,
             opened.version,
@@ -153,22 +162,10 @@ class Choice:
     async def _unsealed(self, project_id: UUID, env: Env, id_: UUID, channel: Channel[Any, Any]) -> Opened | None:
         """None when it was removed meanwhile, or when its secrets cannot be read and it stops for that."""
         async with self._db.unit(project_id, env) as connection:
-            row = await connection.fetchrow(_SECRETS, project_id, id_)
-            if row is None:
-                return None
             try:
-                plain = "{}"
-                if row["credentials"] is not None:
-                    plain = await self._vault.open(
-                        connection, project_id, "connections", id_, "credentials", row["credentials"]
-                    )
-                return Opened(
-                    row["updated_at"],
-                    channel.settings.model_validate(msgspec.json.decode(row["settings"])),
-                    channel.credentials.model_validate(msgspec.json.decode(plain)),
-                )
-            except (Unreadable, ValidationError):
-                await mark_error(connection, project_id, id_, row["updated_at"], "credentials_unreadable")
+                return await opened(connection, self._vault, project_id, id_, channel)
+            except Closed as closed:
+                await mark_error(connection, project_id, id_, closed.version, str(closed))
                 return None
 
 
@@ -181,8 +178,8 @@ async def mark_error(
     """
     await connection.execute(
         "UPDATE tocsin.connections SET status = 'error', status_reason = $4, health_status = 'failing',"
-        " last_health_check = now(), updated_at = now()"
-        " WHERE project_id = $1 AND id = $2 AND status = 'active' AND updated_at = $3",
+        " last_health_check = now(), next_check_at = now(), updated_at = now()"
+        " WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited') AND updated_at = $3",
         project_id,
         connection_id,
         version,
