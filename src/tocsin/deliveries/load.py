@@ -1,7 +1,7 @@
 """Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ import msgspec
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
 from tocsin.channels.registry import kinds
 from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 
 
@@ -26,6 +27,7 @@ class Outgoing:
     message: Message | None
     address: str | None
     route: Route | NoRoute
+    limits: Limits | None = None
     refusal: str | None = None
 
 
@@ -82,7 +84,23 @@ class _Read(msgspec.Struct):
     connections: list[Candidate]
 
 
-_read = msgspec.json.Decoder(_Read)
+class _Destination(msgspec.Struct):
+    name: str
+    address: str
+    enabled: bool
+    connection: Candidate
+
+
+class _Sending(msgspec.Struct):
+    """The answer of ``read_sending``. ``destinations`` are those of deliveries that go to one, null where it is
+    gone."""
+
+    outgoing: _Read
+    destinations: dict[UUID, _Destination | None]
+    limits: dict[UUID, Limits]
+
+
+_read = msgspec.json.Decoder(_Sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +122,24 @@ async def load(
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
     text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
-    read = _read.decode(text)
-    wanted = {(delivery.channel, delivery.user_id) for delivery in read.deliveries}
+    sending = _read.decode(text)
+    read, places = sending.outgoing, sending.destinations
+    wanted = {(each.channel, each.user_id) for each in read.deliveries if each.id not in places}
     routes = await choice.routes(project_id, env, read.connections, wanted)
     batch = _batch(project_id, env, read)
-    return [_outgoing(batch, each, routes[each.channel, each.user_id]) for each in read.deliveries]
+    outgoing = []
+    for each in read.deliveries:
+        if each.id in places:
+            found = await _to_destination(batch, choice, each, places[each.id])
+        else:
+            found = _outgoing(batch, each, routes[each.channel, each.user_id])
+        route = found.route
+        limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
+        outgoing.append(replace(found, limits=limits))
+    return outgoing
 
 
-_READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
+_READ = "SELECT tocsin.read_sending($1, $2, $3, $4, $5)"
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
@@ -159,8 +187,25 @@ def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Out
         message,
         address,
         route,
-        _refusal(message, kind.reaches, person, kind.address_kind, address),
+        refusal=_refusal(message, kind.reaches, person, kind.address_kind, address),
     )
+
+
+async def _to_destination(
+    batch: _Batch, choice: Choice, delivery: _Delivery, destination: _Destination | None
+) -> Outgoing:
+    """A delivery to a place that is no person: over the connection of the destination, whatever else there is."""
+    message = _message(batch, delivery, None)
+    ids = delivery.id, delivery.created_at, delivery.attempts + 1, delivery.rank
+    if destination is None:
+        gone = NoRoute("its destination does not exist any more", waits=False)
+        return Outgoing(*ids, message, None, gone, refusal=gone.reason)
+    route = await choice.to_destination(
+        batch.project_id, batch.env, destination.name, destination.connection, enabled=destination.enabled
+    )
+    off = route.reason if isinstance(route, NoRoute) and not destination.enabled else None
+    refusal = off if message is not None else "its notification does not exist any more"
+    return Outgoing(*ids, message, destination.address, route, refusal=refusal)
 
 
 def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:
