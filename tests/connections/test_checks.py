@@ -198,7 +198,8 @@ async def test_of_a_persons_own_connection_that_person_is_told(
     async with answering() as far:
         made = await make_topic(shop, far, sql)
     await sql.execute(
-        "UPDATE tocsin.connections SET owner = 'user', is_default = false, user_id = $2, status = 'error' WHERE id = $1",
+        "UPDATE tocsin.connections SET owner = 'user', is_default = false, user_id = $2, status = 'error'"
+        " WHERE id = $1",
         made["id"],
         ann["id"],
     )
@@ -293,7 +294,8 @@ async def test_history_comes_in_pages(checking: Checking, shop: Project, sql: as
 async def test_a_pause_that_is_over_is_ended(checking: Checking, shop: Project, sql: asyncpg.Connection) -> None:
     async with answering() as far:
         over, lasting = await make_topic(shop, far, sql), await make_topic(shop, far, sql)
-    pause = "UPDATE tocsin.connections SET status = 'rate_limited', paused_until = now() + $2 * interval '1 s' WHERE id = $1"
+    pause = """UPDATE tocsin.connections
+        SET status = 'rate_limited', paused_until = now() + $2 * interval '1 s' WHERE id = $1"""
     await sql.execute(pause, over["id"], -1)
     await sql.execute(pause, lasting["id"], 60)
     await checking.tell()
