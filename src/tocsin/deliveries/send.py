@@ -20,7 +20,8 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
-from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.levels import NoRoute
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import Outgoing, load
 from tocsin.deliveries.record import Result, judged, look_again_at, record
@@ -259,8 +260,8 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials | Blocked | OptedOut) and route.id is not None:
-            await self._note(batch, outgoing, route.id, route, outcome, told["error"])
+        if isinstance(outcome, BadCredentials | Blocked | OptedOut):
+            await self._note(batch, outgoing, route, outcome, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -274,16 +275,18 @@ class SendStage:
             **told,
         )
 
-    async def _note(
-        self, batch: Batch, outgoing: Outgoing, connection_id: UUID, route: Route, failure: SendFailure, reason: str
-    ) -> None:
+    async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""
-        async with self._db.unit(batch.project_id, batch.env) as connection:
-            if isinstance(failure, BadCredentials):
-                await mark_error(connection, batch.project_id, connection_id, route.version, reason)
-            elif outgoing.address is not None:
-                mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
-                await mark(connection, batch.project_id, connection_id, outgoing.address, reason)
+        if route.id is None or route.connection_project is None:
+            return
+        if isinstance(failure, BadCredentials):
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_error(connection, project_id, route.id, route.version, reason)
+        elif outgoing.address is not None:
+            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await mark(connection, batch.project_id, route.id, outgoing.address, reason)
 
     def _settle_all(self, batch: Batch, untouched: list[UUID]) -> None:
         for id_ in untouched:
@@ -349,6 +352,8 @@ def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    if route.refused:
+        return _untried(outgoing, "suppressed", route.reason)
     due_at = look_again_at(outgoing.queued_at) if route.waits else None
     state = "failed" if due_at is None else "queued"
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)
