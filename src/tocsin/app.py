@@ -20,7 +20,9 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
+from tocsin.connections.stepping_in_routes import router as stepping_in_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -116,6 +118,8 @@ ROUTERS = (
     user_routes,
     role_routes,
     connection_routes,
+    stepping_in_routes,
+    all_connections_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,
