@@ -83,6 +83,7 @@ from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
+from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -116,6 +117,7 @@ ROUTERS = (
     branding_routes,
     visit_routes,
     user_routes,
+    preference_routes,
     role_routes,
     connection_routes,
     stepping_in_routes,

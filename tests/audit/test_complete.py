@@ -87,6 +87,7 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "change_user": [("user.updated", BOTH)],
     "approve_user": [("user.approved", BOTH)],
     "delete_user": [("user.deleted", BEFORE)],
+    "change_preferences": [("preferences.updated", BOTH)],
     "add_address": [("address.created", AFTER)],
     "delete_address": [("address.deleted", BEFORE)],
     "create_connection": [("connection.created", AFTER)],

@@ -33,6 +33,8 @@ from tocsin.kit.problems import is_away
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
+FRESH_SECONDS = 0.4
+"""How long a connection is used as it was chosen; a suspension counts within a second (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
@@ -221,6 +223,8 @@ class SendStage:
         if not await self._took(turn, batch):
             return outgoing.id
         try:
+            if _waited(batch) and not await self._choice.holds(outgoing.route, batch.env):
+                return outgoing.id
             return await self._send(batch, outgoing, outgoing.route)
         finally:
             turn.release()
@@ -344,6 +348,11 @@ class SendStage:
     def _tell_freed(self) -> None:
         self._telling = None
         self._freed()
+
+
+def _waited(batch: Batch) -> bool:
+    """Whether so long that what was read of the connection may not be true any more."""
+    return asyncio.get_running_loop().time() > batch.claimed_at + FRESH_SECONDS
 
 
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
