@@ -4,7 +4,7 @@ from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import for_pipeline, walled
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 
 def upgrade() -> None:
@@ -86,10 +86,9 @@ CREATE INDEX destinations_name ON tocsin.destinations (project_id, name);
 
 GRANTS = "\n".join(
     [
-        "DROP POLICY IF EXISTS pipeline ON tocsin.connections;",
-        *(for_pipeline(each) for each in ("connections", "connection_checks", "connection_pace", "connection_turns")),
+        *(for_pipeline(each) for each in ("connection_checks", "connection_pace", "connection_turns")),
         """
-GRANT SELECT (project_id, id, env, provider, status, next_check_at, paused_until, outage_told),
+GRANT SELECT (next_check_at, paused_until, outage_told),
     UPDATE (status, status_reason, next_check_at, paused_until, outage_told) ON tocsin.connections TO {pipeline};
 GRANT SELECT (project_id, connection_id, id, checked_at), DELETE ON tocsin.connection_checks TO {pipeline};
 GRANT SELECT, INSERT, UPDATE ON tocsin.connection_pace TO {pipeline};
@@ -223,8 +222,18 @@ BEGIN
     DELETE FROM tocsin.connection_turns t
     WHERE t.project_id = project AND t.connection_id = connection AND t.holder = taker AND t.held <= 0;
 END $$;
-REVOKE ALL ON FUNCTION tocsin.take_turns, tocsin.return_turns FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.take_turns, tocsin.return_turns TO {app};
+-- Of a project's connections of these channels and of those that the platform lends; none of the unlimited ones.
+CREATE FUNCTION tocsin.connection_limits(project uuid, channels text[])
+    RETURNS TABLE (id uuid, rate_limit_rps integer, max_concurrent integer, paused_until timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT c.id, c.rate_limit_rps, c.max_concurrent,
+        CASE WHEN c.status = 'rate_limited' THEN c.paused_until END
+    FROM tocsin.connections c
+    WHERE c.project_id IN (project, '00000000-0000-7000-8000-000000000000') AND c.channel = ANY (channels)
+        AND (c.rate_limit_rps IS NOT NULL OR c.max_concurrent IS NOT NULL OR c.paused_until IS NOT NULL)
+$$;
+REVOKE ALL ON FUNCTION tocsin.take_turns, tocsin.return_turns, tocsin.connection_limits FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.take_turns, tocsin.return_turns, tocsin.connection_limits TO {app};
 """
 
 READING = """
@@ -245,20 +254,19 @@ BEGIN
             'outgoing', outgoing,
             'destinations', coalesce((SELECT pg_catalog.json_object_agg(o.id, CASE WHEN t.id IS NOT NULL THEN
                     pg_catalog.json_build_object('name', t.name, 'address', t.target, 'enabled', t.enabled,
-                        'connection', pg_catalog.json_build_object('id', c.id, 'provider', c.provider,
-                            'channel', c.channel, 'owner', c.owner, 'user_id', c.user_id, 'status', c.status,
-                            'max_concurrent', c.max_concurrent, 'version', c.updated_at)) END)
+                        'connection', pg_catalog.json_build_object('project_id', project, 'id', c.id,
+                            'provider', c.provider, 'channel', c.channel, 'owner', c.owner, 'user_id', c.user_id,
+                            'status', c.status, 'use_as_fallback', c.use_as_fallback,
+                            'max_concurrent', c.max_concurrent, 'version', c.updated_at, 'alone', false,
+                            'reach', '{{}}'::json)) END)
                 FROM ours o
                 LEFT JOIN tocsin.destinations t ON t.project_id = project AND t.id = o.destination_id
                 LEFT JOIN tocsin.connections c ON c.project_id = project AND c.id = t.connection_id
                 WHERE o.destination_id IS NOT NULL OR o.elsewhere), '{{}}'),
-            'limits', coalesce((SELECT pg_catalog.json_object_agg(c.id, pg_catalog.json_build_object(
-                    'per_second', c.rate_limit_rps, 'at_a_time', c.max_concurrent,
-                    'paused_until', CASE WHEN c.status = 'rate_limited' THEN c.paused_until END))
-                FROM tocsin.connections c
-                WHERE c.project_id = project AND c.channel IN (SELECT o.channel FROM ours o)
-                    AND (c.rate_limit_rps IS NOT NULL OR c.max_concurrent IS NOT NULL OR c.paused_until IS NOT NULL)),
-                '{{}}'))
+            'limits', (SELECT coalesce(pg_catalog.json_object_agg(l.id, pg_catalog.json_build_object(
+                    'per_second', l.rate_limit_rps, 'at_a_time', l.max_concurrent, 'paused_until', l.paused_until)),
+                    '{{}}')
+                FROM tocsin.connection_limits(project, ARRAY(SELECT DISTINCT o.channel FROM ours o)) l))
     );
 END $$;
 -- What rules mean by these names for these people: their own and the project's, the nearest first.

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.connections.configuration import installed
 from tocsin.connections.models import Connection, Destination
-from tocsin.connections.rows import find
+from tocsin.connections.rows import find, find_to_change
 from tocsin.kit.db import violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound
 from tocsin.kit.ids import new_id
@@ -61,10 +61,10 @@ class DestinationAnswer(Answer):
 
 
 @router.post("/connections/{connection_id}/destinations", operation_id="create_destination", status_code=201)
-@needs("connections:manage")
+@needs("connections:manage", own=True)
 async def create(call: Called, connection_id: PathId, body: DestinationCreate) -> DestinationAnswer:
     """Give a place a name. Rules that name it reach it through this connection."""
-    connection = await _connection_to_change(call, connection_id)
+    connection = await find_to_change(call, connection_id)
     _check(connection, body.address)
     count = select(func.count()).select_from(Destination).where(Destination.connection_id == connection.id)
     if (await call.session.scalars(count)).one() >= MOST:
@@ -85,7 +85,7 @@ async def create(call: Called, connection_id: PathId, body: DestinationCreate) -
 
 
 @router.get("/connections/{connection_id}/destinations")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def list_destinations(
     call: Called, connection_id: PathId, paging: Annotated[Paging, Depends()]
 ) -> Page[DestinationAnswer]:
@@ -98,19 +98,19 @@ async def list_destinations(
 
 
 @router.get("/connections/{connection_id}/destinations/{destination_id}", operation_id="read_destination")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def read(call: Called, connection_id: PathId, destination_id: PathId) -> DestinationAnswer:
     connection = await find(call, connection_id)
     return _shown(await _find(call, connection, destination_id))
 
 
 @router.put("/connections/{connection_id}/destinations/{destination_id}", operation_id="change_destination")
-@needs("connections:manage")
+@needs("connections:manage", own=True)
 async def change(
     call: Called, connection_id: PathId, destination_id: PathId, body: DestinationUpdate
 ) -> DestinationAnswer:
     """What waits is sent to the address as it is then."""
-    connection = await _connection_to_change(call, connection_id)
+    connection = await find_to_change(call, connection_id)
     row = await _find(call, connection, destination_id)
     before = _shown(row)
     sent = body.model_dump(exclude_unset=True)
@@ -127,22 +127,15 @@ async def change(
 @router.delete(
     "/connections/{connection_id}/destinations/{destination_id}", operation_id="delete_destination", status_code=204
 )
-@needs("connections:manage")
+@needs("connections:manage", own=True)
 async def delete(call: Called, connection_id: PathId, destination_id: PathId) -> Response:
     """Forget a place. What waits for it is not sent, to nobody else either."""
-    connection = await _connection_to_change(call, connection_id)
+    connection = await find_to_change(call, connection_id)
     row = await _find(call, connection, destination_id)
     before = _shown(row)
     await call.session.delete(row)
     await call.audit("destination.deleted", "destination", row.id, before=_audited(before))
     return Response(status_code=204)
-
-
-async def _connection_to_change(call: Call, connection_id: UUID) -> Connection:
-    """Raises NotFound, and Forbidden for a test caller before a live one."""
-    connection = await find(call, connection_id)
-    call.write_to(connection.env)
-    return connection
 
 
 async def _find(call: Call, connection: Connection, destination_id: UUID) -> Destination:

@@ -43,7 +43,7 @@ class HealthAnswer(Answer):
 
 
 @router.get("/connections/{connection_id}/health", operation_id="read_connection_health")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def health(call: Called, connection_id: PathId, paging: Annotated[Paging, Depends()]) -> HealthAnswer:
     row = await find(call, connection_id)
     query = select(ConnectionCheck).where(ConnectionCheck.connection_id == row.id)
@@ -62,7 +62,7 @@ async def health(call: Called, connection_id: PathId, paging: Annotated[Paging, 
 
 
 @router.get("/connections/{connection_id}/stats", operation_id="read_connection_stats")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def stats(
     call: Called, connection_id: PathId, days: Annotated[int, Query(ge=1, le=30, description="Today included.")] = 7
 ) -> StatsAnswer:

@@ -11,7 +11,8 @@ import msgspec
 
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
 from tocsin.channels.registry import kinds
-from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.connections.choose import Choice, Route, Wanted
+from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 
@@ -124,15 +125,15 @@ async def load(
     text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
     sending = _read.decode(text)
     read, places = sending.outgoing, sending.destinations
-    wanted = {(each.channel, each.user_id) for each in read.deliveries if each.id not in places}
-    routes = await choice.routes(project_id, env, read.connections, wanted)
     batch = _batch(project_id, env, read)
+    wanted = {each.id: _wanted(batch, each) for each in read.deliveries if each.id not in places}
+    routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
     outgoing = []
     for each in read.deliveries:
         if each.id in places:
             found = await _to_destination(batch, choice, each, places[each.id])
         else:
-            found = _outgoing(batch, each, routes[each.channel, each.user_id])
+            found = _outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]])
         route = found.route
         limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
         outgoing.append(replace(found, limits=limits))
@@ -174,10 +175,15 @@ def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapp
     return found
 
 
-def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Outgoing:
+def _wanted(batch: _Batch, delivery: _Delivery) -> Wanted:
+    kind = kinds()[delivery.channel].address_kind
+    address = batch.addresses.get((delivery.user_id, kind)) if delivery.user_id and kind else None
+    return Wanted(delivery.channel, delivery.user_id, address)
+
+
+def _outgoing(batch: _Batch, delivery: _Delivery, address: str | None, route: Route | NoRoute) -> Outgoing:
     kind = kinds()[delivery.channel]
     person = batch.people.get(delivery.user_id)
-    address = batch.addresses.get((person.id, kind.address_kind)) if person and kind.address_kind else None
     message = _message(batch, delivery, person)
     return Outgoing(
         delivery.id,
@@ -200,11 +206,10 @@ async def _to_destination(
     if destination is None:
         gone = NoRoute("its destination does not exist any more", waits=False)
         return Outgoing(*ids, message, None, gone, refusal=gone.reason)
-    route = await choice.to_destination(
-        batch.project_id, batch.env, destination.name, destination.connection, enabled=destination.enabled
-    )
-    off = route.reason if isinstance(route, NoRoute) and not destination.enabled else None
-    refusal = off if message is not None else "its notification does not exist any more"
+    route = await choice.to_destination(batch.env, destination.name, destination.connection)
+    refusal = None if message is not None else "its notification does not exist any more"
+    if not destination.enabled:
+        refusal = f"the destination {destination.name} is switched off"
     return Outgoing(*ids, message, destination.address, route, refusal=refusal)
 
 

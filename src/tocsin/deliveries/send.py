@@ -20,9 +20,11 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
 from tocsin.connections.checks import Changed
-from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.levels import NoRoute
+from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
 from tocsin.deliveries.record import Result, judged, look_again_at, record
@@ -34,6 +36,8 @@ from tocsin.kit.problems import is_away
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
+FRESH_SECONDS = 0.4
+"""How long a connection is used as it was chosen; a suspension counts within a second (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
@@ -43,8 +47,6 @@ MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
 """In one process, of a connection without a limit of its own."""
-STALE_SECONDS = 0.5
-"""After so long a connection that was chosen is looked at again before it sends (C6)."""
 TOO_MANY = 429
 
 ATTEMPTS = Counter("tocsin_deliveries_total", "Deliveries by the state after an attempt.", ["state"])
@@ -240,14 +242,12 @@ class SendStage:
             return _put_off(outgoing, outgoing.route, turn)
         lane = turn.share.lanes if turn else None
         lane = lane or self._turns.setdefault(outgoing.route.id or NOBODY, asyncio.Semaphore(PER_CONNECTION))
-        began = asyncio.get_running_loop().time()
-        if not await self._took(lane, batch, turn.starts_at if turn else began):
+        if not await self._took(lane, batch, turn.starts_at if turn else batch.claimed_at):
             return outgoing.id
         try:
             if paused := self._pace.put_off(_sender(batch, outgoing.route), outgoing.id, outgoing.rank):
                 return _put_off(outgoing, outgoing.route, paused)
-            waited = asyncio.get_running_loop().time() - began
-            if waited > STALE_SECONDS and not await self._choice.still_sends(*batch[:2], outgoing.route):
+            if _waited(batch) and not await self._choice.holds(outgoing.route, batch.env):
                 return outgoing.id
             return await self._send(batch, outgoing, outgoing.route)
         finally:
@@ -291,9 +291,8 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials) and route.id is not None:
-            async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
+        if isinstance(outcome, BadCredentials | Blocked | OptedOut):
+            await self._note(batch, outgoing, route, outcome, told["error"])
         paused = isinstance(outcome, Unavailable) and outcome.status == TOO_MANY and route.id is not None
         if paused:
             await self._pause(batch, route, outcome, told["error"])
@@ -311,10 +310,23 @@ class SendStage:
             **told,
         )
 
+    async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
+        """Keep what a failure says of the connection, or of the person behind the address."""
+        if route.id is None or route.connection_project is None:
+            return
+        if isinstance(failure, BadCredentials):
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_error(connection, project_id, route.id, route.version, reason)
+        elif outgoing.address is not None:
+            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await mark(connection, batch.project_id, route.id, outgoing.address, reason)
+
     async def _pause(self, batch: Batch, route: Route, failure: Unavailable, reason: str) -> None:
         """Slow the connection down, on all processes (D4)."""
         sender = _sender(batch, route)
-        async with self._db.unit(sender.project_id, batch.env) as connection:
+        async with self._db.unit(*scope_of(sender.project_id, batch.env)) as connection:
             news = await self._pace.pause(connection, sender, failure.retry_after, reason)
         if news:
             self._changed(sender.project_id, batch.env, sender.id)
@@ -377,6 +389,11 @@ class SendStage:
         self._freed()
 
 
+def _waited(batch: Batch) -> bool:
+    """Whether so long that what was read of the connection may not be true any more."""
+    return asyncio.get_running_loop().time() > batch.claimed_at + FRESH_SECONDS
+
+
 def _wanting(outgoing: list[Outgoing]) -> list[Wanting]:
     """What of a batch leaves over limited connections, in its order, which is that of its urgency."""
     found: dict[Sender, tuple[Limits, list[tuple[UUID, int]]]] = {}
@@ -417,6 +434,8 @@ def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    if route.refused:
+        return _untried(outgoing, "suppressed", route.reason)
     due_at = look_again_at(outgoing.queued_at) if route.waits else None
     state = "failed" if due_at is None else "queued"
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)

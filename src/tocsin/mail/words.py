@@ -20,6 +20,8 @@ Kind = Literal[
     "quota_warning",
     "quota_exceeded",
     "connection_stopped",
+    "connection_suspended",
+    "connection_accessed",
 ]
 
 
@@ -88,6 +90,16 @@ WORDS: dict[Kind, Words] = {
         "The connection {connection} ({provider}) of {project} has stopped: {reason}.\n\n"
         "What is to be sent over it waits for a day, or leaves by another connection. Set its credentials again, or "
         "verify it once they work.",
+    ),
+    "connection_suspended": Words(
+        "Your connection {connection} at {project} was suspended",
+        "Nothing is sent over your connection {connection} any more, until an admin activates it again.\n\n"
+        "The reason: {reason}",
+    ),
+    "connection_accessed": Words(
+        "An admin looks into your connection {connection} at {project}",
+        "Until {until} an admin sees whose account your connection {connection} is and how it does, and may send a "
+        "test message over it. Its credentials are shown to nobody.\n\nThe reason: {reason}",
     ),
 }
 
