@@ -3,12 +3,15 @@
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from tests.channels.far_end import FarEnd, answering
 from tests.client import Client, Project, sign_up
 from tests.connections.build import created, make_hook
+from tests.people import join
 from tests.pipeline import Working, deliveries_of, ended, make_rule, send_event, story, until
+from tocsin.kit.ids import PLATFORM_ID, new_id
 
 PUBLISHED = '{"id": "published"}'
 
@@ -130,10 +133,10 @@ async def test_each_target_person_has_their_own_or_shares_the_projects(working: 
     ann, bob, cat = [await shop.add_user() for _ in range(3)]
     async with answering(200, PUBLISHED) as far:
         shared, own = await make_topic(shop, far), await make_topic(shop, far)
-        await given_to(working.sql, own, ann["id"])
         await active(working.sql, shared, own)
         await name(shop.key, shared, "orders", "everybodys")
         await name(shop.key, own, "orders", "anns")
+        await given_to(working.sql, own, ann["id"])
         people = [each["id"] for each in (ann, bob, cat)]
         await make_rule(shop, eventTypes=["all.*"], targetUsers=people, targetDestinations=["orders"])
         await make_rule(shop, eventTypes=["ann.*"], targetUsers=[ann["id"]], targetDestinations=["orders"])
@@ -151,10 +154,10 @@ async def test_one_that_is_switched_off_gets_nothing_and_no_other_place_instead(
     ann = await shop.add_user()
     async with answering(200, PUBLISHED) as far:
         shared, own = await make_topic(shop, far), await make_topic(shop, far)
-        await given_to(working.sql, own, ann["id"])
         await active(working.sql, shared, own)
         await name(shop.key, shared, "orders", "everybodys")
         await name(shop.key, own, "orders", "anns", enabled=False)
+        await given_to(working.sql, own, ann["id"])
         await make_rule(shop, targetUsers=[ann["id"]], targetDestinations=["orders"])
         event_id = await send_event(shop.key)
         told = await story(shop.key, event_id)
@@ -219,16 +222,41 @@ async def test_a_trial_of_a_rule_names_the_places_and_sends_nothing(working: Wor
     assert "nobody has a destination nowhere" in reply.json["reason"]
 
 
-async def test_a_platform_destination_of_that_name_is_nobodys(working: Working, shop: Project) -> None:
+async def test_a_destination_of_the_platform_is_nobodys(working: Working, shop: Project) -> None:
     async with answering(200, PUBLISHED) as far:
-        made = await make_topic(shop, far)
-        await active(working.sql, made)
-        await name(shop.key, made, "orders", "platforms")
-        await working.sql.execute("UPDATE tocsin.connections SET owner = 'platform' WHERE id = $1", made["id"])
+        connection, place = new_id(), new_id()
+        await working.sql.execute(
+            """INSERT INTO tocsin.connections
+                (project_id, id, env, provider, channel, owner, name, settings, is_default, status)
+            VALUES ($1, $2, 'live', 'ntfy', 'ntfy', 'platform', 'Topic', $3, true, 'active')""",
+            PLATFORM_ID,
+            connection,
+            msgspec.json.encode({"url": far.url, "topic": "alerts"}).decode(),
+        )
+        await working.sql.execute(
+            """INSERT INTO tocsin.destinations (project_id, id, env, connection_id, name, target)
+            VALUES ($1, $2, 'live', $3, 'orders', 'platforms')""",
+            PLATFORM_ID,
+            place,
+            connection,
+        )
         await make_rule(shop, targetDestinations=["orders"])
         told = await story(shop.key, await send_event(shop.key))
         assert topics(far) == []
+        await working.sql.execute("DELETE FROM tocsin.connections WHERE id = $1", connection)
     assert told["outcome"] == "nobody"
+
+
+async def test_people_name_places_of_their_own_connections_and_of_nobody_elses(working: Working, shop: Project) -> None:
+    ann, bob = await join(working.api, shop), await join(working.api, shop)
+    settings = {"host": "127.0.0.1", "port": 2525, "security": "none", "fromAddress": "ann@example.com"}
+    own = created(await ann.client.post("/connections", {"provider": "smtp", "name": "Mine", "settings": settings}))
+    one = await name(ann.client, own, "orders", "orders@example.com")
+    where = f"/connections/{own['id']}/destinations/{one['id']}"
+    assert (await ann.client.put(where, {"enabled": False})).status == 200
+    for foreign in (await bob.client.get(where), await bob.client.delete(where)):
+        assert foreign.status == 404
+    assert (await shop.owner.put(where, {"enabled": True})).status == 403
 
 
 async def test_a_version_of_a_rule_keeps_its_destinations(shop: Project) -> None:
