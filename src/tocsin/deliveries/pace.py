@@ -26,6 +26,7 @@ LATEST_SECONDS = 300.0
 RESUMED_PER_SECOND = 50
 """In each process, of a connection whose pause is over and that has no limit of its own."""
 PAUSE_SECONDS = (1.0, 3_600.0)
+PAUSED = "the provider asked for a pause"
 REMEMBERED = 1_000
 
 _TAKE = "SELECT granted, held, starts_in, again_in FROM tocsin.take_turns($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -88,6 +89,13 @@ class Wanting(NamedTuple):
     messages: Sequence[tuple[UUID, int]]
 
 
+class _Pause(NamedTuple):
+    """``began`` is the event loop's time."""
+
+    began: float
+    until: datetime
+
+
 class Pace:
     """The limited connections of one process."""
 
@@ -95,7 +103,7 @@ class Pace:
         self._pool = pool
         self._lease_seconds = lease_seconds
         self._queues: OrderedDict[Sender, _Queue] = OrderedDict()
-        self._pauses: OrderedDict[Sender, datetime] = OrderedDict()
+        self._pauses: OrderedDict[Sender, _Pause] = OrderedDict()
         self._surplus: Counter[tuple[Sender, UUID]] = Counter()
         self._returning: asyncio.Task[None] | None = None
 
@@ -108,10 +116,9 @@ class Pace:
 
     async def _turns_of(self, holder: UUID, wanting: Wanting) -> Mapping[UUID, Turn | PutOff]:
         sender, limits, messages = wanting
-        if paused_until := self.paused_until(sender, limits):
-            seconds = (paused_until - datetime.now(UTC)).total_seconds()
+        if limits.paused_until and (seconds := _seconds_to(limits.paused_until)) > 0:
             per_second = limits.per_second or RESUMED_PER_SECOND
-            return self._put_off(sender, messages, seconds, per_second, "the provider asked for a pause")
+            return self._put_off(sender, messages, seconds, per_second, PAUSED)
         if limits.per_second is None and limits.at_a_time is None:
             return {}
         now = asyncio.get_running_loop().time()
@@ -137,19 +144,12 @@ class Pace:
         rate = min(filter(None, (limits.per_second, limits.at_a_time)))
         return {**turns, **self._put_off(sender, messages[granted:], again_in, rate, "the connection's limit")}
 
-    def paused_until(self, sender: Sender, limits: Limits | None = None) -> datetime | None:
-        """When the pause of a connection ends, as this process knows it; None without one."""
-        known = [self._pauses.get(sender), limits.paused_until if limits else None]
-        return max((moment for moment in known if moment and moment > datetime.now(UTC)), default=None)
-
-    def put_off(self, sender: Sender, id_: UUID, rank: int) -> PutOff | None:
-        """For a message that meets a pause when its turn has come."""
-        paused_until = self.paused_until(sender)
-        if paused_until is None:
+    def put_off(self, sender: Sender, id_: UUID, rank: int, read_at: float) -> PutOff | None:
+        """For a message whose turn has come, when the connection was paused after ``read_at``, of the loop's time."""
+        pause = self._pauses.get(sender)
+        if pause is None or pause.began < read_at or (seconds := _seconds_to(pause.until)) <= 0:
             return None
-        seconds = (paused_until - datetime.now(UTC)).total_seconds()
-        put_off = self._put_off(sender, [(id_, rank)], seconds, RESUMED_PER_SECOND, "the provider asked for a pause")
-        return put_off[id_]
+        return self._put_off(sender, [(id_, rank)], seconds, RESUMED_PER_SECOND, PAUSED)[id_]
 
     def _put_off(
         self, sender: Sender, messages: Sequence[tuple[UUID, int]], seconds: float, per_second: int, reason: str
@@ -166,7 +166,7 @@ class Pace:
         """Slow one connection down on all processes, inside its project; whether that is news to its owner."""
         shortest, longest = PAUSE_SECONDS
         pause = timedelta(seconds=min(max(seconds or shortest, shortest), longest))
-        self._pauses[sender] = datetime.now(UTC) + pause
+        self._pauses[sender] = _Pause(asyncio.get_running_loop().time(), datetime.now(UTC) + pause)
         self._pauses.move_to_end(sender)
         if len(self._pauses) > REMEMBERED:
             self._pauses.popitem(last=False)
@@ -205,3 +205,7 @@ class _Queue:
         latest = datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)
         self._last[rank] = max(earliest, min(before + gap, latest))
         return self._last[rank]
+
+
+def _seconds_to(moment: datetime) -> float:
+    return (moment - datetime.now(UTC)).total_seconds()

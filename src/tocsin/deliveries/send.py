@@ -245,7 +245,8 @@ class SendStage:
         if not await self._took(lane, batch, turn.starts_at if turn else batch.claimed_at):
             return outgoing.id
         try:
-            if paused := self._pace.put_off(_sender(batch, outgoing.route), outgoing.id, outgoing.rank):
+            sender = _sender(batch, outgoing.route)
+            if paused := self._pace.put_off(sender, outgoing.id, outgoing.rank, batch.claimed_at):
                 return _put_off(outgoing, outgoing.route, paused)
             if _waited(batch) and not await self._choice.holds(outgoing.route, batch.env):
                 return outgoing.id
