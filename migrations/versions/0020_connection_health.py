@@ -73,8 +73,7 @@ CREATE TABLE tocsin.connection_turns (
     held integer NOT NULL,
     until timestamptz NOT NULL,
     PRIMARY KEY (project_id, connection_id, holder),
-    FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connection_pace (project_id, connection_id)
-        ON DELETE CASCADE
+    FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE
 );
 """
 
