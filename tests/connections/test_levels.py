@@ -76,10 +76,7 @@ def may_send(line: list[Candidate], index: int, *, known_only: bool) -> bool:
         return each.reach.get(CHAT) == "reachable" or not known_only
 
     unwanted = any(each.reach.get(CHAT) in ("blocked", "opted_out") for each in [*nearer, one])
-    waited_for = any(
-        each.status == "rate_limited" and reaches(each) and speaks_up(place) for place, each in enumerate(nearer)
-    )
-    return one.status == "active" and reaches(one) and speaks_up(index) and not unwanted and not waited_for
+    return one.status in ("active", "rate_limited") and reaches(one) and speaks_up(index) and not unwanted
 
 
 def test_in_every_combination_the_nearest_that_may_sends_and_no_other() -> None:

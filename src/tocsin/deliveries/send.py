@@ -33,8 +33,8 @@ from tocsin.kit.problems import is_away
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
-FRESH_SECONDS = 0.4
-"""How long a connection is used as it was chosen; a suspension counts within a second (C6)."""
+STALE_SECONDS = 0.5
+"""After so long a connection that was chosen is looked at again before it sends (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
@@ -223,7 +223,7 @@ class SendStage:
         if not await self._took(turn, batch):
             return outgoing.id
         try:
-            if _waited(batch) and not await self._choice.holds(outgoing.route, batch.env):
+            if _waited(batch) and not await self._choice.still_sends(outgoing.route, batch.env):
                 return outgoing.id
             return await self._send(batch, outgoing, outgoing.route)
         finally:
@@ -352,7 +352,7 @@ class SendStage:
 
 def _waited(batch: Batch) -> bool:
     """Whether so long that what was read of the connection may not be true any more."""
-    return asyncio.get_running_loop().time() > batch.claimed_at + FRESH_SECONDS
+    return asyncio.get_running_loop().time() > batch.claimed_at + STALE_SECONDS
 
 
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
