@@ -48,7 +48,7 @@ class PlatformDefault:
     credentials: Described
 
 
-_HOLDS = """
+_STILL = """
 SELECT EXISTS (SELECT FROM tocsin.connections
     WHERE project_id = $1 AND id = $2 AND updated_at = $3
         AND (status = 'active' OR status = 'rate_limited' AND paused_until <= now()))
@@ -132,13 +132,13 @@ class Choice:
             reason,
         )
 
-    async def holds(self, route: Route, env: Env) -> bool:
+    async def still_sends(self, route: Route, env: Env) -> bool:
         """Whether nothing has been changed about the connection since it was chosen, a suspension included."""
         if route.id is None or route.connection_project is None:
             return True
         project_id, place = scope_of(route.connection_project, env)
         async with self._db.unit(project_id, place) as connection:
-            return bool(await connection.fetchval(_HOLDS, project_id, route.id, route.version))
+            return bool(await connection.fetchval(_STILL, project_id, route.id, route.version))
 
     async def _unsealed(self, project_id: UUID, env: Env, id_: UUID, channel: Channel[Any, Any]) -> Opened | None:
         """None when it was removed meanwhile, or when its secrets cannot be read and it stops for that."""

@@ -1,9 +1,9 @@
 """Who sends, of the connections that could (C4): the person's own, else the project's, else the platform's default.
 
 A nearer connection that is broken, suspended or not known to reach the address is passed over, for the next one that
-may stand in (``use_as_fallback``) and reaches it. One that was never verified counts as not there yet; one whose
-provider asked for a pause sends after it, and nobody in its place. A person who blocked or left any connection in the
-line is reached by none behind it.
+may stand in (``use_as_fallback``) and reaches it. One that was never verified counts as not there yet, and where the
+provider asked for a pause nobody sends instead. A person who blocked or left any connection in the line is reached by
+none behind it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tocsin.connections.reachability import State
 Owner = Literal["user", "project", "platform"]
 
 SENDS = ("active", "rate_limited")
-"""Statuses of a connection that sends, the one as soon as its provider takes messages again."""
+"""Of these statuses one is chosen; what is to be sent over one that was asked to pause waits for it."""
 
 WORDS: dict[Owner, str] = {
     "user": "the person's own",
@@ -45,8 +45,8 @@ class Candidate(msgspec.Struct, frozen=True):
     use_as_fallback: bool
     max_concurrent: int | None
     version: datetime
-    alone: bool
-    reach: dict[str, State]
+    alone: bool = False
+    reach: dict[str, State] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,10 @@ def pick(
     if last_resort and not known_only and not any(each.alone for each in line):
         return Picked(None, "; ".join([WORDS["platform"], *passed]))
     if waiting:
-        return _no_active(channel, waiting)
+        return NoRoute(f"no active connection for {channel}: {', '.join(sorted(set(waiting)))}", waits=True)
     if passed:
         return NoRoute(f"no connection for {channel} is known to reach this address", waits=False, refused=True)
     return NoRoute(f"no connection for {channel}", waits=False)
-
-
-def _no_active(channel: str, waiting: Sequence[str]) -> NoRoute:
-    return NoRoute(f"no active connection for {channel}: {', '.join(sorted(set(waiting)))}", waits=True)
 
 
 _REFUSED = {"blocked": "blocked", "opted_out": "opted out of"}

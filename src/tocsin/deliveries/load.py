@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
@@ -15,6 +14,7 @@ from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
+from tocsin.kit.together import Calls, uuids
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,21 @@ class _Batch:
     addresses: Mapping[tuple[UUID, str], str]
 
 
+READ_SENDING = """
+SELECT c.number, tocsin.read_sending(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+    WITH ORDINALITY AS c (project, env, ids, token, addressed, number)
+"""
+
+
 async def load(
-    pool: asyncpg.Pool, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
+    reading: Calls, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
-    text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
-    sending = _read.decode(text)
+    listed = "{" + ",".join(addressed) + "}"
+    (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
+    sending = _read.decode(row[1])
     read, places = sending.outgoing, sending.destinations
     batch = _batch(project_id, env, read)
     wanted = {each.id: _wanted(batch, each) for each in read.deliveries if each.id not in places}
@@ -138,9 +146,6 @@ async def load(
         limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
         outgoing.append(replace(found, limits=limits))
     return outgoing
-
-
-_READ = "SELECT tocsin.read_sending($1, $2, $3, $4, $5)"
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
