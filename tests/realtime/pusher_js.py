@@ -29,6 +29,8 @@ class PusherJs:
         self.facts: list[dict[str, Any]] = []
         self.people: dict[str, str] = {}
         self.secret = SECRET
+        self.shared_secrets: dict[str, str] = {}
+        """Of encrypted channels, in base64: what the app's backend gives to its clients."""
         self._changed = asyncio.Condition()
 
     async def do(self, command: str, client: str, **details: Any) -> None:
@@ -81,6 +83,8 @@ class PusherJs:
         else:
             info = {"name": user.title()}
             body = auth.authorize(KEY, self.secret, fact["socketId"], fact["channel"], user_id=user, user_info=info)
+            if shared := self.shared_secrets.get(fact["channel"]):
+                body["shared_secret"] = shared
         await self._write({"do": "answer", "ask": fact["ask"], "body": body})
 
     async def _write(self, command: dict[str, Any]) -> None:
