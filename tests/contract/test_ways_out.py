@@ -77,6 +77,10 @@ SETTINGS = {
     ("discord", "webhookUrl"): Way("/credentials/webhookUrl", connection("discord", "credentials", "webhookUrl")),
     ("teams", "webhookUrl"): Way("/credentials/webhookUrl", connection("teams", "credentials", "webhookUrl")),
     ("ntfy", "url"): Way("/settings/url", connection("ntfy", "settings", "url", settings={"topic": "x"})),
+    ("pusher", "url"): Way(
+        "/settings/url",
+        connection("pusher", "settings", "url", settings={"appId": "1", "key": "k"}, credentials={"secret": "x"}),
+    ),
     ("http", "url"): Way("/settings/url", connection("http", "settings", "url")),
     ("twilio", "url"): Way(
         "/settings/url",
@@ -107,6 +111,10 @@ NOT_CALLED = {
     ("webhook", "previousSecret"): "signs",
     ("ntfy", "topic"): "sent to the server",
     ("ntfy", "token"): "sent to the server",
+    ("pusher", "appId"): "a part of the path",
+    ("pusher", "key"): "a part of the query",
+    ("pusher", "cluster"): "a label of a name at Pusher",
+    ("pusher", "secret"): "signs",
     ("http", "body"): "sent to the server",
     ("http", "header"): "sent to the server",
     ("http", "headerValue"): "sent to the server",

@@ -74,7 +74,7 @@ async def test_a_project_is_listened_to_while_a_socket_is_here(place: Place) -> 
     before = len(place.hand.broker._subscriptions)
     await live.sweep()
     await live.sweep()
-    assert len(place.hand.broker._subscriptions) == before - 1
+    assert len(place.hand.broker._subscriptions) == before - 2
     await live.attend(app)
     assert len(place.hand.broker._subscriptions) == before
     await live.close()

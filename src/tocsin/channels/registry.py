@@ -9,6 +9,7 @@ from tocsin.channels.contract import Channel, Provider
 from tocsin.channels.discord import Discord
 from tocsin.channels.http import Http
 from tocsin.channels.ntfy import Ntfy
+from tocsin.channels.pusher import Pusher
 from tocsin.channels.realtime import Realtime
 from tocsin.channels.slack import Slack
 from tocsin.channels.sms import Sms
@@ -22,6 +23,7 @@ _OURS: tuple[type[Provider], ...] = (
     Discord,
     Http,
     Ntfy,
+    Pusher,
     Realtime,
     Slack,
     Sms,
