@@ -5,6 +5,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from tocsin.channels.apprise import Apprise
 from tocsin.channels.contract import Channel, Provider
 from tocsin.channels.discord import Discord
 from tocsin.channels.http import Http
@@ -20,6 +21,7 @@ from tocsin.channels.webhook import Webhook
 ENTRY_POINTS = "tocsin.channels"
 
 _OURS: tuple[type[Provider], ...] = (
+    Apprise,
     Discord,
     Http,
     Ntfy,

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import aiohttp
 import idna
@@ -253,6 +253,15 @@ def _place(url: str) -> tuple[str, int]:
 _EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
+class Bounds(NamedTuple):
+    """What a door goes by, for a process of ours that has to judge by itself."""
+
+    allowed: tuple[Network, ...]
+    own: frozenset[tuple[str, int]]
+    own_networks: tuple[Network, ...]
+    proxy: str | None
+
+
 class Door:
     """All outgoing connections of one process; made inside its running loop, closed with it.
 
@@ -299,6 +308,10 @@ class Door:
             max_field_size=8_190,
             max_headers=100,
         )
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.allowed, self._own, self._own_networks, str(self._proxy) if self._proxy else None)
 
     async def __aenter__(self) -> Self:
         return self
