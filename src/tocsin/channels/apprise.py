@@ -87,8 +87,12 @@ class Apprise(Channel[Nothing, AppriseCredentials]):
         return Account(id=f"{url.partition('://')[0].lower()}://…{url[-4:]}", name=result.name)
 
     async def check(self, settings: Nothing, credentials: AppriseCredentials, door: Door) -> list[FieldError]:
-        """Whether Apprise reads the address, and where its first call would go."""
-        result = await _result(door, credentials, *_TRIAL, dry=True)
+        """Whether Apprise reads the address, and where its first call would go. It is looked at again when it sends, so
+        a process that does not answer refuses nothing here."""
+        try:
+            result = await _result(door, credentials, *_TRIAL, dry=True)
+        except Unavailable:
+            return []
         if result.outcome == "blocked":
             return [FieldError("/credentials/url", result.code, result.detail)]
         return [FieldError("/credentials/url", "url_invalid", _UNKNOWN)] if result.outcome == "invalid" else []
