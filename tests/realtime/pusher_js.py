@@ -85,7 +85,7 @@ class PusherJs:
             body = auth.authorize(
                 self.key, self.secret, fact["socketId"], fact["channel"], user_id=user, user_info=info
             )
-            if shared := self.shared_secrets.get(fact["channel"]):
+            if shared := self.shared_secrets.get(channel):
                 body["shared_secret"] = shared
         await self._write({"do": "answer", "ask": fact["ask"], "body": body})
 
