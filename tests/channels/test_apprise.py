@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
@@ -248,15 +250,36 @@ async def test_a_redirect_is_not_followed(message: Build, door: Door) -> None:
     assert inside.asked == []
 
 
-async def test_a_template_is_not_read_from_a_file(message: Build, door: Door, tmp_path: Path) -> None:
-    """Some services take one from wherever their address says."""
-    template = tmp_path / "template.json"
-    template.write_text('{"text": "canary-of-a-file"}')
-    async with answering(200, "{}") as far:
-        url = f"workflows://{place(far)}/workflow/signature?template={template}"
-        with pytest.raises((Rejected, Unavailable, BadCredentials)):
+async def test_a_name_that_leads_inside_is_refused_when_it_is_connected(message: Build) -> None:
+    """Its text may pass: the operator has opened something on this machine, and not this."""
+    async with answering(200, "{}") as far, Door(allowed=(ip_network("127.0.0.2/32"),)) as door:
+        url = f"json://localhost:{far.url.rpartition(':')[2]}/x"
+        with pytest.raises(Rejected):
             await sent(message(), url, door)
-    assert "canary-of-a-file" not in str(far.asked)
+        [error] = await Apprise().check(Nothing(), credentials(url), door)
+        assert error.code == "address_not_allowed"
+    assert far.asked == []
+
+
+@pytest.mark.parametrize("scheme", ["file://", ""])
+async def test_a_template_is_not_read_from_a_file(message: Build, door: Door, tmp_path: Path, scheme: str) -> None:
+    """Some services take one from wherever their address says, before they call."""
+    template = tmp_path / "template.json"
+    template.write_text('{"type": "message", "attachments": []}')
+    calls: list[object] = []
+
+    def heard(_: object, writer: asyncio.StreamWriter) -> None:
+        calls.append(writer)
+        writer.close()
+
+    async with await asyncio.start_server(heard, "127.0.0.1", 0) as far:
+        service = f"workflows://127.0.0.1:{far.sockets[0].getsockname()[1]}/workflow4fadddd/signaturexx"
+        with pytest.raises(Unavailable):
+            await sent(message(), f"{service}?template={quote(scheme + str(template), safe='')}", door)
+        assert calls == []
+        with pytest.raises(Unavailable):
+            await sent(message(), service, door)
+        assert calls
 
 
 # How much it may take.

@@ -82,9 +82,8 @@ class PusherJs:
             body = auth.sign_in(self.key, self.secret, fact["socketId"], user)
         else:
             info = {"name": user.title()}
-            body = auth.authorize(
-                self.key, self.secret, fact["socketId"], fact["channel"], user_id=user, user_info=info
-            )
+            socket, channel = fact["socketId"], fact["channel"]
+            body = auth.authorize(self.key, self.secret, socket, channel, user_id=user, user_info=info)
             if shared := self.shared_secrets.get(channel):
                 body["shared_secret"] = shared
         await self._write({"do": "answer", "ask": fact["ask"], "body": body})
