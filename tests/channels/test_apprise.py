@@ -1,6 +1,7 @@
 """Services of the Apprise library, by the library itself, against far ends on loopback; and who tries to break out."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -68,6 +69,13 @@ async def test_a_service_gets_title_text_and_links(message: Build, door: Door) -
     ]
     assert asked.json["type"] == "failure"
     assert (receipt.delivered, receipt.status) == (False, 200)
+
+
+async def test_a_title_without_a_text_is_the_text(message: Build, door: Door) -> None:
+    async with answering(200, "{}") as far:
+        await sent(message(message="", action=None, ack_url=None), f"json://{place(far)}/hook", door)
+    [asked] = far.asked
+    assert (asked.json["title"], asked.json["message"]) == ("", "Oven 3 is too hot")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +273,8 @@ async def test_a_name_that_leads_inside_is_refused_when_it_is_connected(message:
 async def test_a_template_is_not_read_from_a_file(message: Build, door: Door, tmp_path: Path, scheme: str) -> None:
     """Some services take one from wherever their address says, before they call."""
     template = tmp_path / "template.json"
-    template.write_text('{"type": "message", "attachments": []}')
+    card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard", "body": []}}
+    template.write_text(json.dumps({"type": "message", "attachments": [card]}))
     calls: list[object] = []
 
     def heard(_: object, writer: asyncio.StreamWriter) -> None:
@@ -274,12 +283,23 @@ async def test_a_template_is_not_read_from_a_file(message: Build, door: Door, tm
 
     async with await asyncio.start_server(heard, "127.0.0.1", 0) as far:
         service = f"workflows://127.0.0.1:{far.sockets[0].getsockname()[1]}/workflow4fadddd/signaturexx"
-        with pytest.raises(Unavailable):
+        with pytest.raises((BadCredentials, Unavailable)):
             await sent(message(), f"{service}?template={quote(scheme + str(template), safe='')}", door)
         assert calls == []
         with pytest.raises(Unavailable):
             await sent(message(), service, door)
         assert calls
+
+
+async def test_behind_an_outgoing_proxy_everything_leaves_through_it(message: Build) -> None:
+    async with answering(200, "{}") as proxy, Door(proxy=proxy.url) as door:
+        await sent(message(), "json://service.example.com/x", door)
+        [asked] = proxy.asked
+        assert asked.headers["Host"] == "service.example.com"
+        for inside in ("json://10.0.0.1/x", "json://printer/x"):
+            with pytest.raises(Rejected):
+                await sent(message(), inside, door)
+        assert len(proxy.asked) == 1
 
 
 # How much it may take.

@@ -114,5 +114,22 @@ async def test_an_app_at_pusher_is_told_of_each_recipient_without_an_address_of_
     assert CANARY not in str(told)
 
 
+async def test_a_service_of_apprise_is_told_for_its_project_alone(working: Working, shop: Project) -> None:
+    rival = await sign_up(working.api, "Rival")
+    async with answering(200, "{}") as far:
+        url = f"json://{far.url.removeprefix('http://')}/{CANARY}"
+        made = await connected(shop, "apprise", credentials={"url": url})
+        assert CANARY not in str(made)
+        assert (await delivered_by(rival, "apprise"))["lastError"] == "no connection for apprise"
+        assert await heard(far) == []
+        delivery = await delivered_by(shop, "apprise", message="{{ payload.order }} of them")
+        assert delivery["state"] == "sent"
+        [asked] = await heard(far)
+    assert (asked.json["title"], asked.json["message"]) == ("Order 7", "7 of them")
+    assert CANARY not in str(delivery)
+    shown = await shop.key.get(f"/connections/{made['id']}")
+    assert CANARY not in str(shown.json)
+
+
 async def _told(far: FarEnd, times: int) -> list[Asked] | None:
     return far.asked if len(far.asked) >= times else None

@@ -72,8 +72,7 @@ class Apprise(Channel[Nothing, AppriseCredentials]):
     async def send(
         self, message: Message, address: str | None, settings: Nothing, credentials: AppriseCredentials, door: Door
     ) -> Receipt:
-        title = shortened(message.title, TITLE)
-        result = await _result(door, credentials, title, _text(message), KINDS[message.priority])
+        result = await _result(door, credentials, *_words(message), KINDS[message.priority])
         if result.outcome != "taken":
             raise _failure(result)
         return Receipt(delivered=False, status=result.status, answer=result.answer[:ANSWER_LIMIT])
@@ -130,6 +129,9 @@ def _failure(result: Result) -> SendFailure:
     return Unavailable(reason, retry_after=wait, status=result.status, answer=result.answer)
 
 
-def _text(message: Message) -> str:
-    lines = [shortened(message.message, TEXT), *(f"{label}: {url}" for url, label in links(message))]
-    return "\n".join(lines)
+def _words(message: Message) -> tuple[str, str]:
+    """Title and text. Apprise refuses a message without a text, so a title that has none becomes it."""
+    title = shortened(message.title, TITLE)
+    text = shortened(message.message, TEXT)
+    lines = [*([text] if text else []), *(f"{label}: {url}" for url, label in links(message))]
+    return (title, "\n".join(lines)) if lines else ("", title)

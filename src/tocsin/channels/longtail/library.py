@@ -5,9 +5,10 @@ import itertools
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import msgspec
 
@@ -56,6 +57,12 @@ class Library:
                 raise LibraryUnavailable("The process of Apprise does not answer.") from None
             finally:
                 del self._waiting[number]
+
+    def end(self) -> None:
+        """End the process, without waiting."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def _ready(self) -> asyncio.subprocess.Process:
         async with self._starting:
@@ -112,6 +119,7 @@ def library_behind(door: Door) -> Library:
     found = _libraries.get(door)
     if found is None:
         found = _libraries[door] = Library(_rules(door))
+        finalize(door, found.end)
     return found
 
 
