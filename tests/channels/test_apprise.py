@@ -1,6 +1,7 @@
 """Services of the Apprise library, by the library itself, against far ends on loopback; and who tries to break out."""
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -330,6 +331,18 @@ async def test_a_process_that_ends_is_replaced(message: Build) -> None:
         await process.wait()
         await sent(message(), url, door)
         assert len(far.asked) == 2
+
+
+async def test_the_process_ends_with_its_door() -> None:
+    door = Door()
+    assert await Apprise().check(Nothing(), credentials("json://10.0.0.1/x"), door)
+    process = library_behind(door)._process
+    assert process is not None
+    await door.close()
+    del door
+    gc.collect()
+    async with asyncio.timeout(10):
+        await process.wait()
 
 
 def test_we_import_apprise_in_its_own_process_alone() -> None:

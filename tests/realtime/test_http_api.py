@@ -302,7 +302,9 @@ async def test_a_foreign_app_is_refused_like_one_that_does_not_exist(
     place: Place, acme: Project, rival: Project
 ) -> None:
     mine, theirs = app_of(acme), app_of(rival)
+    expired, _ = await acme.new_key("events:write", expiresAt="2020-01-01T00:00:00Z")
     wrong = [
+        App(mine.id, expired["key"], mine.secret),
         App("999999999", mine.key, mine.secret),
         App(theirs.id, mine.key, mine.secret),
         App(app_of(acme, "test").id, mine.key, mine.secret),
