@@ -1,7 +1,6 @@
 """Services of the Apprise library, by the library itself, against far ends on loopback; and who tries to break out."""
 
 import asyncio
-import gc
 import json
 import os
 import socket
@@ -123,6 +122,13 @@ async def test_the_last_answer_says_whose_fault_it_was(
     assert len(far.asked) == 1
     assert getattr(failed.value, "retry_after", None) == (7 if failure is Unavailable else None)
     assert SECRET not in f"{failed.value} {vars(failed.value)}"
+
+
+@pytest.mark.parametrize("text", ["x" * 70_000, "ü" * 35_000, "\ufffd" * 2_000])
+async def test_a_long_answer_says_the_same(message: Build, door: Door, text: str) -> None:
+    async with answering(400, text) as far:
+        with pytest.raises(Rejected):
+            await sent(message(), f"json://{place(far)}/x", door)
 
 
 async def test_nobody_there_is_worth_another_try(message: Build, door: Door) -> None:
@@ -334,15 +340,11 @@ async def test_a_process_that_ends_is_replaced(message: Build) -> None:
 
 
 async def test_the_process_ends_with_its_door() -> None:
-    door = Door()
-    assert await Apprise().check(Nothing(), credentials("json://10.0.0.1/x"), door)
-    process = library_behind(door)._process
-    assert process is not None
-    await door.close()
-    del door
-    gc.collect()
-    async with asyncio.timeout(10):
-        await process.wait()
+    async with Door() as door:
+        assert await Apprise().check(Nothing(), credentials("json://10.0.0.1/x"), door)
+        process = library_behind(door)._process
+        assert process is not None and process.returncode is None
+    assert process.returncode is not None
 
 
 def test_we_import_apprise_in_its_own_process_alone() -> None:

@@ -287,6 +287,8 @@ class Door:
         self._own_networks = tuple(own_networks)
         self._proxy = URL(proxy) if proxy else None
         self.tls = tls or ssl.create_default_context()
+        self.close_too: list[Callable[[], Awaitable[None]]] = []
+        """What leads outside by this door and ends with it."""
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
         self._resolve = resolve or self._ask_system
         self._session = aiohttp.ClientSession(
@@ -323,6 +325,8 @@ class Door:
 
     async def close(self) -> None:
         """Close every connection; calls under way end as Unreachable, later ones are a mistake of ours."""
+        for close in self.close_too:
+            await close()
         await self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

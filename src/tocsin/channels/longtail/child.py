@@ -114,8 +114,9 @@ def _answer(order: Order, results: int, jail: Jail) -> None:
     calls.watch()
     jail.close()
     result = _carried_out(order, calls)
-    frame = framed(result)
-    os.write(results, frame if len(frame) <= MOST_REPLY else framed(Result(order.number, result.outcome)))
+    if len(framed(result)) > MOST_REPLY:
+        result.answer = ""
+    os.write(results, framed(result))
 
 
 def _carried_out(order: Order, calls: "_Calls") -> Result:
@@ -198,7 +199,7 @@ class _Calls:
         response._content_consumed = True
         response.close()
         self.status = response.status_code
-        self.retry_after = response.headers.get("retry-after")
+        self.retry_after = (response.headers.get("retry-after") or "")[:100] or None
         self.answer = content[:WORDS_KEPT].decode("utf-8", "replace")
 
 

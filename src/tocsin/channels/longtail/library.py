@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary, finalize
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -58,11 +58,14 @@ class Library:
             finally:
                 del self._waiting[number]
 
-    def end(self) -> None:
-        """End the process, without waiting."""
-        if self._process is not None and self._process.returncode is None:
+    async def close(self) -> None:
+        """End the process; messages on their way fail."""
+        if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
+            await self._process.wait()
+        if self._reading is not None:
+            await self._reading
 
     async def _ready(self) -> asyncio.subprocess.Process:
         async with self._starting:
@@ -119,7 +122,7 @@ def library_behind(door: Door) -> Library:
     found = _libraries.get(door)
     if found is None:
         found = _libraries[door] = Library(_rules(door))
-        finalize(door, found.end)
+        door.close_too.append(found.close)
     return found
 
 
