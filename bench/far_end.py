@@ -94,9 +94,10 @@ class _Connection(asyncio.Protocol):
                 return
             _requests.append((bytes(self._heard[head + len(_HEAD_END) : end]), time.time()))
             late = _AFTER.match(self._heard)
+            seconds = int(late[1]) if late else 0  # before the bytes go that the match points at
             del self._heard[:end]
-            if late:
-                asyncio.get_running_loop().call_later(int(late[1]), self._answer)
+            if seconds:
+                asyncio.get_running_loop().call_later(seconds, self._answer)
             else:
                 self._answer()
 

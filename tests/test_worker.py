@@ -37,6 +37,9 @@ STAGES = {
     "anchor",
     "domains",
     "pulse",
+    "checks",
+    "outages",
+    "opened",
 }
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 

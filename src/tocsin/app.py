@@ -20,6 +20,8 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.destination_routes import router as destination_routes
+from tocsin.connections.health_routes import router as connection_health_routes
 from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.connections.stepping_in_routes import router as stepping_in_routes
@@ -121,6 +123,8 @@ ROUTERS = (
     preference_routes,
     role_routes,
     connection_routes,
+    connection_health_routes,
+    destination_routes,
     stepping_in_routes,
     all_connections_routes,
     notification_routes,

@@ -231,6 +231,14 @@ async def test_ntfy_gets_priority_links_and_the_token(message: Build, door: Door
     assert [action["label"] for action in asked.json["actions"]] == ["Acknowledge", "Open the oven"]
 
 
+async def test_ntfy_publishes_for_a_destination_on_the_topic_of_that(message: Build, door: Door) -> None:
+    async with answering(200, NTFY_MESSAGE) as far:
+        channel, settings, credentials = ntfy(far.url)
+        await channel.send(message(), "shop-orders", settings, credentials, door)
+    [asked] = far.asked
+    assert asked.json["topic"] == "shop-orders"
+
+
 async def test_ntfy_is_verified_without_a_message(door: Door) -> None:
     async with answering(200, '{"success": true}') as far:
         channel, settings, credentials = ntfy(far.url)

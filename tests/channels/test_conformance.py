@@ -23,6 +23,7 @@ KEYS = [
     "reaches",
     "addressKind",
     "instant",
+    "hasDestinations",
     "settingsSchema",
     "credentialsSchema",
     "setupSteps",
@@ -92,6 +93,11 @@ def test_a_channel_plans_eight_tries_and_begins_at_once(channel: Channel[Any, An
 def test_one_that_reaches_a_person_says_by_what_address(channel: Channel[Any, Any]) -> None:
     addressed = channel.reaches == "person" and channel.provider not in BY_THEIR_ID
     assert addressed == (channel.address_kind is not None)
+
+
+@pytest.mark.parametrize("channel", SENDING)
+def test_one_that_has_destinations_judges_their_addresses(channel: Channel[Any, Any]) -> None:
+    assert not channel.has_destinations or channel.address_problem("no place at all") is not None
 
 
 def test_only_what_sends_can_be_asked_to_send() -> None:

@@ -19,6 +19,7 @@ _VALUES: dict[str, Any] = {
     "health_status": "unknown",
     "purpose": "verify_email",
     "reachability.state": "reachable",
+    "connection_checks.outcome": "ok",
 }
 # Columns that may be empty but must be filled here, because they refer to another row or a check wants one.
 _FILLED = {

@@ -11,6 +11,7 @@ DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.examp
     "resets": "2026-12-01 00:00 UTC",
     "then": "further events are refused",
     "connection": "Mail of Ann",
+    "provider": "E-mail (SMTP)",
     "reason": "too much",
     "until": "12:30 UTC",
 }

@@ -429,6 +429,7 @@ async def test_a_try_tells_what_the_rule_would_do(acme: Project) -> None:
         ],
         "recipientsTotal": 2,
         "projectChannels": ["webhook"],
+        "destinations": [],
         "rendered": {
             "title": "Order 7 of Ada",
             "message": "Acme gold ",

@@ -63,6 +63,7 @@ class Apprise(Channel[Nothing, AppriseCredentials]):
     channel = "apprise"
     title = "Apprise"
     reaches = "project"
+    asks_quietly = False  # Apprise cannot ask at all, so a check would find everything healthy
     credentials = AppriseCredentials
     setup_steps = (
         "Look the service up at appriseit.com/services and put its address together.",

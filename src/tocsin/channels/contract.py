@@ -188,6 +188,9 @@ class Provider:
     """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
     so that nobody can send stored ones to a server of their own."""
     setup_steps: ClassVar[tuple[str, ...]] = ()
+    has_destinations: ClassVar[bool] = False
+    """Whether one connection can send to several places that are no person: topics, group chats. Then ``send`` is
+    given the place as its ``address``, and ``address_problem`` judges it."""
 
     def describe(self) -> dict[str, Any]:
         """This provider as the API shows it; both schemas are JSON Schema 2020-12."""
@@ -198,6 +201,7 @@ class Provider:
             "reaches": self.reaches,
             "addressKind": self.address_kind,
             "instant": self.instant,
+            "hasDestinations": self.has_destinations,
             "settingsSchema": self.settings.model_json_schema(),
             "credentialsSchema": self.credentials.model_json_schema(),
             "setupSteps": list(self.setup_steps),
@@ -213,6 +217,8 @@ class Channel(Provider, ABC, Generic[S, C]):
 
     retries: ClassVar[tuple[int, ...]] = PROVIDER_RETRIES
     """Seconds before each try; as many tries as entries."""
+    asks_quietly: ClassVar[bool] = True
+    """Whether ``health`` can be asked again and again without anybody being sent something."""
 
     @abstractmethod
     async def send(self, message: Message, address: str | None, settings: S, credentials: C, door: Door) -> Receipt:
@@ -221,6 +227,10 @@ class Channel(Provider, ABC, Generic[S, C]):
     @abstractmethod
     async def verify(self, settings: S, credentials: C, door: Door) -> Account:
         """Ask the provider whether these credentials work. Fails like ``send``."""
+
+    async def health(self, settings: S, credentials: C, door: Door) -> None:
+        """What a scheduled check asks: the same as ``verify``, unless less will do or there is more to look at."""
+        await self.verify(settings, credentials, door)
 
     async def check(self, settings: S, credentials: C, door: Door) -> list[FieldError]:
         """What is wrong with valid settings before anything is sent: mostly hosts that may not be called.
@@ -237,7 +247,7 @@ class Channel(Provider, ABC, Generic[S, C]):
         return None
 
     def address_problem(self, address: str) -> str | None:
-        """Why a person's address cannot be used here, in words for that person, or None."""
+        """Why an address cannot be used here, in words for the person whose it is or who set it up, or None."""
         return None
 
     def issue(self, current: C | None = None) -> C | None:

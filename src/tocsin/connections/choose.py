@@ -3,7 +3,7 @@
 Chosen at send time, so that a rotation or suspension counts for what waits; the reason is kept on the delivery.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,21 +11,15 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from msgspec.structs import replace
-from pydantic import ValidationError
 
 from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import kinds, sender
-from tocsin.connections.levels import Candidate, NoRoute, line_of, pick
-from tocsin.kit.crypto import Unreadable
+from tocsin.connections.levels import SENDS, WORDS, Candidate, NoRoute, line_of, pick
+from tocsin.connections.opened import Closed, Opened, OpenedConnections, opened
 from tocsin.kit.db import Database, Env
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.vault import Vault
-
-_OPENED_AT_MOST = 1_000
-
-_SECRETS = "SELECT updated_at, credentials, settings FROM tocsin.connections WHERE project_id = $1 AND id = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,8 @@ class PlatformDefault:
 
 _STILL = """
 SELECT EXISTS (SELECT FROM tocsin.connections
-    WHERE project_id = $1 AND id = $2 AND updated_at = $3 AND status IN ('active', 'rate_limited'))
+    WHERE project_id = $1 AND id = $2 AND updated_at = $3
+        AND (status = 'active' OR status = 'rate_limited' AND paused_until <= now()))
 """
 
 
@@ -68,22 +63,14 @@ class Wanted(NamedTuple):
     address: str | None
 
 
-class Opened(NamedTuple):
-    """What a connection sends with, as of its last change."""
-
-    version: datetime
-    settings: Described
-    credentials: Described
-
-
 class Choice:
-    """Chooses connections for one worker; keeps a bounded number of them opened."""
+    """Chooses connections for one worker, which keeps those ``opened`` that it uses."""
 
     def __init__(self, db: Database, vault: Vault, defaults: dict[str, PlatformDefault]) -> None:
         self._db = db
         self._vault = vault
         self._defaults = defaults
-        self._opened: OrderedDict[tuple[UUID, UUID], Opened] = OrderedDict()
+        self.opened = OpenedConnections()
 
     async def routes(
         self, project_id: UUID, env: Env, candidates: Iterable[Candidate], wanted: Iterable[Wanted]
@@ -117,21 +104,23 @@ class Choice:
             unreadable = unreadable or opened
             line = [replace(each, status="error") if each is picked.candidate else each for each in line]
 
+    async def to_destination(self, env: Env, name: str, connection: Candidate) -> Route | NoRoute:
+        """The connection of a destination, and no other: elsewhere its address means nothing (C12)."""
+        if connection.status not in SENDS:
+            return NoRoute(f"the connection of the destination {name} is {connection.status}", waits=True)
+        return await self._open(env, connection, f"{WORDS[connection.owner]} destination {name}")
+
     async def _open(self, env: Env, candidate: Candidate, reason: str) -> Route | NoRoute:
         try:
             channel = sender(candidate.provider)
         except KeyError:
             return NoRoute(f"the provider {candidate.provider} is not installed any more", waits=True)
-        key = (candidate.project_id, candidate.id)
-        opened = self._opened.get(key)
-        if opened is None or opened.version != candidate.version:
+        opened = self.opened.find(candidate.project_id, candidate.id, candidate.version)
+        if opened is None:
             opened = await self._unsealed(*scope_of(candidate.project_id, env), candidate.id, channel)
             if opened is None:
                 return NoRoute("the connection's credentials cannot be read", waits=True)
-            self._opened[key] = opened
-            if len(self._opened) > _OPENED_AT_MOST:
-                self._opened.popitem(last=False)
-        self._opened.move_to_end(key)
+            self.opened.keep(candidate.project_id, candidate.id, opened)
         return Route(
             candidate.id,
             opened.version,
@@ -154,22 +143,10 @@ class Choice:
     async def _unsealed(self, project_id: UUID, env: Env, id_: UUID, channel: Channel[Any, Any]) -> Opened | None:
         """None when it was removed meanwhile, or when its secrets cannot be read and it stops for that."""
         async with self._db.unit(project_id, env) as connection:
-            row = await connection.fetchrow(_SECRETS, project_id, id_)
-            if row is None:
-                return None
             try:
-                plain = "{}"
-                if row["credentials"] is not None:
-                    plain = await self._vault.open(
-                        connection, project_id, "connections", id_, "credentials", row["credentials"]
-                    )
-                return Opened(
-                    row["updated_at"],
-                    channel.settings.model_validate(msgspec.json.decode(row["settings"])),
-                    channel.credentials.model_validate(msgspec.json.decode(plain)),
-                )
-            except (Unreadable, ValidationError):
-                await mark_error(connection, project_id, id_, row["updated_at"], "credentials_unreadable")
+                return await opened(connection, self._vault, project_id, id_, channel)
+            except Closed as closed:
+                await mark_error(connection, project_id, id_, closed.version, str(closed))
                 return None
 
 
@@ -187,8 +164,8 @@ async def mark_error(
     """
     await connection.execute(
         "UPDATE tocsin.connections SET status = 'error', status_reason = $4, health_status = 'failing',"
-        " last_health_check = now(), updated_at = now()"
-        " WHERE project_id = $1 AND id = $2 AND status = 'active' AND updated_at = $3",
+        " last_health_check = now(), next_check_at = now(), updated_at = now()"
+        " WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited') AND updated_at = $3",
         project_id,
         connection_id,
         version,

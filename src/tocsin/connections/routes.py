@@ -262,7 +262,7 @@ async def _unproven(call: Call, row: Connection, status: Status) -> None:
             await hasten_deliveries(call, row.channel)
         row.status, row.status_reason = status, None
     row.account = row.verified_at = row.last_health_check = None
-    row.health_status = "unknown"
+    row.health_status, row.refusals = "unknown", 0
 
 
 async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:

@@ -24,6 +24,7 @@ class ProviderAnswer(Answer):
     reaches: Literal["person", "project"]
     address_kind: str | None
     instant: bool = Field(description="Needs no connection: recorded as sent where it is decided.")
+    has_destinations: bool = Field(description="Connections reach named places beside: topics, chats, mailboxes.")
     settings_schema: dict[str, Any]
     credentials_schema: dict[str, Any] = Field(description="Secrets are `writeOnly`.")
     setup_steps: list[str]

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
+from tocsin.connections.checks import USUALLY
 from tocsin.connections.configuration import Configuration, installed, without_secrets
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -149,6 +150,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     if outcome.account is not None:
         row.account = {"id": outcome.account.id, "name": outcome.account.name}
         row.verified_at = func.now()
+        row.refusals = 0
+        row.next_check_at = func.now() + USUALLY
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()

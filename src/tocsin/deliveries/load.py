@@ -1,7 +1,7 @@
 """Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from tocsin.channels.contract import Action, Message, Priority, Recipient, Sourc
 from tocsin.channels.registry import kinds
 from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.levels import Candidate, NoRoute
+from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 
@@ -27,6 +28,7 @@ class Outgoing:
     message: Message | None
     address: str | None
     route: Route | NoRoute
+    limits: Limits | None = None
     refusal: str | None = None
 
 
@@ -83,7 +85,23 @@ class _Read(msgspec.Struct):
     connections: list[Candidate]
 
 
-_read = msgspec.json.Decoder(_Read)
+class _Destination(msgspec.Struct):
+    name: str
+    address: str
+    enabled: bool
+    connection: Candidate
+
+
+class _Sending(msgspec.Struct):
+    """The answer of ``read_sending``. ``destinations`` are those of deliveries that go to one, null where it is
+    gone."""
+
+    outgoing: _Read
+    destinations: dict[UUID, _Destination | None]
+    limits: dict[UUID, Limits]
+
+
+_read = msgspec.json.Decoder(_Sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +117,8 @@ class _Batch:
     addresses: Mapping[tuple[UUID, str], str]
 
 
-READ_OUTGOING = """
-SELECT c.number, tocsin.read_outgoing(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
+READ_SENDING = """
+SELECT c.number, tocsin.read_sending(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
     WITH ORDINALITY AS c (project, env, ids, token, addressed, number)
 """
@@ -113,11 +131,21 @@ async def load(
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
     listed = "{" + ",".join(addressed) + "}"
     (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
-    read = _read.decode(row[1])
+    sending = _read.decode(row[1])
+    read, places = sending.outgoing, sending.destinations
     batch = _batch(project_id, env, read)
-    wanted = {each.id: _wanted(batch, each) for each in read.deliveries}
+    wanted = {each.id: _wanted(batch, each) for each in read.deliveries if each.id not in places}
     routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
-    return [_outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]]) for each in read.deliveries]
+    outgoing = []
+    for each in read.deliveries:
+        if each.id in places:
+            found = await _to_destination(batch, choice, each, places[each.id])
+        else:
+            found = _outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]])
+        route = found.route
+        limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
+        outgoing.append(replace(found, limits=limits))
+    return outgoing
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
@@ -170,8 +198,24 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: str | None, route: Ro
         message,
         address,
         route,
-        _refusal(message, kind.reaches, person, kind.address_kind, address),
+        refusal=_refusal(message, kind.reaches, person, kind.address_kind, address),
     )
+
+
+async def _to_destination(
+    batch: _Batch, choice: Choice, delivery: _Delivery, destination: _Destination | None
+) -> Outgoing:
+    """A delivery to a place that is no person: over the connection of the destination, whatever else there is."""
+    message = _message(batch, delivery, None)
+    ids = delivery.id, delivery.created_at, delivery.attempts + 1, delivery.rank
+    if destination is None:
+        gone = NoRoute("its destination does not exist any more", waits=False)
+        return Outgoing(*ids, message, None, gone, refusal=gone.reason)
+    route = await choice.to_destination(batch.env, destination.name, destination.connection)
+    refusal = None if message is not None else "its notification does not exist any more"
+    if not destination.enabled:
+        refusal = f"the destination {destination.name} is switched off"
+    return Outgoing(*ids, message, destination.address, route, refusal=refusal)
 
 
 def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:

@@ -19,6 +19,7 @@ Kind = Literal[
     "already_registered",
     "quota_warning",
     "quota_exceeded",
+    "connection_stopped",
     "connection_suspended",
     "connection_accessed",
 ]
@@ -83,6 +84,12 @@ WORDS: dict[Kind, Words] = {
     "quota_exceeded": Words(
         "All {quota} of {project} are used for this month",
         "{project} has used all of the {limit} {quota} that it has for this month. Until {resets} {then}.",
+    ),
+    "connection_stopped": Words(
+        "{connection} of {project} does not send any more",
+        "The connection {connection} ({provider}) of {project} has stopped: {reason}.\n\n"
+        "What is to be sent over it waits for a day, or leaves by another connection. Set its credentials again, or "
+        "verify it once they work.",
     ),
     "connection_suspended": Words(
         "Your connection {connection} at {project} was suspended",

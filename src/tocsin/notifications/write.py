@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,17 @@ from tocsin.kit.ids import new_id, new_id_texts
 
 OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
 """Why a delivery was dropped, as its ``lastError`` says it."""
+
+
+class Place(Protocol):
+    """A destination that it goes to beside its recipients."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def address(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class NewNotification:
     topic: str | None
     channels: Sequence[str]
     recipients: dict[UUID, str]
+    destinations: Sequence[Place] = ()
     internal: bool = False
     """Made of one of Tocsin's own occurrences: no quota counts it."""
     over_quota: bool = False
@@ -74,7 +86,7 @@ def _row(notification: NewNotification) -> dict[str, Any]:
         "rank": RANKS[n.priority],
         "dropped": OVER_QUOTA if n.over_quota else None,
         "recipients": n.recipients,
-        "deliveries": [_deliveries(n, channel) for channel in n.channels],
+        "deliveries": [*(_deliveries(n, channel) for channel in n.channels), *map(_to_place, n.destinations)],
     }
 
 
@@ -86,10 +98,20 @@ def _deliveries(notification: NewNotification, channel: str) -> dict[str, Any]:
     return {"channel": channel, "personal": personal, "instant": kind.instant, "ids": ids}
 
 
+def _to_place(place: Place) -> dict[str, Any]:
+    """The one to a destination. Its address is kept with it, so that it goes nowhere else should the place go."""
+    ids = new_id_texts(1)
+    to = {"destination": place.id, "address": place.address}
+    return {"channel": place.channel, "personal": False, "instant": False, "ids": ids, **to}
+
+
 def waits_to_be_sent(notification: NewNotification) -> bool:
     """Whether any of its deliveries does; instant ones (realtime) count as sent when they are written."""
     known = kinds()
-    return not notification.over_quota and any(
-        not known[channel].instant and (notification.recipients or known[channel].reaches == "project")
-        for channel in notification.channels
+    return not notification.over_quota and (
+        bool(notification.destinations)
+        or any(
+            not known[channel].instant and (notification.recipients or known[channel].reaches == "project")
+            for channel in notification.channels
+        )
     )

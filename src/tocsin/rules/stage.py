@@ -32,6 +32,7 @@ from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
 from tocsin.notifications.write import NewNotification, rows, waits_to_be_sent
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
+from tocsin.rules.destinations import Destination, Destinations, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
@@ -42,6 +43,7 @@ from tocsin.rules.lookup import (
     READ_CLAIMED,
     Batch,
     Claimed,
+    People,
     Rule,
     people_for,
     read_claimed,
@@ -251,7 +253,7 @@ class MatchStage:
         jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
-        decided = await _decide(self._people, project_id, env, batch, outcomes)
+        decided = await _decide(self._people, self._db.hot, project_id, env, batch, outcomes)
         first, *further = _portions(decided)
         await self._write(project_id, env, token, first)
         await self._suspend(project_id, env, outcomes)
@@ -319,7 +321,12 @@ def _job(event: Claimed, batch: Batch) -> Job:
 
 
 async def _decide(
-    asked: Calls, project_id: UUID, env: Env, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
+    asked: Calls,
+    pool: asyncpg.Pool,
+    project_id: UUID,
+    env: Env,
+    batch: Batch,
+    outcomes: dict[str, list[RuleOutcome]],
 ) -> list[_Decided]:
     matched = {
         rule.id: rule
@@ -330,6 +337,7 @@ async def _decide(
     subjects = [subject.id for subject in batch.subjects.values()] if matched else []
     people = await people_for(asked, project_id, env, list(matched.values()), subjects)
     told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
+    named = await _destinations(pool, project_id, env, list(matched.values()), people, subjects)
     decided = []
     for event in batch.events:
         trace: list[dict[str, Any]] = []
@@ -348,26 +356,40 @@ async def _decide(
                 told["error"] = outcome.error
             if not outcome.matched or outcome.error:
                 continue
-            meant = rule.id, subject.id if subject else None
-            recipients = told_by.get(meant)
+            who = rule.id, subject.id if subject else None
+            recipients = told_by.get(who)
             if recipients is None:
-                recipients = told_by[meant] = people.recipients(rule, subject.id if subject else None)
-            notification = _notification(event, rule, outcome, recipients)
+                recipients = told_by[who] = people.recipients(rule, subject.id if subject else None)
+            meant = named.meant(rule.target_destinations, recipients)
+            told["reason"] = "; ".join([outcome.reason, *meant.remarks])
+            notification = _notification(event, rule, outcome, recipients, meant.places)
             if notification is None:
-                told["reason"] = f"{outcome.reason}, but it reaches nobody: no active person in its targets"
+                told["reason"] += ", but it reaches nobody: no active person in its targets"
                 continue
             if len(recipients) > MAX_RECIPIENTS:
-                told["reason"] = f"{outcome.reason}; of {len(recipients):,} people only {MAX_RECIPIENTS:,} are told"
+                told["reason"] += f"; of {len(recipients):,} people only {MAX_RECIPIENTS:,} are told"
             told["notificationId"] = str(notification.id)
             made.append(notification)
         decided.append(_Decided(event, _outcome(trace, made), trace, made))
     return decided
 
 
+async def _destinations(
+    pool: asyncpg.Pool, project_id: UUID, env: Env, rules: list[Rule], people: People, subjects: list[UUID]
+) -> Destinations:
+    """What the rules that matched name, for everybody whom they may mean."""
+    naming = [rule for rule in rules if rule.target_destinations]
+    names = {name for rule in naming for name in rule.target_destinations}
+    meant = {user for rule in naming for user in people.recipients(rule, None)}
+    if any(rule.target_payload_user for rule in naming):
+        meant.update(subjects)
+    return await destinations_for(pool, project_id, env, names, meant)
+
+
 def _notification(
-    event: Claimed, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
+    event: Claimed, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str], places: list[Destination]
 ) -> NewNotification | None:
-    if not recipients and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
+    if not recipients and not places and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
         return None
     action = None
     if url := outcome.rendered.get(ACTION_URL):
@@ -387,6 +409,7 @@ def _notification(
         topic=rule.topic,
         channels=rule.channels,
         recipients=dict(islice(recipients.items(), MAX_RECIPIENTS)) if len(recipients) > MAX_RECIPIENTS else recipients,
+        destinations=places,
         internal=event.internal,
     )
 

@@ -130,6 +130,11 @@ async def _stopped_connection(s: Scene) -> Id:
     return made
 
 
+async def _lost_destination(s: Scene) -> Id:
+    body = {"name": _word(), "address": "orders"}
+    return s.fresh("destination", await s.make(f"/connections/{s.ids['topics']}/destinations", body))
+
+
 async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
 
@@ -431,6 +436,17 @@ CASES = (
     case("activate_any_connection", by="operator", connection_id=_stopped_connection),
     case("limit_any_connection", by="operator", connection_id="connection", body=lambda s: {"maxConcurrent": 9}),
     case("access_any_connection", by="operator", connection_id="connection", body=lambda s: _REASON),
+    case("read_connection_health", connection_id="connection"),
+    case("read_connection_stats", connection_id="connection"),
+    case("list_destinations", connection_id="topics"),
+    case("create_destination", connection_id="topics", body=lambda s: {"name": _word(), "address": "orders"}),
+    case("read_destination", connection_id="topics", destination_id="destination"),
+    case(
+        "change_destination",
+        connection_id="topics",
+        destination_id="destination",
+        body=lambda s: {"address": "orders-2"},
+    ),
     case("list_rules"),
     case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
     case("read_rule", rule_id="rule"),
@@ -475,6 +491,7 @@ CASES = (
     case("delete_user", user_id=_lost_user),
     case("delete_role", role_id=_lost_role),
     case("delete_rule", rule_id=_lost_rule),
+    case("delete_destination", connection_id="topics", destination_id=_lost_destination),
     case("delete_connection", connection_id=_lost_connection),
     case("revoke_key", key_id=_lost_key),
     case("list_egress_addresses", by="nobody"),
