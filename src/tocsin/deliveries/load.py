@@ -8,16 +8,20 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
-from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
-from tocsin.channels.registry import kinds
+from tocsin.channels.contract import Action, Message, Priority, Provider, Recipient, SourceEvent
+from tocsin.channels.registry import device_kinds, kinds, providers
 from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
 from tocsin.kit.db import Env
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried."""
+    """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried.
+
+    ``shown`` is as much of the address as may be kept with the delivery: of a device not the whole.
+    """
 
     id: UUID
     queued_at: datetime
@@ -27,6 +31,8 @@ class Outgoing:
     address: str | None
     route: Route | NoRoute
     refusal: str | None = None
+    address_id: UUID | None = None
+    shown: str | None = None
 
 
 class _Delivery(msgspec.Struct):
@@ -34,6 +40,7 @@ class _Delivery(msgspec.Struct):
     notification_id: UUID | None
     user_id: UUID | None
     channel: str
+    address_id: UUID | None
     attempts: int
     rank: int
     created_at: datetime
@@ -64,6 +71,7 @@ class _Person(msgspec.Struct):
 
 
 class _Address(msgspec.Struct):
+    id: UUID | None
     user_id: UUID
     channel: str
     value: str
@@ -95,7 +103,26 @@ class _Batch:
     notifications: Mapping[UUID | None, _Notification]
     people: Mapping[UUID | None, _Person]
     everybody: Mapping[UUID, tuple[Recipient, ...]]
-    addresses: Mapping[tuple[UUID, str], str]
+    addresses: Mapping[tuple[UUID, str], _Address]
+    devices: Mapping[UUID | None, _Address]
+
+    def address_of(self, delivery: _Delivery) -> _Address | None:
+        """Where it goes: to the device it was made for, if that is still this person's, or to the one address."""
+        if delivery.user_id is None:
+            return None
+        if delivery.address_id is not None:
+            device = self.devices.get(delivery.address_id)
+            return device if device and device.user_id == delivery.user_id else None
+        found = (self.addresses.get((delivery.user_id, kind)) for kind in _address_kinds(delivery.channel))
+        return next((address for address in found if address), None)
+
+
+def _address_kinds(channel: str) -> list[str]:
+    """What a person may be reached at over a channel."""
+    kind = kinds()[channel]
+    if kind.each_address:
+        return [name for name, sender in device_kinds().items() if sender.channel == channel]
+    return [kind.address_kind] if kind.address_kind else []
 
 
 async def load(
@@ -105,10 +132,26 @@ async def load(
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
     text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
     read = _read.decode(text)
-    wanted = {(delivery.channel, delivery.user_id) for delivery in read.deliveries}
-    routes = await choice.routes(project_id, env, read.connections, wanted)
     batch = _batch(project_id, env, read)
-    return [_outgoing(batch, each, routes[each.channel, each.user_id]) for each in read.deliveries]
+    addressed_to = {delivery.id: batch.address_of(delivery) for delivery in read.deliveries}
+    ways = {each.id: (_way(each, addressed_to[each.id]), each.user_id) for each in read.deliveries}
+    candidates = [replace(each, channel=_way_of(each)) for each in read.connections]
+    routes = await choice.routes(project_id, env, candidates, set(ways.values()))
+    return [_outgoing(batch, each, addressed_to[each.id], routes[ways[each.id]]) for each in read.deliveries]
+
+
+def _way(delivery: _Delivery, address: _Address | None) -> str:
+    """What a connection for it is chosen by. Phones of one channel have different providers, each with a kind of
+    address; so there the kind is chosen by."""
+    return address.channel if address and kinds()[delivery.channel].each_address else delivery.channel
+
+
+def _way_of(candidate: Candidate) -> str:
+    """The same, of a connection."""
+    provider = providers().get(candidate.provider)
+    if provider and provider.each_address and provider.address_kind:
+        return provider.address_kind
+    return candidate.channel
 
 
 _READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
@@ -127,29 +170,29 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
             for id_, user_ids in read.recipients.items()
         },
         addresses=_addresses(read.people, read.addresses),
+        devices={address.id: address for address in read.addresses if not address.refused},
     )
 
 
-def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], str]:
+def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], _Address]:
     """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
-    found: dict[tuple[UUID, str], str] = {}
+    found: dict[tuple[UUID, str], _Address] = {}
     for person in people:
         for kind, value in (("email", person.email), ("phone", person.phone)):
             if value:
-                found[person.id, kind] = value
+                found[person.id, kind] = _Address(None, person.id, kind, value, refused=False)
     for address in addresses:
         key = (address.user_id, address.channel)
         if not address.refused:
-            found[key] = address.value
-        elif found.get(key) == address.value:
+            found[key] = address
+        elif key in found and found[key].value == address.value:
             del found[key]  # an opt-out from the address of the profile counts as well
     return found
 
 
-def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Outgoing:
+def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, route: Route | NoRoute) -> Outgoing:
     kind = kinds()[delivery.channel]
     person = batch.people.get(delivery.user_id)
-    address = batch.addresses.get((person.id, kind.address_kind)) if person and kind.address_kind else None
     message = _message(batch, delivery, person)
     return Outgoing(
         delivery.id,
@@ -157,10 +200,17 @@ def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Out
         delivery.attempts + 1,
         delivery.rank,
         message,
-        address,
+        address.value if address else None,
         route,
-        _refusal(message, kind.reaches, person, kind.address_kind, address),
+        _refusal(message, kind, person, address, gone=delivery.address_id is not None),
+        address_id=address.id if address else None,
+        shown=_shown(address) if address else None,
     )
+
+
+def _shown(address: _Address) -> str:
+    sender = device_kinds().get(address.channel)
+    return sender.device(address.value).shown if sender else address.value
 
 
 def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:
@@ -207,17 +257,19 @@ def _recipient(person: _Person) -> Recipient:
 
 
 def _refusal(
-    message: Message | None, reaches: str, person: _Person | None, address_kind: str | None, address: str | None
+    message: Message | None, kind: Provider, person: _Person | None, address: _Address | None, *, gone: bool
 ) -> str | None:
-    """Why this must not be sent at all, or None."""
+    """Why this must not be sent at all, or None. ``gone``: it had an address."""
     if message is None:
         return "its notification does not exist any more"
-    if reaches == "project":
+    if kind.reaches == "project":
         return None
     if person is None:
         return "the person does not exist any more"
     if person.status != "active":
         return f"the person is {person.status}"
-    if address_kind is not None and address is None:
-        return f"the person has no address for {address_kind}"
+    if kind.address_kind is not None and address is None:
+        if gone:
+            return "the device is not registered for this person any more"
+        return f"the person has no address for {kind.channel if kind.each_address else kind.address_kind}"
     return None

@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
+from tocsin.channels.contract import AddressGone, BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.deliveries.load import Outgoing, load
 from tocsin.deliveries.record import Result, judged, look_again_at, record
@@ -27,6 +27,7 @@ from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
+from tocsin.users.devices import forget_device
 
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
@@ -261,11 +262,16 @@ class SendStage:
         if isinstance(outcome, BadCredentials) and route.id is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
+        if isinstance(outcome, AddressGone) and outgoing.address_id is not None:
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await forget_device(
+                    connection, batch.project_id, batch.env, outgoing.address_id, started_at, told["error"]
+                )
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
             rank=outgoing.rank,
-            address=outgoing.address,
+            address=outgoing.shown,
             connection_project=route.connection_project,
             connection_id=route.id,
             connection_reason=route.reason,
@@ -353,11 +359,11 @@ def _captured(outgoing: Outgoing) -> Result:
         "captured",
         "captured",
         outgoing.rank,
-        address=outgoing.address,
+        address=outgoing.shown,
         captured={
             "title": message.title,
             "message": message.message,
-            "address": outgoing.address,
+            "address": outgoing.shown,
             "action": {"url": message.action.url, "label": message.action.label} if message.action else None,
         },
         started_at=datetime.now(UTC),
