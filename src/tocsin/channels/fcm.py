@@ -35,7 +35,8 @@ LIMIT = 4_096
 QUOTA_SECONDS = 60.0
 """How long to wait when the minute's quota is used up and no time is named."""
 
-_TOKEN = re.compile(r"[A-Za-z0-9:_-]{32,1000}")
+_TOKEN = re.compile(r"[A-Za-z0-9:_-]{20,1000}")
+"""Of a registration token, or of the installation ID that takes its place; the field `token` takes both."""
 _URGENT = frozenset({"critical", "high"})
 
 
@@ -124,7 +125,7 @@ class Fcm(Channel[FcmSettings, FcmCredentials]):
 
     async def verify(self, settings: FcmSettings, credentials: FcmCredentials, door: Door) -> Account:
         """Have a message judged that goes to nobody."""
-        probe = {"validate_only": True, "message": {"topic": "tocsin-verify", "notification": {"title": "Tocsin"}}}
+        probe = {"validateOnly": True, "message": {"topic": "tocsin-verify", "notification": {"title": "Tocsin"}}}
         await self._asked(msgspec.json.encode(probe), credentials, door)
         account = read_account(credentials.service_account.get_secret_value())
         return Account(id=account.project_id, name=account.client_email)
@@ -167,7 +168,7 @@ def _post(message: Message, title: str, text: str, token: str, settings: FcmSett
     urgent = message.priority in _URGENT
     shown: dict[str, Any] = {"tag": once}
     if channel := _channel(message, settings):
-        shown["channel_id"] = channel
+        shown["channelId"] = channel
     if message.sound:
         shown["sound"] = message.sound
     return {
