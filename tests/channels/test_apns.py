@@ -214,9 +214,7 @@ async def test_verifying_pushes_to_nobody(door: Door, apple: Http2Server) -> Non
 
 
 @pytest.mark.parametrize("reason", ["InvalidProviderToken", "TopicDisallowed"])
-async def test_verifying_tells_of_a_key_or_topic_that_is_not_ours(
-    door: Door, apple: Http2Server, reason: str
-) -> None:
+async def test_verifying_tells_of_a_key_or_topic_that_is_not_ours(door: Door, apple: Http2Server, reason: str) -> None:
     apple.answers = [failed(403, reason)]
     with pytest.raises(BadCredentials):
         await Apns().verify(SETTINGS, credentials(), door)

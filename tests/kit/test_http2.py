@@ -133,9 +133,7 @@ async def test_connections_over_the_limit_give_way(
     assert far.connections == 4
 
 
-async def test_what_is_under_way_when_the_door_closes_is_unreachable(
-    authority: trustme.CA, far: Http2Server
-) -> None:
+async def test_what_is_under_way_when_the_door_closes_is_unreachable(authority: trustme.CA, far: Http2Server) -> None:
     far.answers = [Answer(silent=True)]
     async with Door(allowed=LOOPBACK, tls=trusting(authority)) as door:
         call = asyncio.create_task(post(door, far.url))

@@ -219,7 +219,7 @@ def _authorization(endpoint: str, subject: str, key: ec.EllipticCurvePrivateKey)
     parts = urlsplit(endpoint)
     ends_at = int(time.time()) // TOKEN_SECONDS * TOKEN_SECONDS + 2 * TOKEN_SECONDS - 60
     token = es256({"aud": f"{parts.scheme}://{parts.netloc}", "exp": ends_at, "sub": subject}, key)
-    return f"vapid t={token}, k={_public(key)}"
+    return f"vapid t={token},k={_public(key)}"
 
 
 def _key(secret: SecretStr) -> ec.EllipticCurvePrivateKey:
