@@ -48,7 +48,7 @@ async def test_only_the_end_of_a_token_or_endpoint_is_shown(acme: Project, sql: 
         await register(acme.key, user, "fcm", f"{FCM}shown"),
         await register(acme.key, user, "webpush", browser.address),
     ]
-    assert [row["value"] for row in made] == ["****hown", "push.example.com ****oint"]
+    assert [row["value"] for row in made] == ["****hown", "https://push.example.com/****oint"]
     assert (await acme.key.delete(f"/users/{user['id']}/addresses/{made[1]['id']}")).status == 204
     logged = (await acme.owner.get("/audit", limit=50)).json["items"]
     assert {"address.created", "address.deleted"} <= {entry["action"] for entry in logged}

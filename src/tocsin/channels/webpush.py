@@ -5,9 +5,9 @@ browser gave: where it leads is the door's to judge, and nothing it answers is h
 """
 
 import os
+import re
 import time
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 import http_ece  # type: ignore[import-untyped]
 import msgspec
@@ -152,15 +152,12 @@ class WebPush(Channel[WebPushSettings, WebPushCredentials]):
             subscription = msgspec.json.decode(address, type=_Subscription)
             point, auth = unbase64url(subscription.keys.p256dh), unbase64url(subscription.keys.auth)
             ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, point)
-            parts = urlsplit(subscription.endpoint)
         except (msgspec.MsgspecError, ValueError):
             return "is not the subscription of a browser, as JSON with endpoint and keys"
         if len(point) != _POINT or len(auth) != _AUTH:
             return "has keys of another length than those of a browser"
         if len(subscription.endpoint) > MOST_ENDPOINT:
             return f"has an endpoint of more than {MOST_ENDPOINT:,} characters"
-        if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
-            return "has an endpoint that does not begin with https://"
         return None
 
     def device(self, address: str) -> Device:
@@ -170,7 +167,7 @@ class WebPush(Channel[WebPushSettings, WebPushCredentials]):
         return Device(
             value=msgspec.json.encode(subscription).decode(),
             identity=endpoint,
-            shown=f"{urlsplit(endpoint).hostname} ****{endpoint[-4:]}",
+            shown=f"{_origin(endpoint)}/****{endpoint[-4:]}",
             url=endpoint,
         )
 
@@ -216,10 +213,14 @@ async def _posted(
 
 
 def _authorization(endpoint: str, subject: str, key: ec.EllipticCurvePrivateKey) -> str:
-    parts = urlsplit(endpoint)
     ends_at = int(time.time()) // TOKEN_SECONDS * TOKEN_SECONDS + 2 * TOKEN_SECONDS - 60
-    token = es256({"aud": f"{parts.scheme}://{parts.netloc}", "exp": ends_at, "sub": subject}, key)
+    token = es256({"aud": _origin(endpoint), "exp": ends_at, "sub": subject}, key)
     return f"vapid t={token},k={_public(key)}"
+
+
+def _origin(endpoint: str) -> str:
+    """Scheme, host and port."""
+    return "://".join(re.split(r"[/?#]", part)[0] for part in endpoint.split("://", 1))
 
 
 def _key(secret: SecretStr) -> ec.EllipticCurvePrivateKey:
