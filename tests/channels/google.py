@@ -51,7 +51,9 @@ class Google:
     async def token(self, request: web.Request) -> web.Response:
         form = await request.post()
         assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-        claims = jwt.decode(str(form["assertion"]), key_pair()[1], ["RS256"], audience=f"{self.url}/token")
+        claims = jwt.decode(
+            str(form["assertion"]), key_pair()[1], ["RS256"], audience="https://oauth2.googleapis.com/token"
+        )
         self.claims.append(claims)
         status, body = self.grants or (200, self._granted())
         return web.json_response(body, status=status)

@@ -20,6 +20,8 @@ from tocsin.channels.contract import BadCredentials, Rejected
 from tocsin.kit.http import Door
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+AUDIENCE = "https://oauth2.googleapis.com/token"
+"""Whom an assertion is for, always, wherever the file says that tokens are asked for."""
 ASSERTION_SECONDS = 3_600
 SPARE_SECONDS = 300
 """A token is given up so long before its end, because a request takes its time and clocks differ."""
@@ -33,7 +35,7 @@ class ServiceAccount(msgspec.Struct, frozen=True):
     client_email: str
     private_key: str
     private_key_id: str = ""
-    token_uri: str = "https://oauth2.googleapis.com/token"
+    token_uri: str = AUDIENCE
 
 
 def read_account(text: str) -> ServiceAccount:
@@ -108,7 +110,7 @@ def _assertion(account: ServiceAccount, scope: str) -> str:
     claims: dict[str, Any] = {
         "iss": account.client_email,
         "scope": scope,
-        "aud": account.token_uri,
+        "aud": AUDIENCE,
         "iat": now,
         "exp": now + ASSERTION_SECONDS,
     }
