@@ -140,12 +140,14 @@ class Fcm(Channel[FcmSettings, FcmCredentials]):
     async def _asked(self, body: bytes, credentials: FcmCredentials, door: Door) -> Reply:
         """The answer to a message. A token that is refused may have been revoked: a new one gets one try."""
         account = read_account(credentials.service_account.get_secret_value())
-        refused = await self._tried(body, account, door)
-        if not isinstance(refused, BadCredentials) or refused.status != 401:
-            return _taken(refused)
-        return _taken(await self._tried(body, account, door))
+        try:
+            return await self._tried(body, account, door)
+        except BadCredentials as refusal:
+            if refusal.status != 401:
+                raise
+            return await self._tried(body, account, door)
 
-    async def _tried(self, body: bytes, account: ServiceAccount, door: Door) -> Reply | SendFailure:
+    async def _tried(self, body: bytes, account: ServiceAccount, door: Door) -> Reply:
         token = await self._tokens.token(account, door)
         url = f"{api_of('fcm', 'https://fcm.googleapis.com')}/v1/projects/{account.project_id}/messages:send"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -153,13 +155,9 @@ class Fcm(Channel[FcmSettings, FcmCredentials]):
         failure = _failure(reply)
         if isinstance(failure, BadCredentials):
             self._tokens.drop(account, token)
-        return failure or reply
-
-
-def _taken(outcome: Reply | SendFailure) -> Reply:
-    if isinstance(outcome, SendFailure):
-        raise outcome
-    return outcome
+        if failure:
+            raise failure
+        return reply
 
 
 def _post(message: Message, title: str, text: str, token: str, settings: FcmSettings) -> dict[str, Any]:

@@ -220,6 +220,9 @@ class Connection:
             part, body = body[:room], body[room:]
             self._protocol.send_data(stream, part, end_stream=not body)
             self._flush()
+        if body:
+            self._protocol.reset_stream(stream, ErrorCodes.NO_ERROR)
+            self._flush()
         await self._writer.drain()
 
     async def _movement(self) -> None:
@@ -238,7 +241,7 @@ class Connection:
                 for event in self._protocol.receive_data(data):
                     self._take(event)
                 self._flush()
-        except (OSError, H2Error) as error:
+        except (OSError, H2Error, ValueError) as error:  # a status or text that is none
             reason = f"The connection broke: {type(error).__name__}."
         finally:
             self._fail(Broken(reason), 0)
@@ -307,8 +310,7 @@ class Connection:
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        self._writer.transport.abort()
 
 
 T = TypeVar("T")
