@@ -6,7 +6,7 @@ measured is: what it still owes then is counted, and called off before the next.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -96,15 +96,17 @@ async def measure(run: Run) -> list[Line]:
         return await measured(place, far, run, QUICK if run.quick else Sizes())
 
 
-async def measured(place: Installed, far: FarEnd, run: Run, sizes: Sizes) -> list[Line]:
-    """The same in an installation with a worker, which is left with the projects."""
+async def measured(
+    place: Installed, far: FarEnd, run: Run, sizes: Sizes, floods: Sequence[Flood] | None = None
+) -> list[Line]:
+    """The same in an installation with a worker, which is left with the projects; all floods unless told which."""
     scene = Scene(place, far, sizes, run, [], [])
     for name, projects, count in (("Quiet", scene.quiet, sizes.quiet), ("Normal", scene.normal, sizes.normal)):
         for number in range(count):
             run.tell(f"{name.lower()} project {number + 1} of {count}")
             projects.append(await settle_in(place, name, far.url))
     await keep(_timetable(scene, 2))
-    return [line for flood in FLOODS for line in await _flooded(scene, flood)]
+    return [line for flood in floods or FLOODS for line in await _flooded(scene, flood)]
 
 
 async def _flooded(scene: Scene, flood: Flood) -> list[Line]:

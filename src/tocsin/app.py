@@ -20,7 +20,11 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.destination_routes import router as destination_routes
+from tocsin.connections.health_routes import router as connection_health_routes
+from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
+from tocsin.connections.stepping_in_routes import router as stepping_in_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -81,6 +85,7 @@ from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
+from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -114,8 +119,13 @@ ROUTERS = (
     branding_routes,
     visit_routes,
     user_routes,
+    preference_routes,
     role_routes,
     connection_routes,
+    connection_health_routes,
+    destination_routes,
+    stepping_in_routes,
+    all_connections_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,

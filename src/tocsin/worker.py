@@ -12,6 +12,9 @@
     usage   counting what was used, by the hour
     sandbox removing its traffic after seven days
     expire  removing what projects have kept for long enough
+    checks  whether providers still take the credentials of connections
+    outages telling the owners of connections that stopped; pauses that are over
+    opened  connections that this process opened and no longer uses
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
@@ -29,6 +32,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -39,8 +43,12 @@ from tocsin import pulse
 from tocsin.audit import anchor
 from tocsin.audit.anchor import AnchorStage
 from tocsin.audit.seal import SealStage
+from tocsin.connections import checks, outages
+from tocsin.connections.checks import CheckStage
 from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
+from tocsin.connections.opened import LOOK_OVER_SECONDS
+from tocsin.connections.outages import OutageStage
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
 from tocsin.kit import broker as brokers
@@ -55,6 +63,7 @@ from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.projects.retention import RetentionStage
+from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -108,10 +117,16 @@ async def _work(installation: Installation) -> None:
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(db, vault, defaults)
+
+        def changed(project_id: UUID, env: str, connection_id: UUID) -> None:
+            """Tell the owner's open panels and apps of a connection's new status."""
+            for message in signals("connection", [connection_id]):
+                broker.publish(channel_of(project_id, env), message)
+
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
-        send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
+        send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake, changed=changed)
         clock = ClockStage(db, broker)
         domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
@@ -126,7 +141,8 @@ async def _work(installation: Installation) -> None:
         async def tidy() -> bool:
             removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
             mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
-            return max(removed, mails) >= TIDY_AT_ONCE
+            checked: int = await db.hot.fetchval("SELECT tocsin.tidy_connection_checks($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
@@ -141,6 +157,19 @@ async def _work(installation: Installation) -> None:
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
             Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
             Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
+            Stage(
+                "checks",
+                CheckStage(db, vault, door, changed).run_once,
+                await broker.waiter("checks"),
+                checks.EVERY_SECONDS,
+            ),
+            Stage(
+                "outages",
+                OutageStage(db, vault, changed).run_once,
+                await broker.waiter("outages"),
+                outages.EVERY_SECONDS,
+            ),
+            Stage("opened", choice.opened.look_over, await broker.waiter("opened"), LOOK_OVER_SECONDS),
             Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), ANYWAY_SECONDS),
             Stage(
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS

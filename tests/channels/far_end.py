@@ -24,7 +24,7 @@ class Asked:
 
 @dataclass
 class FarEnd:
-    """``url`` is without a path. Every request gets the same answer, after ``meanwhile``."""
+    """``url`` is without a path. Every request gets the same answer, after ``meanwhile`` has run."""
 
     status: int = 200
     text: str = ""
@@ -37,7 +37,7 @@ class FarEnd:
         self.asked.append(
             Asked(request.method, request.path, dict(request.query), dict(request.headers), await request.read())
         )
-        if self.meanwhile:
+        if self.meanwhile is not None:
             await self.meanwhile()
         return web.Response(status=self.status, text=self.text, headers=self.headers)
 

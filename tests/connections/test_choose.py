@@ -11,8 +11,9 @@ import pytest
 from tests.client import Client, Project, sign_up
 from tests.connections.build import LOGIN, MAIL, make_hook, make_mail
 from tests.running import Site
-from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.defaults import platform_defaults
+from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.kit.db import Database
 from tocsin.kit.ids import new_id
 from tocsin.kit.vault import Vault
@@ -41,22 +42,20 @@ async def shop(api: Client) -> Project:
 
 
 async def chosen(
-    db: Database, choice: Choice, project: Project, channel: str, user_id: str | None = None
+    db: Database, choice: Choice, project: Project, channel: str, user_id: str | None = None, address: str | None = None
 ) -> Route | NoRoute:
-    person = UUID(user_id) if user_id else None
-    return (await all_chosen(db, choice, project, (channel, person)))[channel, person]
+    wanted = Wanted(channel, UUID(user_id) if user_id else None, address)
+    return (await all_chosen(db, choice, project, wanted))[wanted]
 
 
-async def all_chosen(
-    db: Database, choice: Choice, project: Project, *wanted: tuple[str, UUID | None]
-) -> dict[tuple[str, UUID | None], Route | NoRoute]:
+async def all_chosen(db: Database, choice: Choice, project: Project, *wanted: Wanted) -> dict[Wanted, Route | NoRoute]:
     project_id = UUID(project.id)
     async with db.unit(project_id, "live") as connection:
         text = await connection.fetchval(
             "SELECT tocsin.connection_candidates($1, $2, $3)",
             project_id,
-            [channel for channel, _ in wanted],
-            [person for _, person in wanted],
+            [each.channel for each in wanted],
+            [each.user_id for each in wanted],
         )
     return await choice.routes(project_id, "live", msgspec.json.decode(text, type=list[Candidate]), wanted)
 
@@ -150,10 +149,11 @@ async def test_swapped_credentials_stop_those_two_connections_and_nothing_else(
     choice = Choice(db, vault, {})
     ann = UUID((await shop.add_user())["id"])
     own = await own_mail(db, vault, shop, str(ann))
-    routes = await all_chosen(db, choice, shop, ("email", None), ("webhook", None), ("email", ann))
+    mails, hooks, to_ann = Wanted("email", None, None), Wanted("webhook", None, None), Wanted("email", ann, None)
+    routes = await all_chosen(db, choice, shop, mails, hooks, to_ann)
     unreadable = NoRoute("the connection's credentials cannot be read", waits=True)
-    assert routes["email", None] == routes["webhook", None] == unreadable
-    route = routes["email", ann]
+    assert routes[mails] == routes[hooks] == unreadable
+    route = routes[to_ann]
     assert isinstance(route, Route)
     assert route.id == own
     rows = await sql.fetch("SELECT status, status_reason FROM tocsin.connections WHERE id = ANY($1)", [mail, hook])

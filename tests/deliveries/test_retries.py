@@ -84,7 +84,7 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_sent_once_more(worki
 
 async def test_a_receiver_may_ask_for_a_longer_wait_but_not_for_a_shorter_one(working: Working, shop: Project) -> None:
     async with endpoint() as served:
-        served.answers = [Answer(429, {"Retry-After": "900"}), Answer(503, {"Retry-After": "1"})]
+        served.answers = [Answer(503, {"Retry-After": "900"}), Answer(503, {"Retry-After": "1"})]
         event_id = await told(shop, served)
         first = await tried(shop.key, event_id, 1)
         await fall_due(working.sql, first)

@@ -17,6 +17,7 @@ from tests.realtime.serving import eventually
 from tests.running import Site
 from tocsin.kit import postgres
 from tocsin.kit.crypto import MasterKey
+from tocsin.kit.ids import new_id
 from tocsin.kit.migrate import migrate
 from tocsin.kit.roles import Roles
 
@@ -210,3 +211,35 @@ async def test_client_events_reach_the_sockets_of_another_process(
                 id_ = await one.hand.tell(acme, ben.id)
                 assert (await there.fact(event="notification.created"))["data"]["id"] == str(id_)
                 assert not here.told(client="ann", event="client-typing")
+
+
+async def test_of_a_connections_new_status_its_owner_hears_and_nobody_else(
+    place: Place, acme: Project, rival: Project, js: PusherJs
+) -> None:
+    people = {"ann": await join(place, acme), "ben": await join(place, acme), "eve": await join(place, rival)}
+    for name, person in people.items():
+        await person.connect(js, name)
+        await js.subscribe(name, person.channel)
+    id_ = new_id()
+    async with place.hand.db.unit(UUID(acme.id), "live") as connection:
+        await connection.execute(
+            "INSERT INTO tocsin.connections (project_id, id, env, provider, channel, owner, user_id, name, status,"
+            " status_reason) VALUES ($1, $2, 'live', 'smtp', 'email', 'user', $3, 'Mine', 'error', 'refused')",
+            UUID(acme.id),
+            id_,
+            UUID(people["ann"].id),
+        )
+    place.hand.signal(rival, "connection", id_)
+    place.hand.signal(acme, "connection", id_)
+    heard = await js.fact(client="ann", event="connection.status_changed")
+    assert heard["data"] == {
+        "id": str(id_),
+        "name": "Mine",
+        "channel": "email",
+        "provider": "smtp",
+        "status": "error",
+        "statusReason": "refused",
+    }
+    for name in ("ben", "eve"):
+        await js.settle(name)
+        assert not js.told(client=name, event="connection.status_changed")

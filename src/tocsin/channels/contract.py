@@ -44,6 +44,14 @@ class AddressGone(Rejected):
     """Permanent, and for every message: nobody is reached at this address any more, so it is removed (C9)."""
 
 
+class Blocked(Rejected):
+    """The person shut this sender out at the provider: nothing more is sent to them over it, nor around it."""
+
+
+class OptedOut(Rejected):
+    """The person told the provider to stop, as Blocked; it outlasts a block that ends."""
+
+
 class Unavailable(SendFailure):
     """Temporary: try again, no sooner than ``retry_after`` seconds when the provider named a time."""
 
@@ -191,6 +199,8 @@ class Provider:
     each_address: ClassVar[bool] = False
     """True where every address of a person gets the message, as their devices do, and not the newest alone. Several
     providers of such a channel each send to the addresses of their own kind."""
+    known_only: ClassVar[bool] = False
+    """Whether an address counts only where a connection is known to reach it: a person has to speak to a bot first."""
     instant: ClassVar[bool] = False
     """True for what is recorded as sent in the transaction that decides it; only a ``Channel`` sends."""
     settings: ClassVar[type[Described]] = Nothing
@@ -201,6 +211,9 @@ class Provider:
     """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
     so that nobody can send stored ones to a server of their own."""
     setup_steps: ClassVar[tuple[str, ...]] = ()
+    has_destinations: ClassVar[bool] = False
+    """Whether one connection can send to several places that are no person: topics, group chats. Then ``send`` is
+    given the place as its ``address``, and ``address_problem`` judges it."""
 
     def describe(self) -> dict[str, Any]:
         """This provider as the API shows it; both schemas are JSON Schema 2020-12."""
@@ -211,6 +224,7 @@ class Provider:
             "reaches": self.reaches,
             "addressKind": self.address_kind,
             "instant": self.instant,
+            "hasDestinations": self.has_destinations,
             "settingsSchema": self.settings.model_json_schema(),
             "credentialsSchema": self.credentials.model_json_schema(),
             "setupSteps": list(self.setup_steps),
@@ -226,6 +240,8 @@ class Channel(Provider, ABC, Generic[S, C]):
 
     retries: ClassVar[tuple[int, ...]] = PROVIDER_RETRIES
     """Seconds before each try; as many tries as entries."""
+    asks_quietly: ClassVar[bool] = True
+    """Whether ``health`` can be asked again and again without anybody being sent something."""
 
     @abstractmethod
     async def send(self, message: Message, address: str | None, settings: S, credentials: C, door: Door) -> Receipt:
@@ -235,6 +251,10 @@ class Channel(Provider, ABC, Generic[S, C]):
     async def verify(self, settings: S, credentials: C, door: Door) -> Account:
         """Ask the provider whether these credentials work. Fails like ``send``."""
 
+    async def health(self, settings: S, credentials: C, door: Door) -> None:
+        """What a scheduled check asks: the same as ``verify``, unless less will do or there is more to look at."""
+        await self.verify(settings, credentials, door)
+
     async def check(self, settings: S, credentials: C, door: Door) -> list[FieldError]:
         """What is wrong with valid settings before anything is sent: mostly hosts that may not be called.
 
@@ -242,8 +262,15 @@ class Channel(Provider, ABC, Generic[S, C]):
         """
         return []
 
+    async def inbound(self, settings: S, credentials: C, door: Door) -> dict[str, Any] | None:
+        """Where the provider sends what comes in, in its own words; None where nothing does, or it does not say.
+
+        Raises nothing: what cannot be found out is not known.
+        """
+        return None
+
     def address_problem(self, address: str) -> str | None:
-        """Why a person's address cannot be used here, in words for that person, or None."""
+        """Why an address cannot be used here, in words for the person whose it is or who set it up, or None."""
         return None
 
     def device(self, address: str) -> Device:

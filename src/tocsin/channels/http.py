@@ -77,6 +77,7 @@ class Http(Channel[HttpSettings, HttpCredentials]):
     channel = "http"
     title = "HTTP call"
     reaches = "project"
+    asks_quietly = False
     settings = HttpSettings
     credentials = HttpCredentials
     trusts = ("url",)

@@ -1,5 +1,6 @@
 """Notifications on a topic of an ntfy server (https://docs.ntfy.sh/publish/#publish-as-json)."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -15,12 +16,14 @@ PRIORITIES = {"critical": 5, "high": 4, "normal": 3, "low": 2}
 TITLE, TEXT = 250, 3_000
 """Bytes beyond 4,096 would make an attachment of the text."""
 
+_TOPIC = r"^[A-Za-z0-9_-]{1,64}$"
+
 
 class NtfySettings(Described):
     """Where to publish."""
 
     url: str = Field("https://ntfy.sh", title="Server", max_length=MAX_URL, json_schema_extra={"format": "uri"})
-    topic: str = Field(title="Topic", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    topic: str = Field(title="Topic", pattern=_TOPIC)
 
 
 class NtfyCredentials(Described):
@@ -40,6 +43,7 @@ class Ntfy(Channel[NtfySettings, NtfyCredentials]):
     channel = "ntfy"
     title = "ntfy"
     reaches = "project"
+    has_destinations = True
     settings = NtfySettings
     credentials = NtfyCredentials
     trusts = ("url",)
@@ -48,7 +52,8 @@ class Ntfy(Channel[NtfySettings, NtfyCredentials]):
     async def send(
         self, message: Message, address: str | None, settings: NtfySettings, credentials: NtfyCredentials, door: Door
     ) -> Receipt:
-        reply = await call(door, "POST", settings.url, headers=_login(credentials), json=_post(message, settings.topic))
+        topic = address or settings.topic
+        reply = await call(door, "POST", settings.url, headers=_login(credentials), json=_post(message, topic))
         published = decoded(reply, _Published)
         return Receipt(
             delivered=False, provider_message_id=published.id, status=reply.status, answer=reply.text(ANSWER_LIMIT)
@@ -61,6 +66,12 @@ class Ntfy(Channel[NtfySettings, NtfyCredentials]):
 
     async def check(self, settings: NtfySettings, credentials: NtfyCredentials, door: Door) -> list[FieldError]:
         return await url_problems(door, settings.url, "/settings/url")
+
+    def address_problem(self, address: str) -> str | None:
+        """Of a destination, which is another topic of the server."""
+        if re.fullmatch(_TOPIC, address):
+            return None
+        return "A topic has up to 64 letters, digits, _ and -."
 
 
 def _login(credentials: NtfyCredentials) -> dict[str, str]:

@@ -86,6 +86,7 @@ class Smtp(Channel[SmtpSettings, SmtpCredentials]):
     title = "E-mail (SMTP)"
     reaches = "person"
     address_kind = "email"
+    has_destinations = True
     settings = SmtpSettings
     credentials = SmtpCredentials
     trusts = ("host", "port", "security")

@@ -33,6 +33,7 @@ class Teams(Channel[Nothing, TeamsCredentials]):
     channel = "teams"
     title = "Microsoft Teams"
     reaches = "project"
+    asks_quietly = False
     credentials = TeamsCredentials
     setup_steps = (
         "In Teams open Workflows and choose “Post to a channel when a webhook request is received”.",

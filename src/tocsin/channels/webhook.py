@@ -93,6 +93,7 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
     channel = "webhook"
     title = "Webhook"
     reaches = "project"
+    asks_quietly = False
     settings = WebhookSettings
     credentials = WebhookCredentials
     retries = WEBHOOK_RETRIES

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
+from tocsin.connections.checks import USUALLY
 from tocsin.connections.configuration import Configuration, installed, without_secrets
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -58,6 +59,11 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
     row = await find_to_change(call, connection_id)
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
+    return await trial_of(call, row, target)
+
+
+async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
+    """The same for a connection in any state, whoever it belongs to."""
     channel = installed(row.provider)
     settings, credentials = read_settings(row), await opened_credentials(call, row)
     if settings is None or credentials is None:
@@ -144,6 +150,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     if outcome.account is not None:
         row.account = {"id": outcome.account.id, "name": outcome.account.name}
         row.verified_at = func.now()
+        row.refusals = 0
+        row.next_check_at = func.now() + USUALLY
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()

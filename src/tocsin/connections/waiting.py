@@ -1,6 +1,9 @@
 """Deliveries that wait for a connection to be mended (D2)."""
 
+from uuid import UUID
+
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.guard import Call
 
@@ -20,5 +23,10 @@ WHERE d.project_id = :project AND d.id = waiting.id
 
 async def hasten_deliveries(call: Call, channel: str) -> None:
     """Try what waits on a channel now, since a connection of it has just become active."""
-    place = {"project": call.project_id, "env": call.env, "channel": channel}
-    await call.session.execute(_HASTEN, {**place, "most": _MOST_AT_ONCE})
+    await hasten(call.session, call.project_id, call.env, channel)
+
+
+async def hasten(session: AsyncSession, project_id: UUID, env: str, channel: str) -> None:
+    """The same in any transaction of the project."""
+    place = {"project": project_id, "env": env, "channel": channel}
+    await session.execute(_HASTEN, {**place, "most": _MOST_AT_ONCE})

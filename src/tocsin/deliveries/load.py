@@ -1,18 +1,19 @@
 """Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
-from msgspec.structs import replace
 
 from tocsin.channels.contract import Action, Message, Priority, Provider, Recipient, SourceEvent
-from tocsin.channels.registry import device_kinds, kinds, providers
-from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.channels.registry import device_kinds, kinds
+from tocsin.connections.choose import Choice, Route, Wanted
+from tocsin.connections.levels import Candidate, NoRoute
+from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 
 
@@ -30,6 +31,7 @@ class Outgoing:
     message: Message | None
     address: str | None
     route: Route | NoRoute
+    limits: Limits | None = None
     refusal: str | None = None
     address_id: UUID | None = None
     shown: str | None = None
@@ -90,7 +92,23 @@ class _Read(msgspec.Struct):
     connections: list[Candidate]
 
 
-_read = msgspec.json.Decoder(_Read)
+class _Destination(msgspec.Struct):
+    name: str
+    address: str
+    enabled: bool
+    connection: Candidate
+
+
+class _Sending(msgspec.Struct):
+    """The answer of ``read_sending``. ``destinations`` are those of deliveries that go to one, null where it is
+    gone."""
+
+    outgoing: _Read
+    destinations: dict[UUID, _Destination | None]
+    limits: dict[UUID, Limits]
+
+
+_read = msgspec.json.Decoder(_Sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +149,30 @@ async def load(
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
     text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
-    read = _read.decode(text)
+    sending = _read.decode(text)
+    read, places = sending.outgoing, sending.destinations
     batch = _batch(project_id, env, read)
-    addressed_to = {delivery.id: batch.address_of(delivery) for delivery in read.deliveries}
-    ways = {each.id: (_way(each, addressed_to[each.id]), each.user_id) for each in read.deliveries}
-    candidates = [replace(each, channel=_way_of(each)) for each in read.connections]
-    routes = await choice.routes(project_id, env, candidates, set(ways.values()))
-    return [_outgoing(batch, each, addressed_to[each.id], routes[ways[each.id]]) for each in read.deliveries]
+    addressed_to = {each.id: batch.address_of(each) for each in read.deliveries}
+    wanted = {each.id: _wanted(each, addressed_to[each.id]) for each in read.deliveries if each.id not in places}
+    routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
+    outgoing = []
+    for each in read.deliveries:
+        if each.id in places:
+            found = await _to_destination(batch, choice, each, places[each.id])
+        else:
+            found = _outgoing(batch, each, addressed_to[each.id], routes[wanted[each.id]])
+        route = found.route
+        limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
+        outgoing.append(replace(found, limits=limits))
+    return outgoing
 
 
-def _way(delivery: _Delivery, address: _Address | None) -> str:
-    """What a connection for it is chosen by. Phones of one channel have different providers, each with a kind of
-    address; so there the kind is chosen by."""
-    return address.channel if address and kinds()[delivery.channel].each_address else delivery.channel
+def _wanted(delivery: _Delivery, address: _Address | None) -> Wanted:
+    device_kind = address.channel if address and kinds()[delivery.channel].each_address else None
+    return Wanted(delivery.channel, delivery.user_id, address.value if address else None, device_kind)
 
 
-def _way_of(candidate: Candidate) -> str:
-    """The same, of a connection."""
-    provider = providers().get(candidate.provider)
-    if provider and provider.each_address and provider.address_kind:
-        return provider.address_kind
-    return candidate.channel
-
-
-_READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
+_READ = "SELECT tocsin.read_sending($1, $2, $3, $4, $5)"
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
@@ -202,7 +220,7 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, rout
         message,
         address.value if address else None,
         route,
-        _refusal(message, kind, person, address, gone=delivery.address_id is not None),
+        refusal=_refusal(message, kind, person, address, gone=delivery.address_id is not None),
         address_id=address.id if address else None,
         shown=_shown(address) if address else None,
     )
@@ -211,6 +229,22 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, rout
 def _shown(address: _Address) -> str:
     sender = device_kinds().get(address.channel)
     return sender.device(address.value).shown if sender else address.value
+
+
+async def _to_destination(
+    batch: _Batch, choice: Choice, delivery: _Delivery, destination: _Destination | None
+) -> Outgoing:
+    """A delivery to a place that is no person: over the connection of the destination, whatever else there is."""
+    message = _message(batch, delivery, None)
+    ids = delivery.id, delivery.created_at, delivery.attempts + 1, delivery.rank
+    if destination is None:
+        gone = NoRoute("its destination does not exist any more", waits=False)
+        return Outgoing(*ids, message, None, gone, refusal=gone.reason)
+    route = await choice.to_destination(batch.env, destination.name, destination.connection)
+    refusal = None if message is not None else "its notification does not exist any more"
+    if not destination.enabled:
+        refusal = f"the destination {destination.name} is switched off"
+    return Outgoing(*ids, message, destination.address, route, refusal=refusal, shown=destination.address)
 
 
 def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:

@@ -17,6 +17,7 @@ class Delivery(Table):
     env: Mapped[str]
     notification_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
+    destination_id: Mapped[UUID | None]
     channel: Mapped[str]
     connection_id: Mapped[UUID | None]
     connection_reason: Mapped[str | None]

@@ -44,6 +44,8 @@ class Result:
     captured: dict[str, Any] | None = None
     started_at: datetime | None = None
     duration_ms: int = 0
+    keeps_rank: bool = False
+    """It waits for its connection to have room, which is no failure of its own."""
 
 
 def judged(
@@ -113,4 +115,6 @@ async def record(
 
 def _next_rank(result: Result) -> int:
     """Behind all first attempts, if there is to be another one."""
+    if result.keeps_rank:
+        return result.rank
     return result.rank % RETRY_RANK + RETRY_RANK if result.state == "queued" else result.rank

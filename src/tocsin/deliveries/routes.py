@@ -55,6 +55,7 @@ class DeliveryAnswer(Answer):
     env: Literal["live", "test"]
     notification_id: UUID | None
     user_id: UUID | None
+    destination_id: UUID | None
     channel: str
     state: State
     address: str | None = Field(description="Of a device only the end.")

@@ -2,7 +2,8 @@
 
 At most ``slots`` deliveries are in flight in a process, a quarter of them of one project and eight of one
 connection, and no more is claimed than there are free slots: a project whose endpoint hangs fills its own
-share and nobody else's. Results of one claim are recorded in groups, as soon as none is being recorded.
+share and nobody else's. What a connection may over all processes, ``pace.py`` knows. Results of one claim are
+recorded in groups, as soon as none is being recorded.
 """
 
 import asyncio
@@ -19,9 +20,13 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import AddressGone, BadCredentials, SendFailure, Unavailable
-from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.channels.contract import AddressGone, BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
+from tocsin.connections.checks import Changed
+from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.levels import NoRoute
+from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import Outgoing, load
+from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
 from tocsin.deliveries.record import Result, judged, look_again_at, record
 from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
@@ -32,6 +37,8 @@ from tocsin.users.devices import forget_device
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
+FRESH_SECONDS = 0.4
+"""How long a connection is used as it was chosen; a suspension counts within a second (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
@@ -40,6 +47,8 @@ TELL_SECONDS = 0.005
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
+"""In one process, of a connection without a limit of its own."""
+TOO_MANY = 429
 
 ATTEMPTS = Counter("tocsin_deliveries_total", "Deliveries by the state after an attempt.", ["state"])
 SEND_SECONDS = Histogram("tocsin_send_seconds", "From attempt to the provider's answer.", ["channel"])
@@ -71,9 +80,17 @@ class SendStage:
     """Sends waiting deliveries; one per worker process."""
 
     def __init__(
-        self, db: Database, door: Door, choice: Choice, slots: int, lease_seconds: int, freed: Callable[[], None]
+        self,
+        db: Database,
+        door: Door,
+        choice: Choice,
+        slots: int,
+        lease_seconds: int,
+        freed: Callable[[], None],
+        changed: Changed,
     ) -> None:
-        """``freed`` is called when there is room again for work that had to be left."""
+        """``freed`` is called when there is room again for work that had to be left, ``changed`` when a provider
+        has asked for a pause."""
         self._db = db
         self._door = door
         self._choice = choice
@@ -90,6 +107,8 @@ class SendStage:
         self._settled: defaultdict[Batch, list[Result | UUID]] = defaultdict(list)
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
+        self._changed = changed
+        self._pace = Pace(db.hot, lease_seconds)
         self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
         self._leaving = False
@@ -178,6 +197,7 @@ class SendStage:
         project_id, env, token, _ = batch
         try:
             outgoing = await load(self._db.hot, self._choice, project_id, env, ids, token)
+            turns = await self._pace.turns(uuid4(), _wanting(outgoing)) if env == "live" else {}
         except asyncio.CancelledError:
             self._settle_all(batch, ids)
             return
@@ -195,20 +215,23 @@ class SendStage:
         crash.here("send.after_read")
         self._free(project_id, len(ids) - len(outgoing))
         for each in outgoing:
-            self._begin(self._send_safely(batch, each))
+            self._begin(self._send_safely(batch, each, turns.get(each.id)))
 
-    async def _send_safely(self, batch: Batch, outgoing: Outgoing) -> None:
+    async def _send_safely(self, batch: Batch, outgoing: Outgoing, turn: Turn | PutOff | None) -> None:
         try:
-            result = await self._attempt(batch, outgoing)
+            result = await self._attempt(batch, outgoing, turn)
         except asyncio.CancelledError:
             result = outgoing.id
         except Exception:
             log.exception("send failed", project=str(batch[0]), delivery=str(outgoing.id))
             self._free(batch[0], 1)
             return
+        finally:
+            if isinstance(turn, Turn):
+                self._pace.done(turn.share)
         self._settle(batch, result)
 
-    async def _attempt(self, batch: Batch, outgoing: Outgoing) -> Result | UUID:
+    async def _attempt(self, batch: Batch, outgoing: Outgoing, turn: Turn | PutOff | None) -> Result | UUID:
         """What came of it, or the delivery's id if nothing was begun: then it goes back as it came."""
         if outgoing.refusal is not None or outgoing.message is None:
             return _untried(outgoing, "suppressed", outgoing.refusal or "nothing to send")
@@ -216,28 +239,38 @@ class SendStage:
             return _captured(outgoing)
         if isinstance(outgoing.route, NoRoute):
             return _no_route(outgoing, outgoing.route)
-        turn = self._turns.setdefault(outgoing.route.id or NOBODY, asyncio.Semaphore(PER_CONNECTION))
-        if not await self._took(turn, batch):
+        if isinstance(turn, PutOff):
+            return _put_off(outgoing, outgoing.route, turn)
+        lane = turn.share.lanes if turn else None
+        lane = lane or self._turns.setdefault(outgoing.route.id or NOBODY, asyncio.Semaphore(PER_CONNECTION))
+        if not await self._took(lane, batch, turn.starts_at if turn else batch.claimed_at):
             return outgoing.id
         try:
+            if paused := self._pace.put_off(_sender(batch, outgoing.route), outgoing.id, outgoing.rank):
+                return _put_off(outgoing, outgoing.route, paused)
+            if _waited(batch) and not await self._choice.holds(outgoing.route, batch.env):
+                return outgoing.id
             return await self._send(batch, outgoing, outgoing.route)
         finally:
-            turn.release()
+            lane.release()
 
-    async def _took(self, turn: asyncio.Semaphore, batch: Batch) -> bool:
+    async def _took(self, lane: asyncio.Semaphore, batch: Batch, starts_at: float) -> bool:
         """Whether the turn came early enough for an attempt within the lease. It does not behind an endpoint that
         hangs, nor in a process that was stopped for long."""
         start_by = batch.claimed_at + self._turn_limit
+        clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout_at(start_by) as patience:
                 self._patience.add(patience)
-                await turn.acquire()
+                if (wait := starts_at - clock()) > 0:
+                    await asyncio.sleep(wait)
+                await lane.acquire()
         except TimeoutError:
             return False
         finally:
             self._patience.discard(patience)
-        if self._leaving or asyncio.get_running_loop().time() > start_by:
-            turn.release()
+        if self._leaving or clock() > start_by:
+            lane.release()
             return False
         return True
 
@@ -259,18 +292,21 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials) and route.id is not None:
-            async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
+        if isinstance(outcome, BadCredentials | Blocked | OptedOut):
+            await self._note(batch, outgoing, route, outcome, told["error"])
         if isinstance(outcome, AddressGone) and outgoing.address_id is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await forget_device(
                     connection, batch.project_id, batch.env, outgoing.address_id, started_at, told["error"]
                 )
+        paused = isinstance(outcome, Unavailable) and outcome.status == TOO_MANY and route.id is not None
+        if paused:
+            await self._pause(batch, route, outcome, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
             rank=outgoing.rank,
+            keeps_rank=paused,
             address=outgoing.shown,
             connection_project=route.connection_project,
             connection_id=route.id,
@@ -279,6 +315,27 @@ class SendStage:
             duration_ms=round(seconds * 1000),
             **told,
         )
+
+    async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
+        """Keep what a failure says of the connection, or of the person behind the address."""
+        if route.id is None or route.connection_project is None:
+            return
+        if isinstance(failure, BadCredentials):
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_error(connection, project_id, route.id, route.version, reason)
+        elif outgoing.address is not None:
+            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await mark(connection, batch.project_id, route.id, outgoing.address, reason)
+
+    async def _pause(self, batch: Batch, route: Route, failure: Unavailable, reason: str) -> None:
+        """Slow the connection down, on all processes (D4)."""
+        sender = _sender(batch, route)
+        async with self._db.unit(*scope_of(sender.project_id, batch.env)) as connection:
+            news = await self._pace.pause(connection, sender, failure.retry_after, reason)
+        if news:
+            self._changed(sender.project_id, batch.env, sender.id)
 
     def _settle_all(self, batch: Batch, untouched: list[UUID]) -> None:
         for id_ in untouched:
@@ -338,12 +395,53 @@ class SendStage:
         self._freed()
 
 
+def _waited(batch: Batch) -> bool:
+    """Whether so long that what was read of the connection may not be true any more."""
+    return asyncio.get_running_loop().time() > batch.claimed_at + FRESH_SECONDS
+
+
+def _wanting(outgoing: list[Outgoing]) -> list[Wanting]:
+    """What of a batch leaves over limited connections, in its order, which is that of its urgency."""
+    found: dict[Sender, tuple[Limits, list[tuple[UUID, int]]]] = {}
+    for each in outgoing:
+        route = each.route
+        if each.limits is None or each.refusal is not None or not isinstance(route, Route) or each.message is None:
+            continue
+        assert route.id is not None and route.connection_project is not None
+        sender = Sender(route.connection_project, route.id)
+        found.setdefault(sender, (each.limits, []))[1].append((each.id, each.rank))
+    return [Wanting(sender, limits, messages) for sender, (limits, messages) in found.items()]
+
+
+def _sender(batch: Batch, route: Route) -> Sender:
+    return Sender(route.connection_project or batch.project_id, route.id or NOBODY)
+
+
+def _put_off(outgoing: Outgoing, route: Route, put_off: PutOff) -> Result:
+    """It goes back as it came, with a time: no try is spent, and its rank stays."""
+    return Result(
+        outgoing.id,
+        outgoing.attempt,
+        "queued",
+        None,
+        outgoing.rank,
+        due_at=put_off.due_at,
+        error=f"waits: {put_off.reason}",
+        connection_project=route.connection_project,
+        connection_id=route.id,
+        connection_reason=route.reason,
+        keeps_rank=True,
+    )
+
+
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, error=reason)
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    if route.refused:
+        return _untried(outgoing, "suppressed", route.reason)
     due_at = look_again_at(outgoing.queued_at) if route.waits else None
     state = "failed" if due_at is None else "queued"
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)

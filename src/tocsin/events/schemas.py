@@ -44,10 +44,16 @@ class AttemptAnswer(Answer):
     next_due_at: Time | None
 
 
+class DestinationStory(Answer):
+    id: UUID
+    name: str
+
+
 class DeliveryStory(Answer):
     id: UUID
     channel: str
-    user_id: UUID | None = Field(description="Null where the channel reaches the project once.")
+    user_id: UUID | None = Field(description="Null where the channel reaches the project once, and for a destination.")
+    destination: DestinationStory | None = Field(description="The named place it goes to, if that still exists.")
     state: str
     due_at: Time | None = Field(description="When the next attempt is due, while there will be one.")
     last_error: str | None

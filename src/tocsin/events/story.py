@@ -15,6 +15,7 @@ from tocsin.events.models import Event
 from tocsin.events.schemas import (
     AttemptAnswer,
     DeliveryStory,
+    DestinationStory,
     EventStory,
     EventSummary,
     RecipientStory,
@@ -65,11 +66,13 @@ async def _recipients(session: AsyncSession, project_id: UUID, notifications: Se
 _DELIVERIES = text("""
 SELECT * FROM (
     SELECT d.notification_id, d.id, d.channel, d.user_id, d.state, d.due_at, d.last_error, d.connection_id,
-        d.connection_reason, d.total, row_number() OVER (PARTITION BY d.notification_id ORDER BY d.id) AS nth
+        d.connection_reason, d.total, d.destination_id, t.name AS destination,
+        row_number() OVER (PARTITION BY d.notification_id ORDER BY d.id) AS nth
     FROM (
         SELECT *, count(*) OVER (PARTITION BY notification_id) AS total FROM tocsin.deliveries
         WHERE project_id = :project AND notification_id = ANY(:notifications)
-    ) d WHERE d.user_id IS NULL OR d.user_id = ANY(:users)
+    ) d LEFT JOIN tocsin.destinations t ON t.project_id = d.project_id AND t.id = d.destination_id
+    WHERE d.user_id IS NULL OR d.user_id = ANY(:users)
 ) ranked WHERE nth <= :most ORDER BY notification_id, nth
 """)
 
@@ -130,6 +133,7 @@ def _delivery(row: Row[Any], attempts: Sequence[Row[Any]]) -> DeliveryStory:
         id=row.id,
         channel=row.channel,
         user_id=row.user_id,
+        destination=DestinationStory(id=row.destination_id, name=row.destination) if row.destination else None,
         state=row.state,
         due_at=row.due_at if row.state == "queued" else None,
         last_error=row.last_error,

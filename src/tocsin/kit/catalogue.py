@@ -23,7 +23,10 @@ GLOBAL_KEYS = (
 )
 """Unique across projects: what identifies a project from outside."""
 
-FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
+FOREIGN_REFERENCES = (
+    "deliveries_connection_project_connection_id_fkey",
+    "reachability_connection_project_connection_id_fkey",
+)
 """May point at the platform's project; a check constraint keeps it from any other (database recipe)."""
 
 BOTH_ENVIRONMENTS = ("api_keys", "identity_secrets", "realtime_apps", "audit_log")
@@ -56,6 +59,10 @@ PIPELINE_TABLES = (
     "mail_counts",
     "audit_log",
     "audit_heads",
+    "connections",
+    "connection_checks",
+    "connection_pace",
+    "connection_turns",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -63,13 +70,16 @@ CROSS_PROJECT = (
     "audit_heads_since",
     "calls_of_projects",
     "calls_per_hour",
+    "claim_connection_checks",
     "claim_deliveries",
     "claim_domain_checks",
     "claim_events",
     "claim_idle_events",
     "claim_mails",
     "claim_suspect_event",
+    "connection_limits",
     "count_api_calls",
+    "end_pauses",
     "ended_projects",
     "entitlements",
     "erase_audit_details",
@@ -89,18 +99,23 @@ CROSS_PROJECT = (
     "outlived",
     "plan_catalogue",
     "plans_in_use",
+    "platform_candidates",
     "purge_audit",
     "ready_due_deliveries",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
+    "return_turns",
     "roll_up_usage",
     "seal_audit",
     "spend_events",
     "spend_quotas",
+    "take_turns",
     "tidy",
+    "tidy_connection_checks",
     "tidy_mails",
     "untold_notices",
+    "untold_outages",
     "usage_of_projects",
     "waiting_stages",
 )
@@ -138,6 +153,25 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
         "created_at",
         "sent_at",
         "finished_at",
+    ),
+    "connections": (
+        "project_id",
+        "id",
+        "env",
+        "provider",
+        "channel",
+        "owner",
+        "status",
+        "is_default",
+        "use_as_fallback",
+        "rate_limit_rps",
+        "max_concurrent",
+        "suspended_by",
+        "verified_at",
+        "health_status",
+        "last_health_check",
+        "created_at",
+        "updated_at",
     ),
 }
 """What the operator's login reads of every project, and all it may do: counting rows, and no word that people wrote."""

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +18,17 @@ Devices = Mapping[tuple[str, UUID], Sequence[UUID | None]]
 
 OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
 """Why a delivery was dropped, as its ``lastError`` says it."""
+
+
+class Place(Protocol):
+    """A destination that it goes to beside its recipients."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def address(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,7 @@ class NewNotification:
     topic: str | None
     channels: Sequence[str]
     recipients: dict[UUID, str]
+    destinations: Sequence[Place] = ()
     internal: bool = False
     """Made of one of Tocsin's own occurrences: no quota counts it."""
     over_quota: bool = False
@@ -100,7 +112,7 @@ def _row(notification: NewNotification, devices: Devices) -> dict[str, Any]:
         "rank": RANKS[n.priority],
         "dropped": OVER_QUOTA if n.over_quota else None,
         "recipients": n.recipients,
-        "deliveries": [_deliveries(n, channel, devices) for channel in n.channels],
+        "deliveries": [*(_deliveries(n, channel, devices) for channel in n.channels), *map(_to_place, n.destinations)],
     }
 
 
@@ -119,10 +131,20 @@ def _deliveries(notification: NewNotification, channel: str, devices: Devices) -
     return {**told, "ids": new_id_texts(len(each)), "people": people, "devices": named}
 
 
+def _to_place(place: Place) -> dict[str, Any]:
+    """The one to a destination. Its address is kept with it, so that it goes nowhere else should the place go."""
+    ids = new_id_texts(1)
+    to = {"destination": place.id, "address": place.address}
+    return {"channel": place.channel, "personal": False, "instant": False, "ids": ids, **to}
+
+
 def waits_to_be_sent(notification: NewNotification) -> bool:
     """Whether any of its deliveries does; instant ones (realtime) count as sent when they are written."""
     known = kinds()
-    return not notification.over_quota and any(
-        not known[channel].instant and (notification.recipients or known[channel].reaches == "project")
-        for channel in notification.channels
+    return not notification.over_quota and (
+        bool(notification.destinations)
+        or any(
+            not known[channel].instant and (notification.recipients or known[channel].reaches == "project")
+            for channel in notification.channels
+        )
     )

@@ -56,6 +56,20 @@ def summary(row: Any) -> str:
     )
 
 
+def connection_status(row: Any) -> str:
+    """A connection as it stands, for its owner."""
+    return _json(
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "channel": row["channel"],
+            "provider": row["provider"],
+            "status": row["status"],
+            "statusReason": row["status_reason"],
+        }
+    )
+
+
 def with_seq(data: str, seq: int) -> str:
     return f'{data[:-1]},"seq":{seq}}}'
 

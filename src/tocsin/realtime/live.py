@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from tocsin.kit.broker import Broker
@@ -175,10 +176,11 @@ class Live:
         if not signals:
             return
         async with self._db.unit(room.app.project_id, _env(room)) as connection:
+            await self._tell_owners(room, connection, _ids(signals, "connection"))
             rows = await reading.notifications(
                 connection,
                 room.app.project_id,
-                _ids(signals),
+                _ids([signal for signal in signals if signal.kind != "connection"]),
                 people=list(room.people),
                 counted=self._panel_listens(room),
                 acknowledged=_ids(signals, "acknowledged"),
@@ -189,6 +191,13 @@ class Live:
             for signal in signals:
                 for row in [found[id_] for id_ in signal.ids if id_ in found]:
                     await self._tell_of(room, signal.kind, row)
+
+    async def _tell_owners(self, room: Room, connection: asyncpg.Connection, ids: Sequence[UUID]) -> None:
+        """Of connections whose status has changed: a person of their own, the panel of the project's."""
+        for row in await reading.connections(connection, room.app.project_id, ids) if ids else ():
+            channel = user_channel(row["user_id"]) if row["user_id"] else room.panel_channel
+            data = announcement.connection_status(row)
+            self._hub.broadcast(room.app.app_id, channel, "connection.status_changed", data)
 
     async def _tell_of(self, room: Room, kind: Kind, row: Any) -> None:
         if kind == "created" and row["recipients"] is not None:

@@ -1,4 +1,4 @@
-"""What signals are about: notifications and their connected recipients, one row per notification.
+"""What signals are about: notifications and their connected recipients, one row per notification; connections.
 
 Every function works inside the caller's scope, which decides project and environment.
 """
@@ -48,6 +48,16 @@ ORDER BY newer.feed_seq
 """
 
 _ENDS = "SELECT user_id, seq FROM tocsin.feeds WHERE project_id = $1 AND env = $2 AND user_id = ANY($3)"
+
+_CONNECTIONS = """
+SELECT c.id, c.name, c.channel, c.provider, c.user_id, c.status, c.status_reason FROM tocsin.connections c
+WHERE c.project_id = $1 AND c.id = ANY($2)
+"""
+
+
+async def connections(connection: asyncpg.Connection, project_id: UUID, ids: Sequence[UUID]) -> list[Any]:
+    """Those that are still there, as they stand."""
+    return list(await connection.fetch(_CONNECTIONS, project_id, ids))
 
 
 async def notifications(

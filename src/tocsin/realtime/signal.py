@@ -8,14 +8,14 @@ import msgspec
 
 from tocsin.kit.broker import project_key
 
-Kind = Literal["created", "acknowledged", "repeated"]
+Kind = Literal["created", "acknowledged", "repeated", "connection"]
 
 MOST_IDS = 100
 """Ids in one message: NOTIFY carries 8,000 bytes, encoded."""
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """Something happened to these notifications of one project and environment."""
+    """Something happened to these notifications, or connections, of one project and environment."""
 
     kind: Kind
     ids: list[UUID]

@@ -41,6 +41,7 @@ class Rule(msgspec.Struct):
     target_payload_user: bool
     target_roles: tuple[UUID, ...]
     target_users: tuple[UUID, ...]
+    target_destinations: tuple[str, ...] = ()
     source: RuleSource = msgspec.field(default_factory=lambda: RuleSource(""))
 
     def __post_init__(self) -> None:

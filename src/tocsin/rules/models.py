@@ -24,6 +24,7 @@ class Rule(Table):
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     condition: Mapped[str | None]
     target_payload_user: Mapped[bool]
+    target_destinations: Mapped[list[str]] = mapped_column(ARRAY(Text))
     channels: Mapped[list[str]] = mapped_column(ARRAY(Text))
     title: Mapped[str]
     message: Mapped[str]

@@ -94,6 +94,16 @@ Users = Annotated[
     list[Annotated[Text, StringConstraints(min_length=1, max_length=200)]],
     Field(max_length=500, description="Ids or externalUserIds of people; answers show ids."),
 ]
+Destinations = Annotated[
+    list[Annotated[Text, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]],
+    Field(
+        max_length=20,
+        description="Names of destinations, whatever the channels: of each target person their own of that name, "
+        "else the project's.",
+        examples=[["orders"]],
+    ),
+    AfterValidator(_without_doubles),
+]
 PayloadUser = Annotated[bool, Field(description="Also tell the person whose externalUserId is `payload.userId`.")]
 Template = Annotated[Text, StringConstraints(max_length=MAX_TEMPLATE)]
 Title = Annotated[Template, StringConstraints(min_length=1), Field(examples=["Order {{ payload.orderId }}"])]
@@ -145,6 +155,7 @@ class RuleCreate(RuleFields):
     target_roles: Roles = Field([])
     target_users: Users = Field([])
     target_payload_user: PayloadUser = False
+    target_destinations: Destinations = Field([])
     channels: Channels = Field(["realtime"])
     title: Title
     message: Template = ""
@@ -159,6 +170,7 @@ class RuleUpdate(RuleFields):
     target_roles: Roles = unsent()
     target_users: Users = unsent()
     target_payload_user: PayloadUser = unsent()
+    target_destinations: Destinations = unsent()
     channels: Channels = unsent()
     title: Title = unsent()
     message: Template = unsent()
@@ -192,6 +204,7 @@ class RuleAnswer(Answer):
     target_roles: list[str]
     target_users: list[UUID]
     target_payload_user: bool
+    target_destinations: list[str]
     channels: list[str]
     title: str
     message: str
@@ -243,6 +256,12 @@ class TestRecipient(Answer):
     channels: list[str] = Field(description="The channels that reach people one by one.")
 
 
+class TestDestination(Answer):
+    name: str
+    channel: str
+    address: str
+
+
 class Rendering(Answer):
     title: str
     message: str
@@ -261,5 +280,6 @@ class TestAnswer(Answer):
     recipients: list[TestRecipient] = Field(description="The first 200.")
     recipients_total: int
     project_channels: list[str] = Field(description="The channels that reach the project once, whoever is targeted.")
+    destinations: list[TestDestination] = Field(description="The named places it would go to beside.")
     rendered: Rendering | None = Field(description="Null unless the rule matched and every template could be printed.")
     missing: list[str] = Field(description="Variables that printed nothing because the event does not have them.")

@@ -31,10 +31,11 @@ from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
 from tocsin.notifications.write import NewNotification, devices_of, rows, waits_to_be_sent
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
+from tocsin.rules.destinations import Destination, Destinations, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
-from tocsin.rules.lookup import ACTION_LABEL, ACTION_URL, Batch, Claimed, Rule, people_for, read_claimed
+from tocsin.rules.lookup import ACTION_LABEL, ACTION_URL, Batch, Claimed, People, Rule, people_for, read_claimed
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
@@ -310,6 +311,7 @@ async def _decide(
     subjects = [subject.id for subject in batch.subjects.values()] if matched else []
     people = await people_for(pool, project_id, env, list(matched.values()), subjects)
     told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
+    named = await _destinations(pool, project_id, env, list(matched.values()), people, subjects)
     decided = []
     for event in batch.events:
         trace: list[dict[str, Any]] = []
@@ -328,26 +330,40 @@ async def _decide(
                 told["error"] = outcome.error
             if not outcome.matched or outcome.error:
                 continue
-            meant = rule.id, subject.id if subject else None
-            recipients = told_by.get(meant)
+            asked = rule.id, subject.id if subject else None
+            recipients = told_by.get(asked)
             if recipients is None:
-                recipients = told_by[meant] = people.recipients(rule, subject.id if subject else None)
-            notification = _notification(event, rule, outcome, recipients)
+                recipients = told_by[asked] = people.recipients(rule, subject.id if subject else None)
+            meant = named.meant(rule.target_destinations, recipients)
+            told["reason"] = "; ".join([outcome.reason, *meant.remarks])
+            notification = _notification(event, rule, outcome, recipients, meant.places)
             if notification is None:
-                told["reason"] = f"{outcome.reason}, but it reaches nobody: no active person in its targets"
+                told["reason"] += ", but it reaches nobody: no active person in its targets"
                 continue
             if len(recipients) > MAX_RECIPIENTS:
-                told["reason"] = f"{outcome.reason}; of {len(recipients):,} people only {MAX_RECIPIENTS:,} are told"
+                told["reason"] += f"; of {len(recipients):,} people only {MAX_RECIPIENTS:,} are told"
             told["notificationId"] = str(notification.id)
             made.append(notification)
         decided.append(_Decided(event, _outcome(trace, made), trace, made))
     return decided
 
 
+async def _destinations(
+    pool: asyncpg.Pool, project_id: UUID, env: Env, rules: list[Rule], people: People, subjects: list[UUID]
+) -> Destinations:
+    """What the rules that matched name, for everybody whom they may mean."""
+    naming = [rule for rule in rules if rule.target_destinations]
+    names = {name for rule in naming for name in rule.target_destinations}
+    meant = {user for rule in naming for user in people.recipients(rule, None)}
+    if any(rule.target_payload_user for rule in naming):
+        meant.update(subjects)
+    return await destinations_for(pool, project_id, env, names, meant)
+
+
 def _notification(
-    event: Claimed, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str]
+    event: Claimed, rule: Rule, outcome: RuleOutcome, recipients: dict[UUID, str], places: list[Destination]
 ) -> NewNotification | None:
-    if not recipients and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
+    if not recipients and not places and not any(kinds()[channel].reaches == "project" for channel in rule.channels):
         return None
     action = None
     if url := outcome.rendered.get(ACTION_URL):
@@ -367,6 +383,7 @@ def _notification(
         topic=rule.topic,
         channels=rule.channels,
         recipients=dict(islice(recipients.items(), MAX_RECIPIENTS)) if len(recipients) > MAX_RECIPIENTS else recipients,
+        destinations=places,
         internal=event.internal,
     )
 

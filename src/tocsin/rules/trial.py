@@ -13,11 +13,12 @@ from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
 from tocsin.rules import lookup
+from tocsin.rules.destinations import Meant, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event, Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.models import Rule
-from tocsin.rules.schemas import Rendering, TestAnswer, TestEvent, TestRecipient
+from tocsin.rules.schemas import Rendering, TestAnswer, TestDestination, TestEvent, TestRecipient
 from tocsin.rules.targets import Targets
 
 EVENT_BYTES = 256 * 1024
@@ -45,12 +46,13 @@ async def try_rule(
     outcome = await _judged(evaluator, Job(event, subject.fields if subject else None, project, [candidate.source]))
     people = await lookup.people_for(connection, rule.project_id, env, [candidate], [subject.id] if subject else [])
     recipients = people.recipients(candidate, subject.id if subject else None)
-    return _told(rule, outcome, list(recipients))
+    named = await destinations_for(connection, rule.project_id, env, candidate.target_destinations, recipients)
+    return _told(rule, outcome, list(recipients), named.meant(candidate.target_destinations, recipients))
 
 
 def _not_covered(rule: Rule, type_: str) -> TestAnswer:
     reason = f"the rule's event types do not cover {type_!r}: {', '.join(rule.event_types)}"
-    return _told(rule, RuleOutcome(str(rule.id), False, reason), [])
+    return _told(rule, RuleOutcome(str(rule.id), False, reason), [], Meant([], []))
 
 
 def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:
@@ -72,6 +74,7 @@ def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:
         target_payload_user=rule.target_payload_user,
         target_roles=tuple(targets.roles),
         target_users=tuple(targets.users),
+        target_destinations=tuple(rule.target_destinations),
     )
 
 
@@ -86,7 +89,7 @@ async def _judged(evaluator: Evaluator, job: Job) -> RuleOutcome:
     return outcome.rules[0]
 
 
-def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID]) -> TestAnswer:
+def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID], meant: Meant) -> TestAnswer:
     """The answer; whoever would be told is named only when there is something to tell them."""
     tells = outcome.matched and not outcome.error
     known = kinds()
@@ -94,11 +97,12 @@ def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID]) -> TestAnswe
     reached = recipients if tells else []
     return TestAnswer(
         matched=outcome.matched,
-        reason=outcome.reason,
+        reason="; ".join([outcome.reason, *(meant.remarks if tells else [])]),
         error=outcome.error or None,
         recipients=[TestRecipient(user_id=user_id, channels=personal) for user_id in reached[:MOST_SHOWN]],
         recipients_total=len(reached),
         project_channels=[c for c in rule.channels if c in known and known[c].reaches == "project"] if tells else [],
+        destinations=[TestDestination.model_validate(place) for place in meant.places] if tells else [],
         rendered=_rendering(outcome.rendered) if tells else None,
         missing=outcome.missing,
     )

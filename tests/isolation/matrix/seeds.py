@@ -94,6 +94,10 @@ async def _people(scene: Scene) -> None:
 async def _rules(scene: Scene) -> None:
     hook = {"provider": "webhook", "name": scene.mark, "settings": {"url": scene.hook_url}}
     scene.ids["connection"] = (await scene.make("/connections", hook))["id"]
+    topics = {"provider": "ntfy", "name": scene.mark, "settings": {"url": scene.hook_url, "topic": "alerts"}}
+    scene.ids["topics"] = (await scene.make("/connections", topics))["id"]
+    named = {"name": "orders", "address": "orders"}
+    scene.ids["destination"] = (await scene.make(f"/connections/{scene.ids['topics']}/destinations", named))["id"]
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
     (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
     scene.ids["audit"] = entry["id"]

@@ -1,0 +1,207 @@
+"""How fast, and how many at a time, a connection may send, whichever process does (D4).
+
+A batch asks once for each limited connection of it: how many messages may leave within the next moments, and over how
+many lanes. What does not fit goes back to the queue with its rank and a time of its own: behind what is as urgent or
+more, so that a thousand that wait come back one after the other instead of all together. What is more urgent asks when
+it comes, and finds no reservation in its way that is longer than those moments.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+
+HORIZON_SECONDS = 2.0
+"""For how long tokens are taken in advance: what comes then and is urgent waits so long at the most."""
+SOONEST_SECONDS = 0.5
+LATEST_SECONDS = 300.0
+"""Until what was put off asks again."""
+RESUMED_PER_SECOND = 50
+"""In each process, of a connection whose pause is over and that has no limit of its own."""
+PAUSE_SECONDS = (1.0, 3_600.0)
+REMEMBERED = 1_000
+
+_TAKE = "SELECT granted, held, starts_in, again_in FROM tocsin.take_turns($1, $2, $3, $4, $5, $6, $7, $8)"
+_RETURN = "SELECT tocsin.return_turns($1, $2, $3, $4)"
+_PAUSE = """
+UPDATE tocsin.connections
+SET status = 'rate_limited', status_reason = $3, paused_until = GREATEST(paused_until, now() + $4)
+WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited')
+RETURNING (SELECT status FROM tocsin.connections WHERE project_id = $1 AND id = $2) = 'active' AS began
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Limits(msgspec.Struct):
+    """What is set of a connection; ``paused_until`` while its provider has asked for a pause."""
+
+    per_second: int | None = None
+    at_a_time: int | None = None
+    paused_until: datetime | None = None
+
+
+class Sender(NamedTuple):
+    """A connection, and the project it belongs to."""
+
+    project_id: UUID
+    id: UUID
+
+
+@dataclass(slots=True)
+class Share:
+    """What one batch may do over one connection. ``lanes`` are the messages it may have under way at a time."""
+
+    sender: Sender
+    holder: UUID
+    left: int
+    held: int
+    lanes: asyncio.Semaphore | None
+
+
+class Turn(NamedTuple):
+    """A message may leave at ``starts_at``, of the event loop's time, over a lane of its share."""
+
+    starts_at: float
+    share: Share
+
+
+class PutOff(NamedTuple):
+    """A message must wait, through no fault of its own."""
+
+    due_at: datetime
+    reason: str
+
+
+class Wanting(NamedTuple):
+    """Messages of one batch over one limited connection, the most urgent first, with their ranks."""
+
+    sender: Sender
+    limits: Limits
+    messages: Sequence[tuple[UUID, int]]
+
+
+class Pace:
+    """The limited connections of one process."""
+
+    def __init__(self, pool: asyncpg.Pool, lease_seconds: int) -> None:
+        self._pool = pool
+        self._lease_seconds = lease_seconds
+        self._queues: OrderedDict[Sender, _Queue] = OrderedDict()
+        self._pauses: OrderedDict[Sender, datetime] = OrderedDict()
+        self._surplus: Counter[tuple[Sender, UUID]] = Counter()
+        self._returning: asyncio.Task[None] | None = None
+
+    async def turns(self, holder: UUID, wanting: Iterable[Wanting]) -> dict[UUID, Turn | PutOff]:
+        """For each message when it may leave, or until when it is put off."""
+        found: dict[UUID, Turn | PutOff] = {}
+        for each in wanting:
+            found.update(await self._turns_of(holder, each))
+        return found
+
+    async def _turns_of(self, holder: UUID, wanting: Wanting) -> Mapping[UUID, Turn | PutOff]:
+        sender, limits, messages = wanting
+        if paused_until := self.paused_until(sender, limits):
+            seconds = (paused_until - datetime.now(UTC)).total_seconds()
+            per_second = limits.per_second or RESUMED_PER_SECOND
+            return self._put_off(sender, messages, seconds, per_second, "the provider asked for a pause")
+        if limits.per_second is None and limits.at_a_time is None:
+            return {}
+        now = asyncio.get_running_loop().time()
+        granted, held, starts_in, again_in = await self._pool.fetchrow(
+            _TAKE,
+            *sender,
+            limits.per_second,
+            limits.at_a_time,
+            len(messages),
+            holder,
+            min(HORIZON_SECONDS, self._lease_seconds / 12),
+            self._lease_seconds,
+        )
+        share = Share(sender, holder, granted, held or 0, asyncio.Semaphore(held) if held else None)
+        gap = 1 / limits.per_second if limits.per_second else 0.0
+        turns: dict[UUID, Turn | PutOff] = {
+            id_: Turn(now + starts_in + gap * nth if gap else now, share)
+            for nth, (id_, _) in enumerate(messages[:granted])
+        }
+        if granted == len(messages):
+            return turns
+        again_in -= HORIZON_SECONDS / 2  # so that the next ones are at hand when these have left
+        rate = min(filter(None, (limits.per_second, limits.at_a_time)))
+        return {**turns, **self._put_off(sender, messages[granted:], again_in, rate, "the connection's limit")}
+
+    def paused_until(self, sender: Sender, limits: Limits | None = None) -> datetime | None:
+        """When the pause of a connection ends, as this process knows it; None without one."""
+        known = [self._pauses.get(sender), limits.paused_until if limits else None]
+        return max((moment for moment in known if moment and moment > datetime.now(UTC)), default=None)
+
+    def put_off(self, sender: Sender, id_: UUID, rank: int) -> PutOff | None:
+        """For a message that meets a pause when its turn has come."""
+        paused_until = self.paused_until(sender)
+        if paused_until is None:
+            return None
+        seconds = (paused_until - datetime.now(UTC)).total_seconds()
+        put_off = self._put_off(sender, [(id_, rank)], seconds, RESUMED_PER_SECOND, "the provider asked for a pause")
+        return put_off[id_]
+
+    def _put_off(
+        self, sender: Sender, messages: Sequence[tuple[UUID, int]], seconds: float, per_second: int, reason: str
+    ) -> Mapping[UUID, PutOff]:
+        queue = self._queues.setdefault(sender, _Queue())
+        self._queues.move_to_end(sender)
+        if len(self._queues) > REMEMBERED:
+            self._queues.popitem(last=False)
+        earliest = datetime.now(UTC) + timedelta(seconds=max(seconds, SOONEST_SECONDS))
+        gap = timedelta(seconds=1 / per_second)
+        return {id_: PutOff(queue.place(rank, earliest, gap), reason) for id_, rank in messages}
+
+    async def pause(self, connection: asyncpg.Connection, sender: Sender, seconds: float | None, reason: str) -> bool:
+        """Slow one connection down on all processes, inside its project; whether that is news to its owner."""
+        shortest, longest = PAUSE_SECONDS
+        pause = timedelta(seconds=min(max(seconds or shortest, shortest), longest))
+        self._pauses[sender] = datetime.now(UTC) + pause
+        self._pauses.move_to_end(sender)
+        if len(self._pauses) > REMEMBERED:
+            self._pauses.popitem(last=False)
+        return bool(await connection.fetchval(_PAUSE, *sender, reason[:500], pause))
+
+    def done(self, share: Share) -> None:
+        """A message of a share came to its end; a lane that the rest has no use for is for other processes."""
+        share.left -= 1
+        if share.held > share.left:
+            share.held -= 1
+            self._surplus[share.sender, share.holder] += 1
+            if self._returning is None:
+                self._returning = asyncio.create_task(self._return())
+
+    async def _return(self) -> None:
+        """Together what comes in while one is being returned. What is not returned ends with its lease."""
+        try:
+            while self._surplus:
+                (sender, holder), count = self._surplus.popitem()
+                await self._pool.execute(_RETURN, *sender, holder, count)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("turns not returned", error=str(error)[:200])
+        finally:
+            self._returning = None
+
+
+class _Queue:
+    """When those ask again that one connection had no room for: the last time given to each rank."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, datetime] = {}
+
+    def place(self, rank: int, earliest: datetime, gap: timedelta) -> datetime:
+        """Behind everybody who is as urgent or more."""
+        before = max((moment for other, moment in self._last.items() if other <= rank), default=earliest)
+        latest = datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)
+        self._last[rank] = max(earliest, min(before + gap, latest))
+        return self._last[rank]
