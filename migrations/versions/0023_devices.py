@@ -38,8 +38,8 @@ REVOKE ALL ON FUNCTION tocsin.devices_of FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.devices_of TO {app};
 """
 
-# As before, but that a channel may name the person and the device of each delivery; else they are the recipients in
-# their order. A function of a list that is missing has no rows, and the longest list decides how many there are.
+# As before, but that a channel may name the person and the device of each delivery, or a destination; else they are the
+# recipients in their order. A function of a list that is missing has no rows, and the longest list decides how many there are.
 WRITING = """
 CREATE OR REPLACE FUNCTION tocsin.write_notifications(project uuid, environment text, made json) RETURNS void
     LANGUAGE plpgsql SET enable_nestloop = off AS $$
@@ -63,16 +63,19 @@ BEGIN
     INSERT INTO tocsin.notification_recipients (project_id, env, notification_id, user_id, reason, feed_seq)
     SELECT project, environment, t.id, t.user_id, t.reason, r.seq - t.times + t.nth FROM told t JOIN raised r USING (user_id);
     INSERT INTO tocsin.deliveries
-        (project_id, env, id, notification_id, user_id, address_id, channel, rank, state, last_error, sent_at, finished_at)
+        (project_id, env, id, notification_id, user_id, address_id, destination_id, address, channel, rank, state,
+        last_error, sent_at, finished_at)
     SELECT project, environment, p.id::uuid, n.id,
-        CASE WHEN d.personal THEN coalesce(p.named, p.person)::uuid END, p.device::uuid, d.channel, n.rank,
+        CASE WHEN d.personal THEN coalesce(p.named, p.person)::uuid END, p.device::uuid,
+        d.destination, d.address, d.channel, n.rank,
         CASE WHEN n.dropped IS NOT NULL THEN 'dropped' WHEN d.instant THEN 'sent' ELSE 'queued' END, n.dropped,
         CASE WHEN d.instant AND n.dropped IS NULL THEN now() END,
         CASE WHEN d.instant OR n.dropped IS NOT NULL THEN now() END
     FROM pg_catalog.json_to_recordset(made)
         AS n (id uuid, rank smallint, dropped text, recipients json, deliveries json)
     CROSS JOIN LATERAL pg_catalog.json_to_recordset(n.deliveries)
-        AS d (channel text, personal boolean, instant boolean, ids json, people json, devices json)
+        AS d (channel text, personal boolean, instant boolean, ids json, people json, devices json,
+            destination uuid, address text)
     CROSS JOIN LATERAL ROWS FROM (
         pg_catalog.json_array_elements_text(d.ids), pg_catalog.json_object_keys(n.recipients),
         pg_catalog.json_array_elements_text(d.people), pg_catalog.json_array_elements_text(d.devices))

@@ -102,6 +102,7 @@ async def test_what_an_answer_means(message: Builder, door: Door, status: int, k
     assert type(failure.value) is kind
     if isinstance(failure.value, Unavailable):
         assert failure.value.retry_after == 7
+        assert failure.value.status == (None if status == 429 else status)
 
 
 async def test_a_browser_that_subscribed_before_the_keys_changed_is_still_reached(message: Builder, door: Door) -> None:

@@ -66,8 +66,6 @@ _PASSING = frozenset(
         "InternalServerError",
         "ServiceUnavailable",
         "Shutdown",
-        "TooManyProviderTokenUpdates",
-        "TooManyRequests",
     }
 )
 
@@ -245,6 +243,9 @@ def _failure(reply: Reply) -> SendFailure | None:
         return AddressGone(words, **told)
     if reason in _OWN_FAULT:
         return BadCredentials(words, **told)
+    if reason == "TooManyRequests":
+        # For this device alone: the status 429 would slow the whole connection.
+        return Unavailable(words, retry_after=wait, answer=told["answer"])
     if reason == "TooManyProviderTokenUpdates":
         return Unavailable(words, retry_after=wait or TOKEN_SECONDS / 2, **told)
     if reason in _PASSING or reply.status >= 500 or reply.status == 429:

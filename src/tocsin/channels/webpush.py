@@ -261,4 +261,6 @@ def _receipt(reply: Reply) -> Receipt:
         # Whoever answers was named by a browser: what they say of our keys counts for this one alone.
         raise Rejected(f"The push service refused the message with {status}.", status=status, answer=answer)
     wait = seconds_to_wait(reply.headers.get("retry-after"))
-    raise Unavailable(f"The push service answered {status}.", retry_after=wait, status=status, answer=answer)
+    # Without the status 429, which would slow the whole connection: only this service, or this browser, wants a pause.
+    told = None if status == 429 else status
+    raise Unavailable(f"The push service answered {status}.", retry_after=wait, status=told, answer=answer)
