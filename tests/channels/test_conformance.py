@@ -20,6 +20,7 @@ KEYS = [
     "reaches",
     "addressKind",
     "instant",
+    "hasDestinations",
     "settingsSchema",
     "credentialsSchema",
     "setupSteps",
