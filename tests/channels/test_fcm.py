@@ -1,6 +1,7 @@
 """Firebase Cloud Messaging. What we send is held against Google's own description of the API; answers are those of its
 reference. Google itself was not reached."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -71,8 +72,9 @@ async def test_a_token_is_asked_for_once_and_by_the_account_itself(
     message: Builder, door: Door, google: Google
 ) -> None:
     fcm = Fcm()
-    for _ in range(3):
-        await fcm.send(message(), TOKEN, SETTINGS, credentials(google), door)
+    given = credentials(google)
+    await asyncio.gather(*(fcm.send(message(), TOKEN, SETTINGS, given, door) for _ in range(5)))
+    await fcm.send(message(), TOKEN, SETTINGS, given, door)
     [claims] = google.claims
     assert claims["iss"] == "push@acme-bakery.iam.gserviceaccount.com"
     assert claims["scope"] == "https://www.googleapis.com/auth/firebase.messaging"
@@ -181,10 +183,16 @@ async def test_verifying_has_a_message_judged_that_goes_to_nobody(door: Door, go
 @pytest.mark.parametrize(
     "account",
     ["", "{}", "no json", '{"project_id": "x", "client_email": "y", "private_key": "z"}'],
+    ids=["empty", "nothing", "no json", "no key"],
 )
 def test_only_the_file_of_a_service_account_is_taken(account: str) -> None:
     with pytest.raises(ValidationError):
         FcmCredentials.model_validate({"serviceAccount": account})
+
+
+def test_a_project_that_leads_elsewhere_is_refused() -> None:
+    with pytest.raises(ValidationError, match="project_id"):
+        credentials(Google(), project_id="../x?")
 
 
 async def test_the_private_key_is_shown_to_nobody(google: Google) -> None:

@@ -3,11 +3,14 @@
 https://developers.google.com/identity/protocols/oauth2/service-account#httprest
 """
 
+import asyncio
+import re
 import time
 from collections import OrderedDict
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 import jwt
 import msgspec
@@ -27,6 +30,8 @@ SPARE_SECONDS = 300
 """A token is given up so long before its end, because a request takes its time and clocks differ."""
 MOST_KEPT = 1_000
 
+_PROJECT = re.compile(r"[a-z0-9.:-]{1,100}")
+
 
 class ServiceAccount(msgspec.Struct, frozen=True):
     """What we need of the JSON file that the console gives out."""
@@ -36,6 +41,9 @@ class ServiceAccount(msgspec.Struct, frozen=True):
     private_key: str
     private_key_id: str = ""
     token_uri: str = AUDIENCE
+
+    def __repr__(self) -> str:
+        return f"ServiceAccount({self.client_email!r})"
 
 
 def read_account(text: str) -> ServiceAccount:
@@ -49,6 +57,8 @@ def read_account(text: str) -> ServiceAccount:
 def check_account(text: str) -> None:
     """The same, and its key can be used. Raises ValueError; takes some 50 ms."""
     account = read_account(text)
+    if not _PROJECT.fullmatch(account.project_id):
+        raise ValueError("has a project_id that is none")
     try:
         key = load_pem_private_key(account.private_key.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -68,20 +78,22 @@ class GoogleTokens:
     def __init__(self, scope: str) -> None:
         self._scope = scope
         self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._asking: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     async def token(self, account: ServiceAccount, door: Door) -> str:
-        """A token that works. Raises BadCredentials or Unavailable."""
+        """A token that works, asked for once however many wait for it. Raises BadCredentials or Unavailable."""
         name = _name(account)
-        token, ends_at = self._kept.get(name, ("", 0.0))
-        if time.monotonic() < ends_at:
-            self._kept.move_to_end(name)
-            return token
-        granted = await self._granted(account, door)
-        self._kept[name] = granted.access_token, time.monotonic() + granted.expires_in - SPARE_SECONDS
+        asking = self._asking.setdefault(name, asyncio.Lock())
+        async with asking:
+            token, ends_at = self._kept.get(name, ("", 0.0))
+            if time.monotonic() >= ends_at:
+                granted = await self._granted(account, door)
+                token, ends_at = granted.access_token, time.monotonic() + granted.expires_in - SPARE_SECONDS
+            self._kept[name] = token, ends_at
         self._kept.move_to_end(name)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        return granted.access_token
+        return token
 
     def drop(self, account: ServiceAccount, token: str) -> None:
         """Forget a token that was refused, unless there is a newer one."""

@@ -254,7 +254,8 @@ def _shown(message: Message, title: str, text: str) -> dict[str, Any]:
 def _receipt(reply: Reply) -> Receipt:
     answer, status = reply.text(ANSWER_LIMIT), reply.status
     if 200 <= status < 300:
-        return Receipt(delivered=False, provider_message_id=reply.headers.get("location"), status=status, answer=answer)
+        location = reply.headers.get("location", "")[:MOST_ENDPOINT]
+        return Receipt(delivered=False, provider_message_id=location or None, status=status, answer=answer)
     if status in (404, 410):
         raise AddressGone("The browser is not subscribed any more.", status=status, answer=answer)
     if 400 <= status < 500 and status not in (408, 425, 429):
