@@ -30,7 +30,19 @@ def _single(channel: str) -> str:
 
 SingleChannel = Annotated[Channel, AfterValidator(_single)]
 Permission = Annotated[str, Field(json_schema_extra={"enum": sorted(PERMISSIONS)})]
-AddressValue = Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
+MOST_ADDRESS_BYTES = 2_500
+"""Of an address: it stands in an index, whose entries have 2,704 bytes at most."""
+
+
+def _indexable(value: str) -> str:
+    if len(value.encode()) > MOST_ADDRESS_BYTES:
+        raise PydanticCustomError("too_long", "An address has {most} bytes at most.", {"most": MOST_ADDRESS_BYTES})
+    return value
+
+
+AddressValue = Annotated[
+    Text, StringConstraints(min_length=1, max_length=MOST_ADDRESS_BYTES), AfterValidator(_indexable)
+]
 
 
 class UserAnswer(Answer):
