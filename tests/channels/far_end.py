@@ -31,7 +31,7 @@ class FarEnd:
     headers: dict[str, str] = field(default_factory=dict)
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
-    meanwhile: Callable[[], Awaitable[None]] | None = None
+    meanwhile: Callable[[], Awaitable[Any]] | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(

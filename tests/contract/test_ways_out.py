@@ -6,6 +6,7 @@ so a new field cannot be forgotten.
 
 import ast
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ import aiohttp
 import pytest
 
 import tocsin
+from tests.channels.browser import Browser
+from tests.channels.google import key_pair
 from tests.client import Client, Project, Reply, sign_up
 from tests.connections.build import LOGIN, MAIL
 from tests.contract.endpoints import WITH_BODY, resolved
@@ -46,6 +49,20 @@ async def mail(project: Project, target: str, liar: Liar) -> Reply:
     settings = {**MAIL, "host": target, "security": "starttls", "port": 587}
     body = {"provider": "smtp", "name": "x", "settings": settings, "credentials": LOGIN}
     return await project.key.post("/connections", body)
+
+
+async def google(project: Project, target: str, liar: Liar) -> Reply:
+    """The file of a service account says where its tokens are asked for."""
+    account = {"project_id": "x", "client_email": "x@x.example", "private_key": key_pair()[0], "token_uri": target}
+    body = {"provider": "fcm", "name": "x", "credentials": {"serviceAccount": json.dumps(account)}}
+    return await project.key.post("/connections", body)
+
+
+async def browser(project: Project, target: str, liar: Liar) -> Reply:
+    """A browser's subscription says where its messages go."""
+    user = await project.add_user()
+    body = {"channel": "webpush", "value": Browser(target).address}
+    return await project.key.post(f"/users/{user['id']}/addresses", body)
 
 
 def connection(provider: str, part: str, field: str, **others: Any) -> Callable[[Project, str, Liar], Awaitable[Reply]]:
@@ -84,6 +101,7 @@ SETTINGS = {
     # Its targets are addresses of another form, which test_apprise.py puts together.
     ("apprise", "url"): Way("/credentials/url", connection("apprise", "credentials", "url"), takes="apprise"),
     ("http", "url"): Way("/settings/url", connection("http", "settings", "url")),
+    ("fcm", "serviceAccount"): Way("/credentials/serviceAccount", google),
     ("twilio", "url"): Way(
         "/settings/url",
         connection(
@@ -100,10 +118,20 @@ ENDPOINTS = ("token_endpoint", "jwks_uri", "userinfo_endpoint")
 WAYS = {
     **{"-".join(name): way for name, way in SETTINGS.items()},
     **{name: way for (name, _), way in BODIES.items()},
+    "add_address": Way("/value", browser),
     **{name: Way("/issuer", said_by_the_issuer(name)) for name in ENDPOINTS},
 }
 
 NOT_CALLED = {
+    ("apns", "topic"): "a header",
+    ("apns", "teamId"): "signed",
+    ("apns", "kid"): "signed",
+    ("apns", "privateKey"): "signs",
+    ("fcm", "defaultChannel"): "sent to the server",
+    ("webpush", "subject"): "signed, for those who run push services",
+    ("webpush", "vapidPublic"): "sent to the server",
+    ("webpush", "privateKey"): "signs",
+    ("webpush", "previousPrivateKey"): "signs",
     ("smtp", "fromAddress"): "a header of the mail",
     ("smtp", "fromName"): "a header of the mail",
     ("smtp", "replyTo"): "a header of the mail",
@@ -199,7 +227,7 @@ _CONNECTS = re.compile(
 """Clients that are imported, and calls that connect."""
 
 _THE_DOOR = {"kit/http.py", "kit/proxy.py"}
-_OVER_ITS_SOCKETS = {"channels/smtp.py"}
+_OVER_ITS_SOCKETS = {"channels/smtp.py", "kit/http2.py"}
 _IN_A_JAIL = {"channels/longtail/child.py"}
 """Where every connection is judged as the door does: tests/channels/test_apprise.py."""
 _CONNECTING = _THE_DOOR | _OVER_ITS_SOCKETS | _IN_A_JAIL

@@ -1,6 +1,7 @@
 """People over HTTP: made, found, changed, deleted; seen by their own project alone (A2, T2)."""
 
 import asyncio
+import secrets
 import uuid
 from typing import Any
 
@@ -97,6 +98,19 @@ async def test_addresses_of_a_person_are_added_listed_and_removed(acme: Project)
     assert [row["value"] for row in (await acme.key.get(path)).json] == ["77", "78"]
     assert (await acme.key.delete(f"{path}/{first.json['id']}")).status == 204
     assert [row["value"] for row in (await acme.key.get(path)).json] == ["78"]
+
+
+@pytest.mark.parametrize(("letter", "fits", "too_many"), [("", 2_500, 2_501), ("ä", 1_249, 1_250)])
+async def test_an_address_is_as_long_as_its_index_takes(acme: Project, letter: str, fits: int, too_many: int) -> None:
+    user = await acme.add_user()
+    path = f"/users/{user['id']}/addresses"
+    text = secrets.token_urlsafe(4_000)
+    long = letter * fits if letter else text[:fits]
+    longer = f"x{letter * too_many}" if letter else text[:too_many]
+    assert (await acme.key.post(path, {"channel": "telegram", "value": long})).status == 201
+    refused = await acme.key.post(path, {"channel": "telegram", "value": longer})
+    assert (refused.status, refused.pointers) == (422, ["/value"])
+    assert (await acme.key.put(f"/users/{user['id']}", {"addresses": {"sms": longer}})).status == 422
 
 
 async def test_a_deleted_person_is_gone(acme: Project) -> None:

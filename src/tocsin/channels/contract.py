@@ -40,6 +40,10 @@ class Rejected(SendFailure):
     """Permanent: the same message to the same address will never be taken."""
 
 
+class AddressGone(Rejected):
+    """Permanent, and for every message: nobody is reached at this address any more, so it is removed (C9)."""
+
+
 class Blocked(Rejected):
     """The person shut this sender out at the provider: nothing more is sent to them over it, nor around it."""
 
@@ -136,6 +140,20 @@ class Account:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """An address of which a person has several, one for each phone or browser.
+
+    ``value`` is the address in its one form, ``identity`` what tells it from every other device even when its keys
+    change, ``shown`` what answers repeat of it. ``url`` is where messages go, if the address itself says so.
+    """
+
+    value: str
+    identity: str
+    shown: str
+    url: str | None = None
+
+
 class Described(BaseModel):
     """Base of settings and credentials: flat, camelCase outside, unknown names refused."""
 
@@ -178,12 +196,17 @@ class Provider:
     """Whether each recipient gets the message at an address, or the project gets it once."""
     address_kind: ClassVar[str | None] = None
     """The kind of a person's address that is needed, or None."""
+    each_address: ClassVar[bool] = False
+    """True where every address of a person gets the message, as their devices do, and not the newest alone. Several
+    providers of such a channel each send to the addresses of their own kind."""
     known_only: ClassVar[bool] = False
     """Whether an address counts only where a connection is known to reach it: a person has to speak to a bot first."""
     instant: ClassVar[bool] = False
     """True for what is recorded as sent in the transaction that decides it; only a ``Channel`` sends."""
     settings: ClassVar[type[Described]] = Nothing
     credentials: ClassVar[type[Described]] = Nothing
+    action_bytes: ClassVar[int | None] = None
+    """How long the address of an action may be, in bytes, where messages are small and it has to fit whole."""
     trusts: ClassVar[tuple[str, ...]] = ()
     """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
     so that nobody can send stored ones to a server of their own."""
@@ -249,6 +272,10 @@ class Channel(Provider, ABC, Generic[S, C]):
     def address_problem(self, address: str) -> str | None:
         """Why an address cannot be used here, in words for the person whose it is or who set it up, or None."""
         return None
+
+    def device(self, address: str) -> Device:
+        """An address without a problem, where ``each_address``."""
+        return Device(value=address, identity=address, shown=f"****{address[-4:]}")
 
     def issue(self, current: C | None = None) -> C | None:
         """New credentials where we are the ones who make them, the current ones still valid beside them.

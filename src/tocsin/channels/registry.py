@@ -5,9 +5,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from tocsin.channels.apns import Apns
 from tocsin.channels.apprise import Apprise
 from tocsin.channels.contract import Channel, Provider
 from tocsin.channels.discord import Discord
+from tocsin.channels.fcm import Fcm
 from tocsin.channels.http import Http
 from tocsin.channels.ntfy import Ntfy
 from tocsin.channels.pusher import Pusher
@@ -17,12 +19,15 @@ from tocsin.channels.sms import Sms
 from tocsin.channels.smtp import Smtp
 from tocsin.channels.teams import Teams
 from tocsin.channels.webhook import Webhook
+from tocsin.channels.webpush import WebPush
 
 ENTRY_POINTS = "tocsin.channels"
 
 _OURS: tuple[type[Provider], ...] = (
+    Apns,
     Apprise,
     Discord,
+    Fcm,
     Http,
     Ntfy,
     Pusher,
@@ -32,6 +37,7 @@ _OURS: tuple[type[Provider], ...] = (
     Smtp,
     Teams,
     Webhook,
+    WebPush,
 )
 
 
@@ -83,6 +89,16 @@ def _foreign(point: EntryPoint) -> Channel[Any, Any]:
 def kinds() -> Mapping[str, Provider]:
     """One provider for each channel that rules may name: what it reaches and whether it is instant.
 
-    Providers of the same channel agree in both.
+    Providers of the same channel agree in both, and in whether each address gets the message.
     """
     return {provider.channel: provider for provider in reversed(list(providers().values()))}
+
+
+@cache
+def device_kinds() -> Mapping[str, Channel[Any, Any]]:
+    """The kinds of address of which a person has several, and who sends to each of them."""
+    return {
+        provider.address_kind: provider
+        for provider in reversed(list(providers().values()))
+        if isinstance(provider, Channel) and provider.each_address and provider.address_kind
+    }

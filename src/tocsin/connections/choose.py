@@ -14,7 +14,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from tocsin.channels.contract import Channel, Described
-from tocsin.channels.registry import kinds, sender
+from tocsin.channels.registry import kinds, providers, sender
 from tocsin.connections.levels import SENDS, WORDS, Candidate, NoRoute, line_of, pick
 from tocsin.connections.opened import Closed, Opened, OpenedConnections, opened
 from tocsin.kit.db import Database, Env
@@ -56,11 +56,20 @@ SELECT EXISTS (SELECT FROM tocsin.connections
 
 
 class Wanted(NamedTuple):
-    """What is to be sent, as far as the choice goes by it."""
+    """What is to be sent, as far as the choice goes by it. ``device_kind`` is the kind of the address where a channel
+    has several, each with providers of its own."""
 
     channel: str
     user_id: UUID | None
     address: str | None
+    device_kind: str | None = None
+
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether such a connection could send it."""
+        if self.device_kind is None:
+            return True
+        provider = providers().get(candidate.provider)
+        return provider is not None and provider.address_kind == self.device_kind
 
 
 class Choice:
@@ -81,7 +90,7 @@ class Choice:
             by_channel[candidate.channel].append(candidate)
         routes: dict[Wanted, Route | NoRoute] = {}
         for each in wanted:
-            line = line_of(by_channel[each.channel], each.user_id)
+            line = line_of([one for one in by_channel[each.channel] if each.fits(one)], each.user_id)
             routes[each] = await self._route(env, each, line)
         return routes
 
@@ -90,7 +99,8 @@ class Choice:
         default, known_only = self._defaults.get(wanted.channel), kinds()[wanted.channel].known_only
         unreadable: NoRoute | None = None
         while True:
-            picked = pick(wanted.channel, line, wanted.address, known_only=known_only, last_resort=default is not None)
+            name = wanted.device_kind or wanted.channel
+            picked = pick(name, line, wanted.address, known_only=known_only, last_resort=default is not None)
             if isinstance(picked, NoRoute):
                 return picked if picked.refused else unreadable or picked
             if picked.candidate is None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
-from tocsin.channels.registry import kinds
+from tocsin.channels.contract import Action, Message, Priority, Provider, Recipient, SourceEvent
+from tocsin.channels.registry import device_kinds, kinds
 from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.deliveries.pace import Limits
@@ -19,7 +19,10 @@ from tocsin.kit.together import Calls, uuids
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried."""
+    """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried.
+
+    ``shown`` is as much of the address as may be kept with the delivery: of a device not the whole.
+    """
 
     id: UUID
     queued_at: datetime
@@ -30,6 +33,8 @@ class Outgoing:
     route: Route | NoRoute
     limits: Limits | None = None
     refusal: str | None = None
+    address_id: UUID | None = None
+    shown: str | None = None
 
 
 class _Delivery(msgspec.Struct):
@@ -37,6 +42,7 @@ class _Delivery(msgspec.Struct):
     notification_id: UUID | None
     user_id: UUID | None
     channel: str
+    address_id: UUID | None
     attempts: int
     rank: int
     created_at: datetime
@@ -67,6 +73,7 @@ class _Person(msgspec.Struct):
 
 
 class _Address(msgspec.Struct):
+    id: UUID | None
     user_id: UUID
     channel: str
     value: str
@@ -114,7 +121,26 @@ class _Batch:
     notifications: Mapping[UUID | None, _Notification]
     people: Mapping[UUID | None, _Person]
     everybody: Mapping[UUID, tuple[Recipient, ...]]
-    addresses: Mapping[tuple[UUID, str], str]
+    addresses: Mapping[tuple[UUID, str], _Address]
+    devices: Mapping[UUID | None, _Address]
+
+    def address_of(self, delivery: _Delivery) -> _Address | None:
+        """Where it goes: to the device it was made for, if that is still this person's, or to the one address."""
+        if delivery.user_id is None:
+            return None
+        if delivery.address_id is not None:
+            device = self.devices.get(delivery.address_id)
+            return device if device and device.user_id == delivery.user_id else None
+        found = (self.addresses.get((delivery.user_id, kind)) for kind in _address_kinds(delivery.channel))
+        return next((address for address in found if address), None)
+
+
+def _address_kinds(channel: str) -> list[str]:
+    """What a person may be reached at over a channel."""
+    kind = kinds()[channel]
+    if kind.each_address:
+        return [name for name, sender in device_kinds().items() if sender.channel == channel]
+    return [kind.address_kind] if kind.address_kind else []
 
 
 READ_SENDING = """
@@ -134,18 +160,24 @@ async def load(
     sending = _read.decode(row[1])
     read, places = sending.outgoing, sending.destinations
     batch = _batch(project_id, env, read)
-    wanted = {each.id: _wanted(batch, each) for each in read.deliveries if each.id not in places}
+    addressed_to = {each.id: batch.address_of(each) for each in read.deliveries}
+    wanted = {each.id: _wanted(each, addressed_to[each.id]) for each in read.deliveries if each.id not in places}
     routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
     outgoing = []
     for each in read.deliveries:
         if each.id in places:
             found = await _to_destination(batch, choice, each, places[each.id])
         else:
-            found = _outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]])
+            found = _outgoing(batch, each, addressed_to[each.id], routes[wanted[each.id]])
         route = found.route
         limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
         outgoing.append(replace(found, limits=limits))
     return outgoing
+
+
+def _wanted(delivery: _Delivery, address: _Address | None) -> Wanted:
+    device_kind = address.channel if address and kinds()[delivery.channel].each_address else None
+    return Wanted(delivery.channel, delivery.user_id, address.value if address else None, device_kind)
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
@@ -161,32 +193,27 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
             for id_, user_ids in read.recipients.items()
         },
         addresses=_addresses(read.people, read.addresses),
+        devices={address.id: address for address in read.addresses if not address.refused},
     )
 
 
-def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], str]:
+def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], _Address]:
     """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
-    found: dict[tuple[UUID, str], str] = {}
+    found: dict[tuple[UUID, str], _Address] = {}
     for person in people:
         for kind, value in (("email", person.email), ("phone", person.phone)):
             if value:
-                found[person.id, kind] = value
+                found[person.id, kind] = _Address(None, person.id, kind, value, refused=False)
     for address in addresses:
         key = (address.user_id, address.channel)
         if not address.refused:
-            found[key] = address.value
-        elif found.get(key) == address.value:
+            found[key] = address
+        elif key in found and found[key].value == address.value:
             del found[key]  # an opt-out from the address of the profile counts as well
     return found
 
 
-def _wanted(batch: _Batch, delivery: _Delivery) -> Wanted:
-    kind = kinds()[delivery.channel].address_kind
-    address = batch.addresses.get((delivery.user_id, kind)) if delivery.user_id and kind else None
-    return Wanted(delivery.channel, delivery.user_id, address)
-
-
-def _outgoing(batch: _Batch, delivery: _Delivery, address: str | None, route: Route | NoRoute) -> Outgoing:
+def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, route: Route | NoRoute) -> Outgoing:
     kind = kinds()[delivery.channel]
     person = batch.people.get(delivery.user_id)
     message = _message(batch, delivery, person)
@@ -196,10 +223,17 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: str | None, route: Ro
         delivery.attempts + 1,
         delivery.rank,
         message,
-        address,
+        address.value if address else None,
         route,
-        refusal=_refusal(message, kind.reaches, person, kind.address_kind, address),
+        refusal=_refusal(message, kind, person, address, gone=delivery.address_id is not None),
+        address_id=address.id if address else None,
+        shown=_shown(address) if address else None,
     )
+
+
+def _shown(address: _Address) -> str:
+    sender = device_kinds().get(address.channel)
+    return sender.device(address.value).shown if sender else address.value
 
 
 async def _to_destination(
@@ -215,7 +249,7 @@ async def _to_destination(
     refusal = None if message is not None else "its notification does not exist any more"
     if not destination.enabled:
         refusal = f"the destination {destination.name} is switched off"
-    return Outgoing(*ids, message, destination.address, route, refusal=refusal)
+    return Outgoing(*ids, message, destination.address, route, refusal=refusal, shown=destination.address)
 
 
 def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:
@@ -262,17 +296,19 @@ def _recipient(person: _Person) -> Recipient:
 
 
 def _refusal(
-    message: Message | None, reaches: str, person: _Person | None, address_kind: str | None, address: str | None
+    message: Message | None, kind: Provider, person: _Person | None, address: _Address | None, *, gone: bool
 ) -> str | None:
-    """Why this must not be sent at all, or None."""
+    """Why this must not be sent at all, or None. ``gone``: it had an address."""
     if message is None:
         return "its notification does not exist any more"
-    if reaches == "project":
+    if kind.reaches == "project":
         return None
     if person is None:
         return "the person does not exist any more"
     if person.status != "active":
         return f"the person is {person.status}"
-    if address_kind is not None and address is None:
-        return f"the person has no address for {address_kind}"
+    if kind.address_kind is not None and address is None:
+        if gone:
+            return "the device is not registered for this person any more"
+        return f"the person has no address for {kind.channel if kind.each_address else kind.address_kind}"
     return None

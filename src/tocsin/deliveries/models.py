@@ -21,6 +21,7 @@ class Delivery(Table):
     channel: Mapped[str]
     connection_id: Mapped[UUID | None]
     connection_reason: Mapped[str | None]
+    address_id: Mapped[UUID | None]
     address: Mapped[str | None]
     state: Mapped[str]
     ready: Mapped[bool]

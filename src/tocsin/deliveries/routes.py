@@ -58,7 +58,8 @@ class DeliveryAnswer(Answer):
     destination_id: UUID | None
     channel: str
     state: State
-    address: str | None
+    address: str | None = Field(description="Of a device only the end.")
+    address_id: UUID | None = Field(description="The device, where each of a person's devices has its own delivery.")
     connection_id: UUID | None
     connection_reason: str | None
     attempts: list[AttemptAnswer]

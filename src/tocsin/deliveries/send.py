@@ -20,7 +20,7 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
+from tocsin.channels.contract import AddressGone, BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
 from tocsin.connections.checks import Changed
 from tocsin.connections.choose import Choice, Route, mark_error, scope_of
 from tocsin.connections.levels import NoRoute
@@ -33,6 +33,7 @@ from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
 from tocsin.kit.together import Together
+from tocsin.users.devices import forget_device
 
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
@@ -299,6 +300,11 @@ class SendStage:
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
         if isinstance(outcome, BadCredentials | Blocked | OptedOut):
             await self._note(batch, outgoing, route, outcome, told["error"])
+        if isinstance(outcome, AddressGone) and outgoing.address_id is not None:
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await forget_device(
+                    connection, batch.project_id, batch.env, outgoing.address_id, started_at, told["error"]
+                )
         paused = isinstance(outcome, Unavailable) and outcome.status == TOO_MANY and route.id is not None
         if paused:
             await self._pause(batch, route, outcome, told["error"])
@@ -307,7 +313,7 @@ class SendStage:
             number=outgoing.attempt,
             rank=outgoing.rank,
             keeps_rank=paused,
-            address=outgoing.address,
+            address=outgoing.shown,
             connection_project=route.connection_project,
             connection_id=route.id,
             connection_reason=route.reason,
@@ -459,11 +465,11 @@ def _captured(outgoing: Outgoing) -> Result:
         "captured",
         "captured",
         outgoing.rank,
-        address=outgoing.address,
+        address=outgoing.shown,
         captured={
             "title": message.title,
             "message": message.message,
-            "address": outgoing.address,
+            "address": outgoing.shown,
             "action": {"url": message.action.url, "label": message.action.label} if message.action else None,
         },
         started_at=datetime.now(UTC),

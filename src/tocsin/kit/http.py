@@ -26,6 +26,7 @@ from yarl import URL
 
 from tocsin import __version__
 from tocsin.kit.addresses import Address, Network, lies_in, refusal, unwrapped
+from tocsin.kit.http2 import Broken, Http2Pool, Untrusted
 from tocsin.kit.proxy import ProxyFailed, tunnel
 
 HTTP_PORTS = frozenset({80, 443, 8443})
@@ -291,6 +292,7 @@ class Door:
         """What leads outside by this door and ends with it."""
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
         self._resolve = resolve or self._ask_system
+        self._http2 = Http2Pool(self.tls)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=None if self._proxy else _JudgingResolver(self),
@@ -327,6 +329,7 @@ class Door:
         """Close every connection; calls under way end as Unreachable, later ones are a mistake of ours."""
         for close in self.close_too:
             await close()
+        await self._http2.close()
         await self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -383,6 +386,48 @@ class Door:
             headers={name.lower(): value for name, value in response.headers.items()},
             body=content,
             cut=cut,
+            duration_ms=round((time.monotonic() - started) * 1000),
+        )
+
+    async def request_http2(
+        self,
+        method: str,
+        url: str,
+        *,
+        pool: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float = TOTAL_SECONDS,
+    ) -> Reply:
+        """The same over HTTP/2. Requests of one ``pool`` share a connection, those of two never do."""
+        target = self._target(url)
+        if target.scheme != "https":
+            raise Blocked("url_invalid", "HTTP/2 is spoken over https alone.")
+        place = f"{target.host}:{target.port}"
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout):
+                answer = await self._http2.exchange(
+                    f"{pool} {place}",
+                    lambda: self.connect(target.host, target.port, ports=HTTP_PORTS),
+                    target.host,
+                    target.port,
+                    method,
+                    target.rest,
+                    {"user-agent": f"Tocsin/{__version__}", **headers},
+                    body,
+                )
+        except Untrusted as error:
+            raise Unreachable("tls", str(error)) from error
+        except Broken as error:
+            raise Unreachable("protocol", str(error)) from error
+        except TimeoutError as error:
+            raise Unreachable("timeout", f"There was no answer within {timeout:g} s.") from error
+        return Reply(
+            status=answer.status,
+            headers=answer.headers,
+            body=bytes(answer.body),
+            cut=answer.cut,
             duration_ms=round((time.monotonic() - started) * 1000),
         )
 

@@ -1,16 +1,20 @@
 """Writing notifications: those of a whole batch, with their recipients and deliveries, by one statement."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.registry import kinds
+from tocsin.channels.registry import device_kinds, kinds
 from tocsin.deliveries.queue import RANKS
 from tocsin.kit.db import json_text
 from tocsin.kit.ids import new_id, new_id_texts
+
+Devices = Mapping[tuple[str, UUID], Sequence[UUID | None]]
+"""The addresses of a channel that a person has, by both."""
 
 OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
 """Why a delivery was dropped, as its ``lastError`` says it."""
@@ -57,15 +61,37 @@ async def write_notifications(
     connection: asyncpg.Connection, project_id: UUID, env: str, made: Sequence[NewNotification]
 ) -> None:
     """Insert notifications with their recipients and deliveries, in the caller's transaction."""
-    await connection.execute("SELECT tocsin.write_notifications($1, $2, $3)", project_id, env, rows(made))
+    devices = await devices_of(connection, project_id, env, made)
+    await connection.execute("SELECT tocsin.write_notifications($1, $2, $3)", project_id, env, rows(made, devices))
 
 
-def rows(made: Sequence[NewNotification]) -> str:
+async def devices_of(
+    connection: asyncpg.Connection | asyncpg.Pool, project_id: UUID, env: str, made: Sequence[NewNotification]
+) -> Devices:
+    """The devices of those whom a channel tells on each of theirs; one query at most."""
+    people = {
+        user_id
+        for notification in made
+        if any(kinds()[channel].each_address for channel in notification.channels)
+        for user_id in notification.recipients
+    }
+    if not people:
+        return {}
+    devices: defaultdict[tuple[str, UUID], list[UUID]] = defaultdict(list)
+    for user_id, kind, id_ in await connection.fetch(_DEVICES, project_id, env, list(device_kinds()), list(people)):
+        devices[device_kinds()[kind].channel, user_id].append(id_)
+    return devices
+
+
+_DEVICES = "SELECT user_id, channel, id FROM tocsin.devices_of($1, $2, $3, $4)"
+
+
+def rows(made: Sequence[NewNotification], devices: Devices) -> str:
     """Notifications as the database's functions take them."""
-    return json_text([_row(notification) for notification in made])
+    return json_text([_row(notification, devices) for notification in made])
 
 
-def _row(notification: NewNotification) -> dict[str, Any]:
+def _row(notification: NewNotification, devices: Devices) -> dict[str, Any]:
     n = notification
     return {
         "id": n.id,
@@ -86,16 +112,23 @@ def _row(notification: NewNotification) -> dict[str, Any]:
         "rank": RANKS[n.priority],
         "dropped": OVER_QUOTA if n.over_quota else None,
         "recipients": n.recipients,
-        "deliveries": [*(_deliveries(n, channel) for channel in n.channels), *map(_to_place, n.destinations)],
+        "deliveries": [*(_deliveries(n, channel, devices) for channel in n.channels), *map(_to_place, n.destinations)],
     }
 
 
-def _deliveries(notification: NewNotification, channel: str) -> dict[str, Any]:
-    """Those of one channel: one for each recipient, in their order, or one for all where it reaches the project."""
+def _deliveries(notification: NewNotification, channel: str, devices: Devices) -> dict[str, Any]:
+    """Those of one channel: one for each recipient, in their order, or one for all where it reaches the project.
+
+    Where each device gets one, people and devices are named; somebody without a device has a delivery that says so.
+    """
     kind = kinds()[channel]
     personal = kind.reaches == "person"
-    ids = new_id_texts(len(notification.recipients) if personal else 1)
-    return {"channel": channel, "personal": personal, "instant": kind.instant, "ids": ids}
+    told: dict[str, Any] = {"channel": channel, "personal": personal, "instant": kind.instant}
+    if not kind.each_address:
+        return {**told, "ids": new_id_texts(len(notification.recipients) if personal else 1)}
+    each = [(person, device) for person in notification.recipients for device in devices.get((channel, person), [None])]
+    people, named = [person for person, _ in each], [device for _, device in each]
+    return {**told, "ids": new_id_texts(len(each)), "people": people, "devices": named}
 
 
 def _to_place(place: Place) -> dict[str, Any]:

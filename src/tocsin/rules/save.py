@@ -16,6 +16,7 @@ from tocsin.kit.ids import new_id
 from tocsin.plans.totals import room_for
 from tocsin.rules import conditions, templates
 from tocsin.rules.crowding import lock_rules, refuse_crowding
+from tocsin.rules.fit import refuse_unfit
 from tocsin.rules.matching import widest
 from tocsin.rules.models import Rule, RulePattern, RuleVersion
 from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
@@ -98,6 +99,7 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
 
 async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleAnswer:
     """Make the rule findable by its patterns while it is active, and keep this version of it."""
+    refuse_unfit(rule)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
         await refuse_crowding(session, rule.project_id, rule.id, rule.event_types)

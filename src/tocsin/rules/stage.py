@@ -29,7 +29,7 @@ from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
-from tocsin.notifications.write import NewNotification, rows, waits_to_be_sent
+from tocsin.notifications.write import NewNotification, devices_of, rows, waits_to_be_sent
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.destinations import Destination, Destinations, destinations_for
@@ -448,7 +448,7 @@ async def _write_matched(
 ) -> set[UUID]:
     """Write all of it, or what belongs to the events whose lease is still ours; those events."""
     outcomes = [{"id": each.event.id, "outcome": each.outcome, "trace": each.trace} for each in decided]
-    texts = json_text(outcomes), rows(made)
+    texts = json_text(outcomes), rows(made, await devices_of(connection, project_id, env, made))
     crash.soon("match.under_way")
     weight = len(decided) + sum(len(n.recipients) * len(n.channels) for n in made)
     (row,) = await writing.call(project_id, env, token, *texts, weight=weight)

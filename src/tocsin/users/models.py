@@ -39,7 +39,7 @@ class User(Table):
 
 
 class Address(Table):
-    """Where a person can be reached on one channel."""
+    """Where a person can be reached on one channel. Of a device ``identity`` tells it from all others."""
 
     __tablename__ = "addresses"
 
@@ -49,7 +49,10 @@ class Address(Table):
     user_id: Mapped[UUID]
     channel: Mapped[str]
     value: Mapped[str]
+    label: Mapped[str | None]
+    identity: Mapped[str | None]
     verified_at: Mapped[datetime | None]
+    opted_out_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.channels.registry import device_kinds
 from tocsin.kit.errors import NotFound
 from tocsin.plans.totals import room_for
 from tocsin.users.drafts import Draft, taken_place, write
@@ -63,7 +64,8 @@ async def shown(session: AsyncSession, users: Sequence[User]) -> list[UserAnswer
         return []
     names = await role_names(session, ids)
     addresses: dict[UUID, dict[str, str]] = {}
-    rows = await session.scalars(select(Address).where(Address.user_id.in_(ids)).order_by(Address.id))
+    single = select(Address).where(Address.user_id.in_(ids), Address.channel.not_in(device_kinds()))
+    rows = await session.scalars(single.order_by(Address.id))
     for address in rows:
         addresses.setdefault(address.user_id, {})[address.channel] = address.value
     return [_shown(user, names.get(user.id, []), addresses.get(user.id, {})) for user in users]

@@ -1,19 +1,22 @@
 """People of a project over HTTP: CRUD, sync, approval, addresses."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
 from tocsin.auth.revocation import revoke
-from tocsin.kit.errors import Conflict, Forbidden, NotFound
+from tocsin.channels.registry import device_kinds
+from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from tocsin.kit.http import Blocked, Door
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.plans.totals import room_for
+from tocsin.users.devices import read_device, register_device, shown_value
 from tocsin.users.drafts import Draft
 from tocsin.users.models import Address, Role, User, UserRole
 from tocsin.users.people import change_user, create_user, find_user, search_filter, shown, shown_one
@@ -30,6 +33,13 @@ from tocsin.users.schemas import (
 from tocsin.users.sync import sync_people
 
 router = guarded_router(tags=["users"])
+
+
+def _door(request: Request) -> Door:
+    return cast(Door, request.app.state.door)
+
+
+Outside = Annotated[Door, Depends(_door)]
 
 _OWN_FIELDS = frozenset({"name", "avatar_url", "phone", "locale", "timezone", "addresses"})
 
@@ -161,15 +171,48 @@ async def list_addresses(call: Called, user_id: PathId) -> list[AddressAnswer]:
     _only_self(call, user_id)
     await find_user(call.session, user_id)
     rows = await call.session.scalars(select(Address).where(Address.user_id == user_id).order_by(Address.id))
-    return [AddressAnswer.model_validate(row) for row in rows]
+    return [_address_shown(row) for row in rows]
 
 
-@router.post("/users/{user_id}/addresses", status_code=201)
-@needs("users:manage", own=True)
-async def add_address(call: Called, user_id: PathId, body: AddressCreate) -> AddressAnswer:
+@router.post(
+    "/users/{user_id}/addresses",
+    status_code=201,
+    responses={200: {"model": AddressAnswer, "description": "A device that was registered already."}},
+)
+@needs("users:manage", own=True, network_first=True)
+async def add_address(
+    admitted: Admitted, door: Outside, response: Response, user_id: PathId, body: AddressCreate
+) -> AddressAnswer:
+    """Add an address. A device (`fcm`, `apns`, `webpush`) may be registered again and again, at each start of its app;
+    one of another person of the project moves to this one."""
+    device = read_device(body.channel, body.value) if body.channel in device_kinds() else None
+    if device and device.url:
+        await _check_callable(door, device.url)
+    call = await admitted.begin()
     _only_self(call, user_id)
     user = await find_user(call.session, user_id)
     call.write_to(user.env)
+    if device is None:
+        return await _add_single(call, user, body)
+    row, before = await register_device(call.session, user, body.channel, device, body.label)
+    answer = _address_shown(row)
+    if before != user.id:
+        told = {"channel": row.channel, "value": answer.value, "label": row.label}
+        moved = {"movedFrom": str(before)} if before else {}
+        await call.audit("address.created", "user", user.id, after=told, **moved)
+    if before:
+        response.status_code = 200
+    return answer
+
+
+async def _check_callable(door: Door, url: str) -> None:
+    try:
+        await door.check(url)
+    except Blocked as refusal:
+        raise Invalid([FieldError("/value", refusal.code, refusal.detail)]) from None
+
+
+async def _add_single(call: Call, user: User, body: AddressCreate) -> AddressAnswer:
     values: dict[str, Any] = {
         "project_id": call.project_id,
         "id": new_id(),
@@ -177,6 +220,7 @@ async def add_address(call: Called, user_id: PathId, body: AddressCreate) -> Add
         "user_id": user.id,
         "channel": body.channel,
         "value": body.value,
+        "label": body.label,
     }
     row = (
         await call.session.scalars(insert(Address).values(values).on_conflict_do_nothing().returning(Address))
@@ -184,7 +228,12 @@ async def add_address(call: Called, user_id: PathId, body: AddressCreate) -> Add
     if row is None:
         raise Conflict("address_taken", "The user already has this address.")
     await call.audit("address.created", "user", user.id, after={"channel": body.channel, "value": body.value})
-    return AddressAnswer.model_validate(row)
+    return _address_shown(row)
+
+
+def _address_shown(row: Address) -> AddressAnswer:
+    fields = {name: getattr(row, name) for name in AddressAnswer.model_fields if name != "value"}
+    return AddressAnswer(**fields, value=shown_value(row))
 
 
 @router.delete("/users/{user_id}/addresses/{address_id}", status_code=204)
@@ -198,7 +247,7 @@ async def delete_address(call: Called, user_id: PathId, address_id: PathId) -> R
         raise NotFound()
     call.write_to(row.env)
     await call.session.delete(row)
-    await call.audit("address.deleted", "user", user_id, before={"channel": row.channel, "value": row.value})
+    await call.audit("address.deleted", "user", user_id, before={"channel": row.channel, "value": shown_value(row)})
     return Response(status_code=204)
 
 

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from tocsin.auth.permissions import PERMISSIONS, unknown
+from tocsin.channels.registry import device_kinds
 from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.kit.strict_json import faults
 from tocsin.users.contact import Email, Phone
@@ -16,8 +18,31 @@ Name = Annotated[Text, StringConstraints(max_length=200)]
 ExternalId = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["customer-4711"])]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"), Field(examples=["finance"])]
 Channel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,30}$"), Field(examples=["telegram"])]
+
+
+def _single(channel: str) -> str:
+    if channel in device_kinds():
+        raise PydanticCustomError(
+            "device", "Devices are registered one by one, with POST to the addresses of the person."
+        )
+    return channel
+
+
+SingleChannel = Annotated[Channel, AfterValidator(_single)]
 Permission = Annotated[str, Field(json_schema_extra={"enum": sorted(PERMISSIONS)})]
-AddressValue = Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
+MOST_ADDRESS_BYTES = 2_500
+"""Of an address: it stands in an index, whose entries have 2,704 bytes at most."""
+
+
+def _indexable(value: str) -> str:
+    if len(value.encode()) > MOST_ADDRESS_BYTES:
+        raise PydanticCustomError("too_long", "An address has {most} bytes at most.", {"most": MOST_ADDRESS_BYTES})
+    return value
+
+
+AddressValue = Annotated[
+    Text, StringConstraints(min_length=1, max_length=MOST_ADDRESS_BYTES), AfterValidator(_indexable)
+]
 
 
 class UserAnswer(Answer):
@@ -33,7 +58,9 @@ class UserAnswer(Answer):
     status: Literal["pending", "active", "disabled", "unverified"]
     external_user_id: str | None
     roles: list[str]
-    addresses: dict[str, str] = Field(description="Channel to address; all of them under /users/{id}/addresses.")
+    addresses: dict[str, str] = Field(
+        description="Channel to address; all of them, and devices, under /users/{id}/addresses."
+    )
     metadata: dict[str, Any]
     locale: str | None
     timezone: str | None
@@ -60,7 +87,7 @@ class UserFields(Body):
     phone: Phone | None = None
     external_user_id: ExternalId | None = None
     roles: list[RoleName] | None = Field(None, max_length=50, description="Names; replaces the roles there are.")
-    addresses: dict[Channel, AddressValue] | None = Field(
+    addresses: dict[SingleChannel, AddressValue] | None = Field(
         None, max_length=20, description="Channel to address; replaces the address of each channel named."
     )
     metadata: Metadata | None = None
@@ -112,13 +139,19 @@ class Claim(Body):
 
 class AddressCreate(Body):
     channel: Channel
-    value: AddressValue
+    value: AddressValue = Field(
+        description="Of a device the token that its app got; of a browser (`webpush`) its subscription as JSON."
+    )
+    label: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        None, description="What people call it.", examples=["Ann's phone"]
+    )
 
 
 class AddressAnswer(Answer):
     id: UUID
     channel: str
-    value: str
+    value: str = Field(description="Of a device only the end.")
+    label: str | None
     verified_at: Time | None
     created_at: Time
 
