@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from tocsin.channels.contract import Action, Message, Priority, Provider, Recipi
 from tocsin.channels.registry import device_kinds, kinds, providers
 from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
 from tocsin.kit.db import Env
+from tocsin.kit.together import Calls, uuids
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +125,21 @@ def _address_kinds(channel: str) -> list[str]:
     return [kind.address_kind] if kind.address_kind else []
 
 
+READ_OUTGOING = """
+SELECT c.number, tocsin.read_outgoing(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+    WITH ORDINALITY AS c (project, env, ids, token, addressed, number)
+"""
+
+
 async def load(
-    pool: asyncpg.Pool, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
+    reading: Calls, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
-    text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
-    read = _read.decode(text)
+    listed = "{" + ",".join(addressed) + "}"
+    (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
+    read = _read.decode(row[1])
     batch = _batch(project_id, env, read)
     addressed_to = {delivery.id: batch.address_of(delivery) for delivery in read.deliveries}
     ways = {each.id: (_way(each, addressed_to[each.id]), each.user_id) for each in read.deliveries}
@@ -152,9 +160,6 @@ def _way_of(candidate: Candidate) -> str:
     if provider and provider.each_address and provider.address_kind:
         return provider.address_kind
     return candidate.channel
-
-
-_READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
