@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from tocsin.channels.registry import device_kinds, kinds
 from tocsin.deliveries.queue import RANKS
 from tocsin.kit.db import json_text
 from tocsin.kit.ids import new_id, new_id_texts
+from tocsin.kit.together import Calls, uuids
 
 Devices = Mapping[tuple[str, UUID], Sequence[UUID | None]]
 """The addresses of a channel that a person has, by both."""
@@ -50,6 +51,8 @@ class NewNotification:
     channels: Sequence[str]
     recipients: dict[UUID, str]
     destinations: Sequence[Place] = ()
+    devices: Devices = field(default_factory=dict)
+    """Where a channel tells people on each of theirs; of other people too."""
     internal: bool = False
     """Made of one of Tocsin's own occurrences: no quota counts it."""
     over_quota: bool = False
@@ -61,14 +64,11 @@ async def write_notifications(
     connection: asyncpg.Connection, project_id: UUID, env: str, made: Sequence[NewNotification]
 ) -> None:
     """Insert notifications with their recipients and deliveries, in the caller's transaction."""
-    devices = await devices_of(connection, project_id, env, made)
-    await connection.execute("SELECT tocsin.write_notifications($1, $2, $3)", project_id, env, rows(made, devices))
+    await connection.execute("SELECT tocsin.write_notifications($1, $2, $3)", project_id, env, rows(made))
 
 
-async def devices_of(
-    connection: asyncpg.Connection | asyncpg.Pool, project_id: UUID, env: str, made: Sequence[NewNotification]
-) -> Devices:
-    """The devices of those whom a channel tells on each of theirs; one query at most."""
+async def with_devices(asked: Calls, project_id: UUID, env: str, made: list[NewNotification]) -> list[NewNotification]:
+    """The same, knowing the devices of those whom a channel tells on each of theirs; one query at most."""
     people = {
         user_id
         for notification in made
@@ -76,22 +76,29 @@ async def devices_of(
         for user_id in notification.recipients
     }
     if not people:
-        return {}
+        return made
+    kinds_asked = "{" + ",".join(device_kinds()) + "}"
     devices: defaultdict[tuple[str, UUID], list[UUID]] = defaultdict(list)
-    for user_id, kind, id_ in await connection.fetch(_DEVICES, project_id, env, list(device_kinds()), list(people)):
+    found = await asked.call(project_id, env, kinds_asked, uuids(sorted(people)), weight=len(people))
+    for _, user_id, kind, id_ in found:
         devices[device_kinds()[kind].channel, user_id].append(id_)
-    return devices
+    return [replace(notification, devices=devices) for notification in made]
 
 
-_DEVICES = "SELECT user_id, channel, id FROM tocsin.devices_of($1, $2, $3, $4)"
+DEVICES_OF = """
+SELECT c.number, d.user_id, d.channel, d.id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+    WITH ORDINALITY AS c (project, env, kinds, people, number)
+CROSS JOIN LATERAL tocsin.devices_of(c.project, c.env, c.kinds::text[], c.people::uuid[]) AS d
+"""
 
 
-def rows(made: Sequence[NewNotification], devices: Devices) -> str:
+def rows(made: Sequence[NewNotification]) -> str:
     """Notifications as the database's functions take them."""
-    return json_text([_row(notification, devices) for notification in made])
+    return json_text([_row(notification) for notification in made])
 
 
-def _row(notification: NewNotification, devices: Devices) -> dict[str, Any]:
+def _row(notification: NewNotification) -> dict[str, Any]:
     n = notification
     return {
         "id": n.id,
@@ -112,11 +119,11 @@ def _row(notification: NewNotification, devices: Devices) -> dict[str, Any]:
         "rank": RANKS[n.priority],
         "dropped": OVER_QUOTA if n.over_quota else None,
         "recipients": n.recipients,
-        "deliveries": [*(_deliveries(n, channel, devices) for channel in n.channels), *map(_to_place, n.destinations)],
+        "deliveries": [*(_deliveries(n, channel) for channel in n.channels), *map(_to_place, n.destinations)],
     }
 
 
-def _deliveries(notification: NewNotification, channel: str, devices: Devices) -> dict[str, Any]:
+def _deliveries(notification: NewNotification, channel: str) -> dict[str, Any]:
     """Those of one channel: one for each recipient, in their order, or one for all where it reaches the project.
 
     Where each device gets one, people and devices are named; somebody without a device has a delivery that says so.
@@ -126,6 +133,7 @@ def _deliveries(notification: NewNotification, channel: str, devices: Devices) -
     told: dict[str, Any] = {"channel": channel, "personal": personal, "instant": kind.instant}
     if not kind.each_address:
         return {**told, "ids": new_id_texts(len(notification.recipients) if personal else 1)}
+    devices = notification.devices
     each = [(person, device) for person in notification.recipients for device in devices.get((channel, person), [None])]
     people, named = [person for person, _ in each], [device for _, device in each]
     return {**told, "ids": new_id_texts(len(each)), "people": people, "devices": named}

@@ -29,7 +29,7 @@ from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
-from tocsin.notifications.write import NewNotification, devices_of, rows, waits_to_be_sent
+from tocsin.notifications.write import DEVICES_OF, NewNotification, rows, waits_to_be_sent, with_devices
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.destinations import Destination, Destinations, destinations_for
@@ -127,6 +127,7 @@ class MatchStage:
         self._lease_seconds = lease_seconds
         self._reading = Together(db, READ_CLAIMED, TOGETHER)
         self._people = Together(db, ACTIVE_PEOPLE, TOGETHER)
+        self._devices = Together(db, DEVICES_OF, TOGETHER)
         self._writing = Together(db, _WRITE, TOGETHER)
         self._after = NOBODY
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
@@ -266,7 +267,7 @@ class MatchStage:
 
     async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]) -> None:
         """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
-        made = [n for each in decided for n in each.made]
+        made = await with_devices(self._devices, project_id, env, [n for each in decided for n in each.made])
         if not may_be_limited(project_id, env, made, self._unlimited):
             ours = await _write_matched(self._writing, project_id, env, token, decided, made)
         else:
@@ -448,9 +449,9 @@ async def _write_matched(
 ) -> set[UUID]:
     """Write all of it, or what belongs to the events whose lease is still ours; those events."""
     outcomes = [{"id": each.event.id, "outcome": each.outcome, "trace": each.trace} for each in decided]
-    texts = json_text(outcomes), rows(made, await devices_of(connection, project_id, env, made))
+    texts = json_text(outcomes), rows(made)
     crash.soon("match.under_way")
-    weight = len(decided) + sum(len(n.recipients) * len(n.channels) for n in made)
+    weight = len(decided) + sum(len(n.recipients) * len(n.channels) + len(n.devices) for n in made)
     (row,) = await writing.call(project_id, env, token, *texts, weight=weight)
     return set(row[1])
 
