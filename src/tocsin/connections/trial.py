@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
 from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.leading import Lead, lead_of
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     Seen,
@@ -42,6 +43,7 @@ class Trial:
     configuration: Configuration
     target: str | None
     message: Message
+    lead: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,11 @@ class Outcome:
     problem: Problem | None = None
 
 
-async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial:
-    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried."""
+async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_over: bool = False) -> Trial:
+    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried.
+
+    ``take_over`` says that the provider may be led here though it calls somebody else.
+    """
     row = await find_to_change(call, connection_id)
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
@@ -64,7 +69,9 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
         raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
     _check_target(channel, target)
     message = await _test_message(call, row, target if channel.address_kind == "email" else None)
-    return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
+    chosen = Configuration(channel, settings, credentials)
+    lead = await lead_of(call, row, chosen, take_over=take_over)
+    return Trial(row.id, await seen_of(call, row), chosen, target, message, lead)
 
 
 def _check_target(channel: Any, target: str | None) -> None:
@@ -105,7 +112,11 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             account = await chosen.channel.verify(chosen.settings, chosen.credentials, door)
+            if trial.lead is not None:
+                await trial.lead.follow(door)
             return Outcome(account, await _sent(trial, door) if trial.target else None)
+    except Conflict as taken:
+        return Outcome(problem=taken)
     except SendFailure as failure:
         return Outcome(account, problem=_problem(trial, failure, verified=account is not None))
     except TimeoutError:
@@ -144,6 +155,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     if outcome.account is not None:
         row.account = {"id": outcome.account.id, "name": outcome.account.name}
         row.verified_at = func.now()
+        if trial.lead is not None:
+            await trial.lead.keep(call)
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()

@@ -62,6 +62,7 @@ PIPELINE_TABLES = (
     "audit_heads",
     "hooks",
     "inbound_raw",
+    "address_links",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -75,6 +76,7 @@ CROSS_PROJECT = (
     "claim_idle_events",
     "claim_inbound",
     "claim_mails",
+    "claim_polls",
     "claim_suspect_event",
     "count_api_calls",
     "ended_projects",
