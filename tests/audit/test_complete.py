@@ -94,6 +94,8 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "verify_connection": [("connection.verified", BOTH)],
     "rotate_connection": [("connection.rotated", BOTH)],
     "delete_connection": [("connection.deleted", BEFORE)],
+    "regenerate_webhook": [("connection.webhook_regenerated", NOTHING)],
+    "link_telegram": [("address.link_made", {"connection"})],
     "create_rule": [("rule.created", AFTER)],
     "change_rule": [("rule.updated", BOTH)],
     "delete_rule": [("rule.deleted", BEFORE)],
