@@ -1,7 +1,7 @@
 """Trying a connection out: does the provider know these credentials, and does a message leave?"""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -63,15 +63,19 @@ async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_
     row = await find_to_change(call, connection_id)
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
+    trial = await trial_of(call, row, target)
+    return replace(trial, lead=await lead_of(call, row, trial.configuration, take_over=take_over))
+
+
+async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
+    """The same for a connection in any state, whoever it belongs to."""
     channel = installed(row.provider)
     settings, credentials = read_settings(row), await opened_credentials(call, row)
     if settings is None or credentials is None:
         raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
     _check_target(channel, target)
     message = await _test_message(call, row, target if channel.address_kind == "email" else None)
-    chosen = Configuration(channel, settings, credentials)
-    lead = await lead_of(call, row, chosen, take_over=take_over)
-    return Trial(row.id, await seen_of(call, row), chosen, target, message, lead)
+    return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
 
 
 def _check_target(channel: Any, target: str | None) -> None:

@@ -20,24 +20,30 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, Receipt, SendFailure, Unavailable
-from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.levels import NoRoute
 from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
-from tocsin.deliveries.load import Outgoing, load
-from tocsin.deliveries.record import Result, judged, look_again_at, record
+from tocsin.deliveries.load import READ_OUTGOING, Outgoing, load
+from tocsin.deliveries.record import RECORD_RESULTS, Result, judged, look_again_at, record
 from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
+from tocsin.kit.together import Together
 
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
+STALE_SECONDS = 0.5
+"""After so long a connection that was chosen is looked at again before it sends (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
 TELL_SECONDS = 0.005
 """How long slots become free before they are filled again, together: one by one, each costs a claim and a read."""
+TOGETHER = 200
+"""Deliveries that projects with little work read or record in one statement."""
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -82,6 +88,8 @@ class SendStage:
         self._lease_seconds = lease_seconds
         self._turn_limit = lease_seconds * WAITING_SHARE
         self._send_limit = lease_seconds * SENDING_SHARE
+        self._reading = Together(db, READ_OUTGOING, TOGETHER)
+        self._recorded = Together(db, RECORD_RESULTS, TOGETHER)
         self._most_each = max(2, slots // PROJECT_SHARE)
         self._after = NOBODY
         self._in_flight: Count[UUID] = Count()
@@ -178,7 +186,7 @@ class SendStage:
         """Read a batch and send each of it. One that cannot be read spoils only itself: its lease runs out."""
         project_id, env, token, _ = batch
         try:
-            outgoing = await load(self._db.hot, self._choice, project_id, env, ids, token)
+            outgoing = await load(self._reading, self._choice, project_id, env, ids, token)
         except asyncio.CancelledError:
             self._settle_all(batch, ids)
             return
@@ -221,6 +229,8 @@ class SendStage:
         if not await self._took(turn, batch):
             return outgoing.id
         try:
+            if _waited(batch) and not await self._choice.still_sends(outgoing.route, batch.env):
+                return outgoing.id
             return await self._send(batch, outgoing, outgoing.route)
         finally:
             turn.release()
@@ -260,8 +270,8 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials | Blocked | OptedOut) and route.id is not None:
-            await self._note(batch, outgoing, route.id, route, outcome, told["error"])
+        if isinstance(outcome, BadCredentials | Blocked | OptedOut):
+            await self._note(batch, outgoing, route, outcome, told["error"])
         if isinstance(outcome, Receipt) and outcome.moved_to is not None and outgoing.address is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await move_address(connection, route.channel.channel, outgoing.address, outcome.moved_to)
@@ -278,16 +288,18 @@ class SendStage:
             **told,
         )
 
-    async def _note(
-        self, batch: Batch, outgoing: Outgoing, connection_id: UUID, route: Route, failure: SendFailure, reason: str
-    ) -> None:
+    async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""
-        async with self._db.unit(batch.project_id, batch.env) as connection:
-            if isinstance(failure, BadCredentials):
-                await mark_error(connection, batch.project_id, connection_id, route.version, reason)
-            elif outgoing.address is not None:
-                mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
-                await mark(connection, batch.project_id, connection_id, outgoing.address, reason)
+        if route.id is None or route.connection_project is None:
+            return
+        if isinstance(failure, BadCredentials):
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_error(connection, project_id, route.id, route.version, reason)
+        elif outgoing.address is not None:
+            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await mark(connection, batch.project_id, route.id, outgoing.address, reason)
 
     def _settle_all(self, batch: Batch, untouched: list[UUID]) -> None:
         for id_ in untouched:
@@ -299,26 +311,28 @@ class SendStage:
             self._recording = asyncio.create_task(self._record_groups())
 
     async def _record_groups(self) -> None:
-        """Record what has come in, project by project, until nothing more has."""
+        """Record what has come in, of all projects, until nothing more has."""
         try:
             while self._settled:
-                batch = next(iter(self._settled))
-                settled = self._settled.pop(batch)
-                crash.here("send.before_record")
-                results = [each for each in settled if isinstance(each, Result)]
-                untouched = [each for each in settled if isinstance(each, UUID)]
-                await self._record(batch, results, untouched)
-                crash.here("send.after_record")
-                self._free(batch.project_id, len(settled))
+                settled, self._settled = self._settled, defaultdict(list)
+                await asyncio.gather(*[self._record_group(*each) for each in settled.items()])
         finally:
             self._recording = None
+
+    async def _record_group(self, batch: Batch, settled: list[Result | UUID]) -> None:
+        crash.here("send.before_record")
+        results = [each for each in settled if isinstance(each, Result)]
+        untouched = [each for each in settled if isinstance(each, UUID)]
+        await self._record(batch, results, untouched)
+        crash.here("send.after_record")
+        self._free(batch.project_id, len(settled))
 
     async def _record(self, batch: Batch, results: list[Result], untouched: list[UUID]) -> None:
         """Again and again while the database is away and the lease lasts: a result that is lost is a second send."""
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                await record(self._db.hot, batch.project_id, batch.env, batch.token, results, untouched)
+                await record(self._recorded, batch.project_id, batch.env, batch.token, results, untouched)
             except Exception as error:
                 if not is_away(error) or clock() > batch.claimed_at + self._lease_seconds:
                     log.exception("attempts not recorded", project=str(batch.project_id), deliveries=len(results))
@@ -347,12 +361,19 @@ class SendStage:
         self._freed()
 
 
+def _waited(batch: Batch) -> bool:
+    """Whether so long that what was read of the connection may not be true any more."""
+    return asyncio.get_running_loop().time() > batch.claimed_at + STALE_SECONDS
+
+
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, error=reason)
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    if route.refused:
+        return _untried(outgoing, "suppressed", route.reason)
     due_at = look_again_at(outgoing.queued_at) if route.waits else None
     state = "failed" if due_at is None else "queued"
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)
