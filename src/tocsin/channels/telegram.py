@@ -176,6 +176,15 @@ class Telegram(Channel[TelegramSettings, TelegramCredentials], Registers[Telegra
         me = decoded_result(await asked(door, credentials, "getMe"), _Me)
         return Account(id=str(me.id), name=f"@{me.username}" if me.username else me.first_name)
 
+    async def inbound(
+        self, settings: TelegramSettings, credentials: TelegramCredentials, door: Door
+    ) -> dict[str, Any] | None:
+        try:
+            now = await self.registration(credentials, door)
+        except SendFailure:
+            return None
+        return {"host": urlsplit(now.url or "").hostname, "waiting": now.waiting, "lastError": now.last_error}
+
     def address_problem(self, address: str) -> str | None:
         place = _CHAT.fullmatch(address)
         fits = place is not None and abs(int(place["chat"])) < 2**52

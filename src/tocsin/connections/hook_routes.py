@@ -48,7 +48,7 @@ class SetupAnswer(Answer):
 
 
 @router.get("/connections/{connection_id}/setup", operation_id="read_setup")
-@needs("connections:manage")
+@needs("connections:manage", own=True)
 async def read_setup(call: Called, connection_id: PathId) -> SetupAnswer:
     """The steps of the set-up, each done or not."""
     row = await find(call, connection_id)
@@ -56,7 +56,7 @@ async def read_setup(call: Called, connection_id: PathId) -> SetupAnswer:
 
 
 @router.post("/connections/{connection_id}/webhook/regenerate", operation_id="regenerate_webhook")
-@needs("connections:manage", network_first=True)
+@needs("connections:manage", own=True, network_first=True)
 async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -> SetupAnswer:
     """Another address and another secret. A provider that can be told is told; at others you enter them yourself.
 

@@ -44,7 +44,7 @@ class ChatAnswer(Answer):
 
 
 @router.get("/connections/{connection_id}/chats", operation_id="list_chats")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def list_chats(call: Called, connection_id: PathId, paging: Annotated[Paging, Depends()]) -> Page[ChatAnswer]:
     """Groups and channels that took the bot in, as it noticed; the newest first."""
     await find(call, connection_id)
