@@ -18,6 +18,8 @@
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
+    inbound what providers told us -> what follows from it
+    poll    asking providers that cannot call us what there is
     pulse   which of match, send, clock, mail, seal and quotas have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
@@ -51,6 +53,8 @@ from tocsin.connections.opened import LOOK_OVER_SECONDS
 from tocsin.connections.outages import OutageStage
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
+from tocsin.inbound.poll import PollStage
+from tocsin.inbound.stage import InboundStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import descriptors, garbage
 from tocsin.kit.db import Database
@@ -132,6 +136,9 @@ async def _work(installation: Installation) -> None:
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
+        inbound = InboundStage(db, vault, door, broker)
+        poll_ear = await broker.waiter("poll")
+        poll = PollStage(db, vault, door, broker, poll_ear)
         await evaluator.start()
 
         async def months() -> bool:
@@ -142,7 +149,8 @@ async def _work(installation: Installation) -> None:
             removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
             mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
             checked: int = await db.hot.fetchval("SELECT tocsin.tidy_connection_checks($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked) >= TIDY_AT_ONCE
+            inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked, inbound) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
@@ -175,6 +183,8 @@ async def _work(installation: Installation) -> None:
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
             ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
+            Stage("poll", poll.run_once, poll_ear, 5.0),
+            Stage("inbound", inbound.run_once, await broker.waiter("inbound"), 5.0),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
         stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))
@@ -191,6 +201,8 @@ async def _work(installation: Installation) -> None:
                 await match.drain()
             await match.give_back()
             await send.drain(DRAIN_SECONDS)
+            await poll.leave()
+            await inbound.drain(DRAIN_SECONDS)
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

@@ -95,6 +95,8 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "verify_connection": [("connection.verified", BOTH)],
     "rotate_connection": [("connection.rotated", BOTH)],
     "delete_connection": [("connection.deleted", BEFORE)],
+    "regenerate_webhook": [("connection.webhook_regenerated", NOTHING)],
+    "link_telegram": [("address.link_made", {"connection"})],
     "limit_connection": [("connection.limited", BOTH)],
     "suspend_connection": [("connection.suspended", BOTH | {"reason"})],
     "activate_connection": [("connection.activated", BOTH)],

@@ -154,6 +154,8 @@ NOT_CALLED = {
     ("twilio", "messagingServiceSid"): "sent to the server",
     ("twilio", "username"): "sent to the server",
     ("twilio", "authToken"): "sent to the server",
+    ("telegram", "mode"): "one of two words",
+    ("telegram", "botToken"): "a part of the path",
     ("create_user", "/avatarUrl"): "shown by browsers",
     ("change_user", "/avatarUrl"): "shown by browsers",
     ("sync_users", "/users/*/avatarUrl"): "shown by browsers",

@@ -1,7 +1,7 @@
 """What a provider is: how it describes itself, what it is given, what it returns and how it fails."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -124,12 +124,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The provider took the message. ``delivered``: its answer says that it has arrived, not only left."""
+    """The provider took the message. ``delivered``: its answer says that it has arrived, not only left.
+
+    ``moved_to`` is the address that took it, where the provider has given the old one up.
+    """
 
     delivered: bool
     provider_message_id: str | None = None
     status: int | None = None
     answer: str = ""
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +185,11 @@ class Nothing(Described):
     """A provider that needs no settings, or no credentials."""
 
 
+SetupFact = Literal["saved", "verified", "led", "heard", "known", "gathered"]
+"""What is known of a connection: it is there; the provider took its credentials; the provider was told where to call;
+it has told something; somebody is reachable; a group or channel took it in."""
+
+
 class Provider:
     """What ``GET /providers`` lists; validation, the panel's form and the docs follow from it (C1).
 
@@ -214,6 +223,8 @@ class Provider:
     has_destinations: ClassVar[bool] = False
     """Whether one connection can send to several places that are no person: topics, group chats. Then ``send`` is
     given the place as its ``address``, and ``address_problem`` judges it."""
+    setup_checks: ClassVar[tuple[SetupFact, ...]] = ()
+    """Of each step, in the same order, the fact by which it shows as done; none where nothing can tell."""
 
     def describe(self) -> dict[str, Any]:
         """This provider as the API shows it; both schemas are JSON Schema 2020-12."""
@@ -283,3 +294,83 @@ class Channel(Provider, ABC, Generic[S, C]):
         None where the provider issues them.
         """
         return None
+
+
+class NotUnderstood(Exception):
+    """A call that is genuine and has no items in it: not what the provider documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a provider tells us. ``event_id`` is its name for it: two of the same name are the same."""
+
+    event_id: str
+    payload: Any
+
+
+class Inbound(ABC, Generic[C]):
+    """Mixed into the channel of a provider that calls us back, at an address of each connection's own.
+
+    ``secret`` is made by us for that address, for providers that prove themselves with it; others sign with something
+    of the credentials. What is done about an item, ``tocsin.inbound`` knows.
+    """
+
+    hook_bytes: ClassVar[int] = 1024 * 1024
+    """The longest body that is read."""
+    shows_secret: ClassVar[bool] = False
+    """Whether the owner has to enter our secret at the provider by hand, and is shown it for that."""
+
+    @abstractmethod
+    def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
+        """Whether the provider sent this, compared in constant time. Header names are lower case."""
+
+    @abstractmethod
+    def items(self, body: Any, credentials: C) -> Sequence[Item]:
+        """What a genuine call tells, in its order; ``body`` is decoded JSON of any shape. Raises NotUnderstood.
+
+        Whatever is about another account than that of these credentials is left out.
+        """
+
+    def handshake(self, query: Mapping[str, str], credentials: C, secret: str) -> str | None:
+        """The answer to a GET by which the provider asks whether we are there, or None: it is not known here."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """Where a provider calls for an account; ``url`` is None where it calls nobody. ``waiting`` are untold items."""
+
+    url: str | None
+    waiting: int = 0
+    last_error: str | None = None
+
+
+class Registers(Inbound[C]):
+    """Mixed into the channel of a provider that is told by its API where to call, or can be asked instead.
+
+    All but ``may_call`` and ``polls`` call the provider and fail like ``send``.
+    """
+
+    @abstractmethod
+    def may_call(self, url: str) -> bool:
+        """Whether the provider would call at such an address at all."""
+
+    @abstractmethod
+    def polls(self, settings: Any) -> bool:
+        """Whether the owner wants the provider to be asked, though it could call."""
+
+    @abstractmethod
+    async def registration(self, credentials: C, door: Door) -> Registration:
+        """Where it calls now, whoever said so."""
+
+    @abstractmethod
+    async def register(self, url: str, secret: str, credentials: C, door: Door) -> None:
+        """Have it call here from now on, and nowhere else."""
+
+    @abstractmethod
+    async def unregister(self, credentials: C, door: Door) -> None:
+        """Have it call nobody; what it has to tell waits there for a while."""
+
+    @abstractmethod
+    async def fetch(self, after: str | None, credentials: C, door: Door) -> Sequence[Item]:
+        """Items behind the one of that name, waiting some seconds for one. Asking takes all before it as told."""

@@ -18,6 +18,7 @@ from tocsin.channels.slack import Slack
 from tocsin.channels.sms import Sms
 from tocsin.channels.smtp import Smtp
 from tocsin.channels.teams import Teams
+from tocsin.channels.telegram import Telegram
 from tocsin.channels.webhook import Webhook
 from tocsin.channels.webpush import WebPush
 
@@ -36,6 +37,7 @@ _OURS: tuple[type[Provider], ...] = (
     Sms,
     Smtp,
     Teams,
+    Telegram,
     Webhook,
     WebPush,
 )

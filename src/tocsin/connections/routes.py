@@ -18,6 +18,8 @@ from tocsin.connections.configuration import (
     merged,
     proven_by_making,
 )
+from tocsin.connections.hooks import find_hook, make_hook, regenerate_hook
+from tocsin.connections.leading import farewell_of
 from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -152,6 +154,7 @@ async def _insert(call: Call, body: ConnectionFields, wanted: Configuration, lev
     )
     call.session.add(row)
     await call.session.flush()
+    await make_hook(call, row)
     if row.status == "active":
         await hasten_deliveries(call, row.channel)
     return row
@@ -252,6 +255,8 @@ async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> No
     if await opened_credentials(call, row) == wanted.credentials:
         return
     row.credentials = await sealed(call, row.id, wanted.credentials)
+    if hook := await find_hook(call.session, row.id):
+        await regenerate_hook(call, hook)  # the account of before is not heard here any more
     await _unproven(call, row, "active" if proven_by_making(wanted.channel) else "pending")
 
 
@@ -276,17 +281,21 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
 
 
 @router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
-@needs("connections:manage", own=True)
-async def delete(call: Called, connection_id: PathId) -> Response:
+@needs("connections:manage", own=True, network_first=True)
+async def delete(admitted: Admitted, door: Outside, connection_id: PathId) -> Response:
     """Remove a connection with its credentials. What waits for it is sent by the next one that fits."""
-    row = await find_to_change(call, connection_id)
-    if row.status == "suspended" and not _may_lift(call, row):
-        raise Conflict(
-            "connection_suspended", "An admin suspended it, and it cannot be replaced before they lift that."
-        )
-    before = await shown(call, row)
-    await call.session.delete(row)
-    await call.audit("connection.deleted", "connection", row.id, before=audited(before))
+    async with admitted.transaction() as call:
+        row = await find_to_change(call, connection_id)
+        if row.status == "suspended" and not _may_lift(call, row):
+            raise Conflict(
+                "connection_suspended", "An admin suspended it, and it cannot be replaced before they lift that."
+            )
+        before = await shown(call, row)
+        farewell = await farewell_of(call, row, await opened_credentials(call, row))
+        await call.session.delete(row)
+        await call.audit("connection.deleted", "connection", row.id, before=audited(before))
+    if farewell is not None:
+        await farewell.say(door)
     return Response(status_code=204)
 
 
@@ -323,7 +332,8 @@ async def verify(
     In the test environment nothing leaves the machine: the connection becomes `active` without being verified.
     """
     async with admitted.transaction() as look:
-        trial = await prepared(look, connection_id, body.target if body else None)
+        wanted = body or VerifyBody()
+        trial = await prepared(look, connection_id, wanted.target, take_over=wanted.take_over)
     outcome = await tried(trial, door)
     if outcome.problem is not None:
         # A transaction of its own: the refusal undoes that of the request.

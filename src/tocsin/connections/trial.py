@@ -1,7 +1,7 @@
 """Trying a connection out: does the provider know these credentials, and does a message leave?"""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
 from tocsin.connections.checks import USUALLY
 from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.leading import Lead, lead_of
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     Seen,
@@ -43,6 +44,7 @@ class Trial:
     configuration: Configuration
     target: str | None
     message: Message
+    lead: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ class Outcome:
     problem: Problem | None = None
 
 
-async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial:
-    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried."""
+async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_over: bool = False) -> Trial:
+    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried.
+
+    ``take_over`` says that the provider may be led here though it calls somebody else.
+    """
     row = await find_to_change(call, connection_id)
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
-    return await trial_of(call, row, target)
+    trial = await trial_of(call, row, target)
+    return replace(trial, lead=await lead_of(call, row, trial.configuration, take_over=take_over))
 
 
 async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
@@ -111,7 +117,11 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             account = await chosen.channel.verify(chosen.settings, chosen.credentials, door)
+            if trial.lead is not None:
+                await trial.lead.follow(door)
             return Outcome(account, await _sent(trial, door) if trial.target else None)
+    except Conflict as taken:
+        return Outcome(problem=taken)
     except SendFailure as failure:
         return Outcome(account, problem=_problem(trial, failure, verified=account is not None))
     except TimeoutError:
@@ -152,6 +162,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         row.verified_at = func.now()
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
+        if trial.lead is not None:
+            await trial.lead.keep(call)
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()

@@ -20,10 +20,11 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import AddressGone, BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
+from tocsin.channels.contract import AddressGone, BadCredentials, Blocked, OptedOut, Receipt, SendFailure, Unavailable
 from tocsin.connections.checks import Changed
 from tocsin.connections.choose import Choice, Route, mark_error, scope_of
 from tocsin.connections.levels import NoRoute
+from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
@@ -308,6 +309,9 @@ class SendStage:
         paused = isinstance(outcome, Unavailable) and outcome.status == TOO_MANY and route.id is not None
         if paused:
             await self._pause(batch, route, outcome, told["error"])
+        if isinstance(outcome, Receipt) and outcome.moved_to is not None and outgoing.address is not None:
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await move_address(connection, route.channel.channel, outgoing.address, outcome.moved_to)
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,

@@ -20,6 +20,7 @@ GLOBAL_KEYS = (
     "api_keys_key_taken",
     "realtime_apps_app_id_taken",
     "domains_domain_taken",
+    "hooks_token_taken",
 )
 """Unique across projects: what identifies a project from outside."""
 
@@ -59,6 +60,9 @@ PIPELINE_TABLES = (
     "mail_counts",
     "audit_log",
     "audit_heads",
+    "hooks",
+    "inbound_raw",
+    "address_links",
     "connections",
     "connection_checks",
     "connection_pace",
@@ -75,7 +79,9 @@ CROSS_PROJECT = (
     "claim_domain_checks",
     "claim_events",
     "claim_idle_events",
+    "claim_inbound",
     "claim_mails",
+    "claim_polls",
     "claim_suspect_event",
     "connection_limits",
     "count_api_calls",
@@ -85,6 +91,7 @@ CROSS_PROJECT = (
     "erase_audit_details",
     "find_api_key",
     "find_domain",
+    "find_hook",
     "find_logins",
     "find_project",
     "find_visits",
@@ -113,6 +120,7 @@ CROSS_PROJECT = (
     "take_turns",
     "tidy",
     "tidy_connection_checks",
+    "tidy_inbound",
     "tidy_mails",
     "untold_notices",
     "untold_outages",

@@ -18,6 +18,7 @@ from tests.client import PASSWORD
 from tests.connections.build import LOGIN, MAIL
 from tests.contract.endpoints import ALL
 from tests.hosted import publish
+from tests.inbound.bots import bot_token
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
@@ -107,6 +108,22 @@ async def _lost_rule(s: Scene) -> Id:
 async def _lost_connection(s: Scene) -> Id:
     body = {"provider": "webhook", "name": _word(), "settings": {"url": s.hook_url}}
     return s.fresh("connection", await s.make("/connections", body))
+
+
+async def _bot(s: Scene) -> Id:
+    body = {"provider": "telegram", "name": _word(), "credentials": {"botToken": bot_token()}}
+    return s.fresh("connection", await s.make("/connections", body))
+
+
+async def _link(s: Scene) -> dict[str, Id]:
+    """To a bot as it is after it was verified."""
+    bot = await _bot(s)
+    await s.working.sql.execute(
+        "UPDATE tocsin.connections SET status = 'active', account = $2 WHERE id = $1",
+        str(bot),
+        '{"id": "7", "name": "@acme_bot"}',
+    )
+    return {"connectionId": bot}
 
 
 async def _platform_connection(s: Scene) -> Id:
@@ -408,6 +425,10 @@ CASES = (
     case("change_connection", connection_id="connection", body=lambda s: {"name": _word()}),
     case("verify_connection", connection_id="connection", body=lambda s: {}),
     case("rotate_connection", connection_id="connection", body=lambda s: {}),
+    case("read_setup", connection_id="connection"),
+    case("regenerate_webhook", connection_id=_bot),
+    case("list_chats", connection_id="connection"),
+    case("link_telegram", user_id="user", body=_link),
     case("limit_connection", connection_id="connection", body=lambda s: {"maxConcurrent": 4}),
     case("suspend_connection", connection_id=_lost_connection, body=lambda s: _REASON),
     case("activate_connection", connection_id=_stopped_connection),

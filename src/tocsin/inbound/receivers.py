@@ -1,0 +1,15 @@
+"""Which provider's items mean what: one line for each that calls us back."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from tocsin.inbound import telegram
+from tocsin.inbound.context import Context
+
+Receiver: TypeAlias = Callable[[Any, Context], Awaitable[str | None]]
+"""Works on one item: None when it did, else why nothing follows from it. Done twice it has to come to the same as once,
+for a process may die before it is recorded. Anything it raises is a try that failed."""
+
+RECEIVERS: Mapping[str, Receiver] = {
+    "telegram": telegram.received,
+}
