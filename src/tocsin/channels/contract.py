@@ -1,8 +1,8 @@
 """What a provider is: how it describes itself, what it is given, what it returns and how it fails."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from uuid import UUID
@@ -87,7 +87,8 @@ class Message:
     """One rendered notification on its way: all that a channel may know of it.
 
     ``recipient`` is set where the provider reaches a person; ``recipients`` names everybody concerned where
-    it reaches the project. ``attempt`` counts from 1. Two attempts differ in nothing else.
+    it reaches the project. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
+    ``attempt`` counts from 1. Two attempts differ in nothing else.
     """
 
     delivery_id: UUID
@@ -107,6 +108,7 @@ class Message:
     event: SourceEvent | None = None
     recipient: Recipient | None = None
     recipients: tuple[Recipient, ...] = ()
+    window_expires_at: datetime | None = None
     attempt: int = 1
 
 
@@ -122,10 +124,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What credentials turned out to be: ``id`` is the provider's, ``name`` is for people."""
+    """What credentials turned out to be: ``id`` is the provider's, ``name`` is for people.
+
+    ``details`` are words of the provider about it, ``warnings`` what its owner should see to.
+    """
 
     id: str
     name: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Described(BaseModel):
@@ -170,6 +177,8 @@ class Provider:
     """Whether each recipient gets the message at an address, or the project gets it once."""
     address_kind: ClassVar[str | None] = None
     """The kind of a person's address that is needed, or None."""
+    windowed: ClassVar[bool] = False
+    """True where free words may only follow what the person wrote, and for a limited time."""
     instant: ClassVar[bool] = False
     """True for what is recorded as sent in the transaction that decides it; only a ``Channel`` sends."""
     settings: ClassVar[type[Described]] = Nothing
@@ -222,6 +231,10 @@ class Channel(Provider, ABC, Generic[S, C]):
     def address_problem(self, address: str) -> str | None:
         """Why a person's address cannot be used here, in words for that person, or None."""
         return None
+
+    def known_as(self, address: str) -> tuple[str, ...]:
+        """The names by which the provider may speak of the person at this address."""
+        return (address,)
 
     def issue(self, current: C | None = None) -> C | None:
         """New credentials where we are the ones who make them, the current ones still valid beside them.

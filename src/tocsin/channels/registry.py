@@ -15,6 +15,7 @@ from tocsin.channels.sms import Sms
 from tocsin.channels.smtp import Smtp
 from tocsin.channels.teams import Teams
 from tocsin.channels.webhook import Webhook
+from tocsin.channels.whatsapp import WhatsApp
 
 ENTRY_POINTS = "tocsin.channels"
 
@@ -28,6 +29,7 @@ _OURS: tuple[type[Provider], ...] = (
     Smtp,
     Teams,
     Webhook,
+    WhatsApp,
 )
 
 
