@@ -40,6 +40,14 @@ class Rejected(SendFailure):
     """Permanent: the same message to the same address will never be taken."""
 
 
+class Blocked(Rejected):
+    """The person shut this sender out at the provider: nothing more is sent to them over it, nor around it."""
+
+
+class OptedOut(Rejected):
+    """The person told the provider to stop, as Blocked; it outlasts a block that ends."""
+
+
 class Unavailable(SendFailure):
     """Temporary: try again, no sooner than ``retry_after`` seconds when the provider named a time."""
 
@@ -179,6 +187,8 @@ class Provider:
     """The kind of a person's address that is needed, or None."""
     windowed: ClassVar[bool] = False
     """True where free words may only follow what the person wrote, and for a limited time."""
+    known_only: ClassVar[bool] = False
+    """Whether an address counts only where a connection is known to reach it: a person has to speak to a bot first."""
     instant: ClassVar[bool] = False
     """True for what is recorded as sent in the transaction that decides it; only a ``Channel`` sends."""
     settings: ClassVar[type[Described]] = Nothing

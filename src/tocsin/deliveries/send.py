@@ -19,8 +19,9 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import Outgoing, load
 from tocsin.deliveries.record import Result, judged, look_again_at, record
 from tocsin.kit import crash
@@ -258,9 +259,8 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials) and route.id is not None:
-            async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
+        if isinstance(outcome, BadCredentials | Blocked | OptedOut) and route.id is not None:
+            await self._note(batch, outgoing, route.id, route, outcome, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -273,6 +273,17 @@ class SendStage:
             duration_ms=round(seconds * 1000),
             **told,
         )
+
+    async def _note(
+        self, batch: Batch, outgoing: Outgoing, connection_id: UUID, route: Route, failure: SendFailure, reason: str
+    ) -> None:
+        """Keep what a failure says of the connection, or of the person behind the address."""
+        async with self._db.unit(batch.project_id, batch.env) as connection:
+            if isinstance(failure, BadCredentials):
+                await mark_error(connection, batch.project_id, connection_id, route.version, reason)
+            elif outgoing.address is not None:
+                mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+                await mark(connection, batch.project_id, connection_id, outgoing.address, reason)
 
     def _settle_all(self, batch: Batch, untouched: list[UUID]) -> None:
         for id_ in untouched:

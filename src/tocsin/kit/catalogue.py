@@ -23,7 +23,10 @@ GLOBAL_KEYS = (
 )
 """Unique across projects: what identifies a project from outside."""
 
-FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
+FOREIGN_REFERENCES = (
+    "deliveries_connection_project_connection_id_fkey",
+    "reachability_connection_project_connection_id_fkey",
+)
 """May point at the platform's project; a check constraint keeps it from any other (database recipe)."""
 
 BOTH_ENVIRONMENTS = ("api_keys", "identity_secrets", "realtime_apps", "audit_log")

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from tocsin.channels.calling import failure_of
-from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, OptedOut, Rejected, SendFailure, Unavailable
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.http import Reply
 
@@ -158,7 +158,9 @@ def failure(reply: Reply) -> SendFailure:
     if what == "retry":
         asked = (RETRY.get(error.code), seconds_to_wait(reply.headers.get("retry-after")))
         return Unavailable(error.words, retry_after=_longest(asked), status=status, answer=answer)
-    if what in ("fail", "suppress"):
+    if what == "suppress":
+        return OptedOut(error.words, status=status, answer=answer)
+    if what == "fail":
         return Rejected(error.words, status=status, answer=answer)
     general = failure_of(reply)
     general.reason = error.words
