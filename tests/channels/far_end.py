@@ -1,6 +1,6 @@
 """A provider's HTTP API on loopback, which answers what a test says and keeps what it was sent."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,19 +24,20 @@ class Asked:
 
 @dataclass
 class FarEnd:
-    """``url`` is without a path. Every request gets the same answer."""
+    """``url`` is without a path. Every request gets the same answer, or what ``to`` says of it: status and text."""
 
     status: int = 200
     text: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
+    to: Callable[[Asked], tuple[int, str]] | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(
-            Asked(request.method, request.path, dict(request.query), dict(request.headers), await request.read())
-        )
-        return web.Response(status=self.status, text=self.text, headers=self.headers)
+        asked = Asked(request.method, request.path, dict(request.query), dict(request.headers), await request.read())
+        self.asked.append(asked)
+        status, text = self.to(asked) if self.to else (self.status, self.text)
+        return web.Response(status=status, text=text, headers=self.headers)
 
 
 @asynccontextmanager

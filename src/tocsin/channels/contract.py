@@ -185,6 +185,9 @@ class Provider:
     """Whether each recipient gets the message at an address, or the project gets it once."""
     address_kind: ClassVar[str | None] = None
     """The kind of a person's address that is needed, or None."""
+    address_else: ClassVar[str | None] = None
+    """The kind that serves where a person has none of ``address_kind``: a telephone number, for a service that has
+    most people by theirs."""
     windowed: ClassVar[bool] = False
     """True where free words may only follow what the person wrote, and for a limited time."""
     known_only: ClassVar[bool] = False

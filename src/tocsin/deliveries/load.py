@@ -1,6 +1,6 @@
 """Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,7 +130,7 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
     )
 
 
-def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], str]:
+def _addresses(people: Iterable[_Person], addresses: Collection[_Address]) -> Mapping[tuple[UUID, str], str]:
     """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
     found: dict[tuple[UUID, str], str] = {}
     for person in people:
@@ -143,7 +143,20 @@ def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapp
             found[key] = address.value
         elif found.get(key) == address.value:
             del found[key]  # an opt-out from the address of the profile counts as well
-    return found
+    return _standing_in(found, {(each.user_id, each.channel, each.value) for each in addresses if each.refused}) | found
+
+
+def _standing_in(
+    found: Mapping[tuple[UUID, str], str], refused: Container[tuple[UUID, str, str]]
+) -> dict[tuple[UUID, str], str]:
+    """Addresses of another kind, for channels that make do with one, unless the person refused just that."""
+    kinds_else = [(kind.address_kind, kind.address_else) for kind in kinds().values() if kind.address_kind]
+    return {
+        (user_id, wanted): value
+        for (user_id, kind), value in found.items()
+        for wanted, other in kinds_else
+        if kind == other and (user_id, wanted, value) not in refused
+    }
 
 
 def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Outgoing:

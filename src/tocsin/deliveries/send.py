@@ -10,6 +10,7 @@ import time
 from collections import Counter as Count
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -19,8 +20,9 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Blocked, Message, OptedOut, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.connections.correspondents import window
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import Outgoing, load
 from tocsin.deliveries.record import Result, judged, look_again_at, record
@@ -243,13 +245,13 @@ class SendStage:
 
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
-        assert outgoing.message is not None
+        message = await self._in_window(outgoing, route)
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
             async with asyncio.timeout(self._send_limit):
                 outcome: Any = await route.channel.send(
-                    outgoing.message, outgoing.address, route.settings, route.credentials, self._door
+                    message, outgoing.address, route.settings, route.credentials, self._door
                 )
         except SendFailure as failure:
             outcome = failure
@@ -273,6 +275,18 @@ class SendStage:
             duration_ms=round(seconds * 1000),
             **told,
         )
+
+    async def _in_window(self, outgoing: Outgoing, route: Route) -> Message:
+        """The message, with what is known now of when its person wrote last, where the channel goes by that."""
+        message, address = outgoing.message, outgoing.address
+        assert message is not None
+        if not route.channel.windowed or address is None or route.id is None or route.connection_project is None:
+            return message
+        async with self._db.unit(route.connection_project, message.env) as connection:
+            names = route.channel.known_as(address)
+            return replace(
+                message, window_expires_at=await window(connection, route.connection_project, route.id, names)
+            )
 
     async def _note(
         self, batch: Batch, outgoing: Outgoing, connection_id: UUID, route: Route, failure: SendFailure, reason: str

@@ -3,6 +3,7 @@
 https://developers.facebook.com/documentation/business-messaging/whatsapp/reference
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +18,14 @@ from tocsin.channels.contract import (
     BadCredentials,
     Channel,
     Described,
+    Inbound,
+    Item,
     Message,
     Receipt,
     Rejected,
     SendFailure,
 )
-from tocsin.channels.whatsapp import failures, versions, words
+from tocsin.channels.whatsapp import failures, reports, versions, words
 from tocsin.channels.whatsapp.numbers import is_number, is_scoped_id, known_as
 from tocsin.kit.http import Door, Reply
 
@@ -114,7 +117,7 @@ class _Debugged(msgspec.Struct):
 SCOPE = "whatsapp_business_messaging"
 
 
-class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials]):
+class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppCredentials]):
     """One message per person and notification."""
 
     provider = "whatsapp"
@@ -122,6 +125,7 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials]):
     title = "WhatsApp"
     reaches = "person"
     address_kind = "whatsapp"
+    address_else = "phone"
     windowed = True
     settings = WhatsAppSettings
     credentials = WhatsAppCredentials
@@ -187,6 +191,20 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials]):
             return None
         return "is neither a phone number in international form nor a WhatsApp user id"
 
+    def authenticate(
+        self, headers: Mapping[str, str], body: bytes, credentials: WhatsAppCredentials, secret: str
+    ) -> bool:
+        if credentials.app_secret is None:
+            return False
+        return reports.is_genuine(headers, body, credentials.app_secret.get_secret_value())
+
+    def items(self, body: Any, credentials: WhatsAppCredentials) -> Sequence[Item]:
+        """Also what is about another number: it is kept, and nothing follows from it."""
+        return reports.items(body)
+
+    def handshake(self, query: Mapping[str, str], credentials: WhatsAppCredentials, secret: str) -> str | None:
+        return reports.challenge(query, secret)
+
     def known_as(self, address: str) -> tuple[str, ...]:
         return known_as(address)
 
@@ -199,7 +217,7 @@ async def _posted(
     credentials: WhatsAppCredentials,
     door: Door,
 ) -> Receipt:
-    body = words.envelope(address, str(message.delivery_id)) | content
+    body = words.envelope(address) | content
     path = f"{settings.phone_number_id}/messages"
     reply = await _asked(settings, credentials, door, "POST", path, json=body)
     sent = decoded(reply, _Sent)

@@ -143,28 +143,33 @@ def told(reply: Reply) -> MetaError | None:
 
 def failure(reply: Reply) -> SendFailure:
     """What an answer other than 2xx means. A code nobody knows means what its HTTP status does."""
-    error, answer, status = told(reply), reply.text(ANSWER_LIMIT), reply.status
-    if error is None:
-        return failure_of(reply)
+    error, answer = told(reply), reply.text(ANSWER_LIMIT)
+    asked = seconds_to_wait(reply.headers.get("retry-after"))
+    known = error and of(error, status=reply.status, answer=answer, asked=asked)
+    if known:
+        return known
+    general = failure_of(reply)
+    general.reason = error.words if error else general.reason
+    return general
+
+
+def of(
+    error: MetaError, *, status: int | None = None, answer: str = "", asked: float | None = None
+) -> SendFailure | None:
+    """What an error means wherever it was told; None for a code nobody knows. ``asked`` are seconds to wait."""
     what = meaning(error.code)
-    if error.is_transient and what in (None, "fail"):
-        what = "retry"
     if (error.code, error.error_subcode) == UNKNOWN_OBJECT:
         return UnknownObject(error.words, status=status, answer=answer)
     if error.code == WINDOW_CLOSED:
         return WindowClosed(error.words, status=status, answer=answer)
     if what == "suspend":
         return BadCredentials(error.words, status=status, answer=answer)
-    if what == "retry":
-        asked = (RETRY.get(error.code), seconds_to_wait(reply.headers.get("retry-after")))
-        return Unavailable(error.words, retry_after=_longest(asked), status=status, answer=answer)
+    if what == "retry" or (error.is_transient and what in (None, "fail")):
+        wait = _longest((RETRY.get(error.code), asked))
+        return Unavailable(error.words, retry_after=wait, status=status, answer=answer)
     if what == "suppress":
         return OptedOut(error.words, status=status, answer=answer)
-    if what == "fail":
-        return Rejected(error.words, status=status, answer=answer)
-    general = failure_of(reply)
-    general.reason = error.words
-    return general
+    return Rejected(error.words, status=status, answer=answer) if what == "fail" else None
 
 
 def _longest(waits: Iterable[float | None]) -> float | None:

@@ -23,14 +23,13 @@ PARAMETERS = 1_000
 _BLANKS = re.compile(r"\s+")
 
 
-def envelope(address: str, delivery: str) -> dict[str, Any]:
-    """Who gets it. ``delivery`` comes back in each status, so that one can be told from another."""
+def envelope(address: str) -> dict[str, Any]:
+    """Who gets it: by telephone number, or by the id of somebody whose number is hidden."""
     to = {"recipient": address} if is_scoped_id(address) else {"to": address}
     return {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         **to,
-        "biz_opaque_callback_data": delivery,
     }
 
 
