@@ -4,7 +4,7 @@ from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import for_pipeline, walled
 
 revision = "0022"
-down_revision = "0019"
+down_revision = "0021"
 
 
 def upgrade() -> None:

@@ -29,6 +29,7 @@ from tocsin.events.backlog import Backlog
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
+from tocsin.inbound.routes import router as hook_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
 from tocsin.kit.crowd import Crowd
@@ -229,6 +230,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(hook_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)

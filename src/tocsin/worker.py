@@ -15,6 +15,7 @@
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
+    inbound what providers told us -> what follows from it
     pulse   which of match, send, clock, mail, seal and quotas have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
@@ -43,6 +44,7 @@ from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
+from tocsin.inbound.stage import InboundStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import descriptors, garbage
 from tocsin.kit.db import Database
@@ -117,6 +119,7 @@ async def _work(installation: Installation) -> None:
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
+        inbound = InboundStage(db, vault, door, broker)
         await evaluator.start()
 
         async def months() -> bool:
@@ -126,7 +129,8 @@ async def _work(installation: Installation) -> None:
         async def tidy() -> bool:
             removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
             mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
-            return max(removed, mails) >= TIDY_AT_ONCE
+            inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
+            return max(removed, mails, inbound) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
@@ -146,6 +150,7 @@ async def _work(installation: Installation) -> None:
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
             ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
+            Stage("inbound", inbound.run_once, await broker.waiter("inbound"), 5.0),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
         stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))
@@ -162,6 +167,7 @@ async def _work(installation: Installation) -> None:
                 await match.drain()
             await match.give_back()
             await send.drain(DRAIN_SECONDS)
+            await inbound.drain(DRAIN_SECONDS)
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

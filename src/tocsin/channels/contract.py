@@ -1,7 +1,7 @@
 """What a provider is: how it describes itself, what it is given, what it returns and how it fails."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -122,12 +122,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The provider took the message. ``delivered``: its answer says that it has arrived, not only left."""
+    """The provider took the message. ``delivered``: its answer says that it has arrived, not only left.
+
+    ``moved_to`` is the address that took it, where the provider has given the old one up.
+    """
 
     delivered: bool
     provider_message_id: str | None = None
     status: int | None = None
     answer: str = ""
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,4 +258,42 @@ class Channel(Provider, ABC, Generic[S, C]):
 
         None where the provider issues them.
         """
+        return None
+
+
+class NotUnderstood(Exception):
+    """A call that is genuine and has no items in it: not what the provider documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a provider tells us. ``event_id`` is its name for it: two of the same name are the same."""
+
+    event_id: str
+    payload: Any
+
+
+class Inbound(ABC, Generic[C]):
+    """Mixed into the channel of a provider that calls us back, at an address of each connection's own.
+
+    ``secret`` is made by us for that address, for providers that prove themselves with it; others sign with something
+    of the credentials. What is done about an item, ``tocsin.inbound`` knows.
+    """
+
+    hook_bytes: ClassVar[int] = 1024 * 1024
+    """The longest body that is read."""
+
+    @abstractmethod
+    def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
+        """Whether the provider sent this, compared in constant time. Header names are lower case."""
+
+    @abstractmethod
+    def items(self, body: Any, credentials: C) -> Sequence[Item]:
+        """What a genuine call tells, in its order; ``body`` is decoded JSON of any shape. Raises NotUnderstood.
+
+        Whatever is about another account than that of these credentials is left out.
+        """
+
+    def handshake(self, query: Mapping[str, str], credentials: C, secret: str) -> str | None:
+        """The answer to a GET by which the provider asks whether we are there, or None: it is not known here."""
         return None

@@ -14,6 +14,7 @@ from tocsin.channels.slack import Slack
 from tocsin.channels.sms import Sms
 from tocsin.channels.smtp import Smtp
 from tocsin.channels.teams import Teams
+from tocsin.channels.telegram import Telegram
 from tocsin.channels.webhook import Webhook
 from tocsin.channels.whatsapp import WhatsApp
 
@@ -28,6 +29,7 @@ _OURS: tuple[type[Provider], ...] = (
     Sms,
     Smtp,
     Teams,
+    Telegram,
     Webhook,
     WhatsApp,
 )

@@ -17,6 +17,7 @@ from tocsin.connections.configuration import (
     merged,
     proven_by_making,
 )
+from tocsin.connections.hooks import make_hook
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     audited,
@@ -111,6 +112,7 @@ async def _insert(call: Call, body: ConnectionCreate, wanted: Configuration) -> 
     )
     call.session.add(row)
     await call.session.flush()
+    await make_hook(call, row)
     if row.status == "active":
         await hasten_deliveries(call, row.channel)
     return row

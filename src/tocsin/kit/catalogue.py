@@ -20,6 +20,7 @@ GLOBAL_KEYS = (
     "api_keys_key_taken",
     "realtime_apps_app_id_taken",
     "domains_domain_taken",
+    "hooks_token_taken",
 )
 """Unique across projects: what identifies a project from outside."""
 
@@ -59,6 +60,8 @@ PIPELINE_TABLES = (
     "mail_counts",
     "audit_log",
     "audit_heads",
+    "hooks",
+    "inbound_raw",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -70,6 +73,7 @@ CROSS_PROJECT = (
     "claim_domain_checks",
     "claim_events",
     "claim_idle_events",
+    "claim_inbound",
     "claim_mails",
     "claim_suspect_event",
     "count_api_calls",
@@ -78,6 +82,7 @@ CROSS_PROJECT = (
     "erase_audit_details",
     "find_api_key",
     "find_domain",
+    "find_hook",
     "find_logins",
     "find_project",
     "find_visits",
@@ -102,6 +107,7 @@ CROSS_PROJECT = (
     "spend_events",
     "spend_quotas",
     "tidy",
+    "tidy_inbound",
     "tidy_mails",
     "untold_notices",
     "usage_of_projects",

@@ -236,10 +236,12 @@ def violated(error: BaseException) -> str | None:
 
 def json_text(value: Any) -> str:
     """JSON for a function that takes it apart. PostgreSQL's texts cannot hold the character NUL."""
-    encoded = msgspec.json.encode(value)
-    if b"\\u0000" in encoded:
-        encoded = _NUL.sub(rb"\1\\ufffd", encoded)
-    return encoded.decode()
+    return without_nul(msgspec.json.encode(value)).decode()
+
+
+def without_nul(encoded: bytes) -> bytes:
+    """JSON in which another character stands where its texts hold NUL."""
+    return _NUL.sub(rb"\1\\ufffd", encoded) if b"\\u0000" in encoded else encoded
 
 
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not what follows a backslash that was escaped itself

@@ -107,7 +107,7 @@ def _contact(value: Mapping[str, Any], message: Any) -> Any:
 
 
 def _name(report: Report) -> str:
-    """Meta repeats what it was not thanked for. A message and each status of one have an id; the rest is its content."""
+    """A message and each status of one have an id of Meta's; the rest is known by its content."""
     told = report.told if isinstance(report.told, dict) else {}
     id_ = told.get("id")
     if isinstance(id_, str) and id_ and report.kind == "message":

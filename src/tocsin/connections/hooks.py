@@ -1,0 +1,118 @@
+"""Addresses at which a provider calls us back, one of each connection whose provider does (C7, C8).
+
+The address holds a token that says which connection is meant and proves nothing; beside it stands a secret for
+providers that show one with every call. Both are made here, can be made anew, and are of one connection alone.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from pydantic import ValidationError
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tocsin.auth.guard import Call
+from tocsin.channels.contract import Channel, Described, Inbound
+from tocsin.channels.registry import providers
+from tocsin.connections.models import Connection
+from tocsin.kit.crypto import Unreadable
+from tocsin.kit.db import Table
+from tocsin.kit.vault import Vault
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+_TOKEN_BYTES = 24
+"""192 bits: the address is guessed by nobody."""
+_SECRET_BYTES = 32
+
+
+class Hook(Table):
+    """``secret`` is sealed. ``registered_at`` is when the provider was last told of the address."""
+
+    __tablename__ = "hooks"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    connection_id: Mapped[UUID] = mapped_column(primary_key=True)
+    env: Mapped[str]
+    provider: Mapped[str]
+    token: Mapped[str]
+    secret: Mapped[str]
+    registered_at: Mapped[datetime | None]
+    last_received_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooked:
+    """A connection whose provider calls us, with what it takes to tell that it is the provider."""
+
+    connection_id: UUID
+    channel: Channel[Any, Any]
+    inbound: Inbound[Any]
+    status: str
+    account: dict[str, Any] | None
+    settings: Described
+    credentials: Described
+    secret: str
+
+
+async def make_hook(call: Call, connection: Connection) -> None:
+    """Give a new connection its address, if its provider calls back."""
+    if not isinstance(providers()[connection.provider], Inbound):
+        return
+    call.session.add(
+        Hook(
+            project_id=call.project_id,
+            connection_id=connection.id,
+            env=connection.env,
+            provider=connection.provider,
+            token=secrets.token_urlsafe(_TOKEN_BYTES),
+            secret=await _new_secret(call, connection.id),
+        )
+    )
+    await call.session.flush()
+
+
+async def regenerate_hook(call: Call, hook: Hook) -> None:
+    """Another address and another secret; what calls at the old one is refused from now on."""
+    hook.token = secrets.token_urlsafe(_TOKEN_BYTES)
+    hook.secret = await _new_secret(call, hook.connection_id)
+    hook.registered_at = None
+    await call.session.flush()
+
+
+async def _new_secret(call: Call, connection_id: UUID) -> str:
+    return await call.seal("hooks", connection_id, "secret", secrets.token_urlsafe(_SECRET_BYTES))
+
+
+async def find_hook(session: AsyncSession, connection_id: UUID) -> Hook | None:
+    return (await session.scalars(select(Hook).where(Hook.connection_id == connection_id))).one_or_none()
+
+
+async def opened_hook(session: AsyncSession, vault: Vault, project_id: UUID, connection_id: UUID) -> Hooked | None:
+    """The connection behind an address; None where it or its provider's package is gone. Raises Unreadable."""
+    row = (await session.execute(_READ, {"connection": connection_id})).one_or_none()
+    channel = providers().get(row.provider) if row is not None else None
+    if row is None or not isinstance(channel, Channel) or not isinstance(channel, Inbound):
+        return None
+    secret = await vault.open(session, project_id, "hooks", connection_id, "secret", row.secret)
+    plain = "{}"
+    if row.credentials is not None:
+        plain = await vault.open(session, project_id, "connections", connection_id, "credentials", row.credentials)
+    try:
+        settings = channel.settings.model_validate(row.settings)
+        credentials = channel.credentials.model_validate(msgspec.json.decode(plain))
+    except ValidationError:
+        raise Unreadable("the provider does not take these settings or credentials any more") from None
+    return Hooked(connection_id, channel, channel, row.status, row.account, settings, credentials, secret)
+
+
+_READ = text("""
+SELECT c.provider, c.status, c.account, c.settings, c.credentials, h.secret
+FROM tocsin.connections c JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id
+WHERE c.id = :connection
+""")

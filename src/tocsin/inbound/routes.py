@@ -1,0 +1,146 @@
+"""`/hooks/{provider}/{token}`: the door that providers come through.
+
+Not of the API's document: who calls here follows a document of their own. The answer to a call that is not genuine
+and to one at an address that does not exist is the same; many of either from one network are told to wait, which
+never meets a genuine one.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.auth.body import check_content_type, read_body
+from tocsin.auth.guard import Gate, client_ip, gate_of
+from tocsin.auth.tries import Pace, network_of
+from tocsin.channels.contract import Inbound, Item, NotUnderstood
+from tocsin.channels.registry import providers
+from tocsin.connections.hooks import TOKEN, Hooked, opened_hook
+from tocsin.kit.broker import Broker
+from tocsin.kit.crypto import Unreadable
+from tocsin.kit.db import Env, json_text, without_nul
+from tocsin.kit.errors import BadRequest, Forbidden, TooLarge, Unauthorized
+from tocsin.kit.ids import new_id
+from tocsin.kit.strict_json import decode
+
+ITEMS_AT_ONCE = 1_000
+LONGEST_EVENT_ID = 200
+
+STRANGERS = Pace(20, again=False)
+"""Calls of one network that were not genuine, in a quarter of an hour."""
+
+router = APIRouter(include_in_schema=False)
+
+
+class Found(NamedTuple):
+    """Which connection an address belongs to."""
+
+    project_id: UUID
+    env: Env
+    connection_id: UUID
+    provider: str
+
+
+@router.post("/hooks/{provider}/{token}")
+async def take(request: Request, provider: str, token: str) -> Response:
+    """Store what a genuine call tells; 200 once it is durable."""
+    gate = gate_of(request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body = await read_body(headers.get("content-length"), request.scope, request.receive, _limit(provider))
+    found = await _find(gate, provider, token)
+    if found is not None:
+        async with gate.db.scope(found.project_id, found.env) as session:
+            hook = await _opened(gate, session, found)
+            if hook is not None and hook.inbound.authenticate(headers, body, hook.credentials, hook.secret):
+                check_content_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
+                news = await _store(session, found, _items(hook, body))
+                await session.execute(_NOTE_CALL, {"connection": found.connection_id})
+            else:
+                found = None
+    if found is None:
+        await gate.tries.spend(*network_of(client_ip(request), "hooks", STRANGERS))
+        raise Unauthorized("hook_refused", "There is no such address, or the call does not prove who sent it.")
+    if news:
+        cast(Broker, request.app.state.broker).wake("inbound")
+    return Response(status_code=200)
+
+
+@router.get("/hooks/{provider}/{token}")
+async def greet(request: Request, provider: str, token: str) -> Response:
+    """Answer a provider that asks, before it calls, whether this is the right place."""
+    gate, answer = gate_of(request), None
+    found = await _find(gate, provider, token)
+    if found is not None:
+        async with gate.db.scope(found.project_id, found.env) as session:
+            hook = await _opened(gate, session, found)
+            if hook is not None:
+                answer = hook.inbound.handshake(dict(request.query_params), hook.credentials, hook.secret)
+    if answer is None:
+        await gate.tries.spend(*network_of(client_ip(request), "hooks", STRANGERS))
+        raise Forbidden("hook_refused", "There is no such address, or the call does not prove who sent it.")
+    return Response(answer, media_type="text/plain")
+
+
+def _limit(provider: str) -> int:
+    """How long a body may be; of any provider where there is none of that name, so that this tells nothing."""
+    channel = providers().get(provider)
+    return channel.hook_bytes if isinstance(channel, Inbound) else Inbound.hook_bytes
+
+
+async def _find(gate: Gate, provider: str, token: str) -> Found | None:
+    if not TOKEN.fullmatch(token):
+        return None
+    async with gate.db.unscoped() as session:
+        row = (await session.execute(_FIND, {"token": token})).one_or_none()
+    return Found(*row) if row is not None and row.provider == provider else None
+
+
+async def _opened(gate: Gate, session: AsyncSession, found: Found) -> Hooked | None:
+    """None also where the credentials cannot be read: then nobody can tell who calls."""
+    try:
+        return await opened_hook(session, gate.vault, found.project_id, found.connection_id)
+    except Unreadable:
+        return None
+
+
+def _items(hook: Hooked, body: bytes) -> Sequence[Item]:
+    try:
+        items = hook.inbound.items(decode(without_nul(body), duplicates_refused=False), hook.credentials)
+    except NotUnderstood as reason:
+        raise BadRequest("not_understood", str(reason)) from None
+    if len(items) > ITEMS_AT_ONCE:
+        raise TooLarge("too_many_items", f"A call may tell {ITEMS_AT_ONCE:,} things at most.")
+    return items
+
+
+async def _store(session: AsyncSession, found: Found, items: Sequence[Item]) -> int:
+    """How many of the items are new. In the order of their names, so that two calls never stand crosswise."""
+    rows = sorted((item.event_id[:LONGEST_EVENT_ID], new_id(), json_text(item.payload)) for item in items)
+    if not rows:
+        return 0
+    values = {
+        "project": found.project_id,
+        "env": found.env,
+        "connection": found.connection_id,
+        "names": [name for name, _, _ in rows],
+        "ids": [id_ for _, id_, _ in rows],
+        "payloads": [payload for _, _, payload in rows],
+    }
+    return len((await session.execute(_STORE, values)).all())
+
+
+_FIND = text("SELECT project_id, env, connection_id, provider FROM tocsin.find_hook(:token)")
+_STORE = text("""
+INSERT INTO tocsin.inbound_raw (project_id, id, env, connection_id, event_id, payload)
+SELECT :project, n.id, :env, :connection, n.name, n.payload::json
+FROM unnest(CAST(:names AS text[]), CAST(:ids AS uuid[]), CAST(:payloads AS text[])) AS n (name, id, payload)
+ON CONFLICT DO NOTHING RETURNING id
+""")
+# Once a minute, so that calls at the same time do not wait for each other.
+_NOTE_CALL = text("""
+UPDATE tocsin.hooks SET last_received_at = now()
+WHERE connection_id = :connection AND (last_received_at IS NULL OR last_received_at < now() - interval '1 minute')
+""")
