@@ -63,7 +63,7 @@ class ConnectionAnswer(Answer):
     name: str
     credentials: dict[str, Any] | None = Field(description="Null when they cannot be read; set them again.")
     settings: dict[str, Any] | None
-    account: dict[str, Any] | None = Field(description="What the provider calls this account: `id` and `name`.")
+    account: dict[str, Any] | None = Field(description="What the provider calls this account: `id`, `name`, and `details` of some.")
     is_default: bool
     use_as_fallback: bool
     status: Status
@@ -98,4 +98,5 @@ class VerifyAnswer(Answer):
     status: Status
     verified: bool
     account: dict[str, Any] | None
+    warnings: list[str] = Field([], description="What works today and should be seen to.")
     test_message: MessageSent | None = None

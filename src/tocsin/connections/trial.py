@@ -142,7 +142,9 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     else:
         row.status_reason = outcome.problem.detail
     if outcome.account is not None:
-        row.account = {"id": outcome.account.id, "name": outcome.account.name}
+        account = outcome.account
+        details = {"details": dict(account.details)} if account.details else {}
+        row.account = {"id": account.id, "name": account.name, **details}
         row.verified_at = func.now()
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
@@ -152,4 +154,10 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     after = await shown(call, row)
     action = "connection.verified" if outcome.account is not None else "connection.tried"
     await call.audit(action, "connection", row.id, before=before, after=audited(after))
-    return VerifyAnswer(status=after.status, verified=after.verified, account=after.account, test_message=outcome.sent)
+    return VerifyAnswer(
+        status=after.status,
+        verified=after.verified,
+        account=after.account,
+        warnings=list(outcome.account.warnings) if outcome.account else [],
+        test_message=outcome.sent,
+    )

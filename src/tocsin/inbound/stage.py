@@ -147,6 +147,8 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
     try:
         async with asyncio.timeout(ITEM_SECONDS):
             reason = await receiver(msgspec.json.decode(item["payload"]), context)
+    except NotYet as early:
+        return _later(item, "ignored", str(early))
     except Exception as error:
         if is_away(error) and not isinstance(error, TimeoutError):
             raise

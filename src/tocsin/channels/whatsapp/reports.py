@@ -102,8 +102,8 @@ def _contact(value: Mapping[str, Any], message: Any) -> Any:
     contacts = list(_objects(value, "contacts"))
     if len(contacts) == 1 or not isinstance(message, dict):
         return contacts[0] if contacts else None
-    names = {message.get("from"), message.get("from_user_id")} - {None}
-    return next((each for each in contacts if {each.get("wa_id"), each.get("user_id")} & names), None)
+    pairs = (("wa_id", "from"), ("user_id", "from_user_id"))
+    return next((each for each in contacts if any(each.get(a) == message.get(b) is not None for a, b in pairs)), None)
 
 
 def _name(report: Report) -> str:
