@@ -1,4 +1,4 @@
-"""Who writes to a number and until when they may be answered; apps of Meta; finding a message by its provider's id."""
+"""Who writes to a number and until when they may be answered; apps of Meta; messages by their provider's id."""
 
 from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import for_pipeline, walled
@@ -10,7 +10,7 @@ down_revision = "0021"
 def upgrade() -> None:
     as_owner(CORRESPONDENTS)
     as_owner(APPS)
-    as_owner(MESSAGE_IDS)
+    as_owner(INDEXES)
     as_owner("\n".join(walled("correspondents", "config")))
     as_owner("\n".join([*walled("meta_apps", "config"), for_pipeline("meta_apps")]))
     as_owner("\n".join(walled("meta_app_numbers", "config")))
@@ -65,10 +65,13 @@ CREATE TABLE tocsin.meta_app_numbers (
 CREATE INDEX meta_app_numbers_app ON tocsin.meta_app_numbers (project_id, app_id);
 """
 
-# Of one channel alone, because no other reports by its own id so far and an index costs each row that has one.
-MESSAGE_IDS = """
+# A message is found by the provider's id in one channel alone, because no other reports so far and an index costs
+# each row that has one. A person is found by the address they wrote from.
+INDEXES = """
 CREATE INDEX deliveries_provider_message ON tocsin.deliveries (connection_id, provider_message_id)
     WHERE channel = 'whatsapp' AND provider_message_id IS NOT NULL;
+CREATE INDEX addresses_by_value ON tocsin.addresses (project_id, value);
+CREATE INDEX users_by_phone ON tocsin.users (project_id, phone) WHERE phone IS NOT NULL;
 """
 
 PIPELINE_GRANTS = """

@@ -20,6 +20,7 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.meta_app_routes import router as meta_app_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -29,6 +30,7 @@ from tocsin.events.backlog import Backlog
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
+from tocsin.inbound.meta_apps import router as meta_app_hook_routes
 from tocsin.inbound.routes import router as hook_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
@@ -117,6 +119,7 @@ ROUTERS = (
     user_routes,
     role_routes,
     connection_routes,
+    meta_app_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,
@@ -231,6 +234,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(hook_routes, prefix=PREFIX)
+    app.include_router(meta_app_hook_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)

@@ -2,121 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import aiohttp
-import asyncpg
 import msgspec
 import pytest
 
-from tests.client import Client, Project, sign_up
-from tests.engines import fresh_database
-from tests.inbound.numbers import (
-    Graph,
-    Number,
-    failed,
-    graph,
-    make_number,
-    payload,
-    reported,
-    signature,
-    wamid,
-    written,
-)
-from tests.pipeline import delivery_of, ended, make_rule, send_event, until
-from tests.running import Site, running, running_api
-
-ANN = "+16505551234"
-HIDDEN = "US.13491208655302741918"
-
-
-@dataclass
-class Installed:
-    """An installation whose WhatsApp is ``meta``."""
-
-    site: Site
-    api: Client
-    sql: asyncpg.Connection
-    meta: Graph
-
-
-@pytest.fixture(scope="module")
-async def installed(cluster: Any, template: str, home: Any, http: aiohttp.ClientSession) -> AsyncIterator[Installed]:
-    async with graph() as meta, fresh_database(cluster, template) as url:
-        site = Site(url, home, settings={"TOCSIN_WHATSAPP_API_URL": meta.far.url, "TOCSIN_SLOTS": "8"})
-        sql = await asyncpg.connect(url)
-        with running_api(site) as process, running(site, "worker"):
-            yield Installed(site, Client(http, process.url), sql, meta)
-        await sql.close()
-
-
-@dataclass
-class Shop:
-    """A project with a number, a person, and a rule that tells her of everything."""
-
-    project: Project
-    number: Number
-    ann: Any
-
-    async def alert(self, **payload: Any) -> str:
-        return await send_event(self.project.key, order=7, **payload)
-
-    async def sent(self) -> Any:
-        """A delivery that the provider took."""
-        return await ended(self.project.key, await self.alert(), "whatsapp")
-
-    async def delivery(self, found: Any) -> Any:
-        reply = await self.project.key.get(f"/deliveries/{found['id']}")
-        assert reply.status == 200, reply.json
-        return reply.json
-
-    async def becomes(self, found: Any, state: str) -> Any:
-        async def look() -> Any:
-            now = await self.delivery(found)
-            return now if now["state"] == state else None
-
-        return await until(look)
-
-
-async def make_shop(installed: Installed, name: str = "Shop", address: str = ANN, **settings: Any) -> Shop:
-    project = await sign_up(installed.api, name)
-    number = await make_number(project, installed.site, installed.sql, **settings)
-    kind = "phone" if address.startswith("+") else "whatsapp"
-    ann = await project.add_user(addresses={kind: address})
-    await make_rule(project, "whatsapp", targetUsers=[ann["id"]])
-    return Shop(project, number, ann)
-
-
-@pytest.fixture
-async def shop(installed: Installed) -> Shop:
-    return await make_shop(installed)
-
-
-async def items(installed: Installed, number: Number) -> list[Any]:
-    return await installed.sql.fetch(
-        "SELECT event_id, state, last_error, attempts FROM tocsin.inbound_raw WHERE connection_id = $1 ORDER BY id",
-        number.connection["id"],
-    )
-
-
-async def worked_on(installed: Installed, number: Number, count: int) -> list[Any]:
-    """The items of a number once so many are finished."""
-
-    async def look() -> Any:
-        rows = await items(installed, number)
-        return rows if sum(row["state"] != "received" for row in rows) >= count else None
-
-    return await until(look)
-
-
-async def windows(installed: Installed, number: Number) -> dict[str, Any]:
-    rows = await installed.sql.fetch(
-        "SELECT known_as, user_id, window_expires_at FROM tocsin.correspondents WHERE connection_id = $1",
-        number.connection["id"],
-    )
-    return {row["known_as"]: row for row in rows}
+from tests.client import Client, sign_up
+from tests.inbound.numbers import failed, payload, reported, signature, wamid, written
+from tests.inbound.shops import ANN, HIDDEN, Installed, Shop, items, make_shop, windows, worked_on
+from tests.pipeline import delivery_of, ended, send_event, until
 
 
 async def test_what_was_accepted_is_sent_and_not_delivered(installed: Installed, shop: Shop) -> None:

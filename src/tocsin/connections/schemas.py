@@ -63,7 +63,9 @@ class ConnectionAnswer(Answer):
     name: str
     credentials: dict[str, Any] | None = Field(description="Null when they cannot be read; set them again.")
     settings: dict[str, Any] | None
-    account: dict[str, Any] | None = Field(description="What the provider calls this account: `id`, `name`, and `details` of some.")
+    account: dict[str, Any] | None = Field(
+        description="What the provider calls this account: `id`, `name`, and `details` of some."
+    )
     is_default: bool
     use_as_fallback: bool
     status: Status
