@@ -108,6 +108,13 @@ async def _lost_connection(s: Scene) -> Id:
     return s.fresh("connection", await s.make("/connections", body))
 
 
+async def _lost_meta_app(s: Scene) -> Id:
+    return s.fresh("meta app", await s.make("/meta-apps", {"name": _word(), "appSecret": _SECRET}))
+
+
+_SECRET = "a secret of Meta's"
+
+
 async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
 
@@ -379,6 +386,12 @@ CASES = (
     case("change_connection", connection_id="connection", body=lambda s: {"name": _word()}),
     case("verify_connection", connection_id="connection", body=lambda s: {}),
     case("rotate_connection", connection_id="connection", body=lambda s: {}),
+    case("list_meta_apps"),
+    case("create_meta_app", body=lambda s: {"name": _word(), "appSecret": _SECRET, "connectionIds": [s.id("number")]}),
+    case("read_meta_app", app_id="meta app"),
+    case("change_meta_app", app_id="meta app", body=lambda s: {"connectionIds": []}),
+    case("regenerate_meta_app", app_id="meta app"),
+    case("delete_meta_app", app_id=_lost_meta_app),
     case("list_rules"),
     case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
     case("read_rule", rule_id="rule"),
