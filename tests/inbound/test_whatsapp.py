@@ -325,6 +325,18 @@ async def test_without_an_app_secret_nothing_is_believed(installed: Installed, s
         assert (await forged.call(payload(shop.number, messages=[written()]))).status == 401
 
 
+async def test_a_test_message_keeps_to_the_window_as_well(installed: Installed) -> None:
+    shop = await make_shop(installed, template=None)
+    verify = f"/connections/{shop.number.connection['id']}/verify"
+    closed = await shop.project.key.post(verify, {"target": ANN})
+    assert (closed.status, closed.code) == (422, "test_message_failed")
+    await shop.number.told(messages=[written()])
+    await worked_on(installed, shop.number, 1)
+    taken = await shop.project.key.post(verify, {"target": ANN})
+    assert taken.status == 200 and taken.json["testMessage"]["status"] == "sent"
+    assert taken.json["account"]["details"]["displayPhoneNumber"] == "+1 631-555-5555"
+
+
 async def test_the_sandbox_sends_nothing(installed: Installed) -> None:
     project = await sign_up(installed.api, "Sandbox")
     before = len(installed.meta.messages)

@@ -1,7 +1,7 @@
 """Trying a connection out: does the provider know these credentials, and does a message leave?"""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
 from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.correspondents import window
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     Seen,
@@ -23,6 +24,7 @@ from tocsin.connections.rows import (
 )
 from tocsin.connections.schemas import MessageSent, VerifyAnswer
 from tocsin.connections.waiting import hasten_deliveries
+from tocsin.kit.db import driver
 from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
 from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
@@ -64,6 +66,10 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
         raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
     _check_target(channel, target)
     message = await _test_message(call, row, target if channel.address_kind == "email" else None)
+    if target is not None and channel.windowed:
+        names = channel.known_as(target)
+        expires_at = await window(await driver(call.session), call.project_id, row.id, names)
+        message = replace(message, window_expires_at=expires_at)
     return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
 
 

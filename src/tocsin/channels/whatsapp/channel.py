@@ -129,7 +129,6 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppC
     windowed = True
     settings = WhatsAppSettings
     credentials = WhatsAppCredentials
-    trusts = ("phone_number_id",)
     setup_steps = (
         "In Meta's developer console make an app of the type Business and add WhatsApp to it.",
         "Make a system user with an access token that does not expire, and copy it here with the app secret.",
