@@ -31,7 +31,7 @@ CREATE TABLE tocsin.correspondents (
     window_expires_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, connection_id, known_as),
     FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE,
-    FOREIGN KEY (project_id, user_id) REFERENCES tocsin.users (project_id, id) ON DELETE SET NULL (user_id)
+    FOREIGN KEY (project_id, user_id) REFERENCES tocsin.users (project_id, id) ON DELETE CASCADE
 );
 CREATE INDEX correspondents_user ON tocsin.correspondents (project_id, user_id) WHERE user_id IS NOT NULL;
 """

@@ -299,6 +299,18 @@ async def test_a_refused_token_does_not_verify(door: Door, at: Any) -> None:
             await WhatsApp().verify(settings(), CREDENTIALS, door)
 
 
+async def test_a_token_that_meta_repeats_is_not_told_on(message: Builder, door: Door, at: Any) -> None:
+    async with answering(401, error(190, "Malformed access token canary-access-token-EAAJB")) as far:
+        at(far)
+        for asked in (
+            WhatsApp().verify(settings(), CREDENTIALS, door),
+            WhatsApp().send(message(), ANN, settings(), CREDENTIALS, door),
+        ):
+            with pytest.raises(BadCredentials) as raised:
+                await asked
+            assert "canary" not in f"{raised.value!r} {raised.value.reason} {raised.value.answer}"
+
+
 @pytest.mark.parametrize(
     ("version", "today", "words"),
     [

@@ -127,6 +127,27 @@ async def test_only_its_own_secret_signs_for_an_app(installed: Installed, shop: 
     assert await items(installed, shop.number) == []
 
 
+async def test_a_wrong_secret_looks_like_an_unknown_address(shop: Shop) -> None:
+    app = await make_app(shop.project, shop.number)
+    lost = App({**app.shown, "callbackUrl": f"/api/v1/hooks/whatsapp/app/{'x' * 32}"}, app.api)
+    replies = [await app.call({}, "wrong" * 8), await lost.call({})]
+    told = [{name: value for name, value in reply.json.items() if name != "requestId"} for reply in replies]
+    assert told[0] == told[1] and told[0]["status"] == 401
+
+
+@pytest.mark.parametrize("body", [[], 7, {"entry": "x"}, {"object": "page"}])
+async def test_what_is_no_call_of_meta_is_refused(shop: Shop, body: Any) -> None:
+    app = await make_app(shop.project, shop.number)
+    assert (await app.call(body)).status == 400
+
+
+async def test_one_call_may_say_the_same_twice(installed: Installed, shop: Shop) -> None:
+    app = await make_app(shop.project, shop.number)
+    message = written()
+    assert (await app.call(payload(shop.number, shop.number, messages=[message, message]))).status == 200
+    assert len(await worked_on(installed, shop.number, 1)) == 1
+
+
 async def test_the_handshake_knows_the_verify_token_and_is_noted(shop: Shop) -> None:
     app = await make_app(shop.project, shop.number)
     assert app.shown["handshakeAt"] is None

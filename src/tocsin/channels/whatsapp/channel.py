@@ -4,6 +4,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/refere
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -288,9 +289,11 @@ async def _asked(
     json: Any = None,
     **query: str,
 ) -> Reply:
-    """A reply of 2xx. Raises Rejected, Unavailable or BadCredentials."""
+    """A reply of 2xx. Raises Rejected, Unavailable or BadCredentials, in whose words the token is not: Meta repeats
+    one that it does not understand."""
+    token = credentials.access_token.get_secret_value()
     url = str(URL(f"{api_of('whatsapp', API)}/{settings.graph_version}/{path}").with_query(query or None))
-    headers = {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}
+    headers = {"Authorization": f"Bearer {token}"}
     body = None
     if json is not None:
         headers["Content-Type"] = "application/json"
@@ -298,4 +301,4 @@ async def _asked(
     reply = await exchanged(door, method, url, headers, body)
     if 200 <= reply.status < 300:
         return reply
-    raise failures.failure(reply)
+    raise failures.failure(replace(reply, body=reply.body.replace(token.encode(), b"****")))
