@@ -11,7 +11,7 @@ from tests.channels.conftest import Builder
 from tests.channels.far_end import answering
 from tocsin.channels.contract import BadCredentials, OptedOut, Rejected, Unavailable
 from tocsin.channels.whatsapp import WhatsApp, failures, versions
-from tocsin.channels.whatsapp.channel import WhatsAppCredentials, WhatsAppSettings
+from tocsin.channels.whatsapp.forms import WhatsAppCredentials, WhatsAppSettings
 from tocsin.channels.whatsapp.numbers import known_as
 from tocsin.channels.whatsapp.words import PARAMETERS, TEXT
 from tocsin.kit.http import Door
@@ -238,7 +238,15 @@ def graph(number: tuple[int, str] | None = None, **changes: Any) -> Any:
     day = int((datetime.now(UTC) + timedelta(days=40)).timestamp())
     token = {"data": {"is_valid": True, "expires_at": changes.get("expires", day), "scopes": changes.get("scopes", [])}}
     apps = {"data": changes.get("apps", [{"whatsapp_business_api_data": {"id": "67890", "name": "Acme"}}])}
+    template = {
+        "name": "alert",
+        "language": "en_US",
+        "status": "APPROVED",
+        "components": [{"type": "BODY", "text": "*{{1}}*\n{{2}}"}],
+        **changes.get("template", {}),
+    }
     answers = {
+        f"{ACCOUNT}/message_templates": (200, msgspec.json.encode({"data": [template]}).decode()),
         NUMBER: number or (200, msgspec.json.encode(NODE).decode()),
         f"{ACCOUNT}/subscribed_apps": (200, msgspec.json.encode(apps).decode()),
         "debug_token": (200, msgspec.json.encode(token).decode()),
@@ -261,6 +269,27 @@ async def test_verifying_reads_the_number_and_sends_nothing(door: Door, at: Any)
     }
     assert account.warnings == ()
     assert {asked.method for asked in far.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("template", "named", "words"),
+    [
+        ({"status": "PAUSED"}, {}, "The template alert is paused"),
+        ({"status": "REJECTED"}, {}, "The template alert is rejected"),
+        ({"language": "de"}, {}, "There is no template alert in en_US."),
+        ({"name": "alert_2"}, {}, "There is no template alert in en_US."),
+        ({}, {"templateParameters": ["title", "message", "link"]}, "has 2 places and is given 3 words"),
+        ({}, {"template": None}, "Without a template nobody is reached"),
+    ],
+)
+async def test_verifying_tells_a_template_that_meta_would_not_take(
+    template: dict[str, Any], named: dict[str, Any], words: str, door: Door, at: Any
+) -> None:
+    async with answering() as far:
+        at(far)
+        far.to = graph(template=template, expires=0, scopes=["whatsapp_business_messaging"])
+        [warning] = (await WhatsApp().verify(settings(**named), CREDENTIALS, door)).warnings
+    assert words in warning
 
 
 async def test_verifying_warns_of_what_will_not_work(door: Door, at: Any) -> None:

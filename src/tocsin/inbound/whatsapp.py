@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 
 from tocsin.channels.contract import BadCredentials, OptedOut, Rejected, SendFailure, Unavailable
-from tocsin.channels.whatsapp.channel import WhatsAppSettings
 from tocsin.channels.whatsapp.failures import MetaError, WindowClosed, of
+from tocsin.channels.whatsapp.forms import WhatsAppSettings
 from tocsin.channels.whatsapp.numbers import is_number, is_scoped_id, known_as
 from tocsin.channels.whatsapp.reports import Report
 from tocsin.connections.choose import mark_error
