@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from tests.client import Client, sign_up
-from tests.inbound.numbers import failed, payload, reported, signature, wamid, written
+from tests.inbound.numbers import failed, make_number, payload, reported, signature, wamid, written
 from tests.inbound.shops import ANN, HIDDEN, Installed, Shop, items, make_shop, windows, worked_on
-from tests.pipeline import delivery_of, ended, send_event, until
+from tests.pipeline import ENDED, deliveries_of, delivery_of, ended, make_rule, send_event, until
 
 
 async def test_what_was_accepted_is_sent_and_not_delivered(installed: Installed, shop: Shop) -> None:
@@ -323,6 +323,38 @@ async def test_without_an_app_secret_nothing_is_believed(installed: Installed, s
     for secret in ("", "None", shop.number.app_secret):
         forged = replace(shop.number, app_secret=secret)
         assert (await forged.call(payload(shop.number, messages=[written()]))).status == 401
+
+
+async def test_it_goes_to_the_address_for_whatsapp_else_to_a_phone_else_to_that_of_the_profile(
+    installed: Installed,
+) -> None:
+    project = await sign_up(installed.api, "Shop")
+    await make_number(project, installed.site, installed.sql)
+    people = [
+        await project.add_user(phone="+436600000001", addresses={"phone": "+436600000002", "whatsapp": HIDDEN}),
+        await project.add_user(phone="+436600000003", addresses={"phone": "+436600000004"}),
+        await project.add_user(phone="+436600000005"),
+        await project.add_user(phone="+436600000006", addresses={"whatsapp": "+436600000006"}),
+        await project.add_user(),
+    ]
+    refused = "UPDATE tocsin.addresses SET opted_out_at = now() WHERE user_id = $1 AND channel = 'whatsapp'"
+    await installed.sql.execute(refused, people[3]["id"])
+    await make_rule(project, "whatsapp", targetUsers=[person["id"] for person in people])
+    event_id = await send_event(project.key, order=9)
+
+    async def everybody() -> Any:
+        found = await deliveries_of(project.key, event_id, "whatsapp")
+        done = len(found) == len(people) and all(each["state"] in ENDED for each in found)
+        return {each["userId"]: (each["state"], each["address"]) for each in found} if done else None
+
+    told = await until(everybody)
+    assert [told[person["id"]] for person in people] == [
+        ("sent", HIDDEN),
+        ("sent", "+436600000004"),
+        ("sent", "+436600000005"),
+        ("suppressed", None),
+        ("suppressed", None),
+    ]
 
 
 async def test_a_test_message_keeps_to_the_window_as_well(installed: Installed) -> None:
