@@ -1,4 +1,4 @@
-"""What providers tell us: an address per connection, and each item as it came in until it was worked on."""
+"""What providers tell us: an address per connection, each item as it came in, links to people, chats of bots."""
 
 from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import for_pipeline, walled
@@ -10,15 +10,19 @@ down_revision = "0019"
 def upgrade() -> None:
     as_owner(HOOKS)
     as_owner(RAW)
+    as_owner(CHATS)
     as_owner("\n".join([*walled("hooks", "config"), for_pipeline("hooks")]))
     as_owner("\n".join([*walled("inbound_raw", "traffic"), for_pipeline("inbound_raw")]))
+    as_owner("\n".join([*walled("address_links", "traffic"), for_pipeline("address_links")]))
+    as_owner("\n".join(walled("chats", "config")))
     as_owner(PIPELINE_GRANTS)
     as_pipeline(FUNCTIONS)
 
 
 # `token` is the opaque part of the address and says which connection is meant; `secret`, sealed, is what the provider
 # proves itself with where it has no secret of its own. The lease is of the connection: one worker at a time works on
-# what came in through it, in the order in which it came.
+# what came in through it, in the order in which it came. Where we ask the provider (`polled`), another lease says who
+# does, and `polled_after` how far what it said is stored.
 HOOKS = """
 CREATE TABLE tocsin.hooks (
     project_id uuid NOT NULL,
@@ -31,12 +35,17 @@ CREATE TABLE tocsin.hooks (
     last_received_at timestamptz,
     lease_until timestamptz NOT NULL DEFAULT '-infinity',
     lease_token uuid,
+    polled boolean NOT NULL DEFAULT false,
+    polled_after text,
+    poll_until timestamptz NOT NULL DEFAULT '-infinity',
+    poll_token uuid,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (project_id, connection_id),
     FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX hooks_token_taken ON tocsin.hooks (token);
+CREATE INDEX hooks_polled ON tocsin.hooks (poll_until) WHERE polled;
 """
 
 # Without a foreign key to the connection: removing one is part of a request, and must not remove a week of messages.
@@ -61,10 +70,50 @@ CREATE INDEX inbound_raw_waiting ON tocsin.inbound_raw (project_id, connection_i
 CREATE INDEX inbound_raw_age ON tocsin.inbound_raw (received_at);
 """
 
+# A link that a person opens at the provider, so that we learn under which address they are there. And chats that a bot
+# was taken into or thrown out of: what a destination may be made of.
+CHATS = """
+CREATE TABLE tocsin.address_links (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    env text NOT NULL CHECK (env IN ('live', 'test')),
+    user_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    used_by text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (project_id, id),
+    CONSTRAINT address_links_secret UNIQUE (project_id, env, secret_hash),
+    FOREIGN KEY (project_id, user_id) REFERENCES tocsin.users (project_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE
+);
+CREATE INDEX address_links_user ON tocsin.address_links (project_id, user_id);
+CREATE INDEX address_links_connection ON tocsin.address_links (project_id, connection_id);
+CREATE INDEX address_links_age ON tocsin.address_links (expires_at);
+CREATE TABLE tocsin.chats (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    target text NOT NULL,
+    env text NOT NULL CHECK (env IN ('live', 'test')),
+    kind text NOT NULL,
+    title text NOT NULL,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')),
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (project_id, id),
+    CONSTRAINT chats_once UNIQUE (project_id, connection_id, target),
+    FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE
+);
+"""
+
 PIPELINE_GRANTS = """
-GRANT SELECT (project_id, connection_id, env, provider, token, lease_until), UPDATE (lease_until, lease_token)
-    ON tocsin.hooks TO {pipeline};
-GRANT SELECT (project_id, id, connection_id, state, due_at, received_at), DELETE ON tocsin.inbound_raw TO {pipeline};
+GRANT SELECT (project_id, connection_id, env, provider, token, lease_until, polled, poll_until),
+    UPDATE (lease_until, lease_token, poll_until, poll_token) ON tocsin.hooks TO {pipeline};
+GRANT SELECT (project_id, id, connection_id, state, due_at, received_at), UPDATE (ended_at), DELETE
+    ON tocsin.inbound_raw TO {pipeline};
+GRANT SELECT (project_id, id, expires_at), UPDATE (expires_at), DELETE ON tocsin.address_links TO {pipeline};
 """
 
 FUNCTIONS = """
@@ -106,6 +155,21 @@ CREATE FUNCTION tocsin.claim_inbound(
     FROM picked p WHERE h.project_id = p.project_id AND h.connection_id = p.connection_id
     RETURNING h.project_id, h.env, h.connection_id
 $$;
+-- Connections that nobody asks for at the moment. Of suspended projects neither: what their bots hear waits there.
+CREATE FUNCTION tocsin.claim_polls(most integer, lease_seconds integer, taker uuid)
+    RETURNS TABLE (project_id uuid, env text, connection_id uuid)
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    WITH due AS MATERIALIZED (
+        SELECT h.project_id, h.connection_id FROM tocsin.hooks h JOIN tocsin.projects p ON p.id = h.project_id
+        WHERE h.polled AND h.env = 'live' AND h.poll_until < pg_catalog.now()
+            AND p.status NOT IN ('suspended', 'cancelled')
+        ORDER BY h.poll_until LIMIT most FOR UPDATE OF h SKIP LOCKED
+    )
+    UPDATE tocsin.hooks h
+    SET poll_token = taker, poll_until = pg_catalog.now() + pg_catalog.make_interval(secs => lease_seconds)
+    FROM due d WHERE h.project_id = d.project_id AND h.connection_id = d.connection_id
+    RETURNING h.project_id, h.env, h.connection_id
+$$;
 -- What came in a week ago: as long as providers repeat themselves. What waits stays, unless its connection is gone.
 CREATE FUNCTION tocsin.tidy_inbound(most integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
@@ -116,9 +180,14 @@ CREATE FUNCTION tocsin.tidy_inbound(most integer) RETURNS bigint
                 SELECT FROM tocsin.hooks h
                 WHERE h.project_id = r.project_id AND h.connection_id = r.connection_id))
             ORDER BY r.received_at LIMIT most FOR UPDATE SKIP LOCKED) RETURNING 1
+    ), links AS (
+        DELETE FROM tocsin.address_links WHERE (project_id, id) IN (
+            SELECT l.project_id, l.id FROM tocsin.address_links l
+            WHERE l.expires_at < pg_catalog.now() - interval '7 days'
+            ORDER BY l.expires_at LIMIT most FOR UPDATE SKIP LOCKED) RETURNING 1
     )
-    SELECT pg_catalog.count(*) FROM gone
+    SELECT (SELECT pg_catalog.count(*) FROM gone) + (SELECT pg_catalog.count(*) FROM links)
 $$;
-REVOKE ALL ON FUNCTION tocsin.find_hook, tocsin.claim_inbound, tocsin.tidy_inbound FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.find_hook, tocsin.claim_inbound, tocsin.tidy_inbound TO {app};
+REVOKE ALL ON FUNCTION tocsin.find_hook, tocsin.claim_inbound, tocsin.claim_polls, tocsin.tidy_inbound FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.find_hook, tocsin.claim_inbound, tocsin.claim_polls, tocsin.tidy_inbound TO {app};
 """

@@ -20,6 +20,7 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.hook_routes import router as hook_routes
 from tocsin.connections.meta_app_routes import router as meta_app_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.deliveries.routes import router as delivery_routes
@@ -30,8 +31,10 @@ from tocsin.events.backlog import Backlog
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
+from tocsin.inbound.chat_routes import router as chat_routes
+from tocsin.inbound.link_routes import router as link_routes
 from tocsin.inbound.meta_apps import router as meta_app_hook_routes
-from tocsin.inbound.routes import router as hook_routes
+from tocsin.inbound.routes import router as inbound_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
 from tocsin.kit.crowd import Crowd
@@ -120,6 +123,9 @@ ROUTERS = (
     role_routes,
     connection_routes,
     meta_app_routes,
+    hook_routes,
+    chat_routes,
+    link_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,
@@ -233,8 +239,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
-    app.include_router(hook_routes, prefix=PREFIX)
     app.include_router(meta_app_hook_routes, prefix=PREFIX)
+    app.include_router(inbound_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)

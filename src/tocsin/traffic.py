@@ -20,7 +20,7 @@ _KINDS = (
     (
         Kind.OUTSIDE,
         re.compile(
-            r"(?:POST|PUT) /api/v1/(?:connections(?:/.*)?|projects/me/domain/verify|projects/me/sso(?:/.*)?)"
+            r"(?:POST|PUT|DELETE) /api/v1/(?:connections(?:/.*)?|projects/me/domain/verify|projects/me/sso(?:/.*)?)"
             r"|[A-Z]+ /api/v1/auth/sso/.*"
         ),
     ),

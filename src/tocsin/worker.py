@@ -16,6 +16,7 @@
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
+    poll    asking providers that cannot call us what there is
     pulse   which of match, send, clock, mail, seal and quotas have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
@@ -44,6 +45,7 @@ from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import SendStage
+from tocsin.inbound.poll import PollStage
 from tocsin.inbound.stage import InboundStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import descriptors, garbage
@@ -120,6 +122,8 @@ async def _work(installation: Installation) -> None:
         expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
         inbound = InboundStage(db, vault, door, broker)
+        poll_ear = await broker.waiter("poll")
+        poll = PollStage(db, vault, door, broker, poll_ear)
         await evaluator.start()
 
         async def months() -> bool:
@@ -150,6 +154,7 @@ async def _work(installation: Installation) -> None:
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
             ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
+            Stage("poll", poll.run_once, poll_ear, 5.0),
             Stage("inbound", inbound.run_once, await broker.waiter("inbound"), 5.0),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
@@ -167,6 +172,7 @@ async def _work(installation: Installation) -> None:
                 await match.drain()
             await match.give_back()
             await send.drain(DRAIN_SECONDS)
+            await poll.leave()
             await inbound.drain(DRAIN_SECONDS)
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")

@@ -98,6 +98,8 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "regenerate_meta_app": [("meta_app.regenerated", BOTH)],
     "delete_meta_app": [("meta_app.deleted", BEFORE)],
     "delete_connection": [("connection.deleted", BEFORE)],
+    "regenerate_webhook": [("connection.webhook_regenerated", NOTHING)],
+    "link_telegram": [("address.link_made", {"connection"})],
     "create_rule": [("rule.created", AFTER)],
     "change_rule": [("rule.updated", BOTH)],
     "delete_rule": [("rule.deleted", BEFORE)],

@@ -123,6 +123,8 @@ NOT_CALLED = {
     ("whatsapp", "templateLanguage"): "sent to the server",
     ("whatsapp", "accessToken"): "sent to the server",
     ("whatsapp", "appSecret"): "checks signatures",
+    ("telegram", "mode"): "one of two words",
+    ("telegram", "botToken"): "a part of the path",
     ("create_user", "/avatarUrl"): "shown by browsers",
     ("change_user", "/avatarUrl"): "shown by browsers",
     ("sync_users", "/users/*/avatarUrl"): "shown by browsers",

@@ -379,3 +379,29 @@ async def test_the_sandbox_sends_nothing(installed: Installed) -> None:
     assert (await ended(project.test_key, event_id, "whatsapp"))["state"] == "captured"
     assert (await delivery_of(project.test_key, event_id, "whatsapp"))["address"] == ANN
     assert len(installed.meta.messages) == before
+
+
+async def test_the_set_up_shows_what_to_enter_at_meta_and_how_far_it_is(shop: Shop) -> None:
+    where = f"/connections/{shop.number.connection['id']}"
+    before = (await shop.project.key.get(f"{where}/setup")).json
+    assert [step["done"] for step in before["steps"]] == [True, True, True, False, False, None]
+    assert before["verifyToken"] == shop.number.verify_token
+    asked = {"hub.mode": "subscribe", "hub.verify_token": shop.number.verify_token, "hub.challenge": "1"}
+    assert (await Client(shop.number.api.http, shop.number.api.base).get(shop.number.path, **asked)).status == 200
+    await shop.number.told(messages=[written()])
+    after = (await shop.project.key.get(f"{where}/setup")).json
+    assert [step["done"] for step in after["steps"]] == [True, True, True, True, True, None]
+
+
+async def test_a_regenerated_address_has_another_verify_token_and_the_old_one_is_dead(shop: Shop) -> None:
+    where = f"/connections/{shop.number.connection['id']}"
+    renewed = await shop.project.key.post(f"{where}/webhook/regenerate")
+    assert renewed.status == 200 and renewed.json["verifyToken"] != shop.number.verify_token
+    assert (await shop.number.told(messages=[written()])).status == 401
+
+
+async def test_a_renewed_token_keeps_the_address_that_was_entered_at_meta(shop: Shop) -> None:
+    where = f"/connections/{shop.number.connection['id']}"
+    body = {"credentials": {"accessToken": "canary-access-token-renewed"}}
+    assert (await shop.project.key.put(where, body)).status == 200
+    assert (await shop.number.told(messages=[written()])).status == 200

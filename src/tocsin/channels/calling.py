@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, Unavailable
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.errors import FieldError
-from tocsin.kit.http import TOTAL_SECONDS, Blocked, Door, Reply, Unreachable
+from tocsin.kit.http import MAX_BODY, TOTAL_SECONDS, Blocked, Door, Reply, Unreachable
 
 Told = TypeVar("Told", bound=msgspec.Struct)
 
@@ -59,11 +59,17 @@ async def call(
 
 
 async def exchanged(
-    door: Door, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float = TOTAL_SECONDS
+    door: Door,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    timeout: float = TOTAL_SECONDS,
+    most: int = MAX_BODY,
 ) -> Reply:
     """A reply of any status. Raises Rejected for what may not be called, Unavailable where nobody answers."""
     try:
-        return await door.request(method, url, headers=headers, body=body, timeout=timeout)
+        return await door.request(method, url, headers=headers, body=body, timeout=timeout, most=most)
     except Blocked as refusal:
         raise Rejected(refusal.detail) from refusal
     except Unreachable as failure:

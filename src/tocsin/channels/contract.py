@@ -174,6 +174,11 @@ class Nothing(Described):
     """A provider that needs no settings, or no credentials."""
 
 
+SetupFact = Literal["saved", "verified", "led", "heard", "known", "gathered"]
+"""What is known of a connection: it is there; the provider took its credentials; the provider was told where to call;
+it has told something; somebody is reachable; a group or channel took it in."""
+
+
 class Provider:
     """What ``GET /providers`` lists; validation, the panel's form and the docs follow from it (C1).
 
@@ -204,6 +209,8 @@ class Provider:
     """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
     so that nobody can send stored ones to a server of their own."""
     setup_steps: ClassVar[tuple[str, ...]] = ()
+    setup_checks: ClassVar[tuple[SetupFact | None, ...]] = ()
+    """Of each step, in the same order, the fact by which it shows as done; none where nothing can tell."""
 
     def describe(self) -> dict[str, Any]:
         """This provider as the API shows it; both schemas are JSON Schema 2020-12."""
@@ -282,6 +289,8 @@ class Inbound(ABC, Generic[C]):
 
     hook_bytes: ClassVar[int] = 1024 * 1024
     """The longest body that is read."""
+    shows_secret: ClassVar[bool] = False
+    """Whether the owner has to enter our secret at the provider by hand, and is shown it for that."""
 
     @abstractmethod
     def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
@@ -297,3 +306,43 @@ class Inbound(ABC, Generic[C]):
     def handshake(self, query: Mapping[str, str], credentials: C, secret: str) -> str | None:
         """The answer to a GET by which the provider asks whether we are there, or None: it is not known here."""
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """Where a provider calls for an account; ``url`` is None where it calls nobody. ``waiting`` are untold items."""
+
+    url: str | None
+    waiting: int = 0
+    last_error: str | None = None
+
+
+class Registers(Inbound[C]):
+    """Mixed into the channel of a provider that is told by its API where to call, or can be asked instead.
+
+    All but ``may_call`` and ``polls`` call the provider and fail like ``send``.
+    """
+
+    @abstractmethod
+    def may_call(self, url: str) -> bool:
+        """Whether the provider would call at such an address at all."""
+
+    @abstractmethod
+    def polls(self, settings: Any) -> bool:
+        """Whether the owner wants the provider to be asked, though it could call."""
+
+    @abstractmethod
+    async def registration(self, credentials: C, door: Door) -> Registration:
+        """Where it calls now, whoever said so."""
+
+    @abstractmethod
+    async def register(self, url: str, secret: str, credentials: C, door: Door) -> None:
+        """Have it call here from now on, and nowhere else."""
+
+    @abstractmethod
+    async def unregister(self, credentials: C, door: Door) -> None:
+        """Have it call nobody; what it has to tell waits there for a while."""
+
+    @abstractmethod
+    async def fetch(self, after: str | None, credentials: C, door: Door) -> Sequence[Item]:
+        """Items behind the one of that name, waiting some seconds for one. Asking takes all before it as told."""

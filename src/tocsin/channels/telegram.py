@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr
@@ -18,17 +19,18 @@ from tocsin.channels.contract import (
     Blocked,
     Channel,
     Described,
-    Inbound,
     Item,
     Message,
     NotUnderstood,
     Receipt,
+    Registers,
+    Registration,
     Rejected,
     SendFailure,
     Unavailable,
 )
 from tocsin.channels.wording import shortened
-from tocsin.kit.http import Door, Reply
+from tocsin.kit.http import MAX_BODY, TOTAL_SECONDS, Door, Reply
 
 API = "https://api.telegram.org"
 
@@ -37,7 +39,22 @@ TEXT = 4_096
 TITLE = 1_024
 BUTTON = 64
 ACKNOWLEDGE = "ack:"
-"""Before the id of a notification in the data of a button: 36 of the 64 bytes that a button carries."""
+"""Before the id of a notification in the data of a button: 40 of the 64 bytes that a button carries."""
+
+UPDATES = (
+    "message",
+    "edited_message",
+    "channel_post",
+    "callback_query",
+    "my_chat_member",
+)
+"""What the bot hears. Always said, for what is left out stays as somebody said before (setWebhook)."""
+PORTS = (443, 80, 88, 8443)
+"""Where Telegram calls (setWebhook)."""
+POLL_SECONDS, POLL_ITEMS = 25, 50
+"""How long an asking waits at Telegram for news, and how many it takes."""
+POLL_BYTES = 8 * 1024 * 1024
+"""Of their answer: an update of 4,096 characters that answers another of them has 50 KiB and more."""
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"
 
@@ -93,25 +110,29 @@ class _Sent(msgspec.Struct):
     message_id: int
 
 
+class _WebhookInfo(msgspec.Struct):
+    url: str = ""
+    pending_update_count: int = 0
+    last_error_message: str | None = None
+
+
 class _Me(msgspec.Struct):
     id: int
     username: str = ""
     first_name: str = ""
 
 
-class _Moved(Exception):
-    """The group is a supergroup now, under this id."""
+class _Moved(Rejected):
+    """The group is a supergroup now, under the id ``chat``."""
 
-    def __init__(self, chat: int) -> None:
-        super().__init__("the group has another id now")
-        self.chat = chat
+    chat: int
 
 
-class _NotRead(Exception):
+class _NotRead(Rejected):
     """Telegram cannot read our markup, or does not like a link of it."""
 
 
-class Telegram(Channel[TelegramSettings, TelegramCredentials], Inbound[TelegramCredentials]):
+class Telegram(Channel[TelegramSettings, TelegramCredentials], Registers[TelegramCredentials]):
     """One message per person and notification; groups and channels as destinations."""
 
     provider = "telegram"
@@ -126,10 +147,11 @@ class Telegram(Channel[TelegramSettings, TelegramCredentials], Inbound[TelegramC
         "Write /newbot to @BotFather in Telegram and answer its two questions.",
         "Copy the token that it shows, enter it here and save.",
         "Verify: the bot is looked up, and its updates are led here.",
+        "Write something to the bot, to see that it is heard.",
         "Have each person open their own link to the bot and press Start.",
         "Add the bot to the groups and channels that it is to post in.",
-        "Send a test message.",
     )
+    setup_checks = ("saved", "saved", "led", "heard", "known", "gathered")
 
     async def send(
         self,
@@ -171,6 +193,36 @@ class Telegram(Channel[TelegramSettings, TelegramCredentials], Inbound[TelegramC
             raise NotUnderstood("This is no update of the Bot API.")
         return [Item(str(number), body)]
 
+    def may_call(self, url: str) -> bool:
+        target = urlsplit(url)
+        return target.scheme == "https" and (target.port or 443) in PORTS
+
+    def polls(self, settings: Any) -> bool:
+        return isinstance(settings, TelegramSettings) and settings.mode == "polling"
+
+    async def registration(self, credentials: TelegramCredentials, door: Door) -> Registration:
+        info = decoded_result(await asked(door, credentials, "getWebhookInfo"), _WebhookInfo)
+        return Registration(url=info.url or None, waiting=info.pending_update_count, last_error=info.last_error_message)
+
+    async def register(self, url: str, secret: str, credentials: TelegramCredentials, door: Door) -> None:
+        told = {"url": url, "secret_token": secret, "allowed_updates": UPDATES}
+        await asked(door, credentials, "setWebhook", told)
+
+    async def unregister(self, credentials: TelegramCredentials, door: Door) -> None:
+        await asked(door, credentials, "deleteWebhook")
+
+    async def fetch(self, after: str | None, credentials: TelegramCredentials, door: Door) -> Sequence[Item]:
+        wanted: dict[str, Any] = {"timeout": POLL_SECONDS, "limit": POLL_ITEMS, "allowed_updates": UPDATES}
+        if after is not None:
+            wanted["offset"] = int(after) + 1
+        reply = await asked(
+            door, credentials, "getUpdates", wanted, seconds=POLL_SECONDS + TOTAL_SECONDS, most=POLL_BYTES
+        )
+        updates = msgspec.json.decode(decoded(reply, _Answer).result)
+        if not isinstance(updates, list):
+            raise Unavailable("The answer is not Telegram's.", status=reply.status)
+        return [item for update in updates for item in self.items(update, credentials)]
+
 
 async def _sent(
     message: Message, chat: str, topic: str | None, credentials: TelegramCredentials, door: Door
@@ -190,7 +242,14 @@ async def _sent(
     )
 
 
-async def asked(door: Door, credentials: TelegramCredentials, method: str, parameters: Any = None) -> Reply:
+async def asked(
+    door: Door,
+    credentials: TelegramCredentials,
+    method: str,
+    parameters: Any = None,
+    seconds: float = TOTAL_SECONDS,
+    most: int = MAX_BODY,
+) -> Reply:
     """One call of the Bot API that went well. Raises Rejected, Blocked, Unavailable or BadCredentials.
 
     The token is in the address, so no address may get into a reason.
@@ -198,7 +257,7 @@ async def asked(door: Door, credentials: TelegramCredentials, method: str, param
     url = f"{api_of('telegram', API)}/bot{credentials.bot_token.get_secret_value()}/{method}"
     body = msgspec.json.encode(parameters or {})
     try:
-        reply = await exchanged(door, "POST", url, {"Content-Type": "application/json"}, body)
+        reply = await exchanged(door, "POST", url, {"Content-Type": "application/json"}, body, seconds, most)
     except SendFailure as failure:
         raise type(failure)(failure.reason) from None
     if 200 <= reply.status < 300:
@@ -206,7 +265,25 @@ async def asked(door: Door, credentials: TelegramCredentials, method: str, param
     raise _failure_of(reply)
 
 
-def _failure_of(reply: Reply) -> Exception:
+async def say(door: Door, credentials: TelegramCredentials, chat: int, text: str) -> None:
+    """Answer somebody who wrote. Fails like ``send``."""
+    await asked(door, credentials, "sendMessage", {"chat_id": chat, "text": cut(text, TEXT)})
+
+
+async def answer_press(door: Door, credentials: TelegramCredentials, press_id: str, text: str) -> None:
+    """Tell who pressed a button what came of it (answerCallbackQuery: at most 200 characters)."""
+    await asked(door, credentials, "answerCallbackQuery", {"callback_query_id": press_id, "text": text[:200]})
+
+
+async def replace_buttons(
+    door: Door, credentials: TelegramCredentials, chat: int, message_id: int, rows: list[Any]
+) -> None:
+    """Leave these buttons below a message (editMessageReplyMarkup)."""
+    where = {"chat_id": chat, "message_id": message_id, "reply_markup": {"inline_keyboard": rows}}
+    await asked(door, credentials, "editMessageReplyMarkup", where)
+
+
+def _failure_of(reply: Reply) -> SendFailure:
     """What a refusal means (https://core.telegram.org/bots/api#making-requests). In doubt it is worth another try."""
     answer, status = reply.text(ANSWER_LIMIT), reply.status
     refusal = _refusal(reply)
@@ -218,10 +295,12 @@ def _failure_of(reply: Reply) -> Exception:
         kind = Blocked if any(told in words for told in _SHUT_OUT) else Rejected
         return kind(reason, status=status, answer=answer)
     if status == 400 and refusal.parameters.migrate_to_chat_id is not None:
-        return _Moved(refusal.parameters.migrate_to_chat_id)
+        moved = _Moved(reason, status=status, answer=answer)
+        moved.chat = refusal.parameters.migrate_to_chat_id
+        return moved
     if status == 400 and any(told in words for told in _UNREADABLE):
-        return _NotRead(reason)
-    if status in (400, 413):
+        return _NotRead(reason, status=status, answer=answer)
+    if status in (400, 409, 413):
         return Rejected(reason, status=status, answer=answer)
     return Unavailable(reason, retry_after=refusal.parameters.retry_after, status=status, answer=answer)
 
@@ -271,7 +350,7 @@ def _manner(message: Message, rows: list[list[dict[str, Any]]]) -> dict[str, Any
 def _acknowledgement(message: Message) -> list[list[dict[str, Any]]]:
     if not message.require_ack:
         return []
-    return [[{"text": "Acknowledge", "callback_data": f"{ACKNOWLEDGE}{message.notification_id.hex}"}]]
+    return [[{"text": "Acknowledge", "callback_data": f"{ACKNOWLEDGE}{message.notification_id}"}]]
 
 
 def _shortened(message: Message) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from tocsin.connections.models import Connection
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Table
 from tocsin.kit.vault import Vault
+from tocsin.settings import Settings
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _TOKEN_BYTES = 24
@@ -44,6 +45,8 @@ class Hook(Table):
     secret: Mapped[str]
     registered_at: Mapped[datetime | None]
     last_received_at: Mapped[datetime | None]
+    polled: Mapped[bool] = mapped_column(server_default=text("false"))
+    polled_after: Mapped[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Hooked:
     channel: Channel[Any, Any]
     inbound: Inbound[Any]
     status: str
+    version: datetime
     account: dict[str, Any] | None
     settings: Described
     credentials: Described
@@ -77,11 +81,23 @@ async def make_hook(call: Call, connection: Connection) -> None:
     await call.session.flush()
 
 
+def address_of(settings: Settings, hook: Hook) -> str | None:
+    """Where the provider calls; None where the world cannot reach this installation."""
+    if settings.public_url is None:
+        return None
+    return f"{settings.base_url}/api/v1/hooks/{hook.provider}/{hook.token}"
+
+
+async def opened_secret(call: Call, hook: Hook) -> str:
+    """Raises Unreadable."""
+    return await call.open("hooks", hook.connection_id, "secret", hook.secret)
+
+
 async def regenerate_hook(call: Call, hook: Hook) -> None:
     """Another address and another secret; what calls at the old one is refused from now on."""
     hook.token = secrets.token_urlsafe(_TOKEN_BYTES)
     hook.secret = await _new_secret(call, hook.connection_id)
-    hook.registered_at = None
+    hook.registered_at, hook.polled_after = None, None
     await call.session.flush()
 
 
@@ -108,11 +124,13 @@ async def opened_hook(session: AsyncSession, vault: Vault, project_id: UUID, con
         credentials = channel.credentials.model_validate(msgspec.json.decode(plain))
     except ValidationError:
         raise Unreadable("the provider does not take these settings or credentials any more") from None
-    return Hooked(connection_id, channel, channel, row.status, row.account, settings, credentials, secret)
+    return Hooked(
+        connection_id, channel, channel, row.status, row.updated_at, row.account, settings, credentials, secret
+    )
 
 
 _READ = text("""
-SELECT c.provider, c.status, c.account, c.settings, c.credentials, h.secret
+SELECT c.provider, c.status, c.updated_at, c.account, c.settings, c.credentials, h.secret
 FROM tocsin.connections c JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id
 WHERE c.id = :connection
 """)

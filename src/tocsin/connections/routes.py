@@ -6,6 +6,7 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import select
 
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.channels.contract import Registers
 from tocsin.channels.registry import providers
 from tocsin.connections.configuration import (
     Configuration,
@@ -17,7 +18,8 @@ from tocsin.connections.configuration import (
     merged,
     proven_by_making,
 )
-from tocsin.connections.hooks import make_hook
+from tocsin.connections.hooks import find_hook, make_hook, regenerate_hook
+from tocsin.connections.leading import farewell_of
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     audited,
@@ -188,6 +190,11 @@ async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> No
     if await opened_credentials(call, row) == wanted.credentials:
         return
     row.credentials = await sealed(call, row.id, wanted.credentials)
+    hook = await find_hook(call.session, row.id) if isinstance(wanted.channel, Registers) else None
+    if hook is not None:
+        # The account of before is not heard here any more. Where people enter the address by hand it stays: a token
+        # is renewed there without a change at the provider, and who signs is told by the credentials.
+        await regenerate_hook(call, hook)
     await _unproven(call, row, "active" if proven_by_making(wanted.channel) else "pending")
 
 
@@ -212,13 +219,17 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
 
 
 @router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
-@needs("connections:manage")
-async def delete(call: Called, connection_id: PathId) -> Response:
+@needs("connections:manage", network_first=True)
+async def delete(admitted: Admitted, door: Outside, connection_id: PathId) -> Response:
     """Remove a connection with its credentials. What waits for it is sent by the next one that fits."""
-    row = await find_to_change(call, connection_id)
-    before = await shown(call, row)
-    await call.session.delete(row)
-    await call.audit("connection.deleted", "connection", row.id, before=audited(before))
+    async with admitted.transaction() as call:
+        row = await find_to_change(call, connection_id)
+        before = await shown(call, row)
+        farewell = await farewell_of(call, row, await opened_credentials(call, row))
+        await call.session.delete(row)
+        await call.audit("connection.deleted", "connection", row.id, before=audited(before))
+    if farewell is not None:
+        await farewell.say(door)
     return Response(status_code=204)
 
 
@@ -232,7 +243,8 @@ async def verify(
     In the test environment nothing leaves the machine: the connection becomes `active` without being verified.
     """
     async with admitted.transaction() as look:
-        trial = await prepared(look, connection_id, body.target if body else None)
+        wanted = body or VerifyBody()
+        trial = await prepared(look, connection_id, wanted.target, take_over=wanted.take_over)
     outcome = await tried(trial, door)
     if outcome.problem is not None:
         # A transaction of its own: the refusal undoes that of the request.

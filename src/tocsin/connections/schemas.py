@@ -86,6 +86,9 @@ class VerifyBody(Body):
     target: Annotated[Text, StringConstraints(min_length=1, max_length=4_096)] | None = Field(
         None, description="An address that gets a test message.", examples=["ann@example.com"]
     )
+    take_over: bool = Field(
+        False, description="Lead the provider here though it calls somebody else for this account (409 webhook_taken)."
+    )
 
 
 class MessageSent(Answer):

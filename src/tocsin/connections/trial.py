@@ -12,6 +12,7 @@ from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
 from tocsin.connections.configuration import Configuration, installed, without_secrets
 from tocsin.connections.correspondents import window
+from tocsin.connections.leading import Lead, lead_of
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     Seen,
@@ -44,6 +45,7 @@ class Trial:
     configuration: Configuration
     target: str | None
     message: Message
+    lead: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,11 @@ class Outcome:
     problem: Problem | None = None
 
 
-async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial:
-    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried."""
+async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_over: bool = False) -> Trial:
+    """Read what a trial needs. Raises Conflict and Invalid for what cannot be tried.
+
+    ``take_over`` says that the provider may be led here though it calls somebody else.
+    """
     row = await find_to_change(call, connection_id)
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
@@ -70,7 +75,9 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
         names = channel.known_as(target)
         expires_at = await window(await driver(call.session), call.project_id, row.id, names)
         message = replace(message, window_expires_at=expires_at)
-    return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
+    chosen = Configuration(channel, settings, credentials)
+    lead = await lead_of(call, row, chosen, take_over=take_over)
+    return Trial(row.id, await seen_of(call, row), chosen, target, message, lead)
 
 
 def _check_target(channel: Any, target: str | None) -> None:
@@ -111,7 +118,11 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             account = await chosen.channel.verify(chosen.settings, chosen.credentials, door)
+            if trial.lead is not None:
+                await trial.lead.follow(door)
             return Outcome(account, await _sent(trial, door) if trial.target else None)
+    except Conflict as taken:
+        return Outcome(problem=taken)
     except SendFailure as failure:
         return Outcome(account, problem=_problem(trial, failure, verified=account is not None))
     except TimeoutError:
@@ -152,6 +163,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         details = {"details": dict(account.details)} if account.details else {}
         row.account = {"id": account.id, "name": account.name, **details}
         row.verified_at = func.now()
+        if trial.lead is not None:
+            await trial.lead.keep(call)
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()

@@ -20,9 +20,10 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, Blocked, Message, OptedOut, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Blocked, Message, OptedOut, Receipt, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
 from tocsin.connections.correspondents import window
+from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import READ_OUTGOING, Outgoing, load
 from tocsin.deliveries.record import RECORD_RESULTS, Result, judged, look_again_at, record
@@ -268,6 +269,9 @@ class SendStage:
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
         if isinstance(outcome, BadCredentials | Blocked | OptedOut) and route.id is not None:
             await self._note(batch, outgoing, route.id, route, outcome, told["error"])
+        if isinstance(outcome, Receipt) and outcome.moved_to is not None and outgoing.address is not None:
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await move_address(connection, route.channel.channel, outgoing.address, outcome.moved_to)
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,

@@ -19,15 +19,14 @@ from tocsin.auth.tries import Pace, network_of
 from tocsin.channels.contract import Inbound, Item, NotUnderstood
 from tocsin.channels.registry import providers
 from tocsin.connections.hooks import TOKEN, Hooked, opened_hook
+from tocsin.inbound.store import Place, store
 from tocsin.kit.broker import Broker
 from tocsin.kit.crypto import Unreadable
-from tocsin.kit.db import Env, json_text, without_nul
+from tocsin.kit.db import Env, without_nul
 from tocsin.kit.errors import BadRequest, Forbidden, TooLarge, Unauthorized
-from tocsin.kit.ids import new_id
 from tocsin.kit.strict_json import decode
 
 ITEMS_AT_ONCE = 1_000
-LONGEST_EVENT_ID = 200
 
 STRANGERS = Pace(20, again=False)
 """Calls of one network that were not genuine, in a quarter of an hour."""
@@ -43,6 +42,10 @@ class Found(NamedTuple):
     connection_id: UUID
     provider: str
 
+    @property
+    def place(self) -> Place:
+        return Place(self.project_id, self.env, self.connection_id)
+
 
 @router.post("/hooks/{provider}/{token}")
 async def take(request: Request, provider: str, token: str) -> Response:
@@ -56,8 +59,7 @@ async def take(request: Request, provider: str, token: str) -> Response:
             hook = await _opened(gate, session, found)
             if hook is not None and hook.inbound.authenticate(headers, body, hook.credentials, hook.secret):
                 check_content_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
-                news = await _store(session, found, _items(hook, body))
-                await session.execute(_NOTE_CALL, {"connection": found.connection_id})
+                news = await store(session, found.place, _items(hook, body))
             else:
                 found = None
     if found is None:
@@ -78,6 +80,8 @@ async def greet(request: Request, provider: str, token: str) -> Response:
             hook = await _opened(gate, session, found)
             if hook is not None:
                 answer = hook.inbound.handshake(dict(request.query_params), hook.credentials, hook.secret)
+            if answer is not None:
+                await session.execute(_NOTE_GREETING, {"connection": found.connection_id})
     if answer is None:
         await gate.tries.spend(*network_of(client_ip(request), "hooks", STRANGERS))
         raise Forbidden("hook_refused", "There is no such address, or the call does not prove who sent it.")
@@ -116,31 +120,5 @@ def _items(hook: Hooked, body: bytes) -> Sequence[Item]:
     return items
 
 
-async def _store(session: AsyncSession, found: Found, items: Sequence[Item]) -> int:
-    """How many of the items are new. In the order of their names, so that two calls never stand crosswise."""
-    rows = sorted((item.event_id[:LONGEST_EVENT_ID], new_id(), json_text(item.payload)) for item in items)
-    if not rows:
-        return 0
-    values = {
-        "project": found.project_id,
-        "env": found.env,
-        "connection": found.connection_id,
-        "names": [name for name, _, _ in rows],
-        "ids": [id_ for _, id_, _ in rows],
-        "payloads": [payload for _, _, payload in rows],
-    }
-    return len((await session.execute(_STORE, values)).all())
-
-
 _FIND = text("SELECT project_id, env, connection_id, provider FROM tocsin.find_hook(:token)")
-_STORE = text("""
-INSERT INTO tocsin.inbound_raw (project_id, id, env, connection_id, event_id, payload)
-SELECT :project, n.id, :env, :connection, n.name, n.payload::json
-FROM unnest(CAST(:names AS text[]), CAST(:ids AS uuid[]), CAST(:payloads AS text[])) AS n (name, id, payload)
-ON CONFLICT DO NOTHING RETURNING id
-""")
-# Once a minute, so that calls at the same time do not wait for each other.
-_NOTE_CALL = text("""
-UPDATE tocsin.hooks SET last_received_at = now()
-WHERE connection_id = :connection AND (last_received_at IS NULL OR last_received_at < now() - interval '1 minute')
-""")
+_NOTE_GREETING = text("UPDATE tocsin.hooks SET registered_at = now() WHERE connection_id = :connection")

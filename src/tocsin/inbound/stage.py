@@ -16,8 +16,9 @@ import structlog
 from prometheus_client import Counter
 
 from tocsin.connections.hooks import Hooked, opened_hook
+from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
-from tocsin.inbound.receivers import RECEIVERS, Context
+from tocsin.inbound.receivers import RECEIVERS
 from tocsin.kit.broker import Broker
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 from uuid import UUID
 
 import asyncpg
@@ -18,11 +18,9 @@ from tocsin.connections.correspondents import close_window, wrote
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.deliveries.record import judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
+from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
 from tocsin.kit.db import Env
-
-if TYPE_CHECKING:
-    from tocsin.inbound.receivers import Context
 
 STOP = frozenset({"stop", "stopp", "unsubscribe", "opt out"})
 START = frozenset({"start", "unstop"})
@@ -56,7 +54,7 @@ class _Status(msgspec.Struct):
     errors: list[MetaError] = []
 
 
-async def receive(payload: Any, context: "Context") -> str | None:
+async def receive(payload: Any, context: Context) -> str | None:
     """Work on one report. Raises NotYet for a status of a message that is not recorded yet."""
     report = msgspec.convert(payload, Report)
     number = cast(WhatsAppSettings, context.hook.settings).phone_number_id
@@ -74,7 +72,7 @@ async def receive(payload: Any, context: "Context") -> str | None:
     return f"nothing follows from {report.field or 'it'}"
 
 
-async def _message(report: Report, context: "Context") -> str | None:
+async def _message(report: Report, context: Context) -> str | None:
     """The person may be answered freely for a day from now; whoever asks to be left alone is."""
     message = msgspec.convert(report.told, _Message, strict=False)
     contact = msgspec.convert(report.contact or {}, _Contact, strict=False)
@@ -128,7 +126,7 @@ class _Sent(NamedTuple):
     delivery_id: UUID
 
 
-async def _status(status: _Status, context: "Context") -> str | None:
+async def _status(status: _Status, context: Context) -> str | None:
     if status.status not in ("sent", "delivered", "read", "failed"):
         return f"nothing follows from the status {status.status[:40]}"
     told = cast(Told, status.status)
@@ -154,7 +152,7 @@ async def _status(status: _Status, context: "Context") -> str | None:
     return None
 
 
-async def _sent(message: str, context: "Context") -> _Sent | None:
+async def _sent(message: str, context: Context) -> _Sent | None:
     """The delivery that left by this connection under that id."""
     row = await context.db.hot.fetchrow(_FIND, context.project_id, context.hook.connection_id, message)
     return _Sent(*row) if row else None
@@ -164,7 +162,7 @@ _FIND = "SELECT project_id, env, id FROM tocsin.find_sent($1, $2, $3) LIMIT 1"
 
 
 async def _failure(
-    connection: asyncpg.Connection, status: _Status, delivery: Reported, context: "Context"
+    connection: asyncpg.Connection, status: _Status, delivery: Reported, context: Context
 ) -> SendFailure:
     """What the failure means. Outside the window the template is worth another try, where there is one."""
     error = status.errors[0] if status.errors else MetaError(0, "Meta gave no reason")
@@ -180,7 +178,7 @@ async def _failure(
     return failure
 
 
-async def _error(error: MetaError, context: "Context") -> str | None:
+async def _error(error: MetaError, context: Context) -> str | None:
     """An error of the whole number or account."""
     if not isinstance(of(error), BadCredentials):
         return f"nothing follows from the error: {error.words}"[:500]
@@ -188,7 +186,7 @@ async def _error(error: MetaError, context: "Context") -> str | None:
     return None
 
 
-async def _stop(reason: str, context: "Context") -> None:
+async def _stop(reason: str, context: Context) -> None:
     """Send nothing more over this connection until its owner has mended it."""
     async with context.db.unit(context.project_id, context.env) as connection:
         id_ = context.hook.connection_id

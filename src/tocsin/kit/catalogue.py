@@ -64,6 +64,7 @@ PIPELINE_TABLES = (
     "hooks",
     "inbound_raw",
     "meta_apps",
+    "address_links",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -77,6 +78,7 @@ CROSS_PROJECT = (
     "claim_idle_events",
     "claim_inbound",
     "claim_mails",
+    "claim_polls",
     "claim_suspect_event",
     "count_api_calls",
     "ended_projects",

@@ -321,10 +321,11 @@ class Door:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout: float = TOTAL_SECONDS,
+        most: int = MAX_BODY,
     ) -> Reply:
         """One HTTP exchange within ``timeout`` seconds. Raises Blocked or Unreachable.
 
-        Any status is a reply, redirects too. A body that is still coming when the time or 64 KiB are over is
+        Any status is a reply, redirects too. A body that is still coming when the time or ``most`` bytes are over is
         cut, not a failure: its status had been given.
         """
         target = self._target(url)
@@ -346,7 +347,7 @@ class Door:
                 timeout=limits,
                 proxy=self._proxy,
             ) as response:
-                content, cut = await _read(response)
+                content, cut = await _read(response, most)
         except aiohttp.ClientSSLError as error:
             raise Unreachable("tls", _tls_reason(error)) from error
         except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
@@ -494,19 +495,19 @@ class _JudgingResolver(AbstractResolver):
         """Nothing is held here."""
 
 
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body up to 64 KiB, and whether it was cut, by size or by time."""
+async def _read(response: aiohttp.ClientResponse, most: int) -> tuple[bytes, bool]:
+    """The body up to so many bytes, and whether it was cut, by size or by time."""
     content = bytearray()
     try:
-        while len(content) <= MAX_BODY:
-            chunk = await response.content.read(MAX_BODY + 1 - len(content))
+        while len(content) <= most:
+            chunk = await response.content.read(most + 1 - len(content))
             if not chunk:
                 return bytes(content), False
             content += chunk
     except TimeoutError:
         pass
     response.close()
-    return bytes(content[:MAX_BODY]), True
+    return bytes(content[:most]), True
 
 
 def _tls_reason(error: aiohttp.ClientSSLError) -> str:

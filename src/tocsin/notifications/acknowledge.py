@@ -3,9 +3,12 @@
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.audit.record import Actor, record
 from tocsin.auth.guard import Call
 from tocsin.kit.broker import Broker
+from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.realtime.signal import channel_of, signals
 
@@ -27,18 +30,43 @@ async def acknowledge(call: Call, broker: Broker, notification_id: UUID, for_use
     user_id = call.principal.user_id or for_user
     if call.principal.user_id is not None and for_user not in (None, call.principal.user_id):
         raise Invalid([FieldError("/userId", "not_yourself", "A person acknowledges only for themselves.")])
-    where = {"id": notification_id, "user": user_id, "via": via}
-    mine = bool(user_id and (await call.session.execute(_IS_RECIPIENT, where)).first())
+    mine = user_id is not None and await is_recipient(call.session, notification_id, user_id)
     if not mine and call.own_only:
         raise NotFound()
     if not mine and for_user is not None:
         raise Invalid([FieldError("/userId", "not_a_recipient", "This person did not receive the notification.")])
-    changed = False
-    if mine:
-        changed = (await call.session.execute(_RECIPIENT, where)).first() is not None
-    first = (await call.session.execute(_FIRST, {**where, "key": call.principal.key_id})).first() is not None
-    if changed or first:
-        await call.audit("notification.acknowledged", "notification", notification_id, via=via, userId=str(user_id))
-        channel = channel_of(call.project_id, call.env)
-        for message in signals("acknowledged", [notification_id]):
-            call.after_commit.append(lambda message=message: broker.publish(channel, message))  # type: ignore[misc]
+    if await set_acknowledged(
+        call.session, call.project_id, call.env, call.actor, notification_id, user_id, call.principal.key_id, via
+    ):
+        call.after_commit.append(lambda: tell(broker, call.project_id, call.env, notification_id))
+
+
+async def is_recipient(session: AsyncSession, notification_id: UUID, user_id: UUID) -> bool:
+    return (await session.execute(_IS_RECIPIENT, {"id": notification_id, "user": user_id})).first() is not None
+
+
+async def set_acknowledged(
+    session: AsyncSession,
+    project_id: UUID,
+    env: Env,
+    actor: Actor,
+    notification_id: UUID,
+    user_id: UUID | None,
+    key_id: UUID | None,
+    via: str,
+) -> bool:
+    """Write it down, and who did it into the audit log; whether that is new. ``tell`` the others after the commit."""
+    where = {"id": notification_id, "user": user_id, "via": via}
+    changed = user_id is not None and (await session.execute(_RECIPIENT, where)).first() is not None
+    first = (await session.execute(_FIRST, {**where, "key": key_id})).first() is not None
+    if not (changed or first):
+        return False
+    details = {"via": via, "userId": str(user_id)}
+    await record(session, project_id, env, actor, "notification.acknowledged", "notification", notification_id, details)
+    return True
+
+
+def tell(broker: Broker, project_id: UUID, env: Env, notification_id: UUID) -> None:
+    """Whoever watches the notification hears that it was seen to."""
+    for message in signals("acknowledged", [notification_id]):
+        broker.publish(channel_of(project_id, env), message)

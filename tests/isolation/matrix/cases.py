@@ -17,6 +17,7 @@ from yarl import URL
 from tests.client import PASSWORD
 from tests.contract.endpoints import ALL
 from tests.hosted import publish
+from tests.inbound.bots import bot_token
 from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
@@ -113,6 +114,22 @@ async def _lost_meta_app(s: Scene) -> Id:
 
 
 _SECRET = "a secret of Meta's"
+
+
+async def _bot(s: Scene) -> Id:
+    body = {"provider": "telegram", "name": _word(), "credentials": {"botToken": bot_token()}}
+    return s.fresh("connection", await s.make("/connections", body))
+
+
+async def _link(s: Scene) -> dict[str, Id]:
+    """To a bot as it is after it was verified."""
+    bot = await _bot(s)
+    await s.working.sql.execute(
+        "UPDATE tocsin.connections SET status = 'active', account = $2 WHERE id = $1",
+        str(bot),
+        '{"id": "7", "name": "@acme_bot"}',
+    )
+    return {"connectionId": bot}
 
 
 async def _lost_key(s: Scene) -> Id:
@@ -392,6 +409,10 @@ CASES = (
     case("change_meta_app", app_id="meta app", body=lambda s: {"connectionIds": []}),
     case("regenerate_meta_app", app_id="meta app"),
     case("delete_meta_app", app_id=_lost_meta_app),
+    case("read_setup", connection_id="connection"),
+    case("regenerate_webhook", connection_id=_bot),
+    case("list_chats", connection_id="connection"),
+    case("link_telegram", user_id="user", body=_link),
     case("list_rules"),
     case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
     case("read_rule", rule_id="rule"),

@@ -59,6 +59,8 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppC
         "Subscribe the field messages there, and the app to the WhatsApp Business Account.",
         "Have a template of the category Utility approved, and name it in the settings.",
     )
+    setup_checks = ("saved", "saved", "verified", "led", "heard", None)
+    shows_secret = True
 
     async def send(
         self,

@@ -1,0 +1,141 @@
+"""How far the set-up of a connection is, and where its provider calls, over HTTP (C7, C8)."""
+
+from typing import Annotated, Literal, cast
+
+from fastapi import Depends, Request
+from pydantic import Field
+from sqlalchemy import text
+
+from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.channels.contract import Inbound, SendFailure, SetupFact
+from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret, regenerate_hook
+from tocsin.connections.leading import Lead, lead_of
+from tocsin.connections.models import Connection
+from tocsin.connections.rows import find, find_to_change, opened_credentials, read_settings
+from tocsin.kit.errors import Conflict
+from tocsin.kit.http import Door
+from tocsin.kit.schema import Answer, PathId, Time
+from tocsin.settings import Settings
+
+router = guarded_router(tags=["connections"])
+
+
+def _door(request: Request) -> Door:
+    return cast(Door, request.app.state.door)
+
+
+Outside = Annotated[Door, Depends(_door)]
+
+
+class SetupStep(Answer):
+    text: str
+    done: bool | None = Field(description="Null where nothing can tell.")
+
+
+class SetupAnswer(Answer):
+    """Where the provider calls, and how far the connection is."""
+
+    mode: Literal["none", "webhook", "polling"] = Field(
+        description="`polling`: we ask the provider. `none`: it has nothing to tell us."
+    )
+    address: str | None = Field(description="Where the provider calls; null where the world cannot reach us.")
+    verify_token: str | None = Field(description="What you enter at the provider beside the address, if it asks.")
+    registered_at: Time | None = Field(description="When the provider last agreed to the address, or to be asked.")
+    last_received_at: Time | None = Field(description="When it last told something, to the minute.")
+    error: str | None = Field(None, description="Why the provider could not be told of a new address just now.")
+    steps: list[SetupStep]
+
+
+@router.get("/connections/{connection_id}/setup", operation_id="read_setup")
+@needs("connections:manage")
+async def read_setup(call: Called, connection_id: PathId) -> SetupAnswer:
+    """The steps of the set-up, each done or not."""
+    row = await find(call, connection_id)
+    return await _shown(call, row, await find_hook(call.session, row.id))
+
+
+@router.post("/connections/{connection_id}/webhook/regenerate", operation_id="regenerate_webhook")
+@needs("connections:manage", network_first=True)
+async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -> SetupAnswer:
+    """Another address and another secret. A provider that can be told is told; at others you enter them yourself.
+
+    What calls at the old address is refused from this moment on, and told again by the provider at the new one.
+    """
+    async with admitted.transaction() as change:
+        row = await find_to_change(change, connection_id)
+        hook = await _existing(change, row)
+        await regenerate_hook(change, hook)
+        lead = await _lead(change, row)
+        await change.audit("connection.webhook_regenerated", "connection", row.id)
+    error = await _followed(lead, door) if lead is not None else None
+    call = await admitted.begin()
+    row = await find_to_change(call, connection_id)
+    if lead is not None and error is None:
+        await lead.keep(call)
+    answer = await _shown(call, row, await find_hook(call.session, row.id))
+    return answer.model_copy(update={"error": error})
+
+
+async def _existing(call: Call, row: Connection) -> Hook:
+    hook = await find_hook(call.session, row.id)
+    if hook is None:
+        raise Conflict("no_webhook", "The provider of this connection does not call back.")
+    return hook
+
+
+async def _lead(call: Call, row: Connection) -> Lead | None:
+    """None where nobody is to be told: the provider cannot be, or the credentials were never proven."""
+    settings, credentials = read_settings(row), await opened_credentials(call, row)
+    if row.verified_at is None or settings is None or credentials is None:
+        return None
+    return await lead_of(call, row, Configuration(installed(row.provider), settings, credentials))
+
+
+async def _followed(lead: Lead, door: Door) -> str | None:
+    """Why the provider was not told, in its own words, or None."""
+    try:
+        await lead.follow(door)
+    except (SendFailure, Conflict) as refusal:
+        return without_secrets(str(refusal), lead.credentials)
+    return None
+
+
+async def _shown(call: Call, row: Connection, hook: Hook | None) -> SetupAnswer:
+    channel = installed(row.provider)
+    facts = await _facts(call, row, hook)
+    checks = channel.setup_checks or (None,) * len(channel.setup_steps)
+    steps = [
+        SetupStep(text=step, done=None if fact is None else fact in facts)
+        for step, fact in zip(channel.setup_steps, checks, strict=True)
+    ]
+    settings = cast(Settings, call.request.app.state.settings)
+    shows = hook is not None and isinstance(channel, Inbound) and channel.shows_secret
+    return SetupAnswer(
+        mode="none" if hook is None else "polling" if hook.polled else "webhook",
+        address=address_of(settings, hook) if hook else None,
+        verify_token=await opened_secret(call, hook) if hook and shows else None,
+        registered_at=hook.registered_at if hook else None,
+        last_received_at=hook.last_received_at if hook else None,
+        steps=steps,
+    )
+
+
+async def _facts(call: Call, row: Connection, hook: Hook | None) -> set[SetupFact]:
+    seen = (await call.session.execute(_SEEN, {"connection": row.id})).one()
+    known: dict[SetupFact, bool] = {
+        "saved": True,
+        "verified": row.verified_at is not None,
+        "led": hook is not None and hook.registered_at is not None,
+        "heard": hook is not None and hook.last_received_at is not None,
+        "known": seen.known,
+        "gathered": seen.gathered,
+    }
+    return {fact for fact, is_so in known.items() if is_so}
+
+
+_SEEN = text("""
+SELECT EXISTS (SELECT FROM tocsin.reachability r
+        WHERE r.connection_id = :connection AND r.state = 'reachable') AS known,
+    EXISTS (SELECT FROM tocsin.chats h WHERE h.connection_id = :connection AND h.state = 'open') AS gathered
+""")

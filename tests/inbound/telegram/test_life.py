@@ -1,0 +1,144 @@
+"""The life of a bot's connection: led here, told of a stranger's address, led anew, let go (C5, C7, T9)."""
+
+import pytest
+
+from tests.client import Project
+from tests.inbound.telegram.town import PUBLIC, Town, new_bot, verified_bot
+
+ELSEWHERE = {"url": "https://other.example/bot/secret-path", "secret_token": "x"}
+
+
+async def test_verifying_leads_the_bots_updates_here(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    webhook = bot.known.webhook
+    assert webhook["url"].startswith(f"{PUBLIC}/api/v1/hooks/telegram/") and bot.id not in webhook["url"]
+    assert {"message", "callback_query", "my_chat_member"} <= set(webhook["allowed_updates"])
+    assert (await bot.told({"update_id": 1})).status == 200
+
+
+async def test_a_bot_that_is_heard_elsewhere_is_not_taken_over_unasked(town: Town, shop: Project) -> None:
+    bot = await new_bot(town, shop)
+    bot.known.webhook = ELSEWHERE
+    refused = await bot.verify()
+    assert (refused.status, refused.code) == (409, "webhook_taken")
+    assert "other.example" in refused.json["detail"] and "secret-path" not in refused.json["detail"]
+    assert bot.known.webhook == ELSEWHERE
+    assert (await shop.key.get(f"/connections/{bot.id}")).json["status"] == "pending"
+    taken = await bot.verify(takeOver=True)
+    assert taken.json["status"] == "active" and bot.known.webhook["url"].startswith(PUBLIC)
+
+
+async def test_a_bot_that_another_connection_hears_is_not_to_be_had(town: Town, shop: Project, mill: Project) -> None:
+    """Nor is told whose it is: a project finds out nothing about another one by knowing the token of its bot (T2)."""
+    bot = await verified_bot(town, shop)
+    before = dict(bot.known.webhook)
+    body = {"provider": "telegram", "name": "mine", "credentials": {"botToken": bot.token}}
+    refused = []
+    for project in (mill, shop):
+        made = (await project.key.post("/connections", body)).json
+        for wanted in (None, {"takeOver": True}):
+            refused.append(await project.key.post(f"/connections/{made['id']}/verify", wanted))
+    assert {(reply.status, reply.code, reply.json["detail"]) for reply in refused} == {
+        (409, "account_taken", "Another connection here hears this account; an account has one connection.")
+    }
+    assert bot.known.webhook == before
+    assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
+    again = (await mill.key.post("/connections", body)).json
+    assert (await mill.key.post(f"/connections/{again['id']}/verify")).json["status"] == "active"
+
+
+async def test_the_setup_says_step_by_step_how_far_a_bot_is(town: Town, shop: Project) -> None:
+    bot = await new_bot(town, shop)
+    assert await done(bot.id, shop) == [True, True, False, False, False, False]
+    await bot.verify()
+    assert await done(bot.id, shop) == [True, True, True, False, False, False]
+    await bot.says(77, "/start")
+    assert await done(bot.id, shop) == [True, True, True, True, True, False]
+    await bot.hear(my_chat_member={"chat": {"id": -5, "type": "group"}, "new_chat_member": {"status": "member"}})
+    assert await done(bot.id, shop) == [True] * 6
+
+
+async def done(connection_id: str, project: Project) -> list[bool]:
+    reply = await project.key.get(f"/connections/{connection_id}/setup")
+    assert reply.status == 200 and reply.json["mode"] == "webhook" and reply.json["verifyToken"] is None
+    return [step["done"] for step in reply.json["steps"]]
+
+
+async def test_a_new_address_is_told_to_telegram_and_the_old_one_is_refused(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    before = dict(bot.known.webhook)
+    reply = await shop.key.post(f"/connections/{bot.id}/webhook/regenerate")
+    assert reply.status == 200 and reply.json["error"] is None
+    assert reply.json["address"] == bot.known.webhook["url"] != before["url"]
+    assert before["secret_token"] != bot.known.webhook["secret_token"] and before["secret_token"] not in str(reply.json)
+    assert (await bot.told({"update_id": 2})).status == 200
+    bot.known.webhook = before
+    assert (await bot.told({"update_id": 3})).status == 401
+
+
+async def test_a_telegram_that_is_away_leaves_a_new_address_untold_and_says_so(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    town.far.refusals["setWebhook"] = [(502, "")]
+    reply = await shop.key.post(f"/connections/{bot.id}/webhook/regenerate")
+    assert reply.status == 200 and "502" in reply.json["error"] and reply.json["registeredAt"] is None
+    assert bot.token not in str(reply.json)
+
+
+async def test_another_token_ends_what_the_bot_of_before_is_heard_at(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    other = await new_bot(town, shop)
+    changed = await shop.key.put(f"/connections/{bot.id}", {"credentials": {"botToken": other.token}})
+    assert changed.json["status"] == "pending"
+    assert (await bot.told({"update_id": 4})).status == 401
+    assert (await bot.verify()).json["status"] == "active"
+    assert other.known.webhook["url"].startswith(PUBLIC)
+
+
+async def test_a_connection_that_is_removed_lets_its_bot_go(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
+    assert bot.known.webhook == {}
+
+
+async def test_a_bot_that_calls_elsewhere_by_now_is_left_alone_when_its_connection_goes(
+    town: Town, shop: Project
+) -> None:
+    bot = await verified_bot(town, shop)
+    bot.known.webhook = ELSEWHERE
+    assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
+    assert bot.known.webhook == ELSEWHERE
+
+
+@pytest.mark.parametrize("method", ["getWebhookInfo", "deleteWebhook"])
+async def test_a_telegram_that_is_away_keeps_no_connection_alive(town: Town, shop: Project, method: str) -> None:
+    bot = await verified_bot(town, shop)
+    town.far.refusals[method] = [(500, "")]
+    assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
+    assert (await shop.key.get(f"/connections/{bot.id}")).status == 404
+
+
+async def test_nothing_of_a_sandbox_bot_leaves_the_machine(town: Town, shop: Project) -> None:
+    bot = await new_bot(town, shop, caller=shop.test_key)
+    assert (await shop.test_key.post(f"/connections/{bot.id}/verify")).json["status"] == "active"
+    assert (await shop.test_key.delete(f"/connections/{bot.id}")).status == 204
+    assert bot.known.said == []
+
+
+async def test_what_hears_nothing_has_no_address(shop: Project) -> None:
+    body = {"provider": "webhook", "name": "h", "settings": {"url": "https://a.example"}}
+    made = (await shop.key.post("/connections", body)).json
+    setup = (await shop.key.get(f"/connections/{made['id']}/setup")).json
+    assert (setup["mode"], setup["address"]) == ("none", None)
+    assert (await shop.key.post(f"/connections/{made['id']}/webhook/regenerate")).code == "no_webhook"
+
+
+async def test_another_projects_bot_looks_like_none(town: Town, shop: Project, mill: Project) -> None:
+    bot = await verified_bot(town, shop)
+    before = dict(bot.known.webhook)
+    for reply in (
+        await mill.key.get(f"/connections/{bot.id}/setup"),
+        await mill.key.post(f"/connections/{bot.id}/webhook/regenerate"),
+        await mill.key.get(f"/connections/{bot.id}/chats"),
+    ):
+        assert reply.status == 404
+    assert bot.known.webhook == before

@@ -1,0 +1,153 @@
+"""A bot that is asked, because nobody can call: one worker at a time, nothing lost, nothing twice (C7, T9)."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.client import Client, Project, sign_up
+from tests.engines import fresh_database
+from tests.inbound.telegram.bot_api import BotApi
+from tests.inbound.telegram.town import Bot, Town, new_bot, new_chat, verified_bot
+from tests.pipeline import until
+from tests.running import Site, running, running_api, start
+from tocsin.kit.postgres import Running
+
+
+@pytest.fixture(scope="module")
+async def inside(
+    cluster: Running, template: str, home: Path, http: aiohttp.ClientSession, far: BotApi
+) -> AsyncIterator[Town]:
+    """An installation that the world does not reach; workers come and go with the tests."""
+    async with fresh_database(cluster, template) as url:
+        site = Site(url, home, settings={"TOCSIN_TELEGRAM_API_URL": far.url})
+        sql = await asyncpg.connect(url)
+        with running_api(site) as process:
+            yield Town(site, Client(http, process.url), sql, far)
+        await sql.close()
+
+
+@pytest.fixture(scope="module")
+async def village(inside: Town) -> Project:
+    return await sign_up(inside.api, "Village")
+
+
+@pytest.fixture
+async def bot(inside: Town, village: Project) -> AsyncIterator[Bot]:
+    bot = await verified_bot(inside, village)
+    yield bot
+    await village.key.delete(f"/connections/{bot.id}")
+
+
+def says(chat: int, text: str) -> dict[str, Any]:
+    return {"message_id": 1, "date": 1, "chat": {"id": chat, "type": "private"}, "text": text}
+
+
+async def processed(bot: Bot, *numbers: int) -> list[str]:
+    """The states of these updates, once all have one."""
+
+    async def look() -> list[str] | None:
+        rows = [await bot.ended(number) for number in numbers]
+        return [row["state"] for row in rows] if all(rows) else None
+
+    return await until(look, 20)
+
+
+async def test_a_bot_that_nobody_can_call_is_asked(inside: Town, village: Project, bot: Bot) -> None:
+    setup = (await village.key.get(f"/connections/{bot.id}/setup")).json
+    assert (setup["mode"], setup["address"]) == ("polling", None) and setup["registeredAt"] is not None
+    chat = new_chat()
+    with running(inside.site, "worker"):
+        numbers = [inside.far.tell(bot.token, message=says(chat, text)) for text in ("/start", "/stop", "/status")]
+        assert await processed(bot, *numbers) == ["processed"] * 3
+        later = inside.far.tell(bot.token, message=says(chat, "hello"))
+        assert await processed(bot, later) == ["ignored"]
+    assert await bot.reachable(chat) == "opted_out"
+    assert ["From" in words or "open your own link" in words for words in bot.answers(chat)] == [True, False, False]
+
+
+async def test_two_workers_ask_as_one(inside: Town, bot: Bot) -> None:
+    with running(inside.site, "worker"), running(inside.site, "worker"):
+        chat = new_chat()
+        numbers = [inside.far.tell(bot.token, message=says(chat, "/status")) for _ in range(20)]
+        assert await processed(bot, *numbers) == ["processed"] * 20
+    assert len(bot.answers(chat)) == 20
+    asked = [after for after in bot.known.asked_after if after is not None]
+    assert asked == sorted(asked)
+
+
+async def test_what_a_worker_that_is_killed_was_told_is_neither_lost_nor_doubled(inside: Town, bot: Bot) -> None:
+    chat, numbers = new_chat(), list[int]()
+    for _ in range(4):
+        worker = start(inside.site, "worker")
+        try:
+            for _ in range(5):
+                numbers.append(inside.far.tell(bot.token, message=says(chat, "hello")))
+            await until(lambda: bot.town.sql.fetchval(COUNT, bot.id), 20)
+        finally:
+            worker.kill()
+        await bot.town.sql.execute(LEASES_OVER, bot.id)
+    with running(inside.site, "worker"):
+        assert set(await processed(bot, *numbers)) == {"ignored"}
+    assert await bot.town.sql.fetchval(COUNT, bot.id) == len(numbers)
+
+
+COUNT = "SELECT count(*) FROM tocsin.inbound_raw WHERE connection_id = $1"
+LEASES_OVER = (
+    "UPDATE tocsin.hooks SET poll_until = now() - interval '1 s', lease_until = now() - interval '1 s'"
+    " WHERE connection_id = $1"
+)
+
+
+async def test_somebody_else_who_is_called_for_the_bot_shows_as_its_health(inside: Town, village: Project) -> None:
+    bot = await verified_bot(inside, village)
+    bot.known.webhook = {"url": "https://other.example/hook"}
+    with running(inside.site, "worker"):
+
+        async def degraded() -> Any:
+            row = (await village.key.get(f"/connections/{bot.id}")).json
+            return row if row["healthStatus"] == "degraded" else None
+
+        row = await until(degraded)
+        assert "webhook" in row["statusReason"] and row["status"] == "active"
+        bot.known.webhook = {}
+        await inside.sql.execute(LEASES_OVER, bot.id)
+
+        async def well() -> bool:
+            return bool((await village.key.get(f"/connections/{bot.id}")).json["healthStatus"] == "healthy")
+
+        assert await until(well)
+    await village.key.delete(f"/connections/{bot.id}")
+
+
+async def test_a_bot_whose_token_died_is_stopped(inside: Town, village: Project) -> None:
+    bot = await verified_bot(inside, village)
+    del inside.far.bots[bot.token]
+    with running(inside.site, "worker"):
+
+        async def stopped() -> Any:
+            row = (await village.key.get(f"/connections/{bot.id}")).json
+            return row if row["status"] == "error" else None
+
+        assert bot.token not in str(await until(stopped))
+    await village.key.delete(f"/connections/{bot.id}")
+
+
+async def test_a_foreign_address_is_not_ended_unasked(inside: Town, village: Project) -> None:
+    bot = await new_bot(inside, village)
+    bot.known.webhook = {"url": "https://other.example/hook"}
+    assert (await bot.verify()).code == "webhook_taken"
+    assert (await bot.verify(takeOver=True)).json["status"] == "active"
+    assert bot.known.webhook == {}
+    await village.key.delete(f"/connections/{bot.id}")
+
+
+async def test_the_owner_may_choose_to_be_asked(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop, settings={"mode": "polling"})
+    assert bot.known.webhook == {}
+    chat = new_chat()
+    number = town.far.tell(bot.token, message=says(chat, "/start"))
+    assert await processed(bot, number) == ["processed"]
