@@ -23,6 +23,7 @@ from tocsin.auth.tries import Tries
 from tocsin.connections.destination_routes import router as destination_routes
 from tocsin.connections.health_routes import router as connection_health_routes
 from tocsin.connections.hook_routes import router as hook_routes
+from tocsin.connections.meta_app_routes import router as meta_app_routes
 from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.connections.stepping_in_routes import router as stepping_in_routes
@@ -36,6 +37,7 @@ from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
 from tocsin.inbound.chat_routes import router as chat_routes
 from tocsin.inbound.link_routes import router as link_routes
+from tocsin.inbound.meta_apps import router as meta_app_hook_routes
 from tocsin.inbound.routes import router as inbound_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
@@ -129,6 +131,7 @@ ROUTERS = (
     connection_routes,
     connection_health_routes,
     destination_routes,
+    meta_app_routes,
     hook_routes,
     chat_routes,
     link_routes,
@@ -250,6 +253,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.router.routes.extend(signed_routes)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(meta_app_hook_routes, prefix=PREFIX)
     app.include_router(inbound_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)

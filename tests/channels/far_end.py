@@ -24,22 +24,24 @@ class Asked:
 
 @dataclass
 class FarEnd:
-    """``url`` is without a path. Every request gets the same answer, after ``meanwhile`` has run."""
+    """``url`` is without a path. Every request gets the same answer, or what ``to`` says of it (status and text), after
+    ``meanwhile`` has run."""
 
     status: int = 200
     text: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
+    to: Callable[[Asked], tuple[int, str]] | None = None
     meanwhile: Callable[[], Awaitable[Any]] | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(
-            Asked(request.method, request.path, dict(request.query), dict(request.headers), await request.read())
-        )
+        asked = Asked(request.method, request.path, dict(request.query), dict(request.headers), await request.read())
+        self.asked.append(asked)
         if self.meanwhile is not None:
             await self.meanwhile()
-        return web.Response(status=self.status, text=self.text, headers=self.headers)
+        status, text = self.to(asked) if self.to else (self.status, self.text)
+        return web.Response(status=status, text=text, headers=self.headers)
 
 
 @asynccontextmanager

@@ -18,7 +18,8 @@ async def test_a_login_that_works_makes_the_connection_active(acme: Project) -> 
         reply = await acme.key.post(f"/connections/{made['id']}/verify")
     assert reply.status == 200, reply.json
     account = {"id": f"acme@127.0.0.1:{mail.port}", "name": "alerts@acme.example.com"}
-    assert reply.json == {"status": "active", "verified": True, "account": account, "testMessage": None}
+    told = {"status": "active", "verified": True, "account": account, "warnings": [], "testMessage": None}
+    assert reply.json == told
     assert mail.logins == ["acme"]
     assert mail.taken == []
     after = await read(acme.key, made)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from uuid import UUID
@@ -99,7 +99,8 @@ class Message:
     """One rendered notification on its way: all that a channel may know of it.
 
     ``recipient`` is set where the provider reaches a person; ``recipients`` names everybody concerned where
-    it reaches the project. ``attempt`` counts from 1. Two attempts differ in nothing else.
+    it reaches the project. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
+    ``attempt`` counts from 1. Two attempts differ in nothing else.
     """
 
     delivery_id: UUID
@@ -119,6 +120,7 @@ class Message:
     event: SourceEvent | None = None
     recipient: Recipient | None = None
     recipients: tuple[Recipient, ...] = ()
+    window_expires_at: datetime | None = None
     attempt: int = 1
 
 
@@ -138,10 +140,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What credentials turned out to be: ``id`` is the provider's, ``name`` is for people."""
+    """What credentials turned out to be: ``id`` is the provider's, ``name`` is for people.
+
+    ``details`` are words of the provider about it, ``warnings`` what its owner should see to.
+    """
 
     id: str
     name: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +215,11 @@ class Provider:
     each_address: ClassVar[bool] = False
     """True where every address of a person gets the message, as their devices do, and not the newest alone. Several
     providers of such a channel each send to the addresses of their own kind."""
+    address_else: ClassVar[str | None] = None
+    """The kind that serves where a person has none of ``address_kind``: a telephone number, for a service that has
+    most people by theirs."""
+    windowed: ClassVar[bool] = False
+    """True where free words may only follow what the person wrote, and for a limited time."""
     known_only: ClassVar[bool] = False
     """Whether an address counts only where a connection is known to reach it: a person has to speak to a bot first."""
     instant: ClassVar[bool] = False
@@ -223,7 +235,7 @@ class Provider:
     has_destinations: ClassVar[bool] = False
     """Whether one connection can send to several places that are no person: topics, group chats. Then ``send`` is
     given the place as its ``address``, and ``address_problem`` judges it."""
-    setup_checks: ClassVar[tuple[SetupFact, ...]] = ()
+    setup_checks: ClassVar[tuple[SetupFact | None, ...]] = ()
     """Of each step, in the same order, the fact by which it shows as done; none where nothing can tell."""
 
     def describe(self) -> dict[str, Any]:
@@ -287,6 +299,10 @@ class Channel(Provider, ABC, Generic[S, C]):
     def device(self, address: str) -> Device:
         """An address without a problem, where ``each_address``."""
         return Device(value=address, identity=address, shown=f"****{address[-4:]}")
+
+    def known_as(self, address: str) -> tuple[str, ...]:
+        """The names by which the provider may speak of the person at this address."""
+        return (address,)
 
     def issue(self, current: C | None = None) -> C | None:
         """New credentials where we are the ones who make them, the current ones still valid beside them.

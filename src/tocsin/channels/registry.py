@@ -21,6 +21,7 @@ from tocsin.channels.teams import Teams
 from tocsin.channels.telegram import Telegram
 from tocsin.channels.webhook import Webhook
 from tocsin.channels.webpush import WebPush
+from tocsin.channels.whatsapp import WhatsApp
 
 ENTRY_POINTS = "tocsin.channels"
 
@@ -40,6 +41,7 @@ _OURS: tuple[type[Provider], ...] = (
     Telegram,
     Webhook,
     WebPush,
+    WhatsApp,
 )
 
 

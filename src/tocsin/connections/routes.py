@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import func, select
 
 from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
+from tocsin.channels.contract import Registers
 from tocsin.channels.registry import providers
 from tocsin.connections.configuration import (
     Configuration,
@@ -255,8 +256,11 @@ async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> No
     if await opened_credentials(call, row) == wanted.credentials:
         return
     row.credentials = await sealed(call, row.id, wanted.credentials)
-    if hook := await find_hook(call.session, row.id):
-        await regenerate_hook(call, hook)  # the account of before is not heard here any more
+    hook = await find_hook(call.session, row.id) if isinstance(wanted.channel, Registers) else None
+    if hook is not None:
+        # The account of before is not heard here any more. Where people enter the address by hand it stays: a token
+        # is renewed there without a change at the provider, and who signs is told by the credentials.
+        await regenerate_hook(call, hook)
     await _unproven(call, row, "active" if proven_by_making(wanted.channel) else "pending")
 
 

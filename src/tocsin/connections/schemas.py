@@ -88,7 +88,9 @@ class ConnectionAnswer(Answer):
         description="Null when it is somebody else's, or when they cannot be read and have to be set again."
     )
     settings: dict[str, Any] | None
-    account: dict[str, Any] | None = Field(description="What the provider calls this account: `id` and `name`.")
+    account: dict[str, Any] | None = Field(
+        description="What the provider calls this account: `id`, `name`, and `details` of some."
+    )
     is_default: bool
     use_as_fallback: bool
     status: Status
@@ -129,4 +131,5 @@ class VerifyAnswer(Answer):
     status: Status
     verified: bool
     account: dict[str, Any] | None
+    warnings: list[str] = Field([], description="What works today and should be seen to.")
     test_message: MessageSent | None = None

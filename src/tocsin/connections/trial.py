@@ -12,6 +12,7 @@ from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
 from tocsin.connections.checks import USUALLY
 from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.correspondents import window
 from tocsin.connections.leading import Lead, lead_of
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -25,6 +26,7 @@ from tocsin.connections.rows import (
 )
 from tocsin.connections.schemas import MessageSent, VerifyAnswer
 from tocsin.connections.waiting import hasten_deliveries
+from tocsin.kit.db import driver
 from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
 from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
@@ -76,6 +78,10 @@ async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
         raise Conflict("credentials_unreadable", "The credentials cannot be read any more; set them again.")
     _check_target(channel, target)
     message = await _test_message(call, row, target if channel.address_kind == "email" else None)
+    if target is not None and channel.windowed:
+        names = channel.known_as(target)
+        expires_at = await window(await driver(call.session), call.project_id, row.id, names)
+        message = replace(message, window_expires_at=expires_at)
     return Trial(row.id, await seen_of(call, row), Configuration(channel, settings, credentials), target, message)
 
 
@@ -158,7 +164,9 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     else:
         row.status_reason = outcome.problem.detail
     if outcome.account is not None:
-        row.account = {"id": outcome.account.id, "name": outcome.account.name}
+        account = outcome.account
+        details = {"details": dict(account.details)} if account.details else {}
+        row.account = {"id": account.id, "name": account.name, **details}
         row.verified_at = func.now()
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
@@ -172,4 +180,10 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     after = await shown(call, row)
     action = "connection.verified" if outcome.account is not None else "connection.tried"
     await call.audit(action, "connection", row.id, before=before, after=audited(after))
-    return VerifyAnswer(status=after.status, verified=after.verified, account=after.account, test_message=outcome.sent)
+    return VerifyAnswer(
+        status=after.status,
+        verified=after.verified,
+        account=after.account,
+        warnings=list(outcome.account.warnings) if outcome.account else [],
+        test_message=outcome.sent,
+    )

@@ -1,6 +1,6 @@
 """Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -197,7 +197,7 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
     )
 
 
-def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapping[tuple[UUID, str], _Address]:
+def _addresses(people: Iterable[_Person], addresses: Collection[_Address]) -> Mapping[tuple[UUID, str], _Address]:
     """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
     found: dict[tuple[UUID, str], _Address] = {}
     for person in people:
@@ -210,7 +210,20 @@ def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapp
             found[key] = address
         elif key in found and found[key].value == address.value:
             del found[key]  # an opt-out from the address of the profile counts as well
-    return found
+    return _standing_in(found, {(each.user_id, each.channel, each.value) for each in addresses if each.refused}) | found
+
+
+def _standing_in(
+    found: Mapping[tuple[UUID, str], _Address], refused: Container[tuple[UUID, str, str]]
+) -> dict[tuple[UUID, str], _Address]:
+    """Addresses of another kind, for channels that make do with one, unless the person refused just that."""
+    kinds_else = [(kind.address_kind, kind.address_else) for kind in kinds().values() if kind.address_kind]
+    return {
+        (user_id, wanted): address
+        for (user_id, kind), address in found.items()
+        for wanted, other in kinds_else
+        if kind == other and (user_id, wanted, address.value) not in refused
+    }
 
 
 def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, route: Route | NoRoute) -> Outgoing:

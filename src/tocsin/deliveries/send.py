@@ -11,6 +11,7 @@ import time
 from collections import Counter as Count
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -20,9 +21,19 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import AddressGone, BadCredentials, Blocked, OptedOut, Receipt, SendFailure, Unavailable
+from tocsin.channels.contract import (
+    AddressGone,
+    BadCredentials,
+    Blocked,
+    Message,
+    OptedOut,
+    Receipt,
+    SendFailure,
+    Unavailable,
+)
 from tocsin.connections.checks import Changed
 from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.correspondents import window
 from tocsin.connections.levels import NoRoute
 from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
@@ -283,13 +294,13 @@ class SendStage:
 
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
-        assert outgoing.message is not None
+        message = await self._in_window(outgoing, route)
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
             async with asyncio.timeout(self._send_limit):
                 outcome: Any = await route.channel.send(
-                    outgoing.message, outgoing.address, route.settings, route.credentials, self._door
+                    message, outgoing.address, route.settings, route.credentials, self._door
                 )
         except SendFailure as failure:
             outcome = failure
@@ -299,19 +310,15 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials | Blocked | OptedOut):
-            await self._note(batch, outgoing, route, outcome, told["error"])
-        if isinstance(outcome, AddressGone) and outgoing.address_id is not None:
-            async with self._db.unit(batch.project_id, batch.env) as connection:
-                await forget_device(
-                    connection, batch.project_id, batch.env, outgoing.address_id, started_at, told["error"]
-                )
         paused = isinstance(outcome, Unavailable) and outcome.status == TOO_MANY and route.id is not None
-        if paused:
+        if isinstance(outcome, Receipt):
+            await self._note_move(batch, outgoing, route, outcome)
+        elif isinstance(outcome, AddressGone):
+            await self._note_gone(batch, outgoing, started_at, told["error"])
+        elif paused:
             await self._pause(batch, route, outcome, told["error"])
-        if isinstance(outcome, Receipt) and outcome.moved_to is not None and outgoing.address is not None:
-            async with self._db.unit(batch.project_id, batch.env) as connection:
-                await move_address(connection, route.channel.channel, outgoing.address, outcome.moved_to)
+        else:
+            await self._note(batch, outgoing, route, outcome, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -326,6 +333,17 @@ class SendStage:
             **told,
         )
 
+    async def _in_window(self, outgoing: Outgoing, route: Route) -> Message:
+        """The message, with what is known now of when its person wrote last, where the channel goes by that."""
+        message, address = outgoing.message, outgoing.address
+        assert message is not None
+        if not route.channel.windowed or address is None or route.id is None or route.connection_project is None:
+            return message
+        project_id, env = scope_of(route.connection_project, message.env)
+        async with self._db.unit(project_id, env) as connection:
+            names = route.channel.known_as(address)
+            return replace(message, window_expires_at=await window(connection, project_id, route.id, names))
+
     async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""
         if route.id is None or route.connection_project is None:
@@ -334,10 +352,22 @@ class SendStage:
             project_id, env = scope_of(route.connection_project, batch.env)
             async with self._db.unit(project_id, env) as connection:
                 await mark_error(connection, project_id, route.id, route.version, reason)
-        elif outgoing.address is not None:
+        elif isinstance(failure, Blocked | OptedOut) and outgoing.address is not None:
             mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await mark(connection, batch.project_id, route.id, outgoing.address, reason)
+
+    async def _note_gone(self, batch: Batch, outgoing: Outgoing, tried_at: datetime, reason: str) -> None:
+        """Forget the device that nobody is reached at any more."""
+        if outgoing.address_id is not None:
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await forget_device(connection, batch.project_id, batch.env, outgoing.address_id, tried_at, reason)
+
+    async def _note_move(self, batch: Batch, outgoing: Outgoing, route: Route, receipt: Receipt) -> None:
+        """Keep the address that the provider has given in place of the old one."""
+        if receipt.moved_to is not None and outgoing.address is not None:
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await move_address(connection, route.channel.channel, outgoing.address, receipt.moved_to)
 
     async def _pause(self, batch: Batch, route: Route, failure: Unavailable, reason: str) -> None:
         """Slow the connection down, on all processes (D4)."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from tocsin.inbound import telegram
+from tocsin.inbound import telegram, whatsapp
 from tocsin.inbound.context import Context
 
 Receiver: TypeAlias = Callable[[Any, Context], Awaitable[str | None]]
@@ -12,4 +12,5 @@ for a process may die before it is recorded. Anything it raises is a try that fa
 
 RECEIVERS: Mapping[str, Receiver] = {
     "telegram": telegram.received,
+    "whatsapp": whatsapp.receive,
 }

@@ -17,6 +17,7 @@ from prometheus_client import Counter
 
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.context import Context
+from tocsin.inbound.later import NotYet
 from tocsin.inbound.receivers import RECEIVERS
 from tocsin.kit.broker import Broker
 from tocsin.kit.crypto import Unreadable
@@ -147,6 +148,8 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
     try:
         async with asyncio.timeout(ITEM_SECONDS):
             reason = await receiver(msgspec.json.decode(item["payload"]), context)
+    except NotYet as early:
+        return _later(item, "ignored", str(early))
     except Exception as error:
         if is_away(error) and not isinstance(error, TimeoutError):
             raise
@@ -157,8 +160,13 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
 def _again(context: Context, item: asyncpg.Record, error: Exception) -> Outcome:
     words = f"{type(error).__name__}: {error}"[:500]
     log.warning("inbound item failed", project=str(context.project_id), item=str(item["id"]), error=words[:200])
+    return _later(item, "failed", words)
+
+
+def _later(item: asyncpg.Record, at_last: str, words: str) -> Outcome:
+    """Another try, or the end of them in the state ``at_last``."""
     if item["attempts"] > len(RETRY_SECONDS):
-        return Outcome("failed", words)
+        return Outcome(at_last, words)
     return Outcome("received", words, float(RETRY_SECONDS[item["attempts"] - 1]))
 
 

@@ -21,6 +21,7 @@ GLOBAL_KEYS = (
     "realtime_apps_app_id_taken",
     "domains_domain_taken",
     "hooks_token_taken",
+    "meta_apps_token_taken",
 )
 """Unique across projects: what identifies a project from outside."""
 
@@ -62,6 +63,7 @@ PIPELINE_TABLES = (
     "audit_heads",
     "hooks",
     "inbound_raw",
+    "meta_apps",
     "address_links",
     "connections",
     "connection_checks",
@@ -93,7 +95,9 @@ CROSS_PROJECT = (
     "find_domain",
     "find_hook",
     "find_logins",
+    "find_meta_app",
     "find_project",
+    "find_sent",
     "find_visits",
     "forget_counters",
     "full_sandboxes",

@@ -35,6 +35,8 @@ SEALED = (
     SealedColumn("second_factors", "secret", ("user_id",), _by("user_id")),
     SealedColumn("identity_providers", "client_secret", ("project_id",), _by("project_id")),
     SealedColumn("hooks", "secret", ("connection_id",), _by("connection_id")),
+    SealedColumn("meta_apps", "app_secret", ("id",), _by("id")),
+    SealedColumn("meta_apps", "verify_token", ("id",), _by("id")),
     SealedColumn("mails", "details", ("id",), _by("id")),
     SealedColumn("idempotency_records", "response", ("env", "actor", "route", "key"), _kept_answer),
 )

@@ -110,6 +110,13 @@ async def _lost_connection(s: Scene) -> Id:
     return s.fresh("connection", await s.make("/connections", body))
 
 
+async def _lost_meta_app(s: Scene) -> Id:
+    return s.fresh("meta app", await s.make("/meta-apps", {"name": _word(), "appSecret": _SECRET}))
+
+
+_SECRET = "a secret of Meta's"
+
+
 async def _bot(s: Scene) -> Id:
     body = {"provider": "telegram", "name": _word(), "credentials": {"botToken": bot_token()}}
     return s.fresh("connection", await s.make("/connections", body))
@@ -425,6 +432,12 @@ CASES = (
     case("change_connection", connection_id="connection", body=lambda s: {"name": _word()}),
     case("verify_connection", connection_id="connection", body=lambda s: {}),
     case("rotate_connection", connection_id="connection", body=lambda s: {}),
+    case("list_meta_apps"),
+    case("create_meta_app", body=lambda s: {"name": _word(), "appSecret": _SECRET, "connectionIds": [s.id("number")]}),
+    case("read_meta_app", app_id="meta app"),
+    case("change_meta_app", app_id="meta app", body=lambda s: {"connectionIds": []}),
+    case("regenerate_meta_app", app_id="meta app"),
+    case("delete_meta_app", app_id=_lost_meta_app),
     case("read_setup", connection_id="connection"),
     case("regenerate_webhook", connection_id=_bot),
     case("list_chats", connection_id="connection"),

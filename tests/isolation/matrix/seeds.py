@@ -98,6 +98,11 @@ async def _rules(scene: Scene) -> None:
     scene.ids["topics"] = (await scene.make("/connections", topics))["id"]
     named = {"name": "orders", "address": "orders"}
     scene.ids["destination"] = (await scene.make(f"/connections/{scene.ids['topics']}/destinations", named))["id"]
+    number = {"provider": "whatsapp", "name": scene.mark, "settings": {"phoneNumberId": "1065403522"}}
+    number["credentials"] = {"accessToken": f"token of {scene.mark}"}
+    scene.ids["number"] = (await scene.make("/connections", number))["id"]
+    app = {"name": scene.mark, "appSecret": f"secret of {scene.mark} 0123456789"}
+    scene.ids["meta app"] = (await scene.make("/meta-apps", app))["id"]
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
     (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
     scene.ids["audit"] = entry["id"]
