@@ -21,7 +21,9 @@ from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
 from tocsin.connections.meta_app_routes import router as meta_app_routes
+from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
+from tocsin.connections.stepping_in_routes import router as stepping_in_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -84,6 +86,7 @@ from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
+from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 
@@ -117,9 +120,12 @@ ROUTERS = (
     branding_routes,
     visit_routes,
     user_routes,
+    preference_routes,
     role_routes,
     connection_routes,
     meta_app_routes,
+    stepping_in_routes,
+    all_connections_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,

@@ -10,6 +10,9 @@ DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.examp
     "limit": "50,000",
     "resets": "2026-12-01 00:00 UTC",
     "then": "further events are refused",
+    "connection": "Mail of Ann",
+    "reason": "too much",
+    "until": "12:30 UTC",
 }
 
 

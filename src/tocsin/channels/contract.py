@@ -245,6 +245,13 @@ class Channel(Provider, ABC, Generic[S, C]):
         """
         return []
 
+    async def inbound(self, settings: S, credentials: C, door: Door) -> dict[str, Any] | None:
+        """Where the provider sends what comes in, in its own words; None where nothing does, or it does not say.
+
+        Raises nothing: what cannot be found out is not known.
+        """
+        return None
+
     def address_problem(self, address: str) -> str | None:
         """Why a person's address cannot be used here, in words for that person, or None."""
         return None

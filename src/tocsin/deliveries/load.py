@@ -11,7 +11,8 @@ import msgspec
 
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
 from tocsin.channels.registry import kinds
-from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.connections.choose import Choice, Route, Wanted
+from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.kit.db import Env
 
 
@@ -105,10 +106,10 @@ async def load(
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
     text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
     read = _read.decode(text)
-    wanted = {(delivery.channel, delivery.user_id) for delivery in read.deliveries}
-    routes = await choice.routes(project_id, env, read.connections, wanted)
     batch = _batch(project_id, env, read)
-    return [_outgoing(batch, each, routes[each.channel, each.user_id]) for each in read.deliveries]
+    wanted = {each.id: _wanted(batch, each) for each in read.deliveries}
+    routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
+    return [_outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]]) for each in read.deliveries]
 
 
 _READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
@@ -159,10 +160,15 @@ def _standing_in(
     }
 
 
-def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Outgoing:
+def _wanted(batch: _Batch, delivery: _Delivery) -> Wanted:
+    kind = kinds()[delivery.channel].address_kind
+    address = batch.addresses.get((delivery.user_id, kind)) if delivery.user_id and kind else None
+    return Wanted(delivery.channel, delivery.user_id, address)
+
+
+def _outgoing(batch: _Batch, delivery: _Delivery, address: str | None, route: Route | NoRoute) -> Outgoing:
     kind = kinds()[delivery.channel]
     person = batch.people.get(delivery.user_id)
-    address = batch.addresses.get((person.id, kind.address_kind)) if person and kind.address_kind else None
     message = _message(batch, delivery, person)
     return Outgoing(
         delivery.id,

@@ -64,6 +64,7 @@ PIPELINE_TABLES = (
     "hooks",
     "inbound_raw",
     "meta_apps",
+    "connections",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -101,6 +102,7 @@ CROSS_PROJECT = (
     "outlived",
     "plan_catalogue",
     "plans_in_use",
+    "platform_candidates",
     "purge_audit",
     "ready_due_deliveries",
     "recent_revocations",
@@ -151,6 +153,25 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
         "created_at",
         "sent_at",
         "finished_at",
+    ),
+    "connections": (
+        "project_id",
+        "id",
+        "env",
+        "provider",
+        "channel",
+        "owner",
+        "status",
+        "is_default",
+        "use_as_fallback",
+        "rate_limit_rps",
+        "max_concurrent",
+        "suspended_by",
+        "verified_at",
+        "health_status",
+        "last_health_check",
+        "created_at",
+        "updated_at",
     ),
 }
 """What the operator's login reads of every project, and all it may do: counting rows, and no word that people wrote."""
