@@ -167,16 +167,21 @@ async def test_a_window_that_meta_holds_for_closed_makes_the_template_follow(ins
     assert installed.meta.messages[-1]["type"] == "template"
 
 
+async def test_a_person_who_stops_is_kept_as_opted_out_until_they_start_again(installed: Installed, shop: Shop) -> None:
+    query = "SELECT DISTINCT state FROM tocsin.reachability WHERE connection_id = $1"
+    for count, (word, state) in enumerate([(" Stop. ", "opted_out"), ("hello", "opted_out"), ("START", "reachable")]):
+        await shop.number.told(messages=[written(text=word)])
+        await worked_on(installed, shop.number, count + 1)
+        states = await installed.sql.fetch(query, shop.number.connection["id"])
+        assert [row["state"] for row in states] == [state]
+
+
 async def test_a_person_who_stops_is_sent_nothing_more(installed: Installed, shop: Shop) -> None:
-    await shop.number.told(messages=[written(text=" Stop. ")])
+    await shop.number.told(messages=[written(text="stop")])
     await worked_on(installed, shop.number, 1)
-    states = {
-        row["state"]
-        for row in await installed.sql.fetch(
-            "SELECT state FROM tocsin.reachability WHERE connection_id = $1", shop.number.connection["id"]
-        )
-    }
-    assert states == {"opted_out"}
+    before = len(installed.meta.messages)
+    done = await shop.sent()
+    assert (done["state"], len(installed.meta.messages)) == ("suppressed", before)
 
 
 async def test_a_failure_of_the_account_stops_its_connection(installed: Installed, shop: Shop) -> None:
