@@ -334,7 +334,7 @@ async def test_it_goes_to_the_address_for_whatsapp_else_to_a_phone_else_to_that_
     installed: Installed,
 ) -> None:
     project = await sign_up(installed.api, "Shop")
-    await make_number(project, installed.site, installed.sql)
+    await make_number(project.key, installed.site, installed.sql)
     people = [
         await project.add_user(phone="+436600000001", addresses={"phone": "+436600000002", "whatsapp": HIDDEN}),
         await project.add_user(phone="+436600000003", addresses={"phone": "+436600000004"}),
