@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
@@ -14,6 +13,7 @@ from tocsin.channels.registry import kinds
 from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.kit.db import Env
+from tocsin.kit.together import Calls, uuids
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +99,25 @@ class _Batch:
     addresses: Mapping[tuple[UUID, str], str]
 
 
+READ_OUTGOING = """
+SELECT c.number, tocsin.read_outgoing(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+    WITH ORDINALITY AS c (project, env, ids, token, addressed, number)
+"""
+
+
 async def load(
-    pool: asyncpg.Pool, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
+    reading: Calls, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
-    text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
-    read = _read.decode(text)
+    listed = "{" + ",".join(addressed) + "}"
+    (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
+    read = _read.decode(row[1])
     batch = _batch(project_id, env, read)
     wanted = {each.id: _wanted(batch, each) for each in read.deliveries}
     routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
     return [_outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]]) for each in read.deliveries]
-
-
-_READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
