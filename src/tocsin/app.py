@@ -67,6 +67,7 @@ from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
 from tocsin.projects.setting_routes import router as setting_routes
 from tocsin.projects.usage_routes import router as usage_routes
+from tocsin.realtime.http_api import HttpApi
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -192,6 +193,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             opened.push_async_callback(_ended, watching)
             looking = asyncio.create_task(backlog.run(), name="backlogs")
             opened.push_async_callback(_ended, looking)
+            await sockets.census.listen()
             if settings.realtime:
                 await opened.enter_async_context(sockets.open())
             garbage.settle()
@@ -237,6 +239,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     }
     for path, endpoint in express.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))
+    signed_routes = HttpApi(gate, sockets).routes()
+    app.router.routes.extend(signed_routes)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(hook_routes, prefix=PREFIX)
@@ -249,6 +253,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     methods = {**documented(ROUTERS, PREFIX), **documented([health_routes], "")}
     for path in express:
         methods[path] = {*methods.get(path, ()), "POST"}
+    for route in signed_routes:
+        methods[route.path] = (route.methods or set()) - {"HEAD"}
     return Edge(app, express, counter, Crowd(settings.places), Methods(methods), settings.trusted_proxies)
 
 
