@@ -3,7 +3,7 @@
 from tocsin.kit.migrate import as_owner
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 
 
 def upgrade() -> None:

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from tests.channels.far_end import Asked, FarEnd, answering
-from tests.client import Client, Project, Reply
+from tests.client import Client, Reply
 from tests.connections.build import created
 from tests.running import Site
 from tocsin.kit.vault import Vault
@@ -93,7 +93,9 @@ def signature(raw: bytes, secret: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
-async def make_number(project: Project, site: Site, sql: asyncpg.Connection, **settings: Any) -> Number:
+async def make_number(
+    caller: Client, site: Site, sql: asyncpg.Connection, where: str = "/connections", **settings: Any
+) -> Number:
     """A verified connection. Each has an id, an account and an app secret of its own."""
     index = next(_numbers)
     id_, account, app_secret = f"10654035224{index:04d}", f"10229012933{index:04d}", f"canary-app-secret-{index:014d}"
@@ -103,14 +105,14 @@ async def make_number(project: Project, site: Site, sql: asyncpg.Connection, **s
         "settings": {"phoneNumberId": id_, "businessAccountId": account, "template": TEMPLATE, **settings},
         "credentials": {"accessToken": f"canary-access-token-{index}", "appSecret": app_secret},
     }
-    made = created(await project.key.post("/connections", body))
-    reply = await project.key.post(f"/connections/{made['id']}/verify")
+    made = created(await caller.post(where, body))
+    reply = await caller.post(f"{where}/{made['id']}/verify")
     assert reply.status == 200 and reply.json["status"] == "active", reply.json
     row = await sql.fetchrow("SELECT * FROM tocsin.hooks WHERE connection_id = $1", made["id"])
     secret = await Vault(site.master).open(
         sql, row["project_id"], "hooks", row["connection_id"], "secret", row["secret"]
     )
-    return Number(made, id_, account, project.key, f"/hooks/whatsapp/{row['token']}", secret, app_secret)
+    return Number(made, id_, account, caller, f"/hooks/whatsapp/{row['token']}", secret, app_secret)
 
 
 def elsewhere(number: Number, path: str) -> Number:

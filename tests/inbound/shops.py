@@ -54,7 +54,7 @@ class Shop:
 
 async def make_shop(installed: Installed, name: str = "Shop", address: str = ANN, **settings: Any) -> Shop:
     project = await sign_up(installed.api, name)
-    number = await make_number(project, installed.site, installed.sql, **settings)
+    number = await make_number(project.key, installed.site, installed.sql, **settings)
     kind = "phone" if address.startswith("+") else "whatsapp"
     ann = await project.add_user(addresses={kind: address})
     await make_rule(project, "whatsapp", targetUsers=[ann["id"]])

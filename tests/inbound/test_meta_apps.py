@@ -46,7 +46,7 @@ async def read(app: App) -> Any:
 
 
 async def test_each_element_goes_to_the_number_it_is_about(installed: Installed, shop: Shop) -> None:
-    second = await make_number(shop.project, installed.site, installed.sql)
+    second = await make_number(shop.project.key, installed.site, installed.sql)
     app = await make_app(shop.project, shop.number, second)
     done = await shop.sent()
     told = {"messages": [written("16505550001")], "statuses": [reported(done["providerMessageId"], "delivered")]}
@@ -61,7 +61,7 @@ async def test_each_element_goes_to_the_number_it_is_about(installed: Installed,
 
 
 async def test_one_call_about_several_numbers_is_parted(installed: Installed, shop: Shop) -> None:
-    second = await make_number(shop.project, installed.site, installed.sql)
+    second = await make_number(shop.project.key, installed.site, installed.sql)
     app = await make_app(shop.project, shop.number, second)
     body = payload(shop.number, second, messages=[written()])
     assert (await app.call(body)).status == 200
@@ -80,7 +80,7 @@ async def test_a_call_that_came_both_ways_is_worked_on_once(installed: Installed
 async def test_a_number_of_the_project_that_is_not_under_the_app_is_unknown_to_it(
     installed: Installed, shop: Shop
 ) -> None:
-    other = await make_number(shop.project, installed.site, installed.sql)
+    other = await make_number(shop.project.key, installed.site, installed.sql)
     app = await make_app(shop.project, shop.number)
     assert (await app.call(payload(other, messages=[written(), written()]))).status == 200
     [unknown] = (await read(app))["unknownNumbers"]
@@ -195,7 +195,7 @@ async def test_the_only_project_of_an_installation_gets_what_is_about_any_of_its
     installed: Installed, shop: Shop
 ) -> None:
     """Another process over the same database, which knows this one project alone."""
-    other = await make_number(shop.project, installed.site, installed.sql)
+    other = await make_number(shop.project.key, installed.site, installed.sql)
     app = await make_app(shop.project, shop.number)
     settings = {**installed.site.settings, "TOCSIN_SINGLE_PROJECT": shop.project.slug, "TOCSIN_REALTIME": "0"}
     with running_api(Site(installed.site.installer_url, installed.site.home, settings=settings)) as process:

@@ -176,6 +176,14 @@ async def test_a_person_who_stops_is_kept_as_opted_out_until_they_start_again(in
         assert [row["state"] for row in states] == [state]
 
 
+async def test_a_person_who_stops_is_sent_nothing_more(installed: Installed, shop: Shop) -> None:
+    await shop.number.told(messages=[written(text="stop")])
+    await worked_on(installed, shop.number, 1)
+    before = len(installed.meta.messages)
+    done = await shop.sent()
+    assert (done["state"], len(installed.meta.messages)) == ("suppressed", before)
+
+
 async def test_a_failure_of_the_account_stops_its_connection(installed: Installed, shop: Shop) -> None:
     done = await shop.sent()
     await shop.number.told(statuses=[failed(done["providerMessageId"], 131031)])
@@ -326,7 +334,7 @@ async def test_it_goes_to_the_address_for_whatsapp_else_to_a_phone_else_to_that_
     installed: Installed,
 ) -> None:
     project = await sign_up(installed.api, "Shop")
-    await make_number(project, installed.site, installed.sql)
+    await make_number(project.key, installed.site, installed.sql)
     people = [
         await project.add_user(phone="+436600000001", addresses={"phone": "+436600000002", "whatsapp": HIDDEN}),
         await project.add_user(phone="+436600000003", addresses={"phone": "+436600000004"}),
