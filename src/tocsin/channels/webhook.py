@@ -114,7 +114,8 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
         """Delivered means a 2xx. Everything else but 410 is tried again: for a while, a deployment, a wrong
         route or an expired firewall rule looks like any 4xx, and the schedule outlasts it."""
         message_id = f"msg_{message.delivery_id.hex}"
-        reply = await _post(message_id, _notification(message), settings, credentials, door)
+        content = msgspec.json.encode(_notification(message))
+        reply = await signed_call(message_id, content, settings, credentials, door)
         return Receipt(
             delivered=True,
             provider_message_id=message_id,
@@ -130,7 +131,7 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
             "timestamp": _utc(datetime.now(UTC)),
             "data": {"message": "This is a test call. Your endpoint works when it answers 2xx."},
         }
-        await _post(f"msg_{secrets.token_hex(16)}", body, settings, credentials, door)
+        await signed_call(f"msg_{secrets.token_hex(16)}", msgspec.json.encode(body), settings, credentials, door)
         return Account(id=settings.url, name=parse_target(settings.url, allowed=door.allowed).host)
 
     async def check(self, settings: WebhookSettings, credentials: WebhookCredentials, door: Door) -> list[FieldError]:
@@ -142,14 +143,14 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
         )
 
 
-async def _post(
+async def signed_call(
     message_id: str,
-    body: dict[str, Any],
+    content: bytes,
     settings: WebhookSettings,
     credentials: WebhookCredentials,
     door: Door,
 ) -> Reply:
-    content = msgspec.json.encode(body)
+    """The 2xx of a POST of this JSON. Raises Rejected, for a target that is not allowed and for 410, or Unavailable."""
     headers = {
         "Content-Type": "application/json",
         **signature_headers(message_id, int(time.time()), content, credentials),

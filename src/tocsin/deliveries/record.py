@@ -93,7 +93,7 @@ def look_again_at(queued_at: datetime) -> datetime | None:
     return now + timedelta(seconds=seconds)
 
 
-_RECORD = "SELECT tocsin.record_results($1, $2, $3, $4, $5)"
+_RECORD = "SELECT tocsin.record_and_tell($1, $2, $3, $4, $5)"
 
 
 async def record(
@@ -104,7 +104,10 @@ async def record(
     results: Sequence[Result],
     untouched: Sequence[UUID] = (),
 ) -> None:
-    """Write results of one claim, and undo that for what nothing was done for. A lost lease changes nothing."""
+    """Write results of one claim, and undo that for what nothing was done for. A lost lease changes nothing.
+
+    Webhook endpoints that listen are told in the same transaction.
+    """
     rows = [replace(each, rank=_next_rank(each)) for each in results]
     texts = json_text(rows)
     crash.soon("send.under_way")

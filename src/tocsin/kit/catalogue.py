@@ -56,6 +56,8 @@ PIPELINE_TABLES = (
     "mail_counts",
     "audit_log",
     "audit_heads",
+    "webhook_endpoints",
+    "webhook_messages",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -69,10 +71,12 @@ CROSS_PROJECT = (
     "claim_idle_events",
     "claim_mails",
     "claim_suspect_event",
+    "claim_webhooks",
     "count_api_calls",
     "ended_projects",
     "entitlements",
     "erase_audit_details",
+    "fail_resting_webhooks",
     "find_api_key",
     "find_domain",
     "find_logins",
@@ -91,6 +95,7 @@ CROSS_PROJECT = (
     "plans_in_use",
     "purge_audit",
     "ready_due_deliveries",
+    "ready_webhooks",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
@@ -100,9 +105,12 @@ CROSS_PROJECT = (
     "spend_quotas",
     "tidy",
     "tidy_mails",
+    "tidy_webhooks",
     "untold_notices",
     "usage_of_projects",
     "waiting_stages",
+    "waiting_webhook_stages",
+    "webhook_chores",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
@@ -172,6 +180,7 @@ CONTENT = (
     "trace",
     "details",
     "recipient",
+    "data",
 )
 """Columns with what people wrote or must not lose: never readable across projects."""
 

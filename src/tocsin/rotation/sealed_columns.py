@@ -34,6 +34,8 @@ SEALED = (
     SealedColumn("realtime_apps", "previous_secret", ("env",), _by("env")),
     SealedColumn("second_factors", "secret", ("user_id",), _by("user_id")),
     SealedColumn("identity_providers", "client_secret", ("project_id",), _by("project_id")),
+    SealedColumn("webhook_endpoints", "secret", ("id",), _by("id")),
+    SealedColumn("webhook_endpoints", "previous_secret", ("id",), _by("id")),
     SealedColumn("mails", "details", ("id",), _by("id")),
     SealedColumn("idempotency_records", "response", ("env", "actor", "route", "key"), _kept_answer),
 )

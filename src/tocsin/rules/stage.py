@@ -87,7 +87,7 @@ SELECT claimed.project_id, claimed.env, claimed.id
 FROM set_config('synchronous_commit', 'off', true), tocsin.claim_idle_events($1, $2, $3, $4, $5, $6) AS claimed
 """
 
-_WRITE = "SELECT tocsin.write_matched($1, $2, $3, $4, $5)"
+_WRITE = "SELECT tocsin.write_matched_and_tell($1, $2, $3, $4, $5)"
 _HOLD = "SELECT id FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 FOR UPDATE"
 _SUSPEND = """
 UPDATE tocsin.rules SET active = false, suspended_reason = $3, updated_at = now() WHERE project_id = $1 AND id = $2
