@@ -83,6 +83,8 @@ from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
+from tocsin.webhooks.endpoints import router as webhook_endpoint_routes
+from tocsin.webhooks.log import router as webhook_log_routes
 
 PREFIX = "/api/v1"
 
@@ -116,6 +118,8 @@ ROUTERS = (
     user_routes,
     role_routes,
     connection_routes,
+    webhook_endpoint_routes,
+    webhook_log_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from tocsin.auth.guard import json_response
 from tocsin.events.documented import COMPONENTS as EVENT_COMPONENTS
 from tocsin.events.documented import PATHS as EVENT_PATHS
+from tocsin.webhooks import kinds as webhook_kinds
 
 _PROBLEM = {
     "type": "object",
@@ -90,11 +91,12 @@ def build(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    schemas.update(EVENT_COMPONENTS, Problem=_PROBLEM, FieldError=_FIELD_ERROR)
+    schemas.update(EVENT_COMPONENTS, **webhook_kinds.components(), Problem=_PROBLEM, FieldError=_FIELD_ERROR)
     components["securitySchemes"] = _SECURITY
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _add_problems(path, method, operation)
+    document["webhooks"] = webhook_kinds.documented()
     document["paths"] = dict(sorted(document["paths"].items()))
     return document
 

@@ -4,6 +4,8 @@
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
     forgot  forgotten passwords -> mails with links
+    webhooks messages to webhook endpoints -> their answers
+    endpoints pauses to tell of, recoveries, removals
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     purge   cancelled projects whose time is over
@@ -15,7 +17,7 @@
     seal    the audit log of the last second -> the chain of its project
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
-    pulse   which of match, send, clock, mail, seal and quotas have work that no hint told them of
+    pulse   which of match, send, clock, webhooks, endpoints, mail, seal and quotas have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -59,6 +61,8 @@ from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
 from tocsin.startup import Installation, outgoing_door
+from tocsin.webhooks.send import WebhookStage
+from tocsin.webhooks.upkeep import UpkeepStage
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
@@ -113,6 +117,9 @@ async def _work(installation: Installation) -> None:
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake)
         clock = ClockStage(db, broker)
+        webhook_ear = await broker.waiter("webhooks")
+        webhooks = WebhookStage(db, door, vault, settings.lease_seconds, freed=webhook_ear.wake)
+        upkeep = UpkeepStage(db, broker, vault)
         domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
@@ -126,12 +133,15 @@ async def _work(installation: Installation) -> None:
         async def tidy() -> bool:
             removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
             mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
-            return max(removed, mails) >= TIDY_AT_ONCE
+            messages: int = await db.hot.fetchval("SELECT tocsin.tidy_webhooks($1)", TIDY_AT_ONCE)
+            return max(removed, mails, messages) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
             Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
+            Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
+            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), ANYWAY_SECONDS),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 2.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
@@ -161,7 +171,7 @@ async def _work(installation: Installation) -> None:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await match.drain()
             await match.give_back()
-            await send.drain(DRAIN_SECONDS)
+            await asyncio.gather(send.drain(DRAIN_SECONDS), webhooks.drain(DRAIN_SECONDS))
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

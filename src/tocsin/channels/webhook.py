@@ -40,17 +40,21 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _valid_secret(secret: SecretStr) -> SecretStr:
-    key = _key(secret)
+def checked_secret(text: str) -> str:
+    """A secret that somebody brought. Raises ValueError."""
     # Bounds of the Standard Webhooks specification, "Symmetric signatures".
-    if not 24 <= len(key) <= 64:
+    if not 24 <= len(_key(text)) <= 64:
         raise ValueError("must hold between 24 and 64 bytes")
+    return text
+
+
+def _valid_secret(secret: SecretStr) -> SecretStr:
+    checked_secret(secret.get_secret_value())
     return secret
 
 
-def _key(secret: SecretStr) -> bytes:
+def _key(text: str) -> bytes:
     """The bytes of a secret. Only strict base64: libraries decode anything else in ways of their own."""
-    text = secret.get_secret_value()
     if not text.startswith(SECRET_PREFIX):
         raise ValueError(f"must begin with {SECRET_PREFIX}")
     try:
@@ -165,9 +169,9 @@ def signature_headers(
     message_id: str, timestamp: int, content: bytes, credentials: WebhookCredentials
 ) -> dict[str, str]:
     """The headers that prove who sent ``content``; during a rotation with a signature of each secret."""
-    current = _key(credentials.secret)
+    current = _key(credentials.secret.get_secret_value())
     previous = credentials.previous_secret
-    keys = [current, *([_key(previous)] if previous else [])]
+    keys = [current, *([_key(previous.get_secret_value())] if previous else [])]
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, content)
     return {
         "webhook-id": message_id,

@@ -19,6 +19,7 @@ Kind = Literal[
     "already_registered",
     "quota_warning",
     "quota_exceeded",
+    "webhook_paused",
 ]
 
 
@@ -77,6 +78,11 @@ WORDS: dict[Kind, Words] = {
         "80 percent of the {quota} of {project} are used",
         "{project} has used {used} of the {limit} {quota} that it has for this month; the next one begins at "
         "{resets}.\n\nOnce all are used, {then}.",
+    ),
+    "webhook_paused": Words(
+        "A webhook endpoint of {project} is paused",
+        "{project} sends nothing more to {endpoint}. {reason}\n\n"
+        "Once it works again, make it active; what it missed meanwhile can be recovered for 30 days.",
     ),
     "quota_exceeded": Words(
         "All {quota} of {project} are used for this month",

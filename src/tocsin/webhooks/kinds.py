@@ -86,7 +86,7 @@ class _OfConnection(Answer):
     status_reason: str | None
 
 
-class ConnectionError(_OfConnection):
+class ConnectionFailed(_OfConnection):
     """Its credentials stopped working; it sends nothing until they are mended."""
 
 
@@ -110,7 +110,7 @@ DATA: dict[EventType, type[Answer]] = {
     "user.registered": UserRegistered,
     "quota.warning": QuotaReached,
     "quota.exceeded": QuotaReached,
-    "connection.error": ConnectionError,
+    "connection.error": ConnectionFailed,
     "connection.changed": ConnectionChanged,
     "project.changed": ProjectChanged,
 }
@@ -173,6 +173,8 @@ def _operation(name: str, kind: type[Answer]) -> dict[str, Any]:
             for header, words in headers
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": {"2XX": {"description": "Taken. Anything else is tried again, but 410, which pauses the endpoint."}},
+        "responses": {
+            "2XX": {"description": "Taken. Anything else is tried again, but 410, which pauses the endpoint."}
+        },
         "security": [],
     }
