@@ -4,6 +4,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from tests.channels.far_end import answering
 from tests.client import Project
 from tests.connections.build import make_mail
 from tests.contract.endpoints import DOCUMENT
