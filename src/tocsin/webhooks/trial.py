@@ -98,8 +98,9 @@ def _attempt(call: Call, result: Result) -> WebhookAttempt:
 
 
 _KEEP = text("""
-INSERT INTO tocsin.webhook_messages (project_id, id, env, endpoint_id, event_type, data, state, tries, attempts,
+INSERT INTO tocsin.webhook_messages (project_id, id, env, endpoint_id, event_type, data, state, attempts,
     last_error, created_at, finished_at)
-VALUES (:project, :id, :env, :endpoint, :type, CAST(:data AS json), :state, :attempts, :attempts, :error, :made_at,
+VALUES (:project, :id, :env, :endpoint, :type, CAST(:data AS json), 
+    :state, :attempts, :error, :made_at,
     now())
 """)

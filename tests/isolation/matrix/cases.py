@@ -108,6 +108,14 @@ async def _lost_connection(s: Scene) -> Id:
     return s.fresh("connection", await s.make("/connections", body))
 
 
+async def _lost_endpoint(s: Scene) -> Id:
+    return s.fresh("webhook endpoint", await s.make("/webhook-endpoints", seeds.listening(s)))
+
+
+async def _lost_message(s: Scene) -> Id:
+    return s.fresh("webhook message", await seeds.webhook_message(s))
+
+
 async def _lost_key(s: Scene) -> Id:
     return s.fresh("key", (await s.project.new_key("events:write"))[0])
 
@@ -379,6 +387,18 @@ CASES = (
     case("change_connection", connection_id="connection", body=lambda s: {"name": _word()}),
     case("verify_connection", connection_id="connection", body=lambda s: {}),
     case("rotate_connection", connection_id="connection", body=lambda s: {}),
+    case("list_webhook_endpoints"),
+    case("create_webhook_endpoint", body=lambda s: seeds.listening(s)),
+    case("read_webhook_endpoint", endpoint_id="webhook endpoint"),
+    case("change_webhook_endpoint", endpoint_id="webhook endpoint", body=lambda s: {"description": _word()}),
+    case("test_webhook_endpoint", endpoint_id="webhook endpoint"),
+    case("rotate_webhook_secret", endpoint_id="webhook endpoint", body=lambda s: {}),
+    case("recover_webhook_endpoint", endpoint_id=_lost_endpoint, body=lambda s: {"since": "2026-01-01T00:00:00Z"}),
+    case("list_webhook_logs", query=lambda s: {"endpointId": s.id("webhook endpoint")}),
+    case("read_webhook_log", log_id="webhook message"),
+    case("replay_webhook", log_id=_lost_message),
+    case("delete_webhook_endpoint", endpoint_id=_lost_endpoint),
+    case("set_project_webhook", body=lambda s: {"url": s.hook_url, "eventTypes": ["quota.warning"]}),
     case("list_rules"),
     case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
     case("read_rule", rule_id="rule"),
