@@ -22,6 +22,7 @@ from bench import (
     projects,
     rules,
     sockets,
+    telling,
     walls,
     webhook,
 )
@@ -43,6 +44,7 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "floods": floods.measure,
     "due": due.measure,
     "walls": walls.measure,
+    "telling": telling.measure,
     "growth": growth.measure,
 }
 
