@@ -117,8 +117,8 @@ CREATE TABLE tocsin.webhook_attempts (
 """
 
 PIPELINE_GRANTS = """
-GRANT SELECT (project_id, id, env, event_types, status, failing_since, pause_told, recover_until) ON tocsin.webhook_endpoints
-    TO {pipeline};
+GRANT SELECT (project_id, id, env, event_types, status, failing_since, pause_told, recover_until)
+    ON tocsin.webhook_endpoints TO {pipeline};
 GRANT SELECT (project_id, id, env, endpoint_id, state, ready, rank, due_at, crashes, lease_token, lease_until,
         created_at),
     INSERT (project_id, id, env, endpoint_id, event_type, delivery_id, state, ready, last_error, finished_at),
@@ -135,17 +135,22 @@ CREATE FUNCTION tocsin.new_id() RETURNS uuid LANGUAGE sql VOLATILE AS $$
     FROM (SELECT overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()) PLACING pg_catalog.substring(
         pg_catalog.uuid_send(tocsin.first_id_at(pg_catalog.clock_timestamp())), 1, 6) FROM 1 FOR 6) AS bytes) b
 $$;
-CREATE FUNCTION tocsin.tell_webhooks(project uuid, environment text, happened text, told json) RETURNS void
-    LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION tocsin.tell_webhooks_of_all(project uuid, environment text, happened text[], told json[])
+    RETURNS void LANGUAGE sql VOLATILE AS $$
     INSERT INTO tocsin.webhook_messages (project_id, env, id, endpoint_id, event_type, data, state, ready, last_error,
         finished_at)
-    SELECT project, environment, tocsin.new_id(), e.id, happened, told, s.state, s.state = 'queued',
+    SELECT project, environment, tocsin.new_id(), e.id, h.event_type, h.data, s.state, s.state = 'queued',
         CASE WHEN s.state = 'failed' THEN 'The endpoint was paused.' END,
         CASE WHEN s.state <> 'queued' THEN pg_catalog.now() END
     FROM tocsin.webhook_endpoints e CROSS JOIN LATERAL (
         SELECT CASE WHEN environment = 'test' THEN 'captured' WHEN e.status = 'active' THEN 'queued' ELSE 'failed' END
             AS state) s
-    WHERE e.project_id = project AND e.status IN ('active', 'paused') AND e.event_types && ARRAY[happened, '*']
+    JOIN unnest(happened, told) AS h (event_type, data) ON e.event_types && ARRAY[h.event_type, '*']
+    WHERE e.project_id = project AND e.status IN ('active', 'paused')
+$$;
+CREATE FUNCTION tocsin.tell_webhooks(project uuid, environment text, happened text, told json) RETURNS void
+    LANGUAGE sql VOLATILE AS $$
+    SELECT tocsin.tell_webhooks_of_all(project, environment, ARRAY[happened], ARRAY[told])
 $$;
 CREATE FUNCTION tocsin.as_told(moment timestamptz) RETURNS text LANGUAGE sql STABLE
     RETURN pg_catalog.to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
@@ -167,7 +172,8 @@ CREATE FUNCTION tocsin.deliveries_as_told(project uuid, ids uuid[])
         ELSE 'notification.delivered' END AS event_type) f
     LEFT JOIN LATERAL (SELECT * FROM tocsin.notifications n
         WHERE n.project_id = project AND n.id = d.notification_id OFFSET 0) n ON true
-    LEFT JOIN LATERAL (SELECT * FROM tocsin.users u WHERE u.project_id = project AND u.id = d.user_id OFFSET 0) u ON true
+    LEFT JOIN LATERAL (SELECT * FROM tocsin.users u
+        WHERE u.project_id = project AND u.id = d.user_id OFFSET 0) u ON true
     WHERE d.project_id = project AND d.id = ANY (ids)
 $$;
 -- Whether anybody listens to what becomes of deliveries: all that a project without endpoints pays.
@@ -197,7 +203,7 @@ BEGIN
     END IF;
     PERFORM tocsin.record_results(project, environment, token, results, untouched);
     IF pg_catalog.cardinality(ours) > 0 THEN
-        PERFORM tocsin.tell_webhooks(project, environment, t.event_type, t.data)
+        PERFORM tocsin.tell_webhooks_of_all(project, environment, array_agg(t.event_type), array_agg(t.data))
         FROM tocsin.deliveries_as_told(project, ours) t;
     END IF;
 END $$;
@@ -214,7 +220,7 @@ BEGIN
             CROSS JOIN LATERAL pg_catalog.json_to_recordset(n.deliveries) AS d (instant boolean, ids json)
             CROSS JOIN LATERAL pg_catalog.json_array_elements_text(d.ids) AS i (id)
             WHERE n.event_id = ANY (ours) AND (d.instant OR n.dropped IS NOT NULL));
-        PERFORM tocsin.tell_webhooks(project, environment, t.event_type, t.data)
+        PERFORM tocsin.tell_webhooks_of_all(project, environment, array_agg(t.event_type), array_agg(t.data))
         FROM tocsin.deliveries_as_told(project, ended) t;
     END IF;
     RETURN ours;
@@ -274,11 +280,12 @@ BEGIN
     WHERE e.project_id = project AND e.id = j.id AND (j.failures > 0 OR e.failing_since IS NOT NULL
         OR e.last_success_at IS NULL OR e.last_success_at < j.success - interval '1 minute');
 END $$;
-REVOKE ALL ON FUNCTION tocsin.new_id, tocsin.tell_webhooks, tocsin.as_told, tocsin.deliveries_as_told,
-    tocsin.deliveries_are_heard, tocsin.record_and_tell, tocsin.write_matched_and_tell, tocsin.record_webhooks
-    FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.new_id, tocsin.tell_webhooks, tocsin.as_told, tocsin.deliveries_as_told,
-    tocsin.deliveries_are_heard, tocsin.record_and_tell, tocsin.write_matched_and_tell, tocsin.record_webhooks TO {app};
+REVOKE ALL ON FUNCTION tocsin.new_id, tocsin.tell_webhooks_of_all, tocsin.tell_webhooks, tocsin.as_told,
+    tocsin.deliveries_as_told, tocsin.deliveries_are_heard, tocsin.record_and_tell,
+    tocsin.write_matched_and_tell, tocsin.record_webhooks FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.new_id, tocsin.tell_webhooks_of_all, tocsin.tell_webhooks, tocsin.as_told,
+    tocsin.deliveries_as_told, tocsin.deliveries_are_heard, tocsin.record_and_tell,
+    tocsin.write_matched_and_tell, tocsin.record_webhooks TO {app};
 GRANT EXECUTE ON FUNCTION tocsin.new_id TO {pipeline};
 """
 
@@ -310,7 +317,7 @@ CREATE FUNCTION tocsin.claim_webhooks(after_project uuid, after_endpoint uuid, m
             ORDER BY m.project_id, m.endpoint_id LIMIT 1) n
     ), turn AS MATERIALIZED (
         SELECT w.project_id, w.endpoint_id, r.room, most_project - coalesce((
-                SELECT b.n FROM unnest(busy_projects, project_counts) AS b (id, n) WHERE b.id = w.project_id), 0) AS left
+            SELECT b.n FROM unnest(busy_projects, project_counts) AS b (id, n) WHERE b.id = w.project_id), 0) AS left
         FROM waiting w CROSS JOIN LATERAL (
             SELECT CASE WHEN e.failing THEN 1 ELSE most_each END - coalesce((
                 SELECT b.n FROM unnest(busy_endpoints, endpoint_counts) AS b (id, n) WHERE b.id = w.endpoint_id), 0)
@@ -333,7 +340,9 @@ CREATE FUNCTION tocsin.claim_webhooks(after_project uuid, after_endpoint uuid, m
         SELECT p.*, row_number() OVER (PARTITION BY p.project_id, p.endpoint_id ORDER BY p.rank, p.id) AS place
         FROM picked p
     ), fitting AS (
-        SELECT p.*, row_number() OVER (PARTITION BY p.project_id ORDER BY p.place, p.endpoint_id) AS nth FROM placed p
+        -- By lot, so that of more endpoints than a project may have under way none is always among the last.
+        SELECT p.*, row_number() OVER (PARTITION BY p.project_id ORDER BY p.place, pg_catalog.random()) AS nth
+        FROM placed p
     ), taken AS MATERIALIZED (
         SELECT f.project_id, f.id FROM fitting f WHERE f.nth <= f.left
         ORDER BY f.place, f.project_id, f.endpoint_id LIMIT most

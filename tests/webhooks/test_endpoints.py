@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from tests.client import Project, sign_up
+from tests.client import Project
 from tests.connections.build import make_hook
 from tests.endpoint import Answer, endpoint
 from tests.pipeline import Working, until
@@ -158,10 +158,3 @@ async def test_a_full_house_elsewhere_takes_no_room_here(working: Working, shop:
     for project in (shop, rival):
         await put_on(working.sql, project, "starter", quotas={"webhooks": 1})
         assert (await project.owner.post("/webhook-endpoints", BODY)).status == 201
-
-
-async def test_existing_projects_get_the_permissions_with_their_roles(working: Working) -> None:
-    project = await sign_up(working.api, "Shop")
-    roles = {each["name"]: each["permissions"] for each in (await project.owner.get("/roles")).json["items"]}
-    assert {"webhooks:read", "webhooks:manage"} <= set(roles["admin"])
-    assert "webhooks:manage" not in roles["viewer"]
