@@ -176,6 +176,11 @@ CREATE FUNCTION tocsin.deliveries_as_told(project uuid, ids uuid[])
         WHERE u.project_id = project AND u.id = d.user_id OFFSET 0) u ON true
     WHERE d.project_id = project AND d.id = ANY (ids)
 $$;
+CREATE FUNCTION tocsin.tell_of_deliveries(project uuid, environment text, ids uuid[]) RETURNS void
+    LANGUAGE sql VOLATILE AS $$
+    SELECT tocsin.tell_webhooks_of_all(project, environment, array_agg(t.event_type), array_agg(t.data))
+    FROM tocsin.deliveries_as_told(project, ids) t
+$$;
 -- Whether anybody listens to what becomes of deliveries: all that a project without endpoints pays.
 CREATE FUNCTION tocsin.deliveries_are_heard(project uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM tocsin.webhook_endpoints e
@@ -203,8 +208,7 @@ BEGIN
     END IF;
     PERFORM tocsin.record_results(project, environment, token, results, untouched);
     IF pg_catalog.cardinality(ours) > 0 THEN
-        PERFORM tocsin.tell_webhooks_of_all(project, environment, array_agg(t.event_type), array_agg(t.data))
-        FROM tocsin.deliveries_as_told(project, ours) t;
+        PERFORM tocsin.tell_of_deliveries(project, environment, ours);
     END IF;
 END $$;
 CREATE FUNCTION tocsin.write_matched_and_tell(project uuid, environment text, token uuid, decided json, made json)
@@ -220,8 +224,7 @@ BEGIN
             CROSS JOIN LATERAL pg_catalog.json_to_recordset(n.deliveries) AS d (instant boolean, ids json)
             CROSS JOIN LATERAL pg_catalog.json_array_elements_text(d.ids) AS i (id)
             WHERE n.event_id = ANY (ours) AND (d.instant OR n.dropped IS NOT NULL));
-        PERFORM tocsin.tell_webhooks_of_all(project, environment, array_agg(t.event_type), array_agg(t.data))
-        FROM tocsin.deliveries_as_told(project, ended) t;
+        PERFORM tocsin.tell_of_deliveries(project, environment, ended);
     END IF;
     RETURN ours;
 END $$;
@@ -281,10 +284,10 @@ BEGIN
         OR e.last_success_at IS NULL OR e.last_success_at < j.success - interval '1 minute');
 END $$;
 REVOKE ALL ON FUNCTION tocsin.new_id, tocsin.tell_webhooks_of_all, tocsin.tell_webhooks, tocsin.as_told,
-    tocsin.deliveries_as_told, tocsin.deliveries_are_heard, tocsin.record_and_tell,
+    tocsin.deliveries_as_told, tocsin.tell_of_deliveries, tocsin.deliveries_are_heard, tocsin.record_and_tell,
     tocsin.write_matched_and_tell, tocsin.record_webhooks FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.new_id, tocsin.tell_webhooks_of_all, tocsin.tell_webhooks, tocsin.as_told,
-    tocsin.deliveries_as_told, tocsin.deliveries_are_heard, tocsin.record_and_tell,
+    tocsin.deliveries_as_told, tocsin.tell_of_deliveries, tocsin.deliveries_are_heard, tocsin.record_and_tell,
     tocsin.write_matched_and_tell, tocsin.record_webhooks TO {app};
 GRANT EXECUTE ON FUNCTION tocsin.new_id TO {pipeline};
 """

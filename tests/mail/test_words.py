@@ -10,6 +10,8 @@ DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.examp
     "limit": "50,000",
     "resets": "2026-12-01 00:00 UTC",
     "then": "further events are refused",
+    "endpoint": "shop.example/tocsin",
+    "reason": "It answered 410: it is gone.",
 }
 
 

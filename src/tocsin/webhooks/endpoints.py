@@ -36,7 +36,6 @@ from tocsin.webhooks.trial import Trial, prepared, recorded, tried
 router = guarded_router(tags=["webhooks"])
 
 RECOVERABLE = timedelta(days=30)
-TABLE = WebhookEndpoint.__tablename__
 
 
 def _door(request: Request) -> Door:
@@ -113,13 +112,15 @@ async def rotate_secret(call: Called, endpoint_id: PathId, body: WebhookSecretRo
     row = await find_to_change(call, endpoint_id)
     secret = body.secret or new_secret()
     try:
-        old = await call.open(TABLE, row.id, "secret", row.secret)
+        old = await call.open(WebhookEndpoint.__tablename__, row.id, "secret", row.secret)
     except Unreadable:
         old = None
     overlaps = body.overlap_seconds > 0 and old is not None
-    row.previous_secret = await call.seal(TABLE, row.id, "previous_secret", old) if overlaps and old else None
+    row.previous_secret = (
+        await call.seal(WebhookEndpoint.__tablename__, row.id, "previous_secret", old) if overlaps and old else None
+    )
     row.previous_until = datetime.now(UTC) + timedelta(seconds=body.overlap_seconds) if overlaps else None
-    row.secret = await call.seal(TABLE, row.id, "secret", secret)
+    row.secret = await call.seal(WebhookEndpoint.__tablename__, row.id, "secret", secret)
     answer = await _touched(call, row)
     await call.audit("webhook_endpoint.rotated", "webhook_endpoint", row.id, after=_audited(answer))
     return _with_secret(answer, secret)
@@ -209,7 +210,7 @@ async def _made(call: Call, body: WebhookEndpointCreate, *, primary: bool) -> We
         description=body.description,
         event_types=list(body.event_types),
         timeout_seconds=body.timeout_seconds,
-        secret=await call.seal(TABLE, id_, "secret", secret),
+        secret=await call.seal(WebhookEndpoint.__tablename__, id_, "secret", secret),
         is_primary=primary,
         created_by=call.principal.user_id,
     )
@@ -253,7 +254,7 @@ async def _touched(call: Call, row: WebhookEndpoint) -> WebhookEndpointAnswer:
 
 async def _shown(call: Call, row: WebhookEndpoint) -> WebhookEndpointAnswer:
     try:
-        secret = masked(await call.open(TABLE, row.id, "secret", row.secret))
+        secret = masked(await call.open(WebhookEndpoint.__tablename__, row.id, "secret", row.secret))
     except Unreadable:
         secret = None
     overlaps = row.previous_until is not None and row.previous_until > datetime.now(UTC)

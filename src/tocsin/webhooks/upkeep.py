@@ -70,7 +70,7 @@ async def _tell_of_pause(session: AsyncSession, vault: Vault, project_id: UUID, 
     owner = (await session.execute(_OWNER, {"project": project_id, "creator": row.created_by})).first()
     if owner is None:
         return True
-    details = {"endpoint": row.url, "reason": row.status_reason or ""}
+    details = {"endpoint": row.url.partition("://")[2], "reason": row.status_reason or ""}
     try:
         await post(session, vault, project_id, env, "webhook_paused", owner.email, details, user_id=owner.id)
     except Unreadable as error:
