@@ -104,7 +104,7 @@ CREATE TABLE tocsin.webhook_attempts (
     message_id uuid NOT NULL,
     number integer NOT NULL,
     env text NOT NULL CHECK (env IN ('live', 'test')),
-    outcome text NOT NULL CHECK (outcome IN ('ok', 'temporary', 'permanent')),
+    outcome text NOT NULL,
     status integer,
     answer text,
     error text,
