@@ -30,8 +30,9 @@ import asyncio
 from tocsin.notifications.write import write_notifications
 from tocsin.rules import stage
 honest = stage._write_matched
-async def hasty(connection, project_id, env, token, decided, made):
-    ours = await honest(connection, project_id, env, token, decided, [])
+async def hasty(writing, project_id, env, token, decided, made):
+    connection = writing._connection
+    ours = await honest(writing, project_id, env, token, decided, [])
     await connection.execute("COMMIT")
     await asyncio.sleep(0.3)
     await connection.execute("BEGIN")
@@ -51,8 +52,7 @@ honest = send.SendStage._send
 async def hasty(self, batch, outgoing, route):
     result = send.Result(
         outgoing.id, outgoing.attempt, "delivered", "ok", outgoing.rank, started_at=datetime.now(UTC))
-    async with self._db.unit(batch.project_id, batch.env) as connection:
-        await send.record(connection, batch.project_id, batch.env, batch.token, [result])
+    await send.record(self._recorded, batch.project_id, batch.env, batch.token, [result])
     await asyncio.sleep(0.3)
     return await honest(self, batch, outgoing, route)
 send.SendStage._send = hasty
@@ -60,20 +60,22 @@ send.SendStage._send = hasty
 
 LEASES_IGNORED = """
 from tocsin.deliveries import send
+from tocsin.kit.together import Alone
 from tocsin.rules import stage
 written, recorded = stage._write_matched, send.record
-async def write(connection, project_id, env, token, decided, made):
-    await connection.execute(
+async def write(writing, project_id, env, token, decided, made):
+    await writing._connection.execute(
         "UPDATE tocsin.events SET lease_token = $1 WHERE id = ANY($2)", token, [each.event.id for each in decided])
-    return await written(connection, project_id, env, token, decided, made)
-async def record(pool, project_id, env, token, results, untouched):
-    async with pool.acquire() as connection, connection.transaction():
+    return await written(writing, project_id, env, token, decided, made)
+async def record(recording, project_id, env, token, results, untouched):
+    async with recording._db.hot.acquire() as connection, connection.transaction():
         await connection.execute(
             "SELECT set_config('tocsin.project', $1, true), set_config('tocsin.env', $2, true)", str(project_id), env)
         await connection.execute(
             "UPDATE tocsin.deliveries SET lease_token = $1 WHERE id = ANY($2)",
             token, [each.delivery_id for each in results])
-        await recorded(connection, project_id, env, token, results, untouched)
+        alone = Alone(connection, send.RECORD_RESULTS)
+        await recorded(alone, project_id, env, token, results, untouched)
 stage._write_matched, send.record = write, record
 stage._HOLD = stage._HOLD.replace("AND lease_token = $3", "AND $3::uuid IS NOT NULL")
 stage.may_be_limited = lambda *_: True  # then the connection is in a transaction of the project

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
 from tocsin.channels.registry import kinds
 from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
 from tocsin.kit.db import Env
+from tocsin.kit.together import Calls, uuids
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +98,25 @@ class _Batch:
     addresses: Mapping[tuple[UUID, str], str]
 
 
+READ_OUTGOING = """
+SELECT c.number, tocsin.read_outgoing(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+    WITH ORDINALITY AS c (project, env, ids, token, addressed, number)
+"""
+
+
 async def load(
-    pool: asyncpg.Pool, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
+    reading: Calls, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
-    text = await pool.fetchval(_READ, project_id, env, ids, token, addressed)
-    read = _read.decode(text)
+    listed = "{" + ",".join(addressed) + "}"
+    (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
+    read = _read.decode(row[1])
     wanted = {(delivery.channel, delivery.user_id) for delivery in read.deliveries}
     routes = await choice.routes(project_id, env, read.connections, wanted)
     batch = _batch(project_id, env, read)
     return [_outgoing(batch, each, routes[each.channel, each.user_id]) for each in read.deliveries]
-
-
-_READ = "SELECT tocsin.read_outgoing($1, $2, $3, $4, $5)"
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
 from tocsin.connections.configuration import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit import crash
 from tocsin.kit.db import json_text
+from tocsin.kit.together import Calls, uuids
 
 JITTER = (0.8, 1.2)
 MOST_RETRY_AFTER_SECONDS = 24 * 3600
@@ -93,11 +92,15 @@ def look_again_at(queued_at: datetime) -> datetime | None:
     return now + timedelta(seconds=seconds)
 
 
-_RECORD = "SELECT tocsin.record_and_tell($1, $2, $3, $4, $5)"
+RECORD_RESULTS = """
+SELECT c.number, tocsin.record_and_tell(c.project, c.env, c.token, c.results::json, c.untouched::uuid[])
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[])
+    WITH ORDINALITY AS c (project, env, token, results, untouched, number)
+"""
 
 
 async def record(
-    connection: asyncpg.Connection | asyncpg.Pool,
+    recording: Calls,
     project_id: UUID,
     env: str,
     token: UUID,
@@ -109,9 +112,10 @@ async def record(
     Webhook endpoints that listen are told in the same transaction.
     """
     rows = [replace(each, rank=_next_rank(each)) for each in results]
-    texts = json_text(rows)
+    text = json_text(rows)
     crash.soon("send.under_way")
-    await connection.execute(_RECORD, project_id, env, token, texts, untouched)
+    weight = len(results) + len(untouched)
+    await recording.call(project_id, env, token, text, uuids(untouched), weight=weight)
 
 
 def _next_rank(result: Result) -> int:

@@ -21,12 +21,13 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
 from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
-from tocsin.deliveries.load import Outgoing, load
-from tocsin.deliveries.record import Result, judged, look_again_at, record
+from tocsin.deliveries.load import READ_OUTGOING, Outgoing, load
+from tocsin.deliveries.record import RECORD_RESULTS, Result, judged, look_again_at, record
 from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
+from tocsin.kit.together import Together
 
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
@@ -36,6 +37,8 @@ GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
 TELL_SECONDS = 0.005
 """How long slots become free before they are filled again, together: one by one, each costs a claim and a read."""
+TOGETHER = 200
+"""Deliveries that projects with little work read or record in one statement."""
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
@@ -80,6 +83,8 @@ class SendStage:
         self._lease_seconds = lease_seconds
         self._turn_limit = lease_seconds * WAITING_SHARE
         self._send_limit = lease_seconds * SENDING_SHARE
+        self._reading = Together(db, READ_OUTGOING, TOGETHER)
+        self._recorded = Together(db, RECORD_RESULTS, TOGETHER)
         self._most_each = max(2, slots // PROJECT_SHARE)
         self._after = NOBODY
         self._in_flight: Count[UUID] = Count()
@@ -176,7 +181,7 @@ class SendStage:
         """Read a batch and send each of it. One that cannot be read spoils only itself: its lease runs out."""
         project_id, env, token, _ = batch
         try:
-            outgoing = await load(self._db.hot, self._choice, project_id, env, ids, token)
+            outgoing = await load(self._reading, self._choice, project_id, env, ids, token)
         except asyncio.CancelledError:
             self._settle_all(batch, ids)
             return
@@ -284,26 +289,28 @@ class SendStage:
             self._recording = asyncio.create_task(self._record_groups())
 
     async def _record_groups(self) -> None:
-        """Record what has come in, project by project, until nothing more has."""
+        """Record what has come in, of all projects, until nothing more has."""
         try:
             while self._settled:
-                batch = next(iter(self._settled))
-                settled = self._settled.pop(batch)
-                crash.here("send.before_record")
-                results = [each for each in settled if isinstance(each, Result)]
-                untouched = [each for each in settled if isinstance(each, UUID)]
-                await self._record(batch, results, untouched)
-                crash.here("send.after_record")
-                self._free(batch.project_id, len(settled))
+                settled, self._settled = self._settled, defaultdict(list)
+                await asyncio.gather(*[self._record_group(*each) for each in settled.items()])
         finally:
             self._recording = None
+
+    async def _record_group(self, batch: Batch, settled: list[Result | UUID]) -> None:
+        crash.here("send.before_record")
+        results = [each for each in settled if isinstance(each, Result)]
+        untouched = [each for each in settled if isinstance(each, UUID)]
+        await self._record(batch, results, untouched)
+        crash.here("send.after_record")
+        self._free(batch.project_id, len(settled))
 
     async def _record(self, batch: Batch, results: list[Result], untouched: list[UUID]) -> None:
         """Again and again while the database is away and the lease lasts: a result that is lost is a second send."""
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                await record(self._db.hot, batch.project_id, batch.env, batch.token, results, untouched)
+                await record(self._recorded, batch.project_id, batch.env, batch.token, results, untouched)
             except Exception as error:
                 if not is_away(error) or clock() > batch.claimed_at + self._lease_seconds:
                     log.exception("attempts not recorded", project=str(batch.project_id), deliveries=len(results))

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from tocsin.kit.db import Env
+from tocsin.kit.together import Calls, uuids
 from tocsin.rules.jobs import RuleSource
 from tocsin.rules.matching import patterns_for
 
@@ -86,10 +87,16 @@ class Batch:
         return self.subjects.get(named) if named else None
 
 
-async def read_claimed(pool: asyncpg.Pool, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID) -> Batch:
+READ_CLAIMED = """
+SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) WITH ORDINALITY AS c (project, env, ids, token, number)
+"""
+
+
+async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID) -> Batch:
     """The events that are still leased with this token, and what their rules need: one round trip."""
-    text = await pool.fetchval("SELECT tocsin.read_claimed($1, $2, $3, $4)", project_id, env, ids, token)
-    read = _read.decode(text)
+    (row,) = await reading.call(project_id, env, uuids(ids), token, weight=len(ids))
+    read = _read.decode(row[1])
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
     return Batch(read.project, read.events, _by_type(read), subjects)
 
@@ -114,7 +121,11 @@ def _source(rule: Rule) -> RuleSource:
     return RuleSource(str(rule.id), rule.condition or None, templates)
 
 
-_PEOPLE = "SELECT role_id, user_id FROM tocsin.active_people($1, $2, $3, $4)"
+ACTIVE_PEOPLE = """
+SELECT c.number, p.role_id, p.user_id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS c (project, env, roles, users, number)
+CROSS JOIN LATERAL tocsin.active_people(c.project, c.env, c.roles::uuid[], c.users::uuid[]) AS p
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +150,20 @@ class People:
 
 
 async def people_for(
-    connection: asyncpg.Connection | asyncpg.Pool,
+    asked: Calls,
     project_id: UUID,
     env: str,
     rules: Sequence[Rule],
     payload_users: Iterable[UUID],
 ) -> People:
-    """Read the people that these rules target, in one query at most."""
+    """Ask for the people that these rules target, once at most."""
     roles = sorted({role for rule in rules for role in rule.target_roles})
     users = sorted({user for rule in rules for user in rule.target_users} | set(payload_users))
     members: dict[UUID, list[UUID]] = {}
     active: set[UUID] = set()
-    for role_id, user_id in await connection.fetch(_PEOPLE, project_id, env, roles, users) if roles or users else ():
+    found = roles or users
+    rows = await asked.call(project_id, env, uuids(roles), uuids(users), weight=1) if found else []
+    for _, role_id, user_id in rows:
         if role_id is None:
             active.add(user_id)
         else:

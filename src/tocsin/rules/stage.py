@@ -27,6 +27,7 @@ from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
+from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
 from tocsin.notifications.write import NewNotification, rows, waits_to_be_sent
 from tocsin.plans.unlimited import Unlimited
@@ -34,10 +35,22 @@ from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
-from tocsin.rules.lookup import ACTION_LABEL, ACTION_URL, Batch, Claimed, Rule, people_for, read_claimed
+from tocsin.rules.lookup import (
+    ACTION_LABEL,
+    ACTION_URL,
+    ACTIVE_PEOPLE,
+    READ_CLAIMED,
+    Batch,
+    Claimed,
+    Rule,
+    people_for,
+    read_claimed,
+)
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
+TOGETHER = 200
+"""Events, recipients and deliveries that projects with little work read or write in one statement."""
 MAX_RECIPIENTS = 10_000
 TOLD_TOGETHER = 10_000
 """Recipients written in one transaction, unless a single event has more."""
@@ -87,7 +100,11 @@ SELECT claimed.project_id, claimed.env, claimed.id
 FROM set_config('synchronous_commit', 'off', true), tocsin.claim_idle_events($1, $2, $3, $4, $5, $6) AS claimed
 """
 
-_WRITE = "SELECT tocsin.write_matched_and_tell($1, $2, $3, $4, $5)"
+_WRITE = """
+SELECT c.number, tocsin.write_matched_and_tell(c.project, c.env, c.token, c.decided::json, c.made::json)
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[])
+    WITH ORDINALITY AS c (project, env, token, decided, made, number)
+"""
 _HOLD = "SELECT id FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 FOR UPDATE"
 _SUSPEND = """
 UPDATE tocsin.rules SET active = false, suspended_reason = $3, updated_at = now() WHERE project_id = $1 AND id = $2
@@ -106,6 +123,9 @@ class MatchStage:
         self._broker = broker
         self._evaluator = evaluator
         self._lease_seconds = lease_seconds
+        self._reading = Together(db, READ_CLAIMED, TOGETHER)
+        self._people = Together(db, ACTIVE_PEOPLE, TOGETHER)
+        self._writing = Together(db, _WRITE, TOGETHER)
         self._after = NOBODY
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
         self._unlimited = Unlimited()
@@ -226,12 +246,12 @@ class MatchStage:
 
     async def _match(self, project_id: UUID, env: Env, ids: list[UUID], token: UUID) -> None:
         hold_until = asyncio.get_running_loop().time() + self._lease_seconds * HOLDING_SHARE
-        batch = await read_claimed(self._db.hot, project_id, env, ids, token)
+        batch = await read_claimed(self._reading, project_id, env, ids, token)
         crash.here("match.after_read")
         jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
-        decided = await _decide(self._db.hot, project_id, env, batch, outcomes)
+        decided = await _decide(self._people, project_id, env, batch, outcomes)
         first, *further = _portions(decided)
         await self._write(project_id, env, token, first)
         await self._suspend(project_id, env, outcomes)
@@ -246,13 +266,13 @@ class MatchStage:
         """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
         made = [n for each in decided for n in each.made]
         if not may_be_limited(project_id, env, made, self._unlimited):
-            ours = await _write_matched(self._db.hot, project_id, env, token, decided, made)
+            ours = await _write_matched(self._writing, project_id, env, token, decided, made)
         else:
             async with self._db.unit(project_id, env) as connection:
                 quota = await hold_quota(connection, project_id, made, self._unlimited)
                 held = await _still_held(connection, project_id, token, decided)
                 made = await within_quota(connection, quota, [n for n in made if n.event_id in held])
-                ours = await _write_matched(connection, project_id, env, token, decided, made)
+                ours = await _write_matched(Alone(connection, _WRITE), project_id, env, token, decided, made)
         crash.here("match.after_commit")
         self._tell(
             project_id,
@@ -299,7 +319,7 @@ def _job(event: Claimed, batch: Batch) -> Job:
 
 
 async def _decide(
-    pool: asyncpg.Pool, project_id: UUID, env: Env, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
+    asked: Calls, project_id: UUID, env: Env, batch: Batch, outcomes: dict[str, list[RuleOutcome]]
 ) -> list[_Decided]:
     matched = {
         rule.id: rule
@@ -308,7 +328,7 @@ async def _decide(
         if outcome.matched
     }
     subjects = [subject.id for subject in batch.subjects.values()] if matched else []
-    people = await people_for(pool, project_id, env, list(matched.values()), subjects)
+    people = await people_for(asked, project_id, env, list(matched.values()), subjects)
     told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
     decided = []
     for event in batch.events:
@@ -396,7 +416,7 @@ def _portions(decided: Sequence[_Decided]) -> Iterator[list[_Decided]]:
 
 
 async def _write_matched(
-    connection: asyncpg.Connection | asyncpg.Pool,
+    writing: Calls,
     project_id: UUID,
     env: Env,
     token: UUID,
@@ -407,7 +427,9 @@ async def _write_matched(
     outcomes = [{"id": each.event.id, "outcome": each.outcome, "trace": each.trace} for each in decided]
     texts = json_text(outcomes), rows(made)
     crash.soon("match.under_way")
-    return set(await connection.fetchval(_WRITE, project_id, env, token, *texts))
+    weight = len(decided) + sum(len(n.recipients) * len(n.channels) for n in made)
+    (row,) = await writing.call(project_id, env, token, *texts, weight=weight)
+    return set(row[1])
 
 
 async def _still_held(

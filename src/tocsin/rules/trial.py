@@ -12,6 +12,7 @@ from tocsin.kit.db import Env, driver
 from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
+from tocsin.kit.together import Alone
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event, Job, RuleOutcome
@@ -43,7 +44,9 @@ async def try_rule(
     event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
     project = await lookup.project_of(connection, rule.project_id)
     outcome = await _judged(evaluator, Job(event, subject.fields if subject else None, project, [candidate.source]))
-    people = await lookup.people_for(connection, rule.project_id, env, [candidate], [subject.id] if subject else [])
+    people = await lookup.people_for(
+        Alone(connection, lookup.ACTIVE_PEOPLE), rule.project_id, env, [candidate], [subject.id] if subject else []
+    )
     recipients = people.recipients(candidate, subject.id if subject else None)
     return _told(rule, outcome, list(recipients))
 
