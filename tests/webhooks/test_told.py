@@ -1,5 +1,6 @@
 """What happens in a project reaches the endpoints that listen, each once, and nobody else's (H1)."""
 
+import asyncio
 from typing import Any
 
 import jsonschema_rs
@@ -218,6 +219,19 @@ async def test_another_projects_endpoint_hears_nothing(shop: Project, rival: Pro
         await heard(ours)
         assert (await rival.owner.get("/webhook-logs")).json["items"] == []
     assert theirs.calls == []
+
+
+async def test_what_two_projects_do_at_once_reaches_each_ones_own_endpoint(shop: Project, rival: Project) -> None:
+    """Small batches of several projects share a statement."""
+    async with endpoint() as ours, endpoint() as theirs:
+        for project, served in ((shop, ours), (rival, theirs)):
+            await listen(project, served, "notification.delivered")
+            await make_rule(project, "realtime", targetRoles=["owner"])
+        sent = await asyncio.gather(*(send_event(project.key) for _ in range(20) for project in (shop, rival)))
+        heard_by = {shop.id: await heard(ours, 20), rival.id: await heard(theirs, 20)}
+    for project_id, first in ((shop.id, 0), (rival.id, 1)):
+        assert {each["projectId"] for each in heard_by[project_id]} == {project_id}
+        assert sorted(each["data"]["eventId"] for each in heard_by[project_id]) == sorted(sent[first::2])
 
 
 async def test_the_sandbox_keeps_what_it_would_send(shop: Project) -> None:
