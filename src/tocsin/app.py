@@ -20,7 +20,9 @@ from tocsin.auth.revocation import RevocationWatch
 from tocsin.auth.tenant import Tenants
 from tocsin.auth.tokens import Tokens
 from tocsin.auth.tries import Tries
+from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
+from tocsin.connections.stepping_in_routes import router as stepping_in_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -62,6 +64,7 @@ from tocsin.projects.routes import router as project_routes
 from tocsin.projects.secret_routes import router as secret_routes
 from tocsin.projects.setting_routes import router as setting_routes
 from tocsin.projects.usage_routes import router as usage_routes
+from tocsin.realtime.http_api import HttpApi
 from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
@@ -81,6 +84,7 @@ from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
+from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
 from tocsin.webhooks.endpoints import router as webhook_endpoint_routes
@@ -116,10 +120,13 @@ ROUTERS = (
     branding_routes,
     visit_routes,
     user_routes,
+    preference_routes,
     role_routes,
     connection_routes,
     webhook_endpoint_routes,
     webhook_log_routes,
+    stepping_in_routes,
+    all_connections_routes,
     notification_routes,
     delivery_routes,
     realtime_routes,
@@ -186,6 +193,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             opened.push_async_callback(_ended, watching)
             looking = asyncio.create_task(backlog.run(), name="backlogs")
             opened.push_async_callback(_ended, looking)
+            await sockets.census.listen()
             if settings.realtime:
                 await opened.enter_async_context(sockets.open())
             garbage.settle()
@@ -231,6 +239,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     }
     for path, endpoint in express.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))
+    signed_routes = HttpApi(gate, sockets).routes()
+    app.router.routes.extend(signed_routes)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(health_routes)
@@ -241,6 +251,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     methods = {**documented(ROUTERS, PREFIX), **documented([health_routes], "")}
     for path in express:
         methods[path] = {*methods.get(path, ()), "POST"}
+    for route in signed_routes:
+        methods[route.path] = (route.methods or set()) - {"HEAD"}
     return Edge(app, express, counter, Crowd(settings.places), Methods(methods), settings.trusted_proxies)
 
 

@@ -12,6 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from tocsin.auth.guard import json_response
 from tocsin.events.documented import COMPONENTS as EVENT_COMPONENTS
 from tocsin.events.documented import PATHS as EVENT_PATHS
+from tocsin.realtime.documented import COMPONENTS as PUSHER_COMPONENTS
+from tocsin.realtime.documented import PATHS as PUSHER_PATHS
 from tocsin.webhooks import kinds as webhook_kinds
 
 _PROBLEM = {
@@ -86,12 +88,13 @@ def write_openapi(app: FastAPI) -> None:
 def build(app: FastAPI) -> dict[str, Any]:
     """OpenAPI 3.1 of everything: each operation with the problems it may answer."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    document["paths"] = _merged(document["paths"], EVENT_PATHS)
+    document["paths"] = _merged(_merged(document["paths"], EVENT_PATHS), PUSHER_PATHS)
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    schemas.update(EVENT_COMPONENTS, **webhook_kinds.components(), Problem=_PROBLEM, FieldError=_FIELD_ERROR)
+    others = {**PUSHER_COMPONENTS, **webhook_kinds.components()}
+    schemas.update(EVENT_COMPONENTS, **others, Problem=_PROBLEM, FieldError=_FIELD_ERROR)
     components["securitySchemes"] = _SECURITY
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -10,11 +10,13 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.connections.build import LOGIN, MAIL, make_hook, make_mail
+from tests.operators import operator
 from tests.running import Site
-from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.defaults import platform_defaults
+from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.kit.db import Database
-from tocsin.kit.ids import new_id
+from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.kit.vault import Vault
 from tocsin.settings import Settings
 
@@ -41,22 +43,20 @@ async def shop(api: Client) -> Project:
 
 
 async def chosen(
-    db: Database, choice: Choice, project: Project, channel: str, user_id: str | None = None
+    db: Database, choice: Choice, project: Project, channel: str, user_id: str | None = None, address: str | None = None
 ) -> Route | NoRoute:
-    person = UUID(user_id) if user_id else None
-    return (await all_chosen(db, choice, project, (channel, person)))[channel, person]
+    wanted = Wanted(channel, UUID(user_id) if user_id else None, address)
+    return (await all_chosen(db, choice, project, wanted))[wanted]
 
 
-async def all_chosen(
-    db: Database, choice: Choice, project: Project, *wanted: tuple[str, UUID | None]
-) -> dict[tuple[str, UUID | None], Route | NoRoute]:
+async def all_chosen(db: Database, choice: Choice, project: Project, *wanted: Wanted) -> dict[Wanted, Route | NoRoute]:
     project_id = UUID(project.id)
     async with db.unit(project_id, "live") as connection:
         text = await connection.fetchval(
             "SELECT tocsin.connection_candidates($1, $2, $3)",
             project_id,
-            [channel for channel, _ in wanted],
-            [person for _, person in wanted],
+            [each.channel for each in wanted],
+            [each.user_id for each in wanted],
         )
     return await choice.routes(project_id, "live", msgspec.json.decode(text, type=list[Candidate]), wanted)
 
@@ -150,10 +150,11 @@ async def test_swapped_credentials_stop_those_two_connections_and_nothing_else(
     choice = Choice(db, vault, {})
     ann = UUID((await shop.add_user())["id"])
     own = await own_mail(db, vault, shop, str(ann))
-    routes = await all_chosen(db, choice, shop, ("email", None), ("webhook", None), ("email", ann))
+    mails, hooks, to_ann = Wanted("email", None, None), Wanted("webhook", None, None), Wanted("email", ann, None)
+    routes = await all_chosen(db, choice, shop, mails, hooks, to_ann)
     unreadable = NoRoute("the connection's credentials cannot be read", waits=True)
-    assert routes["email", None] == routes["webhook", None] == unreadable
-    route = routes["email", ann]
+    assert routes[mails] == routes[hooks] == unreadable
+    route = routes[to_ann]
     assert isinstance(route, Route)
     assert route.id == own
     rows = await sql.fetch("SELECT status, status_reason FROM tocsin.connections WHERE id = ANY($1)", [mail, hook])
@@ -164,3 +165,61 @@ async def test_swapped_credentials_stop_those_two_connections_and_nothing_else(
     rotated = await shop.key.post(f"/connections/{hook}/rotate")
     assert rotated.json["status"] == "active"
     assert await secret(db, choice, shop) == rotated.json["secret"]
+
+
+async def test_a_project_sees_how_the_platforms_connections_are_and_nothing_they_send_with(
+    api: Client, site: Site, db: Database, vault: Vault, sql: asyncpg.Connection, shop: Project
+) -> None:
+    chief = await operator(api, site)
+    body = {"provider": "smtp", "name": "canary-name", "settings": MAIL, "credentials": LOGIN}
+    made = await chief.client.post("/platform/connections", body)
+    assert made.status == 201, made.json
+    id_ = UUID(made.json["id"])
+    await sql.execute("UPDATE tocsin.connections SET status = 'active' WHERE id = $1", id_)
+    try:
+        async with db.unit(UUID(shop.id), "live") as connection:
+            assert await connection.fetch("SELECT * FROM tocsin.connections WHERE id = $1", id_) == []
+            (seen,) = await connection.fetch("SELECT * FROM tocsin.platform_candidates('{email}')")
+        assert seen["id"] == id_
+        assert "canary" not in str(dict(seen)) and MAIL["host"] not in str(dict(seen))
+        assert {"credentials", "settings", "account", "name"}.isdisjoint(seen.keys())
+        route = await chosen(db, Choice(db, vault, {}), shop, "email")
+        assert isinstance(route, Route)
+        assert (route.id, route.connection_project) == (id_, PLATFORM_ID)
+        assert route.credentials.revealed() == LOGIN  # type: ignore[attr-defined]
+    finally:
+        assert (await chief.client.delete(f"/platform/connections/{id_}")).status == 204
+
+
+async def test_a_platforms_connection_under_a_projects_key_does_not_open(
+    api: Client, site: Site, db: Database, vault: Vault, sql: asyncpg.Connection, shop: Project
+) -> None:
+    """A sealed value of the project, written into the platform's row by somebody without the keys."""
+    chief, mine = await operator(api, site), await make_mail(shop.key)
+    body = {"provider": "smtp", "name": "lent", "settings": MAIL, "credentials": LOGIN}
+    id_ = UUID((await chief.client.post("/platform/connections", body)).json["id"])
+    await sql.execute(
+        "UPDATE tocsin.connections c SET status = 'active', credentials = m.credentials FROM tocsin.connections m"
+        " WHERE c.id = $1 AND m.id = $2",
+        id_,
+        UUID(mine["id"]),
+    )
+    try:
+        rival = await sign_up(api, "Rival")
+        unreadable = NoRoute("the connection's credentials cannot be read", waits=True)
+        assert await chosen(db, Choice(db, vault, {}), rival, "email") == unreadable
+        seen = await chief.client.get(f"/platform/connections/{id_}")
+        assert (seen.json["status"], seen.json["statusReason"]) == ("error", "credentials_unreadable")
+    finally:
+        assert (await chief.client.delete(f"/platform/connections/{id_}")).status == 204
+
+
+async def test_no_project_has_a_connection_of_the_platform(db: Database, shop: Project) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with db.unit(UUID(shop.id), "live") as connection:
+            await connection.execute(
+                "INSERT INTO tocsin.connections (project_id, id, env, provider, channel, owner, name, status)"
+                " VALUES ($1, $2, 'live', 'smtp', 'email', 'platform', 'mine', 'active')",
+                UUID(shop.id),
+                new_id(),
+            )

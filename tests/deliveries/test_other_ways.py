@@ -1,9 +1,10 @@
 """From a connection of a further provider to its far end, by the API and a worker: two projects, one of which hears
 nothing (C2, C4)."""
 
+import json
 from typing import Any
 
-from tests.channels.far_end import FarEnd, answering
+from tests.channels.far_end import Asked, FarEnd, answering
 from tests.client import Project, sign_up
 from tests.pipeline import ENDED, Working, deliveries_of, ended, make_rule, send_event, until
 
@@ -90,3 +91,45 @@ async def stopped(project: Project, connection_id: str) -> Any:
         return reply.json if reply.json["status"] != "active" else None
 
     return await until(look)
+
+
+async def test_an_app_at_pusher_is_told_of_each_recipient_without_an_address_of_theirs(
+    working: Working, shop: Project
+) -> None:
+    rival = await sign_up(working.api, "Rival")
+    people = [await shop.add_user(name=name) for name in ("Ann", "Bob")]
+    stranger = await rival.add_user(name="Eve")
+    async with answering(200, "{}") as far:
+        settings = {"appId": "7", "key": "k", "url": far.url}
+        made = await connected(shop, "pusher", settings=settings, credentials={"secret": CANARY})
+        assert CANARY not in str(made)
+        await heard(far)
+        assert (await delivered_by(rival, "pusher", targetUsers=[stranger["id"]]))["state"] == "failed"
+        assert await heard(far) == []
+        await make_rule(shop, "pusher", targetUsers=[person["id"] for person in people])
+        event = await send_event(shop.key, order=7)
+        told = await until(lambda: _told(far, len(people)))
+    assert {each.json["channels"][0] for each in told} == {f"private-user-{person['id']}" for person in people}
+    assert {json.loads(each.json["data"])["event"]["id"] for each in told} == {event}
+    assert CANARY not in str(told)
+
+
+async def test_a_service_of_apprise_is_told_for_its_project_alone(working: Working, shop: Project) -> None:
+    rival = await sign_up(working.api, "Rival")
+    async with answering(200, "{}") as far:
+        url = f"json://{far.url.removeprefix('http://')}/{CANARY}"
+        made = await connected(shop, "apprise", credentials={"url": url})
+        assert CANARY not in str(made)
+        assert (await delivered_by(rival, "apprise"))["lastError"] == "no connection for apprise"
+        assert await heard(far) == []
+        delivery = await delivered_by(shop, "apprise", message="{{ payload.order }} of them")
+        assert delivery["state"] == "sent"
+        [asked] = await heard(far)
+    assert (asked.json["title"], asked.json["message"]) == ("Order 7", "7 of them")
+    assert CANARY not in str(delivery)
+    shown = await shop.key.get(f"/connections/{made['id']}")
+    assert CANARY not in str(shown.json)
+
+
+async def _told(far: FarEnd, times: int) -> list[Asked] | None:
+    return far.asked if len(far.asked) >= times else None

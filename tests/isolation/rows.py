@@ -9,7 +9,7 @@ import asyncpg
 
 from tocsin.kit.ids import new_id
 
-# What a column needs that its type does not say: values that check constraints admit.
+# What a column (of one table) needs that its type does not say: values that check constraints admit.
 _VALUES: dict[str, Any] = {
     "env": "live",
     "status": "active",
@@ -18,6 +18,7 @@ _VALUES: dict[str, Any] = {
     "priority": "normal",
     "health_status": "unknown",
     "purpose": "verify_email",
+    "reachability.state": "reachable",
 }
 # Columns that may be empty but must be filled here, because they refer to another row or a check wants one.
 _FILLED = {
@@ -129,8 +130,8 @@ def _value(name: str, type_: str, project_id: uuid.UUID, table: str, rows: Rows,
         return project_id
     if name == "env":
         return rows.env
-    if name in _VALUES and type_ == "text":
-        return _VALUES[name]
+    if type_ == "text" and (known := _VALUES.get(f"{table}.{name}", _VALUES.get(name))):
+        return known
     if type_ == "uuid":
         return new_id()
     if type_ == "text":

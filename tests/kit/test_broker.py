@@ -445,6 +445,26 @@ async def test_only_one_process_has_an_exclusive_role_without_redis(setup: Setup
     await _granted(broker, "sockets")
 
 
+async def test_anybody_can_ask_how_many_have_a_role(setup: Setup, broker: Broker) -> None:
+    assert await broker.holders("counted") == 0
+    async with peer_of(setup) as peer:
+        peer.tell("claim counted")
+        assert await peer.says() == "claimed True"
+        assert await broker.holders("counted") == 1
+        both = await broker.claim_exclusive("counted", lambda: None)
+        assert await broker.holders("counted") == (2 if both else 1)
+    async with asyncio.timeout(10):
+        while await broker.holders("counted") != both:
+            await asyncio.sleep(0.05)
+    await setup.cut_connections()
+    await until(lambda: broker.counters.reconnects == 1 and broker.healthy)
+    async with asyncio.timeout(10):
+        while await broker.holders("counted") != both:
+            await asyncio.sleep(0.05)
+    with pytest.raises(ConnectionError):
+        await setup.broker().holders("counted")
+
+
 async def test_a_role_is_kept_over_a_cut_connection(setup: Setup, broker: Broker) -> None:
     lost: list[str] = []
     assert await broker.claim_exclusive("kept", lambda: lost.append("kept"))

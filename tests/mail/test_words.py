@@ -11,7 +11,9 @@ DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.examp
     "resets": "2026-12-01 00:00 UTC",
     "then": "further events are refused",
     "endpoint": "shop.example/tocsin",
-    "reason": "It answered 410: it is gone.",
+    "connection": "Mail of Ann",
+    "reason": "too much",
+    "until": "12:30 UTC",
 }
 
 

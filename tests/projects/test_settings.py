@@ -21,6 +21,7 @@ DEFAULTS = {
     "currency": "USD",
     "billingEmail": None,
     "security": {"require2fa": False, "requireSso": False, "ipAllowList": []},
+    "connections": {"usePlatform": True, "ownPerProvider": 1},
 }
 
 
@@ -34,12 +35,14 @@ async def test_a_new_project_has_the_defaults(acme: Project) -> None:
     assert (await acme.key.get("/projects/me/settings")).json == DEFAULTS
 
 
-async def test_what_is_left_out_stays_also_inside_of_security(api: Client) -> None:
+async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None:
     project, other = await sign_up(api), await sign_up(api)
     changes = (
         {"timezone": "Europe/Vienna", "language": "de-AT", "currency": "EUR"},
         {"security": {"requireSso": True}},
         {"security": {"ipAllowList": ["127.0.0.1", "10.0.0.1/8"]}},
+        {"connections": {"usePlatform": False}},
+        {"connections": {"ownPerProvider": 3}},
         {"currency": "CHF"},
         {"billingEmail": " Money@Shop.example"},
         {},
@@ -53,6 +56,7 @@ async def test_what_is_left_out_stays_also_inside_of_security(api: Client) -> No
         "currency": "CHF",
         "billingEmail": "money@shop.example",
         "security": {"require2fa": False, "requireSso": True, "ipAllowList": ["127.0.0.1/32", "10.0.0.0/8"]},
+        "connections": {"usePlatform": False, "ownPerProvider": 3},
     }
     assert reply.json == wanted
     assert (await project.owner.get("/projects/me/settings")).json == wanted

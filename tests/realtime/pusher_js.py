@@ -28,7 +28,9 @@ class PusherJs:
         self.port = served.port
         self.facts: list[dict[str, Any]] = []
         self.people: dict[str, str] = {}
-        self.secret = SECRET
+        self.key, self.secret = KEY, SECRET
+        self.shared_secrets: dict[str, str] = {}
+        """Of encrypted channels, in base64: what the app's backend gives to its clients."""
         self._changed = asyncio.Condition()
 
     async def do(self, command: str, client: str, **details: Any) -> None:
@@ -77,10 +79,13 @@ class PusherJs:
     async def _answer(self, fact: dict[str, Any]) -> None:
         user = self.people.get(fact["client"], fact["client"])
         if fact["kind"] == "user":
-            body = auth.sign_in(KEY, self.secret, fact["socketId"], user)
+            body = auth.sign_in(self.key, self.secret, fact["socketId"], user)
         else:
             info = {"name": user.title()}
-            body = auth.authorize(KEY, self.secret, fact["socketId"], fact["channel"], user_id=user, user_info=info)
+            socket, channel = fact["socketId"], fact["channel"]
+            body = auth.authorize(self.key, self.secret, socket, channel, user_id=user, user_info=info)
+            if shared := self.shared_secrets.get(channel):
+                body["shared_secret"] = shared
         await self._write({"do": "answer", "ask": fact["ask"], "body": body})
 
     async def _write(self, command: dict[str, Any]) -> None:

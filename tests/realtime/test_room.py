@@ -10,6 +10,7 @@ from tocsin.kit.ids import new_id
 from tocsin.realtime.client import Client
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.live import Live
+from tocsin.realtime.relay import Relay
 from tocsin.realtime.room import MOST_WAITING, Room, user_channel
 from tocsin.realtime.server import App
 from tocsin.realtime.signal import Signal
@@ -58,7 +59,7 @@ async def test_a_project_is_listened_to_while_a_socket_is_here(place: Place) -> 
     project = await sign_up(place.api, "Swept")
     app = App(project.signed_up["realtime"]["live"]["appId"], UUID(project.id), "acme", "live", ("s",))
     hub = Hub()
-    live = Live(place.hand.db, place.hand.broker, hub)
+    live = Live(place.hand.db, place.hand.broker, hub, Relay(place.hand.broker, hub))
     await live.attend(app)
     link = Recorder()
     client = hub.connect(app.app_id, "pk", link, None)
@@ -73,7 +74,7 @@ async def test_a_project_is_listened_to_while_a_socket_is_here(place: Place) -> 
     before = len(place.hand.broker._subscriptions)
     await live.sweep()
     await live.sweep()
-    assert len(place.hand.broker._subscriptions) == before - 1
+    assert len(place.hand.broker._subscriptions) == before - 2
     await live.attend(app)
     assert len(place.hand.broker._subscriptions) == before
     await live.close()

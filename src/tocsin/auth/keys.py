@@ -149,7 +149,7 @@ class Credentials:
         proof = await self._proof(row, key, secret, client_ip)
         if self._macs.outdated(proof.mac):
             await self._renew_mac(row, secret, proof.mac)
-        principal = _principal(row, "key")
+        principal = principal_of(row, "key")
         name = self._memory_name(key, secret)
         # What was read may be from before a revocation, and what bcrypt had no time for is asked of it again.
         if forgotten == self._forgotten and self._proven.get(name) == (proof.hashed or ""):
@@ -222,7 +222,7 @@ class Credentials:
         if row is None or row.status != "active" or _over(row.expires_at):
             raise _refused()
         self.last_used.note(row.project_id, row.id)
-        return _principal(row, "public_key")
+        return principal_of(row, "public_key")
 
     def forget_key(self, key_id: UUID) -> None:
         self._guesses.forget_key(key_id)
@@ -296,7 +296,8 @@ def _secrets_of(row: Any) -> list[_Kept]:
     return [current, _Kept(bytes(row.previous_mac), row.previous_hash, min(ends, default=None))]
 
 
-def _principal(row: Any, kind: Literal["key", "public_key"]) -> Principal:
+def principal_of(row: Any, kind: Literal["key", "public_key"]) -> Principal:
+    """The caller of a row of ``find_api_key``: a backend, or an app that shows the public half alone."""
     # A key's own list is for its secret: the apps that show its public half call from anywhere.
     lists = (row.allowed_ips, row.allowed_networks) if kind == "key" else (row.allowed_networks,)
     return Principal(

@@ -25,19 +25,20 @@ PERMISSIONS: dict[str, str] = {
     "connections:manage": "Create, change and delete the project's connections.",
     "webhooks:read": "See webhook endpoints and what was sent to them.",
     "webhooks:manage": "Create, change, test, recover and delete webhook endpoints.",
+    "connections:manage_all": "See, limit, suspend and look into everybody's connections, but not their secrets.",
     "realtime:read": "See who is connected and follow the project's live activity.",
     "audit:read": "See the audit log.",
-    "own:manage": "One's own profile, addresses, notifications and live channel.",
+    "own:manage": "One's own profile, addresses, notifications, connections and live channel.",
 }
 
 PLATFORM_PERMISSIONS: dict[str, str] = {
     "platform:read": "See projects, their usage and the figures of the installation.",
     "platform:projects": "Create, change, suspend, cancel and purge projects.",
     "platform:enter": "Log in as a project, on its record.",
-    "platform:connections": "Suspend, activate and limit connections.",
+    "platform:connections": "See, suspend, activate, limit and look into connections of every project.",
     "platform:plans": "Change plans and features.",
     "platform:billing": "Put a project on a plan; see invoices.",
-    "platform:settings": "Change settings of the installation at run time.",
+    "platform:settings": "Change settings of the installation at run time, and the platform's own connections.",
     "platform:admins": "Invite, change and disable platform admins.",
     "platform:audit": "Read the platform's audit log.",
 }

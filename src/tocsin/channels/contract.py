@@ -40,6 +40,14 @@ class Rejected(SendFailure):
     """Permanent: the same message to the same address will never be taken."""
 
 
+class Blocked(Rejected):
+    """The person shut this sender out at the provider: nothing more is sent to them over it, nor around it."""
+
+
+class OptedOut(Rejected):
+    """The person told the provider to stop, as Blocked; it outlasts a block that ends."""
+
+
 class Unavailable(SendFailure):
     """Temporary: try again, no sooner than ``retry_after`` seconds when the provider named a time."""
 
@@ -170,6 +178,8 @@ class Provider:
     """Whether each recipient gets the message at an address, or the project gets it once."""
     address_kind: ClassVar[str | None] = None
     """The kind of a person's address that is needed, or None."""
+    known_only: ClassVar[bool] = False
+    """Whether an address counts only where a connection is known to reach it: a person has to speak to a bot first."""
     instant: ClassVar[bool] = False
     """True for what is recorded as sent in the transaction that decides it; only a ``Channel`` sends."""
     settings: ClassVar[type[Described]] = Nothing
@@ -218,6 +228,13 @@ class Channel(Provider, ABC, Generic[S, C]):
         Pointers begin with ``/settings`` or ``/credentials``. May ask a name server: not for a transaction.
         """
         return []
+
+    async def inbound(self, settings: S, credentials: C, door: Door) -> dict[str, Any] | None:
+        """Where the provider sends what comes in, in its own words; None where nothing does, or it does not say.
+
+        Raises nothing: what cannot be found out is not known.
+        """
+        return None
 
     def address_problem(self, address: str) -> str | None:
         """Why a person's address cannot be used here, in words for that person, or None."""

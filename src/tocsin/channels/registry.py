@@ -5,10 +5,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from tocsin.channels.apprise import Apprise
 from tocsin.channels.contract import Channel, Provider
 from tocsin.channels.discord import Discord
 from tocsin.channels.http import Http
 from tocsin.channels.ntfy import Ntfy
+from tocsin.channels.pusher import Pusher
 from tocsin.channels.realtime import Realtime
 from tocsin.channels.slack import Slack
 from tocsin.channels.sms import Sms
@@ -19,9 +21,11 @@ from tocsin.channels.webhook import Webhook
 ENTRY_POINTS = "tocsin.channels"
 
 _OURS: tuple[type[Provider], ...] = (
+    Apprise,
     Discord,
     Http,
     Ntfy,
+    Pusher,
     Realtime,
     Slack,
     Sms,

@@ -1,4 +1,4 @@
-"""Which connection sends a delivery (C4): the person's own, else the project's, else the platform's default.
+"""Which connection sends a delivery (C4), opened and ready; ``levels.py`` says by which order.
 
 Chosen at send time, so that a rotation or suspension counts for what waits; the reason is kept on the delivery.
 """
@@ -12,30 +12,20 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from tocsin.channels.contract import Channel, Described
-from tocsin.channels.registry import sender
+from tocsin.channels.registry import kinds, sender
+from tocsin.connections.levels import Candidate, NoRoute, line_of, pick
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env
+from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.vault import Vault
 
 _OPENED_AT_MOST = 1_000
 
 _SECRETS = "SELECT updated_at, credentials, settings FROM tocsin.connections WHERE project_id = $1 AND id = $2"
-
-
-class Candidate(msgspec.Struct):
-    """A connection that might send, as ``connection_candidates`` reads it. ``version`` is when it last changed."""
-
-    id: UUID
-    provider: str
-    channel: str
-    owner: str
-    user_id: UUID | None
-    status: str
-    max_concurrent: int | None
-    version: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +46,26 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class NoRoute:
-    """Nothing can send this: ``waits`` where a connection exists that somebody may mend."""
-
-    reason: str
-    waits: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PlatformDefault:
     """A connection that the operator gave in the environment, the last resort of every project."""
 
     channel: Channel[Any, Any]
     settings: Described
     credentials: Described
+
+
+_STILL = """
+SELECT EXISTS (SELECT FROM tocsin.connections
+    WHERE project_id = $1 AND id = $2 AND updated_at = $3 AND status IN ('active', 'rate_limited'))
+"""
+
+
+class Wanted(NamedTuple):
+    """What is to be sent, as far as the choice goes by it."""
+
+    channel: str
+    user_id: UUID | None
+    address: str | None
 
 
 class Opened(NamedTuple):
@@ -90,49 +86,46 @@ class Choice:
         self._opened: OrderedDict[tuple[UUID, UUID], Opened] = OrderedDict()
 
     async def routes(
-        self,
-        project_id: UUID,
-        env: Env,
-        candidates: Iterable[Candidate],
-        wanted: Iterable[tuple[str, UUID | None]],
-    ) -> dict[tuple[str, UUID | None], Route | NoRoute]:
-        """For each channel and person the connection that sends; ``candidates`` come in the order of preference."""
+        self, project_id: UUID, env: Env, candidates: Iterable[Candidate], wanted: Iterable[Wanted]
+    ) -> dict[Wanted, Route | NoRoute]:
+        """For each channel, person and address what sends; ``candidates`` come in the order of preference."""
         by_channel: defaultdict[str, list[Candidate]] = defaultdict(list)
         for candidate in candidates:
             by_channel[candidate.channel].append(candidate)
-        return {
-            (channel, user_id): await self._route(project_id, env, by_channel[channel], channel, user_id)
-            for channel, user_id in wanted
-        }
+        routes: dict[Wanted, Route | NoRoute] = {}
+        for each in wanted:
+            line = line_of(by_channel[each.channel], each.user_id)
+            routes[each] = await self._route(env, each, line)
+        return routes
 
-    async def _route(
-        self, project_id: UUID, env: Env, connections: list[Candidate], channel: str, user_id: UUID | None
-    ) -> Route | NoRoute:
-        own = [each for each in connections if each.owner == "user" and each.user_id == user_id]
-        shared = [each for each in connections if each.owner == "project"]
-        candidates = [(each, "the person's own") for each in own] + [(each, "the project's") for each in shared]
-        for candidate, reason in candidates:
-            if candidate.status == "active":
-                return await self._open(project_id, env, candidate, reason)
-        default = self._defaults.get(channel)
-        if default is not None:
-            return Route(
-                None, None, None, default.channel, default.settings, default.credentials, None, "the platform's default"
-            )
-        if candidates:
-            states = ", ".join(sorted({candidate.status for candidate, _ in candidates}))
-            return NoRoute(f"no active connection for {channel}: {states}", waits=True)
-        return NoRoute(f"no connection for {channel}", waits=False)
+    async def _route(self, env: Env, wanted: Wanted, line: list[Candidate]) -> Route | NoRoute:
+        """One that turns out to be unreadable is passed over like any that is broken."""
+        default, known_only = self._defaults.get(wanted.channel), kinds()[wanted.channel].known_only
+        unreadable: NoRoute | None = None
+        while True:
+            picked = pick(wanted.channel, line, wanted.address, known_only=known_only, last_resort=default is not None)
+            if isinstance(picked, NoRoute):
+                return picked if picked.refused else unreadable or picked
+            if picked.candidate is None:
+                assert default is not None
+                return Route(
+                    None, None, None, default.channel, default.settings, default.credentials, None, picked.reason
+                )
+            opened = await self._open(env, picked.candidate, picked.reason)
+            if isinstance(opened, Route):
+                return opened
+            unreadable = unreadable or opened
+            line = [replace(each, status="error") if each is picked.candidate else each for each in line]
 
-    async def _open(self, project_id: UUID, env: Env, candidate: Candidate, reason: str) -> Route | NoRoute:
+    async def _open(self, env: Env, candidate: Candidate, reason: str) -> Route | NoRoute:
         try:
             channel = sender(candidate.provider)
         except KeyError:
             return NoRoute(f"the provider {candidate.provider} is not installed any more", waits=True)
-        key = (project_id, candidate.id)
+        key = (candidate.project_id, candidate.id)
         opened = self._opened.get(key)
         if opened is None or opened.version != candidate.version:
-            opened = await self._unsealed(project_id, env, candidate.id, channel)
+            opened = await self._unsealed(*scope_of(candidate.project_id, env), candidate.id, channel)
             if opened is None:
                 return NoRoute("the connection's credentials cannot be read", waits=True)
             self._opened[key] = opened
@@ -142,13 +135,21 @@ class Choice:
         return Route(
             candidate.id,
             opened.version,
-            project_id,
+            candidate.project_id,
             channel,
             opened.settings,
             opened.credentials,
             candidate.max_concurrent,
             reason,
         )
+
+    async def still_sends(self, route: Route, env: Env) -> bool:
+        """Whether nothing has been changed about the connection since it was chosen, a suspension included."""
+        if route.id is None or route.connection_project is None:
+            return True
+        project_id, place = scope_of(route.connection_project, env)
+        async with self._db.unit(project_id, place) as connection:
+            return bool(await connection.fetchval(_STILL, project_id, route.id, route.version))
 
     async def _unsealed(self, project_id: UUID, env: Env, id_: UUID, channel: Channel[Any, Any]) -> Opened | None:
         """None when it was removed meanwhile, or when its secrets cannot be read and it stops for that."""
@@ -170,6 +171,11 @@ class Choice:
             except (Unreadable, ValidationError):
                 await mark_error(connection, project_id, id_, row["updated_at"], "credentials_unreadable")
                 return None
+
+
+def scope_of(connection_project: UUID, env: Env) -> tuple[UUID, Env]:
+    """Where the row of a connection lies: the platform's are live, whatever they are used in."""
+    return connection_project, "live" if connection_project == PLATFORM_ID else env
 
 
 async def mark_error(

@@ -32,9 +32,28 @@ class Connection(Table):
     use_as_fallback: Mapped[bool]
     status: Mapped[str]
     status_reason: Mapped[str | None]
+    suspended_by: Mapped[str | None]
     verified_at: Mapped[datetime | None]
     health_status: Mapped[str] = mapped_column(server_default="unknown")
     last_health_check: Mapped[datetime | None]
+    rate_limit_rps: Mapped[int | None]
+    max_concurrent: Mapped[int | None]
+    ceilings: Mapped[dict[str, Any] | None]
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW, onupdate=_NOW)
+
+
+class ConnectionVisit(Table):
+    """Somebody who looks into a connection that is not theirs, on the record, until it expires."""
+
+    __tablename__ = "connection_visits"
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    connection_id: Mapped[UUID]
+    env: Mapped[str]
+    visitor: Mapped[str]
+    reason: Mapped[str]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)

@@ -1,11 +1,12 @@
-"""Providers and the project's connections over HTTP."""
+"""Providers and connections over HTTP, for their owners; ``stepping_in_routes.py`` is for those who watch over them."""
 
 from typing import Annotated, cast
+from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.registry import providers
 from tocsin.connections.configuration import (
     Configuration,
@@ -17,23 +18,33 @@ from tocsin.connections.configuration import (
     merged,
     proven_by_making,
 )
+from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
+    Level,
     audited,
     end_default,
     find,
     find_to_change,
+    find_to_step_in,
+    hold,
     is_first,
+    is_somebody_elses,
+    level_of,
     opened_credentials,
     sealed,
+    seen_by,
     seen_of,
     shown,
 )
 from tocsin.connections.schemas import (
     ConnectionAnswer,
     ConnectionCreate,
+    ConnectionFields,
+    ConnectionRotate,
     ConnectionUpdate,
     ConnectionWithSecret,
+    Owner,
     ProviderAnswer,
     Status,
     VerifyAnswer,
@@ -41,13 +52,15 @@ from tocsin.connections.schemas import (
 )
 from tocsin.connections.trial import prepared, recorded, tried
 from tocsin.connections.waiting import hasten_deliveries
-from tocsin.kit.errors import Conflict, FieldError, Invalid
+from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid
 from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import PathId
+from tocsin.kit.schema import FilterId, PathId
 from tocsin.plans.entitlements import check_feature
 from tocsin.plans.totals import room_for, total_of
+from tocsin.projects.models import Project
+from tocsin.projects.setting_schemas import SettingsAnswer
 
 router = guarded_router(tags=["connections"])
 
@@ -60,47 +73,75 @@ Outside = Annotated[Door, Depends(_door)]
 
 
 @router.get("/providers")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def list_providers(call: Called) -> list[ProviderAnswer]:
     """Every way of sending, with the forms of its settings and credentials."""
     return [ProviderAnswer.model_validate(provider.describe()) for provider in providers().values()]
 
 
 @router.post("/connections", operation_id="create_connection", status_code=201)
-@needs("connections:manage", network_first=True)
+@needs("connections:manage", own=True, network_first=True)
 async def create(admitted: Admitted, door: Outside, body: ConnectionCreate) -> ConnectionWithSecret:
     """Connect an account at a provider. It sends once it is `active`: at once or after `verify`."""
-    if body.owner != "project":
-        detail = "Only connections of the project can be made."
-        raise Invalid([FieldError("/owner", "owner_not_supported", detail)])
+    return await made(admitted, door, body, body.owner)
+
+
+async def made(admitted: Admission, door: Door, body: ConnectionFields, owner: Owner | None) -> ConnectionWithSecret:
+    """A new connection of this owner; None is the caller, if they may make none but their own, else the project."""
     channel = connectable(body.provider)
     issued = None if body.credentials else channel.issue()
     wanted = configured(channel, body.settings, issued.revealed() if issued else body.credentials)
     await wanted.check(door)
     call = await admitted.begin()
-    if channel.channel == "webhook":
-        await check_feature(call.session, call.project_id, "webhooks")
-    total = total_of(channel.channel)
+    level = _level(call, wanted, owner)
+    total = total_of(channel.channel) if level.owner == "project" else None
     async with room_for(call.session, call.project_id, call.env, *([total] if total else [])):
-        row = await _insert(call, body, wanted)
+        if channel.channel == "webhook":
+            await check_feature(call.session, call.project_id, "webhooks")
+        row = await _insert(call, body, wanted, level)
     answer = await shown(call, row)
     await call.audit("connection.created", "connection", row.id, after=audited(answer))
     return _with_secret(answer, main_secret(wanted.credentials) if issued else None)
 
 
-async def _insert(call: Call, body: ConnectionCreate, wanted: Configuration) -> Connection:
+def _level(call: Call, wanted: Configuration, owner: Owner | None) -> Level:
+    """Where a new connection will stand. Raises Forbidden and Invalid."""
+    channel = wanted.channel
+    if call.own_only and owner == "project":
+        raise Forbidden("permission_missing", "This needs the permission connections:manage.")
+    owner = owner or ("user" if call.own_only else "project")
+    if owner == "project":
+        return Level(owner, None, channel.channel)
+    if channel.reaches != "person":
+        # A project's messages never go to the platform's chats (C12).
+        raise _not_yours("This provider reaches the project and not a person, so only a project can have one.")
+    if owner == "platform":
+        return Level(owner, None, channel.channel)
+    if call.principal.user_id is None:
+        raise _not_yours("Only somebody who is signed in can have a connection of their own.")
+    return Level(owner, call.principal.user_id, channel.channel)
+
+
+def _not_yours(detail: str) -> Invalid:
+    return Invalid([FieldError("/owner", "owner_not_supported", detail)])
+
+
+async def _insert(call: Call, body: ConnectionFields, wanted: Configuration, level: Level) -> Connection:
     channel, id_ = wanted.channel, new_id()
-    first = await is_first(call, channel.channel)
+    if level.user_id is not None:
+        await _check_own_room(call, level, level.user_id, channel.provider)
+    first = await is_first(call, level)
     is_default = first if body.is_default is None else body.is_default
     if is_default and not first:
-        await end_default(call, channel.channel)
+        await end_default(call, level)
     row = Connection(
         project_id=call.project_id,
         id=id_,
         env=call.env,
         provider=channel.provider,
         channel=channel.channel,
-        owner="project",
+        owner=level.owner,
+        user_id=level.user_id,
         name=body.name,
         credentials=await sealed(call, id_, wanted.credentials),
         settings=wanted.settings.revealed(),
@@ -116,20 +157,43 @@ async def _insert(call: Call, body: ConnectionCreate, wanted: Configuration) -> 
     return row
 
 
+async def _check_own_room(call: Call, level: Level, user_id: UUID, provider: str) -> None:
+    """Refuse more connections of a person at one provider than the project allows; a suspended one counts as well."""
+    await hold(call, level)
+    allowed = SettingsAnswer.model_validate(
+        await call.session.scalar(select(Project.settings))
+    ).connections.own_per_provider
+    mine = select(func.count()).where(
+        Connection.env == call.env, Connection.user_id == user_id, Connection.provider == provider
+    )
+    if (await call.session.scalar(mine) or 0) >= allowed:
+        detail = (
+            f"You have a connection of this provider already; the project allows {allowed}. Change it or remove it."
+        )
+        raise Conflict("own_connection_exists", detail)
+
+
 def _with_secret(answer: ConnectionAnswer, secret: str | None) -> ConnectionWithSecret:
     return ConnectionWithSecret(**answer.model_dump(), secret=secret)
 
 
 @router.get("/connections")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def list_connections(
     call: Called,
     paging: Annotated[Paging, Depends()],
     provider: Annotated[str | None, Query(max_length=63)] = None,
     channel: Annotated[str | None, Query(max_length=63)] = None,
     status: Status | None = None,
+    owner: Owner | None = None,
+    userId: Annotated[FilterId | None, Query()] = None,
 ) -> Page[ConnectionAnswer]:
-    query = select(Connection)
+    """The project's connections and one's own; with `connections:manage_all` everybody's."""
+    query = select(Connection).where(seen_by(call))
+    if owner is not None:
+        query = query.where(Connection.owner == owner)
+    if userId is not None:
+        query = query.where(Connection.user_id == userId)
     if provider is not None:
         query = query.where(Connection.provider == provider)
     if channel is not None:
@@ -142,15 +206,21 @@ async def list_connections(
 
 
 @router.get("/connections/{connection_id}", operation_id="read_connection")
-@needs("connections:read")
+@needs("connections:read", own=True)
 async def read(call: Called, connection_id: PathId) -> ConnectionAnswer:
     return await shown(call, await find(call, connection_id))
 
 
 @router.put("/connections/{connection_id}", operation_id="change_connection")
-@needs("connections:manage", network_first=True)
+@needs("connections:manage", own=True, network_first=True)
 async def change(admitted: Admitted, door: Outside, connection_id: PathId, body: ConnectionUpdate) -> ConnectionAnswer:
     """Change what is sent. New credentials of an account at a provider have to be verified again."""
+    return await _changed(admitted, door, connection_id, body, "connection.updated")
+
+
+async def _changed(
+    admitted: Admission, door: Door, connection_id: UUID, body: ConnectionUpdate, action: str
+) -> ConnectionAnswer:
     async with admitted.transaction() as look:
         row = await find_to_change(look, connection_id)
         seen = await seen_of(look, row)
@@ -163,11 +233,7 @@ async def change(admitted: Admitted, door: Outside, connection_id: PathId, body:
     if wanted is not None:
         await _reconfigure(call, row, wanted)
     await _rename(call, row, body)
-    await call.session.flush()
-    await call.session.refresh(row)
-    answer = await shown(call, row)
-    await call.audit("connection.updated", "connection", row.id, before=audited(before), after=audited(answer))
-    return answer
+    return await changed(call, row, action, before)
 
 
 async def _wanted(call: Call, row: Connection, body: ConnectionUpdate) -> Configuration | None:
@@ -202,7 +268,7 @@ async def _unproven(call: Call, row: Connection, status: Status) -> None:
 async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
     """Change what does not need a provider's word."""
     if body.is_default and not row.is_default:
-        await end_default(call, row.channel)
+        await end_default(call, level_of(row))
     for name in ("name", "is_default", "use_as_fallback"):
         value = getattr(body, name)
         if value is not None:
@@ -210,18 +276,45 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
 
 
 @router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
-@needs("connections:manage")
+@needs("connections:manage", own=True)
 async def delete(call: Called, connection_id: PathId) -> Response:
     """Remove a connection with its credentials. What waits for it is sent by the next one that fits."""
     row = await find_to_change(call, connection_id)
+    if row.status == "suspended" and not _may_lift(call, row):
+        raise Conflict(
+            "connection_suspended", "An admin suspended it, and it cannot be replaced before they lift that."
+        )
     before = await shown(call, row)
     await call.session.delete(row)
     await call.audit("connection.deleted", "connection", row.id, before=audited(before))
     return Response(status_code=204)
 
 
+def _may_lift(call: Call, row: Connection) -> bool:
+    return row.suspended_by != "platform" and call.principal.may("connections:manage_all")
+
+
+@router.patch("/connections/{connection_id}/limits", operation_id="limit_connection")
+@needs("connections:manage", own=True)
+async def set_limits(call: Called, connection_id: PathId, body: LimitsUpdate) -> ConnectionAnswer:
+    """Limit what is sent over it, on all processes together. Of somebody else's connection, this is a ceiling."""
+    row = await find_to_step_in(call, connection_id)
+    before = await shown(call, row)
+    limit(row, "project" if is_somebody_elses(call, row) else "owner", body)
+    return await changed(call, row, "connection.limited", before)
+
+
+async def changed(call: Call, row: Connection, action: str, before: ConnectionAnswer, **told: str) -> ConnectionAnswer:
+    """The row as it is stored now, on the record."""
+    await call.session.flush()
+    await call.session.refresh(row)
+    answer = await shown(call, row)
+    await call.audit(action, "connection", row.id, before=audited(before), after=audited(answer), **told)
+    return answer
+
+
 @router.post("/connections/{connection_id}/verify", operation_id="verify_connection")
-@needs("connections:manage", network_first=True)
+@needs("connections:manage", own=True, network_first=True)
 async def verify(
     admitted: Admitted, door: Outside, connection_id: PathId, body: VerifyBody | None = None
 ) -> VerifyAnswer:
@@ -241,21 +334,25 @@ async def verify(
 
 
 @router.post("/connections/{connection_id}/rotate", operation_id="rotate_connection")
-@needs("connections:manage")
-async def rotate(call: Called, connection_id: PathId) -> ConnectionWithSecret:
-    """Make new credentials where they are ours to make, shown once; the previous secret stays valid beside them.
+@needs("connections:manage", own=True, network_first=True)
+async def rotate(
+    admitted: Admitted, door: Outside, connection_id: PathId, body: ConnectionRotate | None = None
+) -> ConnectionWithSecret:
+    """Take new credentials into use: those that are sent, or ours where they are ours to make.
 
-    Ends the overlap: `PUT` with `"credentials": {"previousSecret": null}`, or another rotation.
+    Sent ones have to be verified; nothing is sent with the old ones from now on. Ours are shown once, and the previous
+    secret stays valid beside them, until `PUT` with `"credentials": {"previousSecret": null}` or another rotation.
     """
+    if body is not None and body.credentials:
+        update = ConnectionUpdate.model_validate({"credentials": body.credentials})
+        return _with_secret(await _changed(admitted, door, connection_id, update, "connection.rotated"), None)
+    call = await admitted.begin()
     row = await find_to_change(call, connection_id)
     before = await shown(call, row)
     issued = installed(row.provider).issue(await opened_credentials(call, row))
     if issued is None:
-        raise Conflict("not_rotatable", "The provider makes these credentials: change them there, then here.")
+        raise Conflict("not_rotatable", "The provider makes these credentials: change them there, then send them here.")
     row.credentials = await sealed(call, row.id, issued)
     await _unproven(call, row, "active")
-    await call.session.flush()
-    await call.session.refresh(row)
-    answer = await shown(call, row)
-    await call.audit("connection.rotated", "connection", row.id, before=audited(before), after=audited(answer))
+    answer = await changed(call, row, "connection.rotated", before)
     return _with_secret(answer, main_secret(issued))

@@ -1,19 +1,24 @@
-"""Finding connections, sealing and opening what is in them, and their one default."""
+"""Finding connections, sealing and opening what is in them, and their one default.
 
-from typing import Any
+Whoever reads connections sees the project's and their own. Those of other people are seen with
+``connections:manage_all``, changed by themselves alone, and their credentials are shown to nobody else.
+"""
+
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
 from pydantic import ValidationError
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, update
 
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Described
 from tocsin.channels.registry import providers
+from tocsin.connections.limits import ceilings_of, limits_of
 from tocsin.connections.models import Connection
-from tocsin.connections.schemas import ConnectionAnswer
+from tocsin.connections.schemas import ConnectionAnswer, Owner
 from tocsin.kit.crypto import Unreadable
-from tocsin.kit.errors import Conflict, NotFound
+from tocsin.kit.errors import Conflict, Forbidden, NotFound
 
 Seen = tuple[Described | str | None, dict[str, Any]]
 """What of a row must not have changed while the network was asked: its opened credentials, and its settings.
@@ -22,22 +27,51 @@ Not the sealed text, which another data key changes and nothing else.
 """
 
 
+class Level(NamedTuple):
+    """Where there is one default: a channel of the platform, of the project, or of one person."""
+
+    owner: Owner
+    user_id: UUID | None
+    channel: str
+
+
+def level_of(row: Connection) -> Level:
+    return Level(cast(Owner, row.owner), row.user_id, row.channel)
+
+
+def seen_by(call: Call) -> ColumnElement[bool]:
+    """The connections that the caller may know of."""
+    own = and_(Connection.owner == "user", Connection.user_id == call.principal.user_id)
+    if call.own_only:
+        return own
+    return true() if call.principal.may("connections:manage_all") else or_(Connection.owner != "user", own)
+
+
 async def find(call: Call, connection_id: UUID) -> Connection:
-    """A connection of the project. Raises NotFound."""
-    row = (await call.session.scalars(select(Connection).where(Connection.id == connection_id))).one_or_none()
+    """A connection that the caller may know of. Raises NotFound."""
+    query = select(Connection).where(Connection.id == connection_id, seen_by(call))
+    row = (await call.session.scalars(query)).one_or_none()
     if row is None:
         raise NotFound()
     return row
 
 
-async def find_to_change(call: Call, connection_id: UUID, seen: Seen | None = None) -> Connection:
-    """The same, locked until the end of the transaction.
+async def find_to_step_in(call: Call, connection_id: UUID) -> Connection:
+    """The same, whoever it belongs to, locked until the end of the transaction.
 
-    Raises NotFound, Forbidden for a test caller before a live row, and Conflict when it is not as ``seen``.
+    Raises NotFound, and Forbidden for a test caller before a live row.
     """
     row = await find(call, connection_id)
     call.write_to(row.env)
     await call.session.refresh(row, with_for_update=True)
+    return row
+
+
+async def find_to_change(call: Call, connection_id: UUID, seen: Seen | None = None) -> Connection:
+    """The same for its owner alone. Raises Conflict when it is not as ``seen``."""
+    row = await find_to_step_in(call, connection_id)
+    if is_somebody_elses(call, row):
+        raise Forbidden("somebody_elses", "This connection belongs to a person; you may limit or suspend it.")
     if seen is not None and await seen_of(call, row) != seen:
         raise Conflict("connection_changed", "The connection was changed meanwhile; look at it and try again.")
     return row
@@ -75,49 +109,64 @@ def read_settings(row: Connection) -> Described | None:
         return None
 
 
-async def is_first(call: Call, channel: str) -> bool:
-    """Whether the project has no connection of this channel yet; stays true until the end of the transaction."""
-    await _hold_channel(call, channel)
-    return not await call.session.scalar(select(exists().where(*_shared(call, channel))))
+def is_somebody_elses(call: Call, row: Connection) -> bool:
+    return row.owner == "user" and row.user_id != call.principal.user_id
 
 
-async def end_default(call: Call, channel: str) -> None:
+async def is_first(call: Call, level: Level) -> bool:
+    """Whether there is no connection at this level yet; stays true until the end of the transaction."""
+    await hold(call, level)
+    return not await call.session.scalar(select(exists().where(*_at(call, level))))
+
+
+async def end_default(call: Call, level: Level) -> None:
     """Make room for another default, in the same transaction."""
-    await _hold_channel(call, channel)
+    await hold(call, level)
     await call.session.execute(
-        update(Connection).where(*_shared(call, channel), Connection.is_default).values(is_default=False)
+        update(Connection).where(*_at(call, level), Connection.is_default).values(is_default=False)
     )
 
 
-async def _hold_channel(call: Call, channel: str) -> None:
-    """Let one transaction at a time decide about the default of a channel."""
-    name = f"connections {call.project_id} {call.env} {channel}"
+async def hold(call: Call, level: Level) -> None:
+    """Let one transaction at a time add to a level or decide about its default."""
+    name = f"connections {call.project_id} {call.env} {level.channel} {level.user_id or ''}"
     await call.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
-def _shared(call: Call, channel: str) -> tuple[Any, ...]:
-    return Connection.env == call.env, Connection.channel == channel, Connection.owner == "project"
+def _at(call: Call, level: Level) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Connection.env == call.env,
+        Connection.channel == level.channel,
+        Connection.owner == level.owner,
+        Connection.user_id.is_not_distinct_from(level.user_id),
+    )
 
 
 async def shown(call: Call, row: Connection) -> ConnectionAnswer:
     """A connection as the API shows it."""
     settings = read_settings(row)
-    credentials = await opened_credentials(call, row)
-    values = {
-        name: getattr(row, name)
-        for name in ConnectionAnswer.model_fields
-        if name not in ("settings", "credentials", "verified")
-    }
+    credentials = None if _hidden(call, row) else await opened_credentials(call, row)
+    made = ("settings", "credentials", "verified", "limits", "ceilings")
+    values = {name: getattr(row, name) for name in ConnectionAnswer.model_fields if name not in made}
     return ConnectionAnswer.model_validate(
         {
             **values,
             "settings": settings.masked() if settings else None,
             "credentials": credentials.masked() if credentials else None,
             "verified": row.verified_at is not None,
+            "limits": limits_of(row),
+            "ceilings": ceilings_of(row),
         }
     )
 
 
+def _hidden(call: Call, row: Connection) -> bool:
+    """Whether not even masked credentials are shown: to other people, and to the platform of what is a project's."""
+    stepping_in = call.principal.kind == "platform_admin" and call.principal.visit is None
+    return stepping_in or is_somebody_elses(call, row)
+
+
 def audited(answer: ConnectionAnswer) -> dict[str, Any]:
-    """What the audit log keeps: exactly what the API shows."""
-    return answer.model_dump(mode="json", by_alias=True)
+    """What the audit log keeps: what the API shows, but of a person's own no credentials, since others read the log."""
+    kept = answer.model_dump(mode="json", by_alias=True)
+    return kept if answer.owner != "user" else {**kept, "credentials": None}

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from tocsin.kit.schema import Answer, Body, Text, Time
+from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 
 Status = Literal["pending", "active", "suspended", "rate_limited", "error"]
+Owner = Literal["platform", "project", "user"]
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["Mail of the shop"])]
 
 _SETTINGS = "As the provider's `settingsSchema` says."
@@ -28,16 +29,22 @@ class ProviderAnswer(Answer):
     setup_steps: list[str]
 
 
-class ConnectionCreate(Body):
+class ConnectionFields(Body):
     provider: Annotated[Text, StringConstraints(min_length=1, max_length=63)] = Field(examples=["smtp"])
     name: Name
-    owner: Literal["project", "user"] = "project"
     credentials: dict[str, Any] = Field(
         {}, description=f"{_CREDENTIALS} Left out where we make them: then the answer shows `secret` once."
     )
     settings: dict[str, Any] = Field({}, description=_SETTINGS)
     is_default: bool | None = Field(None, description="Left out: true for the first connection of its channel.")
     use_as_fallback: bool = True
+
+
+class ConnectionCreate(ConnectionFields):
+    owner: Annotated[
+        Literal["project", "user"],
+        Field(description="Left out: `user` for those who may manage own things alone, else `project`."),
+    ] = unsent()
 
 
 class ConnectionUpdate(Body):
@@ -52,26 +59,46 @@ class ConnectionUpdate(Body):
     use_as_fallback: bool | None = None
 
 
+class Limits(Answer):
+    """How much may be sent over a connection at once and in a second; null: as much as there is."""
+
+    max_concurrent: int | None = None
+    requests_per_second: int | None = None
+
+
+class ConnectionRotate(Body):
+    credentials: dict[str, Any] = Field(
+        default_factory=dict,
+        description="New ones from the provider, where the provider makes them; only the fields that change.",
+    )
+
+
 class ConnectionAnswer(Answer):
-    """A connection; of its secrets only the last four characters."""
+    """A connection; of its secrets only the last four characters, and those to its owner alone."""
 
     id: UUID
     env: Literal["live", "test"]
     provider: str
     channel: str
-    owner: Literal["platform", "project", "user"]
+    owner: Owner
+    user_id: UUID | None = Field(description="Whose it is, if a person's.")
     name: str
-    credentials: dict[str, Any] | None = Field(description="Null when they cannot be read; set them again.")
+    credentials: dict[str, Any] | None = Field(
+        description="Null when it is somebody else's, or when they cannot be read and have to be set again."
+    )
     settings: dict[str, Any] | None
     account: dict[str, Any] | None = Field(description="What the provider calls this account: `id` and `name`.")
     is_default: bool
     use_as_fallback: bool
     status: Status
     status_reason: str | None
+    suspended_by: Literal["project", "platform"] | None
     verified: bool
     verified_at: Time | None
     health_status: Literal["unknown", "healthy", "degraded", "failing"]
     last_health_check: Time | None
+    limits: Limits
+    ceilings: Limits = Field(description="What others set, above which its owner cannot go.")
     created_at: Time
     updated_at: Time
 

@@ -58,6 +58,11 @@ async def prepared(call: Call, connection_id: UUID, target: str | None) -> Trial
     row = await find_to_change(call, connection_id)
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
+    return await trial_of(call, row, target)
+
+
+async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
+    """The same for a connection in any state, whoever it belongs to."""
     channel = installed(row.provider)
     settings, credentials = read_settings(row), await opened_credentials(call, row)
     if settings is None or credentials is None:

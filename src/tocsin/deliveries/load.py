@@ -10,7 +10,8 @@ import msgspec
 
 from tocsin.channels.contract import Action, Message, Priority, Recipient, SourceEvent
 from tocsin.channels.registry import kinds
-from tocsin.connections.choose import Candidate, Choice, NoRoute, Route
+from tocsin.connections.choose import Choice, Route, Wanted
+from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 
@@ -113,10 +114,10 @@ async def load(
     listed = "{" + ",".join(addressed) + "}"
     (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
     read = _read.decode(row[1])
-    wanted = {(delivery.channel, delivery.user_id) for delivery in read.deliveries}
-    routes = await choice.routes(project_id, env, read.connections, wanted)
     batch = _batch(project_id, env, read)
-    return [_outgoing(batch, each, routes[each.channel, each.user_id]) for each in read.deliveries]
+    wanted = {each.id: _wanted(batch, each) for each in read.deliveries}
+    routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
+    return [_outgoing(batch, each, wanted[each.id].address, routes[wanted[each.id]]) for each in read.deliveries]
 
 
 def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
@@ -151,10 +152,15 @@ def _addresses(people: Iterable[_Person], addresses: Iterable[_Address]) -> Mapp
     return found
 
 
-def _outgoing(batch: _Batch, delivery: _Delivery, route: Route | NoRoute) -> Outgoing:
+def _wanted(batch: _Batch, delivery: _Delivery) -> Wanted:
+    kind = kinds()[delivery.channel].address_kind
+    address = batch.addresses.get((delivery.user_id, kind)) if delivery.user_id and kind else None
+    return Wanted(delivery.channel, delivery.user_id, address)
+
+
+def _outgoing(batch: _Batch, delivery: _Delivery, address: str | None, route: Route | NoRoute) -> Outgoing:
     kind = kinds()[delivery.channel]
     person = batch.people.get(delivery.user_id)
-    address = batch.addresses.get((person.id, kind.address_kind)) if person and kind.address_kind else None
     message = _message(batch, delivery, person)
     return Outgoing(
         delivery.id,

@@ -19,8 +19,10 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
-from tocsin.connections.choose import Choice, NoRoute, Route, mark_error
+from tocsin.channels.contract import BadCredentials, Blocked, OptedOut, SendFailure, Unavailable
+from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.levels import NoRoute
+from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import READ_OUTGOING, Outgoing, load
 from tocsin.deliveries.record import RECORD_RESULTS, Result, judged, look_again_at, record
 from tocsin.kit import crash
@@ -32,6 +34,8 @@ from tocsin.kit.together import Together
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
 recording it. What outlives its lease is sent twice."""
+STALE_SECONDS = 0.5
+"""After so long a connection that was chosen is looked at again before it sends (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
@@ -224,6 +228,8 @@ class SendStage:
         if not await self._took(turn, batch):
             return outgoing.id
         try:
+            if _waited(batch) and not await self._choice.still_sends(outgoing.route, batch.env):
+                return outgoing.id
             return await self._send(batch, outgoing, outgoing.route)
         finally:
             turn.release()
@@ -263,9 +269,8 @@ class SendStage:
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
         told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        if isinstance(outcome, BadCredentials) and route.id is not None:
-            async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark_error(connection, batch.project_id, route.id, route.version, told["error"])
+        if isinstance(outcome, BadCredentials | Blocked | OptedOut):
+            await self._note(batch, outgoing, route, outcome, told["error"])
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -278,6 +283,19 @@ class SendStage:
             duration_ms=round(seconds * 1000),
             **told,
         )
+
+    async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
+        """Keep what a failure says of the connection, or of the person behind the address."""
+        if route.id is None or route.connection_project is None:
+            return
+        if isinstance(failure, BadCredentials):
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_error(connection, project_id, route.id, route.version, reason)
+        elif outgoing.address is not None:
+            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+            async with self._db.unit(batch.project_id, batch.env) as connection:
+                await mark(connection, batch.project_id, route.id, outgoing.address, reason)
 
     def _settle_all(self, batch: Batch, untouched: list[UUID]) -> None:
         for id_ in untouched:
@@ -339,12 +357,19 @@ class SendStage:
         self._freed()
 
 
+def _waited(batch: Batch) -> bool:
+    """Whether so long that what was read of the connection may not be true any more."""
+    return asyncio.get_running_loop().time() > batch.claimed_at + STALE_SECONDS
+
+
 def _untried(outgoing: Outgoing, state: str, reason: str) -> Result:
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, error=reason)
 
 
 def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
+    if route.refused:
+        return _untried(outgoing, "suppressed", route.reason)
     due_at = look_again_at(outgoing.queued_at) if route.waits else None
     state = "failed" if due_at is None else "queued"
     return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)

@@ -23,7 +23,10 @@ GLOBAL_KEYS = (
 )
 """Unique across projects: what identifies a project from outside."""
 
-FOREIGN_REFERENCES = ("deliveries_connection_project_connection_id_fkey",)
+FOREIGN_REFERENCES = (
+    "deliveries_connection_project_connection_id_fkey",
+    "reachability_connection_project_connection_id_fkey",
+)
 """May point at the platform's project; a check constraint keeps it from any other (database recipe)."""
 
 BOTH_ENVIRONMENTS = ("api_keys", "identity_secrets", "realtime_apps", "audit_log")
@@ -58,6 +61,7 @@ PIPELINE_TABLES = (
     "audit_heads",
     "webhook_endpoints",
     "webhook_messages",
+    "connections",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -93,6 +97,7 @@ CROSS_PROJECT = (
     "outlived",
     "plan_catalogue",
     "plans_in_use",
+    "platform_candidates",
     "purge_audit",
     "ready_due_deliveries",
     "ready_webhooks",
@@ -146,6 +151,25 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
         "created_at",
         "sent_at",
         "finished_at",
+    ),
+    "connections": (
+        "project_id",
+        "id",
+        "env",
+        "provider",
+        "channel",
+        "owner",
+        "status",
+        "is_default",
+        "use_as_fallback",
+        "rate_limit_rps",
+        "max_concurrent",
+        "suspended_by",
+        "verified_at",
+        "health_status",
+        "last_health_check",
+        "created_at",
+        "updated_at",
     ),
 }
 """What the operator's login reads of every project, and all it may do: counting rows, and no word that people wrote."""

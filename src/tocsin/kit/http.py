@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import aiohttp
 import idna
@@ -253,6 +253,15 @@ def _place(url: str) -> tuple[str, int]:
 _EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
+class Bounds(NamedTuple):
+    """What a door goes by, for a process of ours that has to judge by itself."""
+
+    allowed: tuple[Network, ...]
+    own: frozenset[tuple[str, int]]
+    own_networks: tuple[Network, ...]
+    proxy: str | None
+
+
 class Door:
     """All outgoing connections of one process; made inside its running loop, closed with it.
 
@@ -278,6 +287,8 @@ class Door:
         self._own_networks = tuple(own_networks)
         self._proxy = URL(proxy) if proxy else None
         self.tls = tls or ssl.create_default_context()
+        self.close_too: list[Callable[[], Awaitable[None]]] = []
+        """What leads outside by this door and ends with it."""
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
         self._resolve = resolve or self._ask_system
         self._session = aiohttp.ClientSession(
@@ -300,6 +311,10 @@ class Door:
             max_headers=100,
         )
 
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.allowed, self._own, self._own_networks, str(self._proxy) if self._proxy else None)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -310,6 +325,8 @@ class Door:
 
     async def close(self) -> None:
         """Close every connection; calls under way end as Unreachable, later ones are a mistake of ours."""
+        for close in self.close_too:
+            await close()
         await self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -20,6 +20,8 @@ Kind = Literal[
     "quota_warning",
     "quota_exceeded",
     "webhook_paused",
+    "connection_suspended",
+    "connection_accessed",
 ]
 
 
@@ -87,6 +89,16 @@ WORDS: dict[Kind, Words] = {
     "quota_exceeded": Words(
         "All {quota} of {project} are used for this month",
         "{project} has used all of the {limit} {quota} that it has for this month. Until {resets} {then}.",
+    ),
+    "connection_suspended": Words(
+        "Your connection {connection} at {project} was suspended",
+        "Nothing is sent over your connection {connection} any more, until an admin activates it again.\n\n"
+        "The reason: {reason}",
+    ),
+    "connection_accessed": Words(
+        "An admin looks into your connection {connection} at {project}",
+        "Until {until} an admin sees whose account your connection {connection} is and how it does, and may send a "
+        "test message over it. Its credentials are shown to nobody.\n\nThe reason: {reason}",
     ),
 }
 

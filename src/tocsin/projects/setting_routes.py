@@ -40,8 +40,8 @@ async def update_settings(call: Called, body: SettingsUpdate) -> SettingsAnswer:
 
 
 def _merged(stored: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
-    security = {**stored.get("security", {}), **sent.get("security", {})}
-    return {**stored, **sent, "security": security}
+    inner = {name: {**stored.get(name, {}), **sent.get(name, {})} for name in ("security", "connections")}
+    return {**stored, **sent, **inner}
 
 
 def _check_own_address(call: Call, allowed: list[str]) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from tocsin.kit.schema import Answer, Body, Text, unsent
+from tocsin.kit.schema import WHOLE, Answer, Body, Text, unsent
 from tocsin.projects.currencies import CURRENCIES
 from tocsin.projects.networks import AllowedNetworks
 from tocsin.users.contact import Email
@@ -46,14 +46,20 @@ class SecurityUpdate(Body):
     ip_allow_list: AllowedNetworks = unsent()
 
 
+class ConnectionsUpdate(Body):
+    use_platform: bool = unsent()
+    own_per_provider: Annotated[int, Field(ge=1, le=20), WHOLE] = unsent()
+
+
 class SettingsUpdate(Body):
-    """What is left out stays, inside `security` too."""
+    """What is left out stays, inside `security` and `connections` too."""
 
     timezone: Timezone = unsent()
     language: Language = unsent()
     currency: Currency = unsent()
     billing_email: Email | None = unsent()
     security: SecurityUpdate = unsent()
+    connections: ConnectionsUpdate = unsent()
 
 
 class SecurityAnswer(Answer):
@@ -64,9 +70,15 @@ class SecurityAnswer(Answer):
     )
 
 
+class ConnectionsAnswer(Answer):
+    use_platform: bool = Field(True, description="Whether the platform's connections may send where no other can.")
+    own_per_provider: int = Field(1, description="How many connections a person may have at one provider.")
+
+
 class SettingsAnswer(Answer):
     timezone: str = "UTC"
     language: str = "en"
     currency: str = "USD"
     billing_email: str | None = Field(None, description="Who hears of quotas by mail; null: the owner.")
     security: SecurityAnswer = SecurityAnswer()
+    connections: ConnectionsAnswer = ConnectionsAnswer()

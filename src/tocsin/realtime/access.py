@@ -16,6 +16,7 @@ from tocsin.realtime.room import USER_PREFIX, user_channel
 
 _OF_ONE_PROJECT = "private-project-"
 _OF_THE_PLATFORM = "private-platform"
+_SAID_BY_TOCSIN = ("notification.", "connection.")
 _ROOMS = ("private-room-", "presence-room-")
 
 
@@ -30,3 +31,10 @@ def may_subscribe(caller: Principal, channel: str) -> bool:
     if channel.startswith(_OF_ONE_PROJECT) and channel != f"{_OF_ONE_PROJECT}{caller.project_id}":
         return False
     return caller.may("realtime:read")
+
+
+def of_tocsin(event: str, channel: str) -> bool:
+    """Whether nobody but Tocsin itself may send this event on this channel."""
+    if channel.startswith(_OF_THE_PLATFORM):
+        return True
+    return channel.startswith((USER_PREFIX, _OF_ONE_PROJECT)) and event.startswith(_SAID_BY_TOCSIN)

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.keys import Credentials, key_env
+from tocsin.auth.keys import Credentials, key_env, principal_of
+from tocsin.auth.principal import Principal
 from tocsin.kit.db import Database
 from tocsin.kit.errors import Unavailable
 from tocsin.kit.vault import Vault
@@ -23,8 +24,15 @@ REMEMBERED = 50_000
 REMEMBERED_SECONDS = 60.0
 
 
-class _Known(NamedTuple):
+class Opened(NamedTuple):
+    """What a key opens, and who calls that signs with the secret of it: a backend, under the key's limits."""
+
     app: App
+    caller: Principal
+
+
+class _Known(NamedTuple):
+    opened: Opened
     until: float
 
 
@@ -39,15 +47,20 @@ class Apps:
         self._credentials = credentials
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._reading: dict[str, asyncio.Future[App | None]] = {}
+        self._reading: dict[str, asyncio.Future[Opened | None]] = {}
         self._revocations = 0
 
     async def find(self, key: str) -> App | None:
         """The app of a key in use, else None; raises ``Unavailable`` when the database cannot say."""
+        opened = await self.open(key)
+        return opened.app if opened else None
+
+    async def open(self, key: str) -> Opened | None:
+        """The same with its caller."""
         known = self._known.get(key)
         if known is not None and known.until > self._clock() and self._credentials.trusted:
             self._known.move_to_end(key)
-            return known.app
+            return known.opened
         if not key.startswith("pk_") or key_env(key) is None:
             return None
         with away_is_unavailable():
@@ -58,13 +71,16 @@ class Apps:
         self._revocations += 1
         if kind == "public_key":
             self._known.pop(ref, None)
+        elif kind == "key":  # its limits or its addresses have changed
+            for key in [key for key, known in self._known.items() if str(known.opened.caller.key_id) == ref]:
+                del self._known[key]
         elif kind == "project":
-            for key in [key for key, known in self._known.items() if known.app.project_id == project_id]:
+            for key in [key for key, known in self._known.items() if known.opened.app.project_id == project_id]:
                 del self._known[key]
         elif kind == "everything":
             self._known.clear()
 
-    async def _read_once(self, key: str) -> App | None:
+    async def _read_once(self, key: str) -> Opened | None:
         """For all who ask meanwhile: thousands of sockets may come back in one moment."""
         reading = self._reading.get(key)
         if reading is None:
@@ -72,7 +88,7 @@ class Apps:
             reading.add_done_callback(lambda _: self._reading.pop(key, None))
         return await asyncio.shield(reading)
 
-    async def _read(self, key: str) -> App | None:
+    async def _read(self, key: str) -> Opened | None:
         """What was read while something was revoked may be from before, so it is read once more."""
         for _ in range(3):
             seen = self._revocations
@@ -82,8 +98,9 @@ class Apps:
                 if found is None:
                     return None
                 app, until = found
-                self._keep(key, app, [end for end in (row.expires_at, until) if end is not None])
-                return app
+                opened = Opened(app, principal_of(row, "key"))
+                self._keep(key, opened, [end for end in (row.expires_at, until) if end is not None])
+                return opened
         raise Unavailable("busy", "Too much is being revoked at the moment; try again in a second.")
 
     async def _find(self, key: str) -> Any:
@@ -116,9 +133,9 @@ class Apps:
             ]
         )
 
-    def _keep(self, key: str, app: App, ends: list[datetime]) -> None:
+    def _keep(self, key: str, opened: Opened, ends: list[datetime]) -> None:
         now = datetime.now(UTC)
         seconds = min([REMEMBERED_SECONDS, *[(end - now).total_seconds() for end in ends]])
-        self._known[key] = _Known(app, self._clock() + seconds)
+        self._known[key] = _Known(opened, self._clock() + seconds)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

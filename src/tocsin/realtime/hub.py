@@ -168,12 +168,12 @@ class Hub:
 
         ``data`` arrives as that string. ``#server-to-user-<id>`` reaches a signed-in user.
         """
-        if channel.startswith(protocol.USER_CHANNEL):
-            return self.send_to_user(app_id, channel.removeprefix(protocol.USER_CHANNEL), event, data)
         return self.send_frame(app_id, channel, protocol.event(event, channel, data), exclude_socket_id)
 
     def send_frame(self, app_id: str, name: str, payload: bytes, exclude_socket_id: str | None = None) -> int:
         """Send one ready protocol message to everybody on a channel; how many sockets were sent to."""
+        if name.startswith(protocol.USER_CHANNEL):
+            return _fan_out(self._signed_in(app_id, name.removeprefix(protocol.USER_CHANNEL)), payload)
         channel = self._channel(app_id, name)
         if channel is None:
             return 0
@@ -182,8 +182,7 @@ class Hub:
 
     def send_to_user(self, app_id: str, user_id: str, event: str, data: str) -> int:
         """Publish to every socket a user is signed in on; how many those were."""
-        payload = protocol.event(event, f"{protocol.USER_CHANNEL}{user_id}", data)
-        return _fan_out(self._signed_in(app_id, user_id), payload)
+        return self.broadcast(app_id, f"{protocol.USER_CHANNEL}{user_id}", event, data)
 
     def terminate_user(self, app_id: str, user_id: str) -> int:
         """End every socket a user is signed in on, for good; how many those were."""

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 class Live:
     """The rooms of one process, one per app with a socket. Takes over the hub's word of who joins and leaves."""
 
-    def __init__(self, db: Database, broker: Broker, hub: Hub, relay: Relay | None = None) -> None:
+    def __init__(self, db: Database, broker: Broker, hub: Hub, relay: Relay) -> None:
         self._db = db
         self._broker = broker
         self._hub = hub
@@ -102,9 +102,8 @@ class Live:
         signals = channel_of(app.project_id, app.env)
         heard, missed = partial(self._heard, room), partial(self._missed, room)
         room.subscriptions.append(await self._broker.subscribe(signals, heard, missed))
-        if self._relay:
-            events = self._relay.channel_of(app.project_id, app.env)
-            room.subscriptions.append(await self._broker.subscribe(events, partial(self._relay.heard, app.app_id)))
+        told = self._relay.channel_of(app.project_id, app.env)
+        room.subscriptions.append(await self._broker.subscribe(told, partial(self._relay.heard, app.app_id)))
 
     async def _close(self, room: Room) -> None:
         for task in (room.opening, room.worker):

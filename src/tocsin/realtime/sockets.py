@@ -1,7 +1,7 @@
 """The sockets of one API process: opened with it, drained before it ends.
 
-Without Redis only ids travel between processes, so one process of an installation serves all sockets; it holds
-the role ``realtime`` for as long as it is linked.
+Without Redis one process of an installation serves all sockets; it holds the role ``realtime`` for as long as it is
+linked. Processes without sockets publish to those who have them.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.realtime.apps import Apps
 from tocsin.realtime.away import away_is_unavailable
+from tocsin.realtime.census import ROLE, Census
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.live import Live
 from tocsin.realtime.relay import Relay
 from tocsin.realtime.server import App, Headers, RealtimeServer
 
-ROLE = "realtime"
 CLAIM_SECONDS = 3.0
 """How long a process that is replaced may take to let the role go."""
 DRAIN_SECONDS = 5.0
@@ -55,29 +55,32 @@ class Sockets:
         relayed: bool,
     ) -> None:
         self.hub = Hub()
-        relay = Relay(broker, self.hub) if relayed else None
+        self.relay = Relay(broker, self.hub)
+        self.census = Census(broker, self.hub)
+        self.apps = Apps(db, vault, credentials)
+        self._relayed = relayed
         self._broker = broker
         self._tenants = tenants
-        self._apps = Apps(db, vault, credentials)
-        self._live = Live(db, broker, self.hub, relay)
+        self._live = Live(db, broker, self.hub, self.relay)
         self._leaving: asyncio.Task[None] | None = None
         self.server = RealtimeServer(
             self.hub,
-            self._apps.find,
-            relay.publish if relay else None,
+            self.apps.find,
+            self.relay.publish if relayed else None,
             attend=self._live.attend,
             agree=self._agree,
         )
 
     def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
         """Forget before ending sockets, or they would be back."""
-        self._apps.forget(project_id, kind, ref)
+        self.apps.forget(project_id, kind, ref)
         self._live.revoked(project_id, kind, ref)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Serve while inside. Raises ``SocketsTaken``, or ConnectionError when the broker has no link."""
         await self._claim()
+        self._serve(True)
         tasks = [
             asyncio.create_task(self.hub.watch_activity(), name="silent sockets"),
             asyncio.create_task(self._live.sweep_forever(), name="empty rooms"),
@@ -85,6 +88,7 @@ class Sockets:
         try:
             yield
         finally:
+            self._serve(False)
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
@@ -94,6 +98,10 @@ class Sockets:
     async def drain(self) -> None:
         """Take no new sockets and send the others to back off."""
         await self.hub.drain(DRAIN_SECONDS)
+
+    def _serve(self, serving: bool) -> None:
+        self.census.serving = serving
+        self.relay.alone = serving and not self._relayed
 
     async def _agree(self, app: App, headers: Headers, query: bytes) -> None:
         """Refuse a key at the host of another project, as every other request is (T1)."""
@@ -110,5 +118,6 @@ class Sockets:
 
     def _lost(self) -> None:
         """Another process was faster after a lost link: our clients are to find it, so theirs must hear the same."""
+        self._serve(False)
         log.error("another process has taken over the sockets; this one serves none until it is started again")
         self._leaving = asyncio.create_task(self.drain(), name="drain sockets")

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from yarl import URL
 
 from tests.client import PASSWORD
+from tests.connections.build import LOGIN, MAIL
 from tests.contract.endpoints import ALL
 from tests.hosted import publish
 from tests.isolation.matrix import seeds
@@ -114,6 +115,27 @@ async def _lost_endpoint(s: Scene) -> Id:
 
 async def _lost_message(s: Scene) -> Id:
     return s.fresh("webhook message", await seeds.webhook_message(s))
+
+
+async def _platform_connection(s: Scene) -> Id:
+    """In the sandbox, where it lends itself to nobody's deliveries."""
+    reply = await s.operator.send("POST", "/platform/connections", _mail(s), headers=_sandbox(s))
+    return s.fresh("connection", seeds.created(reply))
+
+
+def _mail(s: Scene) -> dict[str, Any]:
+    return {"provider": "smtp", "name": _word(), "settings": MAIL, "credentials": LOGIN}
+
+
+def _sandbox(s: Scene) -> dict[str, str]:
+    return {"X-Tocsin-Env": "test"}
+
+
+async def _stopped_connection(s: Scene) -> Id:
+    made = await _lost_connection(s)
+    reply = await s.project.owner.send("PATCH", f"/connections/{made}/suspend", _REASON)
+    assert reply.status == 200, reply.json
+    return made
 
 
 async def _lost_key(s: Scene) -> Id:
@@ -378,10 +400,12 @@ CASES = (
     case("read_user", user_id="user"),
     case("change_user", user_id="user", body=lambda s: {"roles": [s.id("role name")]}),
     case("approve_user", user_id=_lost_pending),
+    case("read_preferences", user_id="user"),
+    case("change_preferences", user_id="user", body=lambda s: {"fallback": {"email": True}}),
     case("list_addresses", user_id="user"),
     case("add_address", user_id="user", body=lambda s: {"channel": "email", "value": f"{_word()}@example.com"}),
     case("list_providers"),
-    case("list_connections"),
+    case("list_connections", query=lambda s: {"userId": s.id("user")}),
     case("create_connection", body=lambda s: {"provider": "webhook", "name": _word(), "settings": {"url": s.hook_url}}),
     case("read_connection", connection_id="connection"),
     case("change_connection", connection_id="connection", body=lambda s: {"name": _word()}),
@@ -399,6 +423,34 @@ CASES = (
     case("replay_webhook", log_id=_lost_message),
     case("delete_webhook_endpoint", endpoint_id=_lost_endpoint),
     case("set_project_webhook", body=lambda s: {"url": s.hook_url, "eventTypes": ["quota.warning"]}),
+    case("limit_connection", connection_id="connection", body=lambda s: {"maxConcurrent": 4}),
+    case("suspend_connection", connection_id=_lost_connection, body=lambda s: _REASON),
+    case("activate_connection", connection_id=_stopped_connection),
+    case("access_connection", connection_id="connection", body=lambda s: _REASON),
+    case("create_platform_connection", by="operator", headers=_sandbox, body=_mail),
+    case("list_all_connections", by="operator", query=lambda s: {"projectId": s.id("project")}),
+    case("read_any_connection", by="operator", connection_id="connection"),
+    case(
+        "change_platform_connection",
+        by="operator",
+        connection_id=_platform_connection,
+        headers=_sandbox,
+        body=lambda s: {"name": _word()},
+    ),
+    case("verify_platform_connection", by="operator", connection_id=_platform_connection, headers=_sandbox),
+    case(
+        "rotate_platform_connection",
+        by="operator",
+        connection_id=_platform_connection,
+        headers=_sandbox,
+        body=lambda s: {"credentials": {"password": _word()}},
+    ),
+    case("make_platform_default", by="operator", connection_id=_platform_connection, headers=_sandbox),
+    case("delete_platform_connection", by="operator", connection_id=_platform_connection, headers=_sandbox),
+    case("suspend_any_connection", by="operator", connection_id=_lost_connection, body=lambda s: _REASON),
+    case("activate_any_connection", by="operator", connection_id=_stopped_connection),
+    case("limit_any_connection", by="operator", connection_id="connection", body=lambda s: {"maxConcurrent": 9}),
+    case("access_any_connection", by="operator", connection_id="connection", body=lambda s: _REASON),
     case("list_rules"),
     case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
     case("read_rule", rule_id="rule"),

@@ -212,6 +212,16 @@ class Broker:
             self._claims[name] = on_lost
         return granted
 
+    async def holders(self, name: str) -> int:
+        """How many processes have a role now, this one included. Raises ConnectionError when that cannot be known."""
+        if not self._linked.is_set():
+            raise ConnectionError("the broker has no link to ask through")
+        try:
+            async with asyncio.timeout(STEP_LIMIT):
+                return await self._link.holders(name)
+        except self._link.errors as error:
+            raise ConnectionError(f"the link broke while asking for {name}") from error
+
     async def _stay_linked(self) -> None:
         backoff = FIRST_BACKOFF
         while True:

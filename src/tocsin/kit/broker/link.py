@@ -48,5 +48,9 @@ class Link(ABC):
         """Take an exclusive role for as long as this connection lives; False if another connection has it."""
 
     @abstractmethod
+    async def holders(self, name: str) -> int:
+        """How many connections have this role now."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Drop the connection within a second, whatever its state. Raises nothing."""

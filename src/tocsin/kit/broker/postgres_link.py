@@ -20,6 +20,14 @@ _PAYLOAD_LIMIT = 7_999
 """Bytes; a server in its default configuration refuses 8000 (PostgreSQL, page of NOTIFY)."""
 _NUMBER_ROOM = 16
 
+_HOLDERS = """
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32 | objid::bigint) = $1
+"""
+"""A lock of one 64-bit number is listed as its two halves (PostgreSQL, page of pg_locks)."""
+
 
 class PostgresLink(Link):
     errors: ClassVar = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -73,6 +81,10 @@ class PostgresLink(Link):
     async def claim(self, name: str) -> bool:
         async with self._busy:
             return bool(await self._connection.fetchval("select pg_try_advisory_lock($1)", _lock_key(name)))
+
+    async def holders(self, name: str) -> int:
+        async with self._busy:
+            return int(await self._connection.fetchval(_HOLDERS, _lock_key(name)))
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

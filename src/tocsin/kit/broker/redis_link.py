@@ -13,7 +13,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from tocsin.kit.broker.keys import project_key
 from tocsin.kit.broker.link import Frame, Link, Receive
+from tocsin.kit.ids import PLATFORM_ID
 
 
 class RedisLink(Link):
@@ -67,8 +69,14 @@ class RedisLink(Link):
             await pipeline.execute()
 
     async def claim(self, name: str) -> bool:
-        """Granted to everybody: with Redis between them, several processes may serve."""
+        """Granted to everybody: with Redis between them, several processes may serve. Who has it listens to a channel
+        on which nothing is said."""
+        await self.listen([_role_channel(name)])
         return True
+
+    async def holders(self, name: str) -> int:
+        ((_, count),) = await self._client.pubsub_numsub(_role_channel(name))
+        return int(count)
 
     async def close(self) -> None:
         self._confirmations.clear()
@@ -87,3 +95,7 @@ class RedisLink(Link):
         confirmation = self._confirmations.pop(channel, None)
         if confirmation is not None and not confirmation.done():
             confirmation.set_result(None)
+
+
+def _role_channel(name: str) -> str:
+    return project_key(PLATFORM_ID, "role", name)
