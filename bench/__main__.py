@@ -23,6 +23,7 @@ from bench import (
     projects,
     rules,
     sockets,
+    telling,
     walls,
     webhook,
 )
@@ -45,6 +46,7 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "hang": hang.measure,
     "due": due.measure,
     "walls": walls.measure,
+    "telling": telling.measure,
     "growth": growth.measure,
 }
 

@@ -5,9 +5,9 @@ import pytest
 
 from tests.pipeline import Working, until
 from tocsin.kit.ids import PLATFORM_ID, new_id
+from tocsin.pulse import WAITING
 from tocsin.worker import ANYWAY_SECONDS
 
-WAITING = "SELECT tocsin.waiting_stages()"
 PAST, FUTURE = "now() - interval '1 minute'", "now() + interval '1 minute'"
 
 
@@ -39,6 +39,24 @@ def notice(told_at: str) -> str:
     )
 
 
+def hook(status: str = "active", **fields: str) -> str:
+    columns = "".join(f", {name}" for name in fields)
+    values = "".join(f", {value}" for value in fields.values())
+    return (
+        f"INSERT INTO tocsin.webhook_endpoints (project_id, env, id, url, event_types, secret, status{columns})"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{PLATFORM_ID}', '', '{{}}', '', '{status}'{values})"
+    )
+
+
+def message(state: str, *, ready: bool = False, due_at: str = PAST, lease_until: str = "NULL") -> str:
+    return (
+        f"{hook()}; INSERT INTO tocsin.webhook_messages"
+        " (project_id, env, id, endpoint_id, event_type, state, ready, due_at, lease_until)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', '{PLATFORM_ID}', 'a', '{state}', {ready}, {due_at},"
+        f" {lease_until})"
+    )
+
+
 AUDITED = (
     "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, resource_type)"
     f" VALUES ('{PLATFORM_ID}', '{new_id()}', 'live', 'a.b', 'system', 'a')"
@@ -63,6 +81,18 @@ CASES = {
     "an entry to be sealed": (AUDITED, ["seal"]),
     "a quota to be told of": (notice("NULL"), ["quotas"]),
     "a quota that was told of": (notice("now()"), []),
+    "a message to an endpoint": (message("queued", ready=True), ["webhooks"]),
+    "a message to be tried again": (message("queued"), ["webhooks"]),
+    "a message for later": (message("queued", due_at=FUTURE), []),
+    "a message being sent": (message("leased", lease_until=FUTURE), []),
+    "a message whose lease ran out": (message("leased", lease_until=PAST), ["webhooks"]),
+    "a message that arrived": (message("delivered"), []),
+    "a message of the sandbox": (message("captured"), []),
+    "a pause to tell of": (hook("paused", pause_told="false"), ["endpoints"]),
+    "a pause that was told of": (hook("paused"), []),
+    "a recovery": (hook(recover_until="now()"), ["endpoints"]),
+    "a recovery of an endpoint that rests": (hook("disabled", recover_until="now()"), []),
+    "an endpoint to be removed": (hook("removed"), ["endpoints"]),
 }
 
 

@@ -95,6 +95,8 @@ from tocsin.startup import outgoing_door
 from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
+from tocsin.webhooks.endpoints import router as webhook_endpoint_routes
+from tocsin.webhooks.log import router as webhook_log_routes
 
 PREFIX = "/api/v1"
 
@@ -135,6 +137,8 @@ ROUTERS = (
     hook_routes,
     chat_routes,
     link_routes,
+    webhook_endpoint_routes,
+    webhook_log_routes,
     stepping_in_routes,
     all_connections_routes,
     notification_routes,

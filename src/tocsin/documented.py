@@ -14,6 +14,7 @@ from tocsin.events.documented import COMPONENTS as EVENT_COMPONENTS
 from tocsin.events.documented import PATHS as EVENT_PATHS
 from tocsin.realtime.documented import COMPONENTS as PUSHER_COMPONENTS
 from tocsin.realtime.documented import PATHS as PUSHER_PATHS
+from tocsin.webhooks import kinds as webhook_kinds
 
 _PROBLEM = {
     "type": "object",
@@ -92,11 +93,13 @@ def build(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    schemas.update(EVENT_COMPONENTS, **PUSHER_COMPONENTS, Problem=_PROBLEM, FieldError=_FIELD_ERROR)
+    others = {**PUSHER_COMPONENTS, **webhook_kinds.components()}
+    schemas.update(EVENT_COMPONENTS, **others, Problem=_PROBLEM, FieldError=_FIELD_ERROR)
     components["securitySchemes"] = _SECURITY
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _add_problems(path, method, operation)
+    document["webhooks"] = webhook_kinds.documented()
     document["paths"] = dict(sorted(document["paths"].items()))
     return document
 

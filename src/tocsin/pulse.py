@@ -21,6 +21,10 @@ class Pulse:
 
     async def run_once(self) -> bool:
         """One look; it never wants to look again at once."""
-        for name in await self._db.hot.fetchval("SELECT tocsin.waiting_stages()"):
-            self._ears[name].wake()
+        for name in await self._db.hot.fetchval(WAITING):
+            if name in self._ears:  # the database may be of a later version
+                self._ears[name].wake()
         return False
+
+
+WAITING = "SELECT tocsin.waiting_stages() || tocsin.waiting_webhook_stages()"

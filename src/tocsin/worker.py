@@ -4,6 +4,8 @@
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
     forgot  forgotten passwords -> mails with links
+    webhooks messages to webhook endpoints -> their answers
+    endpoints pauses to tell of, recoveries, removals
     mail    the platform's own mails -> its mail server
     tidy    what was only kept for a while
     purge   cancelled projects whose time is over
@@ -20,7 +22,7 @@
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
     poll    asking providers that cannot call us what there is
-    pulse   which of match, send, clock, mail, seal and quotas have work that no hint told them of
+    pulse   which of match, send, clock, webhooks, endpoints, mail, seal and quotas have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -72,6 +74,8 @@ from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
 from tocsin.startup import Installation, outgoing_door
+from tocsin.webhooks.send import WebhookStage
+from tocsin.webhooks.upkeep import UpkeepStage
 
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
@@ -132,6 +136,9 @@ async def _work(installation: Installation) -> None:
         send_ear = await broker.waiter("deliveries")
         send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake, changed=changed)
         clock = ClockStage(db, broker)
+        webhook_ear = await broker.waiter("webhooks")
+        webhooks = WebhookStage(db, door, vault, settings.lease_seconds, freed=webhook_ear.wake)
+        upkeep = UpkeepStage(db, broker, vault)
         domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
@@ -150,12 +157,15 @@ async def _work(installation: Installation) -> None:
             mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
             checked: int = await db.hot.fetchval("SELECT tocsin.tidy_connection_checks($1)", TIDY_AT_ONCE)
             inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound) >= TIDY_AT_ONCE
+            messages: int = await db.hot.fetchval("SELECT tocsin.tidy_webhooks($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked, inbound, messages) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
             Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
+            Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
+            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), ANYWAY_SECONDS),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 2.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
@@ -200,9 +210,8 @@ async def _work(installation: Installation) -> None:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await match.drain()
             await match.give_back()
-            await send.drain(DRAIN_SECONDS)
             await poll.leave()
-            await inbound.drain(DRAIN_SECONDS)
+            await asyncio.gather(*[each.drain(DRAIN_SECONDS) for each in (send, webhooks, inbound)])
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

@@ -75,6 +75,21 @@ def connection(provider: str, part: str, field: str, **others: Any) -> Callable[
     return put
 
 
+async def listening(project: Project, target: str, liar: Liar) -> Reply:
+    return await project.key.post("/webhook-endpoints", {"url": target, "eventTypes": ["*"]})
+
+
+async def moved(project: Project, target: str, liar: Liar) -> Reply:
+    """An endpoint that was made at a public address, which nobody asks, and is to lead elsewhere."""
+    made = await project.key.post("/webhook-endpoints", {"url": "https://1.1.1.1/", "eventTypes": ["quota.warning"]})
+    assert made.status == 201, made.json
+    return await project.key.put(f"/webhook-endpoints/{made.json['id']}", {"url": target})
+
+
+async def short_form(project: Project, target: str, liar: Liar) -> Reply:
+    return await project.key.put("/projects/me/webhook", {"url": target})
+
+
 async def issuer(project: Project, target: str, liar: Liar) -> Reply:
     return await project.key.put("/projects/me/sso", {"issuer": target, **CLIENT, "returnUrls": [APP]})
 
@@ -111,7 +126,12 @@ SETTINGS = {
 }
 """Of the providers' settings and credentials."""
 
-BODIES = {("save_sso", "/issuer"): Way("/issuer", issuer)}
+BODIES = {
+    ("save_sso", "/issuer"): Way("/issuer", issuer),
+    ("create_webhook_endpoint", "/url"): Way("/url", listening),
+    ("change_webhook_endpoint", "/url"): Way("/url", moved),
+    ("set_project_webhook", "/url"): Way("/url", short_form),
+}
 """Of the bodies of our operations."""
 
 ENDPOINTS = ("token_endpoint", "jwks_uri", "userinfo_endpoint")

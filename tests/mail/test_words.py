@@ -10,6 +10,7 @@ DETAILS = {"url": "https://x.example/account#token=lk_", "address": "new@x.examp
     "limit": "50,000",
     "resets": "2026-12-01 00:00 UTC",
     "then": "further events are refused",
+    "endpoint": "shop.example/tocsin",
     "connection": "Mail of Ann",
     "provider": "E-mail (SMTP)",
     "reason": "too much",

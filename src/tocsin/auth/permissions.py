@@ -23,6 +23,8 @@ PERMISSIONS: dict[str, str] = {
     "deliveries:manage": "Retry deliveries by hand.",
     "connections:read": "See connections.",
     "connections:manage": "Create, change and delete the project's connections.",
+    "webhooks:read": "See webhook endpoints and what was sent to them.",
+    "webhooks:manage": "Create, change, test, recover and delete webhook endpoints.",
     "connections:manage_all": "See, limit, suspend and look into everybody's connections, but not their secrets.",
     "realtime:read": "See who is connected and follow the project's live activity.",
     "audit:read": "See the audit log.",

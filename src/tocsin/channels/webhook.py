@@ -40,17 +40,21 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _valid_secret(secret: SecretStr) -> SecretStr:
-    key = _key(secret)
+def checked_secret(text: str) -> str:
+    """A secret that somebody brought. Raises ValueError."""
     # Bounds of the Standard Webhooks specification, "Symmetric signatures".
-    if not 24 <= len(key) <= 64:
+    if not 24 <= len(_key(text)) <= 64:
         raise ValueError("must hold between 24 and 64 bytes")
+    return text
+
+
+def _valid_secret(secret: SecretStr) -> SecretStr:
+    checked_secret(secret.get_secret_value())
     return secret
 
 
-def _key(secret: SecretStr) -> bytes:
+def _key(text: str) -> bytes:
     """The bytes of a secret. Only strict base64: libraries decode anything else in ways of their own."""
-    text = secret.get_secret_value()
     if not text.startswith(SECRET_PREFIX):
         raise ValueError(f"must begin with {SECRET_PREFIX}")
     try:
@@ -115,7 +119,8 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
         """Delivered means a 2xx. Everything else but 410 is tried again: for a while, a deployment, a wrong
         route or an expired firewall rule looks like any 4xx, and the schedule outlasts it."""
         message_id = f"msg_{message.delivery_id.hex}"
-        reply = await _post(message_id, _notification(message), settings, credentials, door)
+        content = msgspec.json.encode(_notification(message))
+        reply = await signed_call(message_id, content, settings, credentials, door)
         return Receipt(
             delivered=True,
             provider_message_id=message_id,
@@ -131,7 +136,7 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
             "timestamp": _utc(datetime.now(UTC)),
             "data": {"message": "This is a test call. Your endpoint works when it answers 2xx."},
         }
-        await _post(f"msg_{secrets.token_hex(16)}", body, settings, credentials, door)
+        await signed_call(f"msg_{secrets.token_hex(16)}", msgspec.json.encode(body), settings, credentials, door)
         return Account(id=settings.url, name=parse_target(settings.url, allowed=door.allowed).host)
 
     async def check(self, settings: WebhookSettings, credentials: WebhookCredentials, door: Door) -> list[FieldError]:
@@ -143,14 +148,14 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
         )
 
 
-async def _post(
+async def signed_call(
     message_id: str,
-    body: dict[str, Any],
+    content: bytes,
     settings: WebhookSettings,
     credentials: WebhookCredentials,
     door: Door,
 ) -> Reply:
-    content = msgspec.json.encode(body)
+    """The 2xx of a POST of this JSON. Raises Rejected, for a target that is not allowed and for 410, or Unavailable."""
     headers = {
         "Content-Type": "application/json",
         **signature_headers(message_id, int(time.time()), content, credentials),
@@ -165,9 +170,9 @@ def signature_headers(
     message_id: str, timestamp: int, content: bytes, credentials: WebhookCredentials
 ) -> dict[str, str]:
     """The headers that prove who sent ``content``; during a rotation with a signature of each secret."""
-    current = _key(credentials.secret)
+    current = _key(credentials.secret.get_secret_value())
     previous = credentials.previous_secret
-    keys = [current, *([_key(previous)] if previous else [])]
+    keys = [current, *([_key(previous.get_secret_value())] if previous else [])]
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, content)
     return {
         "webhook-id": message_id,

@@ -95,7 +95,7 @@ def look_again_at(queued_at: datetime) -> datetime | None:
 
 
 RECORD_RESULTS = """
-SELECT c.number, tocsin.record_results(c.project, c.env, c.token, c.results::json, c.untouched::uuid[])
+SELECT c.number, tocsin.record_and_tell(c.project, c.env, c.token, c.results::json, c.untouched::uuid[])
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[])
     WITH ORDINALITY AS c (project, env, token, results, untouched, number)
 """
@@ -109,7 +109,10 @@ async def record(
     results: Sequence[Result],
     untouched: Sequence[UUID] = (),
 ) -> None:
-    """Write results of one claim, and undo that for what nothing was done for. A lost lease changes nothing."""
+    """Write results of one claim, and undo that for what nothing was done for. A lost lease changes nothing.
+
+    Webhook endpoints that listen are told in the same transaction.
+    """
     rows = [replace(each, rank=_next_rank(each)) for each in results]
     text = json_text(rows)
     crash.soon("send.under_way")

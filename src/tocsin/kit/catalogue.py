@@ -65,6 +65,8 @@ PIPELINE_TABLES = (
     "inbound_raw",
     "meta_apps",
     "address_links",
+    "webhook_endpoints",
+    "webhook_messages",
     "connections",
     "connection_checks",
     "connection_pace",
@@ -85,12 +87,14 @@ CROSS_PROJECT = (
     "claim_mails",
     "claim_polls",
     "claim_suspect_event",
+    "claim_webhooks",
     "connection_limits",
     "count_api_calls",
     "end_pauses",
     "ended_projects",
     "entitlements",
     "erase_audit_details",
+    "fail_resting_webhooks",
     "find_api_key",
     "find_domain",
     "find_hook",
@@ -113,6 +117,7 @@ CROSS_PROJECT = (
     "platform_candidates",
     "purge_audit",
     "ready_due_deliveries",
+    "ready_webhooks",
     "recent_revocations",
     "release_expired",
     "reserve_calls",
@@ -126,10 +131,13 @@ CROSS_PROJECT = (
     "tidy_connection_checks",
     "tidy_inbound",
     "tidy_mails",
+    "tidy_webhooks",
     "untold_notices",
     "untold_outages",
     "usage_of_projects",
     "waiting_stages",
+    "waiting_webhook_stages",
+    "webhook_chores",
 )
 """Functions that see more than one project; owned by the pipeline role."""
 
@@ -218,6 +226,7 @@ CONTENT = (
     "trace",
     "details",
     "recipient",
+    "data",
 )
 """Columns with what people wrote or must not lose: never readable across projects."""
 

@@ -20,6 +20,7 @@ Kind = Literal[
     "quota_warning",
     "quota_exceeded",
     "connection_stopped",
+    "webhook_paused",
     "connection_suspended",
     "connection_accessed",
 ]
@@ -80,6 +81,11 @@ WORDS: dict[Kind, Words] = {
         "80 percent of the {quota} of {project} are used",
         "{project} has used {used} of the {limit} {quota} that it has for this month; the next one begins at "
         "{resets}.\n\nOnce all are used, {then}.",
+    ),
+    "webhook_paused": Words(
+        "A webhook endpoint of {project} is paused",
+        "{project} sends nothing more to {endpoint}. {reason}\n\n"
+        "Once it works again, make it active; what it missed meanwhile can be recovered for 30 days.",
     ),
     "quota_exceeded": Words(
         "All {quota} of {project} are used for this month",

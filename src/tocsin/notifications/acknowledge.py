@@ -17,9 +17,16 @@ UPDATE tocsin.notification_recipients SET acked_at = now(), acked_via = :via,
     seen_at = coalesce(seen_at, now()), read_at = coalesce(read_at, now())
 WHERE notification_id = :id AND user_id = :user AND acked_at IS NULL RETURNING user_id
 """)
+# Webhook endpoints that listen are told by the statement that finds it to be the first one (H1).
 _FIRST = text("""
-UPDATE tocsin.notifications SET acked_at = now(), acked_by = :user, acked_by_key = :key, acked_via = :via
-WHERE id = :id AND acked_at IS NULL RETURNING id
+UPDATE tocsin.notifications n SET acked_at = now(), acked_by = :user, acked_by_key = :key, acked_via = :via
+WHERE n.id = :id AND n.acked_at IS NULL
+RETURNING n.id, tocsin.tell_webhooks(n.project_id, n.env, 'notification.acknowledged', json_build_object(
+    'notificationId', n.id, 'deliveryId', NULL, 'channel', NULL, 'status', 'acknowledged', 'userId', n.acked_by,
+    'externalUserId', (SELECT u.external_user_id FROM tocsin.users u
+        WHERE u.project_id = n.project_id AND u.id = n.acked_by),
+    'eventId', n.event_id, 'clientEventId', n.client_event_id,
+    'acknowledgedAt', tocsin.as_told(n.acked_at), 'via', n.acked_via))
 """)
 _IS_RECIPIENT = text("SELECT 1 FROM tocsin.notification_recipients WHERE notification_id = :id AND user_id = :user")
 

@@ -1,4 +1,5 @@
-"""Telling of 80 and 100 percent, once: in the project's audit log, as an event that rules can use, by mail (Q2, R7).
+"""Telling of 80 and 100 percent, once: in the project's audit log, as an event that rules can use, to webhook endpoints
+that listen, by mail (Q2, R7, H1).
 
 That a quota got so far is a row, written in the transaction that got it there. Telling takes the row and writes what
 is told in one transaction, so no crash can make it twice or never. The mail goes to the project's billing contact;
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.occurrence import occur
+from tocsin.audit.tell import tell
 from tocsin.kit.broker import Broker
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, as_json, driver
@@ -87,6 +89,7 @@ async def _tell(session: AsyncSession, vault: Vault, notice: asyncpg.Record) -> 
     }
     await connection.execute(_AUDIT, project_id, new_id(), name, notice["quota"], as_json({"after": told}))
     await occur(connection, project_id, "live", f"tocsin.{name}", told)
+    await tell(connection, project_id, "live", name, told)
     await _mail(session, vault, notice, resets_at(notice["quota"], month))
 
 

@@ -26,8 +26,10 @@ COUNTS = {
         SELECT count(*) FROM tocsin.connections
         WHERE project_id = :project AND env = 'live' AND owner = 'project' AND channel NOT IN ('webhook', 'email')"""),
     "webhooks": text("""
-        SELECT count(*) FROM tocsin.connections
-        WHERE project_id = :project AND env = 'live' AND owner = 'project' AND channel = 'webhook'"""),
+        SELECT (SELECT count(*) FROM tocsin.connections
+            WHERE project_id = :project AND env = 'live' AND owner = 'project' AND channel = 'webhook')
+        + (SELECT count(*) FROM tocsin.webhook_endpoints
+            WHERE project_id = :project AND env = 'live' AND status <> 'removed')"""),
 }
 """The totals that are counted today; the others of the catalogue have nothing to count yet."""
 

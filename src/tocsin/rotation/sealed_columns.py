@@ -37,6 +37,8 @@ SEALED = (
     SealedColumn("hooks", "secret", ("connection_id",), _by("connection_id")),
     SealedColumn("meta_apps", "app_secret", ("id",), _by("id")),
     SealedColumn("meta_apps", "verify_token", ("id",), _by("id")),
+    SealedColumn("webhook_endpoints", "secret", ("id",), _by("id")),
+    SealedColumn("webhook_endpoints", "previous_secret", ("id",), _by("id")),
     SealedColumn("mails", "details", ("id",), _by("id")),
     SealedColumn("idempotency_records", "response", ("env", "actor", "route", "key"), _kept_answer),
 )

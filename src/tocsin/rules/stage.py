@@ -103,7 +103,7 @@ FROM set_config('synchronous_commit', 'off', true), tocsin.claim_idle_events($1,
 """
 
 _WRITE = """
-SELECT c.number, tocsin.write_matched(c.project, c.env, c.token, c.decided::json, c.made::json)
+SELECT c.number, tocsin.write_matched_and_tell(c.project, c.env, c.token, c.decided::json, c.made::json)
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[])
     WITH ORDINALITY AS c (project, env, token, decided, made, number)
 """

@@ -27,9 +27,10 @@ router = guarded_router()
 async def register(call: Called, body: Register) -> RegisterAnswer:
     """For apps that hold only `pk_...`: register alone and wait for approval, or show an identity token."""
     if body.identity_token is not None:
-        user = await register_vouched(call, body.identity_token)
+        user, is_new = await register_vouched(call, body.identity_token)
         known = await shown_one(call.session, user)
-        await call.audit("user.identified", "user", user.id, after=known.model_dump(mode="json", by_alias=True))
+        action = "user.registered" if is_new else "user.identified"
+        await call.audit(action, "user", user.id, after=known.model_dump(mode="json", by_alias=True))
         tokens = await _tokens_for(call, user)
         return RegisterAnswer(user=RegisteredUser(id=user.id, status="active"), tokens=tokens.model_dump(by_alias=True))
     made, status = await register_alone(call, body)

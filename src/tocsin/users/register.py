@@ -65,8 +65,8 @@ async def _lets_in_by_email(call: Call) -> bool:
     return said == "email"
 
 
-async def register_vouched(call: Call, token: str) -> User:
-    """The person an identity token speaks of, made or updated; always active, never an admin."""
+async def register_vouched(call: Call, token: str) -> tuple[User, bool]:
+    """The person an identity token speaks of; always active, never an admin. True: they are new."""
     claims = await _read(call, token)
     external_id = claims["sub"]
     fields = _fields(claims)
@@ -76,12 +76,12 @@ async def register_vouched(call: Call, token: str) -> User:
         raise Forbidden("live_object", "This person belongs to the live environment.")
     if user is None:
         await _check_email_free(call, fields.email)
-        return await create_user(call.session, call.project_id, call.env, fields)
+        return await create_user(call.session, call.project_id, call.env, fields), True
     await _check_may_vouch(call, user)
     if fields.email is not None and fields.email != user.email:
         await _check_email_free(call, fields.email)
     await change_user(call.session, user, _said(fields, user))
-    return user
+    return user, False
 
 
 def _said(fields: UserFields, user: User) -> UserFields:

@@ -133,6 +133,14 @@ async def _link(s: Scene) -> dict[str, Id]:
     return {"connectionId": bot}
 
 
+async def _lost_endpoint(s: Scene) -> Id:
+    return s.fresh("webhook endpoint", await s.make("/webhook-endpoints", seeds.listening(s)))
+
+
+async def _lost_message(s: Scene) -> Id:
+    return s.fresh("webhook message", await seeds.webhook_message(s))
+
+
 async def _platform_connection(s: Scene) -> Id:
     """In the sandbox, where it lends itself to nobody's deliveries."""
     reply = await s.operator.send("POST", "/platform/connections", _mail(s), headers=_sandbox(s))
@@ -442,6 +450,18 @@ CASES = (
     case("regenerate_webhook", connection_id=_bot),
     case("list_chats", connection_id="connection"),
     case("link_telegram", user_id="user", body=_link),
+    case("list_webhook_endpoints"),
+    case("create_webhook_endpoint", body=lambda s: seeds.listening(s)),
+    case("read_webhook_endpoint", endpoint_id="webhook endpoint"),
+    case("change_webhook_endpoint", endpoint_id="webhook endpoint", body=lambda s: {"description": _word()}),
+    case("test_webhook_endpoint", endpoint_id="webhook endpoint"),
+    case("rotate_webhook_secret", endpoint_id="webhook endpoint", body=lambda s: {}),
+    case("recover_webhook_endpoint", endpoint_id=_lost_endpoint, body=lambda s: {"since": "2026-01-01T00:00:00Z"}),
+    case("list_webhook_logs", query=lambda s: {"endpointId": s.id("webhook endpoint")}),
+    case("read_webhook_log", log_id="webhook message"),
+    case("replay_webhook", log_id=_lost_message),
+    case("delete_webhook_endpoint", endpoint_id=_lost_endpoint),
+    case("set_project_webhook", body=lambda s: {"url": s.hook_url, "eventTypes": ["quota.warning"]}),
     case("limit_connection", connection_id="connection", body=lambda s: {"maxConcurrent": 4}),
     case("suspend_connection", connection_id=_lost_connection, body=lambda s: _REASON),
     case("activate_connection", connection_id=_stopped_connection),

@@ -103,6 +103,8 @@ async def _rules(scene: Scene) -> None:
     scene.ids["number"] = (await scene.make("/connections", number))["id"]
     app = {"name": scene.mark, "appSecret": f"secret of {scene.mark} 0123456789"}
     scene.ids["meta app"] = (await scene.make("/meta-apps", app))["id"]
+    scene.ids["webhook endpoint"] = (await scene.make("/webhook-endpoints", listening(scene)))["id"]
+    scene.ids["webhook message"] = await webhook_message(scene)
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
     (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
     scene.ids["audit"] = entry["id"]
@@ -163,6 +165,18 @@ async def link(scene: Scene, recipient: str, kind: str = "invitation") -> str:
     shown = await printed(site.installer_url, Roles(), Vault(site.master), UUID(mail["id"]))
     assert shown is not None and shown.url is not None
     return shown.url.partition("#token=")[2]
+
+
+def listening(scene: Scene) -> dict[str, Any]:
+    """An endpoint for what does not happen meanwhile."""
+    return {"url": scene.hook_url, "eventTypes": ["quota.exceeded"], "description": scene.mark}
+
+
+async def webhook_message(scene: Scene) -> str:
+    """A message that came to its end."""
+    reply = await scene.project.owner.post(f"/webhook-endpoints/{scene.ids['webhook endpoint']}/test")
+    assert reply.status == 200, reply.json
+    return str(reply.json["logId"])
 
 
 def rule(scene: Scene, **fields: Any) -> dict[str, Any]:
