@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.client import Project
+from tests.endpoint import endpoint
 from tests.running import Site
+from tests.webhooks.build import listen
 from tocsin.deliveries.statuses import Told, arrived, did_not_arrive, held, moves
 from tocsin.kit.db import Database
 from tocsin.kit.ids import new_id
@@ -114,6 +116,29 @@ async def test_rows_tell_the_same_whatever_came_first(
             await report(db, acme, id_, each, NOON)
         told.append(await kept(sql, id_))
     assert told[0] == told[1]
+
+
+async def test_what_is_reported_is_told_to_whoever_listens(
+    db: Database, sql: asyncpg.Connection, acme: Project, rival: Project
+) -> None:
+    """Arrived, failed: each once. That it was read is no event of its own."""
+    async with endpoint() as served:
+        for project in (acme, rival):
+            await listen(project, served)
+    for reports, expected in (
+        (("sent", "delivered", "delivered", "read"), ["notification.delivered"]),
+        (("read",), ["notification.delivered"]),
+        (("failed", "failed"), ["notification.failed"]),
+        (("failed", "delivered"), ["notification.failed", "notification.delivered"]),
+    ):
+        id_ = await make_sent(sql, acme)
+        for each in reports:
+            await report(db, acme, id_, each, NOON)
+        told = await sql.fetch(
+            "SELECT project_id, event_type FROM tocsin.webhook_messages WHERE data->>'deliveryId' = $1 ORDER BY id",
+            str(id_),
+        )
+        assert [(str(row["project_id"]), row["event_type"]) for row in told] == [(acme.id, each) for each in expected]
 
 
 async def test_a_time_from_the_future_is_not_believed(db: Database, sql: asyncpg.Connection, acme: Project) -> None:

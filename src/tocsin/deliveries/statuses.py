@@ -52,6 +52,8 @@ async def arrived(connection: asyncpg.Connection, delivery: Reported, told: Told
     """It was delivered or read at that time, whatever was thought of it before; another attempt is not needed."""
     await connection.execute(_ARRIVED, delivery.project_id, delivery.id, told, at)
     await connection.execute(_NO_FAILURE, delivery.project_id, delivery.id, delivery.attempts)
+    if delivery.state != "delivered":
+        await connection.execute(_TELL, delivery.project_id, delivery.id)
 
 
 _ARRIVED = """
@@ -86,6 +88,8 @@ async def did_not_arrive(connection: asyncpg.Connection, delivery: Reported, tol
         told["error"],
         told.get("due_at"),
     )
+    if told["state"] == "failed":
+        await connection.execute(_TELL, delivery.project_id, delivery.id)
 
 
 _FAILED = """
@@ -96,4 +100,7 @@ WHERE project_id = $1 AND id = $2
 _ATTEMPT_FAILED = """
 UPDATE tocsin.attempts SET outcome = $4, error = $5, next_due_at = $6
 WHERE project_id = $1 AND delivery_id = $2 AND number = $3
+"""
+_TELL = """
+SELECT tocsin.tell_of_deliveries($1, tocsin.current_env(), ARRAY[$2::uuid]) WHERE tocsin.deliveries_are_heard($1)
 """
