@@ -141,6 +141,7 @@ class Telegram(Channel[TelegramSettings, TelegramCredentials], Registers[Telegra
     reaches = "person"
     address_kind = "telegram"
     known_only = True
+    has_destinations = True
     settings = TelegramSettings
     credentials = TelegramCredentials
     setup_steps = (

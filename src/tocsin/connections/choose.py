@@ -175,10 +175,7 @@ async def mark_error(
     await connection.execute(
         "UPDATE tocsin.connections SET status = 'error', status_reason = $4, health_status = 'failing',"
         " last_health_check = now(), next_check_at = now(), updated_at = now()"
-        " WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited') AND updated_at = $3"
-        " RETURNING tocsin.tell_webhooks(project_id, tocsin.current_env(), 'connection.error', json_build_object("
-        "'connectionId', id, 'provider', provider, 'channel', channel, 'owner', owner, 'name', name,"
-        " 'status', status, 'statusReason', status_reason))",
+        " WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited') AND updated_at = $3",
         project_id,
         connection_id,
         version,

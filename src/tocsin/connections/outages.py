@@ -1,7 +1,7 @@
 """A stage of the worker: telling whoever owns a connection that it has stopped, and ending the pauses of others.
 
-An outage is told once, whoever noticed it: the row says that it is told, in the transaction that writes the mail and
-the entry of the audit log. It may be told again after the connection has been well in between.
+An outage is told once, whoever noticed it: the row says that it is told, in the transaction that writes the mail, the
+entry of the audit log and the messages to webhook endpoints. It may be told again after the connection has been well in between.
 """
 
 from typing import Any
@@ -78,7 +78,10 @@ async def _mail(session: AsyncSession, vault: Vault, project_id: UUID, env: Env,
 _TAKE = text("""
 UPDATE tocsin.connections SET outage_told = true
 WHERE project_id = :project AND id = :id AND status = 'error' AND NOT outage_told
-RETURNING name, provider, user_id, status_reason
+RETURNING name, provider, user_id, status_reason,
+    tocsin.tell_webhooks(project_id, tocsin.current_env(), 'connection.error', json_build_object(
+        'connectionId', id, 'provider', provider, 'channel', channel, 'owner', owner, 'name', name,
+        'status', status, 'statusReason', status_reason))
 """)
 # The person whose it is; of the project's the owner, else whoever has been an owner or an admin of it for longest.
 _OWNER = text("""

@@ -49,6 +49,7 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppC
     address_kind = "whatsapp"
     address_else = "phone"
     windowed = True
+    has_destinations = True
     settings = WhatsAppSettings
     credentials = WhatsAppCredentials
     setup_steps = (
