@@ -183,6 +183,8 @@ NOT_CALLED = {
     ("whatsapp", "appSecret"): "checks signatures",
     ("telegram", "mode"): "one of two words",
     ("telegram", "botToken"): "a part of the path",
+    ("create_destination", "/address"): "a name at the provider: a topic, a chat, a mailbox",
+    ("change_destination", "/address"): "a name at the provider",
     ("create_user", "/avatarUrl"): "shown by browsers",
     ("change_user", "/avatarUrl"): "shown by browsers",
     ("sync_users", "/users/*/avatarUrl"): "shown by browsers",
