@@ -310,7 +310,8 @@ class Connection:
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
-        self._writer.transport.abort()
+        if not self._writer.is_closing():
+            self._writer.transport.abort()
 
 
 T = TypeVar("T")

@@ -33,6 +33,8 @@ SECONDS_PER_PAYLOAD_KIB = 0.000_1
 
 WALL_FACTOR = 20
 """How much longer than its processor time an evaluation may wait for a processor."""
+WALL_SECONDS = 5.0
+"""So long it may in any case."""
 
 START_SECONDS = 30.0
 CAREFUL_ITEMS = 16
@@ -72,7 +74,8 @@ class Evaluator:
         """An outcome per job, in order. All jobs of a call should belong to one project.
 
         Processor time is bounded for the call as a whole; when that is not enough, what is left is tried
-        rule by rule, and a rule that fails alone gets an outcome with ``stopped``. A caller may be cancelled.
+        rule by rule, and a rule that fails alone twice gets an outcome with ``stopped``: the first time it may be the
+        machine that stood still, which a virtual one counts as the child's time. A caller may be cancelled.
         Raises EvaluatorUnavailable.
         """
         items = [_Item(job, rule) for job in jobs for rule in job.rules]
@@ -87,6 +90,7 @@ class Evaluator:
     async def _one_by_one(self, items: list["_Item"]) -> list[RuleOutcome]:
         outcomes: list[RuleOutcome] = []
         strikes: Counter[str] = Counter()
+        doubted: _Item | None = None
         while left := items[len(outcomes) :]:
             if strikes[left[0].rule.rule_id] >= MAX_STRIKES:
                 outcomes.append(_stopped(left[0].rule, "not tried: it was stopped for other events just now"))
@@ -95,9 +99,12 @@ class Evaluator:
             exchange = await self._exchange(tried, careful=True)
             outcomes += exchange.outcomes
             if len(exchange.outcomes) < len(tried):
-                guilty = tried[len(exchange.outcomes)].rule
-                strikes[guilty.rule_id] += 1
-                outcomes.append(_stopped(guilty, exchange.why, rendering=exchange.rendering))
+                guilty = tried[len(exchange.outcomes)]
+                if not strikes[guilty.rule.rule_id] and guilty is not doubted:
+                    doubted = guilty
+                    continue
+                strikes[guilty.rule.rule_id] += 1
+                outcomes.append(_stopped(guilty.rule, exchange.why, rendering=exchange.rendering))
         return outcomes
 
     async def _exchange(self, items: Sequence["_Item"], *, careful: bool) -> "_Exchange":
@@ -275,7 +282,7 @@ class _Child:
         return self._process.returncode is None
 
     def deadline(self, seconds: float) -> _Deadline:
-        return _Deadline(self._processor_time() + seconds, time.monotonic() + max(1.0, seconds * WALL_FACTOR))
+        return _Deadline(self._processor_time() + seconds, time.monotonic() + max(WALL_SECONDS, seconds * WALL_FACTOR))
 
     def _processor_time(self) -> float:
         """Seconds the child has computed. Where the system does not tell, the wall clock stands in."""
