@@ -145,11 +145,17 @@ async def test_a_field_of_another_type_is_named(refused: Refused, operation: Ope
 )
 @pytest.mark.parametrize("how", ["null", "missing"])
 async def test_a_required_field_is_named(refused: Refused, operation: Operation, name: str, how: str) -> None:
+    if how == "null" and _may_be_null((operation.schema or {})["properties"][name]):
+        pytest.skip("null says to remove it")
     body = {**_others(operation), name: None}
     if how == "missing":
         del body[name]
     reply = await refused.by(operation, {422}, body)
     assert f"/{name}" in reply.pointers
+
+
+def _may_be_null(schema: dict[str, Any]) -> bool:
+    return any(each.get("type") == "null" for each in schema.get("anyOf", ()))
 
 
 def _others(operation: Operation) -> dict[str, Any]:

@@ -72,6 +72,8 @@ def without_request(problem: dict[str, Any]) -> dict[str, Any]:
 async def test_a_list_asked_wrongly_says_which_parameter(
     refused: Refused, operation: Operation, name: str, value: str
 ) -> None:
+    if str(operation) == "list_all_connections" and name == "projectId":
+        value = "of no project"  # the platform's own list has this filter
     reply = await refused.by(operation, {422}, params={name: value})
     assert f"/query/{name}" in reply.pointers
 

@@ -25,7 +25,7 @@ async def checksums(sql: asyncpg.Connection, project_id: str) -> dict[str, str]:
         column = "id" if table == "projects" else "project_id"
         found[table] = await sql.fetchval(
             "SELECT count(*) || ' ' || COALESCE(md5(string_agg(row, '' ORDER BY row)), '') FROM ("
-            f"SELECT md5((to_jsonb(t) - 'last_used_at')::text) AS row FROM tocsin.{table} t WHERE {column} = $1) t",
+            f"SELECT md5((to_jsonb(t) - '{last_used_at, next_check_at}'::text[])::text) AS row FROM tocsin.{table} t WHERE {column} = $1) t",
             UUID(project_id),
         )
     return found
