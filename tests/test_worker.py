@@ -40,6 +40,10 @@ STAGES = {
     "checks",
     "outages",
     "opened",
+    "endpoints",
+    "inbound",
+    "poll",
+    "webhooks",
 }
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 

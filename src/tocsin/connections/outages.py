@@ -1,7 +1,8 @@
 """A stage of the worker: telling whoever owns a connection that it has stopped, and ending the pauses of others.
 
 An outage is told once, whoever noticed it: the row says that it is told, in the transaction that writes the mail, the
-entry of the audit log and the messages to webhook endpoints. It may be told again after the connection has been well in between.
+entry of the audit log and the messages to webhook endpoints. It may be told again after the connection has been well
+in between.
 """
 
 from typing import Any

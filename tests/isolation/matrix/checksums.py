@@ -12,6 +12,9 @@ WHERE c.relnamespace = 'tocsin'::regnamespace AND c.relkind IN ('r', 'p') AND NO
 """A project's own calls are counted a while after they were made, and times of last use are written then."""
 
 
+_NOTED = ["last_used_at", "next_check_at"]
+"""Columns that processes write for themselves."""
+
 DERIVED = ("usage_hours", "usage_marks", "active_users")
 """Counted anew by the worker now and then, whoever calls."""
 
@@ -25,7 +28,8 @@ async def checksums(sql: asyncpg.Connection, project_id: str) -> dict[str, str]:
         column = "id" if table == "projects" else "project_id"
         found[table] = await sql.fetchval(
             "SELECT count(*) || ' ' || COALESCE(md5(string_agg(row, '' ORDER BY row)), '') FROM ("
-            f"SELECT md5((to_jsonb(t) - '{last_used_at, next_check_at}'::text[])::text) AS row FROM tocsin.{table} t WHERE {column} = $1) t",
+            f"SELECT md5((to_jsonb(t) - $2::text[])::text) AS row FROM tocsin.{table} t WHERE {column} = $1) t",
             UUID(project_id),
+            _NOTED,
         )
     return found
