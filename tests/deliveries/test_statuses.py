@@ -66,8 +66,8 @@ async def make_sent(sql: asyncpg.Connection, project: Project) -> UUID:
     id_ = new_id()
     await sql.execute(
         "INSERT INTO tocsin.deliveries (project_id, id, env, channel, state, ready, rank, attempts,"
-        " provider_message_id, sent_at, finished_at)"
-        " VALUES ($1, $2, 'live', 'whatsapp', 'sent', false, 2, 1, $3, now(), now())",
+        " provider_message_id, created_at, sent_at, finished_at)"
+        " VALUES ($1, $2, 'live', 'whatsapp', 'sent', false, 2, 1, $3, now() - interval '2 s', now(), now())",
         UUID(project.id),
         id_,
         f"wamid.{id_}",
