@@ -72,6 +72,10 @@ bench: $(VENV)/.dev ## Measure the real thing and print a table
 race: $(VENV)/.dev ## Race eight processes for a quota; EVENTS=10000 from each to each project
 	@TOCSIN_RACE_EVENTS=$(or $(EVENTS),10000) $(BIN)/python -m pytest tests/plans/test_race.py
 
+.PHONY: soketi
+soketi: $(VENV)/.dev ## Send through soketi, a Pusher server of somebody else's; fetches 290 MB the first time
+	@TOCSIN_TEST_SOKETI=1 $(BIN)/python -m pytest tests/channels/test_soketi.py
+
 .PHONY: crash
 crash: $(VENV)/.dev ## Kill processes while events flow; RUNS=3000 faults, or POINTS=1 for each named moment; SEED=7
 	@$(BIN)/python -m tests.crash $(if $(POINTS),--points,--faults $(or $(RUNS),100)) $(if $(SEED),--seed $(SEED)) \

@@ -18,7 +18,7 @@ def upgrade() -> None:
     as_pipeline(CLAIM)
     as_pipeline(TURNS)
     as_owner(READING)
-    as_owner(WRITING)
+    as_owner(MATCHING)
 
 
 # `refusals` counts checks in which the provider did not take the credentials, in a row. A connection of the sandbox is
@@ -286,8 +286,8 @@ REVOKE ALL ON FUNCTION tocsin.read_sending, tocsin.named_destinations FROM PUBLI
 GRANT EXECUTE ON FUNCTION tocsin.read_sending, tocsin.named_destinations TO {app};
 """
 
-# As before, and with destinations: a rule has names of them, a delivery may go to one.
-WRITING = """
+# As before, and with the names of destinations that a rule has; 0023 writes the deliveries to them.
+MATCHING = """
 CREATE OR REPLACE FUNCTION tocsin.read_claimed(project uuid, env text, ids uuid[], token uuid) RETURNS json
     LANGUAGE plpgsql AS $$
 BEGIN
@@ -333,42 +333,5 @@ BEGIN
             'subjects', tocsin.subjects(project, ARRAY(
                 SELECT DISTINCT c.subject FROM claimed c WHERE c.subject IS NOT NULL)))
     );
-END $$;
-CREATE OR REPLACE FUNCTION tocsin.write_notifications(project uuid, environment text, made json) RETURNS void
-    LANGUAGE plpgsql SET enable_nestloop = off AS $$
-BEGIN
-    INSERT INTO tocsin.notifications (project_id, env, id, event_id, event_type, client_event_id, rule_id,
-        rule_version, title, message, action, sound, priority, require_ack, topic, internal, over_quota)
-    SELECT project, environment, n.* FROM pg_catalog.json_to_recordset(made) AS n (id uuid, event_id uuid, event_type text,
-        client_event_id text, rule_id uuid, rule_version integer, title text, message text, action json, sound text,
-        priority text, require_ack boolean, topic text, internal boolean, over_quota boolean);
-    WITH told AS MATERIALIZED (
-        SELECT n.id, r.key::uuid AS user_id, r.value AS reason, count(*) OVER (PARTITION BY r.key) AS times,
-            row_number() OVER (PARTITION BY r.key ORDER BY n.id) AS nth
-        FROM pg_catalog.json_to_recordset(made) AS n (id uuid, recipients json)
-        CROSS JOIN LATERAL pg_catalog.json_each_text(n.recipients) AS r
-    ), raised AS (
-        INSERT INTO tocsin.feeds (project_id, env, user_id, seq)
-        SELECT project, environment, t.user_id, count(*) FROM told t GROUP BY t.user_id ORDER BY t.user_id
-        ON CONFLICT (project_id, user_id, env) DO UPDATE SET seq = feeds.seq + excluded.seq
-        RETURNING feeds.user_id, feeds.seq
-    )
-    INSERT INTO tocsin.notification_recipients (project_id, env, notification_id, user_id, reason, feed_seq)
-    SELECT project, environment, t.id, t.user_id, t.reason, r.seq - t.times + t.nth FROM told t JOIN raised r USING (user_id);
-    INSERT INTO tocsin.deliveries
-        (project_id, env, id, notification_id, user_id, destination_id, address, channel, rank, state, last_error, sent_at,
-        finished_at)
-    SELECT project, environment, p.id::uuid, n.id, CASE WHEN d.personal THEN p.person::uuid END,
-        d.destination, d.address, d.channel, n.rank,
-        CASE WHEN n.dropped IS NOT NULL THEN 'dropped' WHEN d.instant THEN 'sent' ELSE 'queued' END, n.dropped,
-        CASE WHEN d.instant AND n.dropped IS NULL THEN now() END,
-        CASE WHEN d.instant OR n.dropped IS NOT NULL THEN now() END
-    FROM pg_catalog.json_to_recordset(made)
-        AS n (id uuid, rank smallint, dropped text, recipients json, deliveries json)
-    CROSS JOIN LATERAL pg_catalog.json_to_recordset(n.deliveries)
-        AS d (channel text, personal boolean, instant boolean, ids json, destination uuid, address text)
-    CROSS JOIN LATERAL ROWS FROM (
-        pg_catalog.json_array_elements_text(d.ids), pg_catalog.json_object_keys(n.recipients)) AS p (id, person)
-    WHERE p.id IS NOT NULL;
 END $$;
 """

@@ -1,6 +1,6 @@
 """Notifications through soketi, a server of the same protocol that somebody else wrote.
 
-It is large (290 MB of packages), so this runs where ``TOCSIN_TEST_SOKETI`` is set: about a minute for the first time.
+It is large (290 MB of packages), so this runs by ``make soketi``: about a minute for the first time.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tocsin.channels.contract import BadCredentials, Message
 from tocsin.channels.pusher import Pusher, PusherCredentials, PusherSettings
 from tocsin.kit.http import Door
 
-pytestmark = pytest.mark.skipif("TOCSIN_TEST_SOKETI" not in os.environ, reason="set TOCSIN_TEST_SOKETI to run it")
+pytestmark = pytest.mark.skipif("TOCSIN_TEST_SOKETI" not in os.environ, reason="make soketi")
 
 FOLDER = Path(__file__).parent / "soketi"
 APP = {"id": "7007", "key": "soketi-key", "secret": "soketi-secret"}

@@ -76,6 +76,10 @@ def operations() -> Iterator[Operation]:
 
 
 ALL = list(operations())
+SIGNED = {template for template in DOCUMENT["paths"] if template.startswith("/apps/")}
+"""Pusher's HTTP API: whoever has the app's secret may all of it, and its errors are its own."""
+OPEN = {"/health/live", "/health/ready", "/metrics"}
+"""For machines; they show nothing of any project."""
 WITH_BODY = [operation for operation in ALL if operation.schema is not None]
 WITH_ID = [operation for operation in ALL if "{" in operation.template]
 LISTS = [operation for operation in ALL if operation.is_list and "{" not in operation.template]

@@ -10,6 +10,7 @@ import pytest
 from pusher.errors import PusherBadAuth, PusherBadRequest
 
 from tests.client import Project, sign_up
+from tests.contract.endpoints import DOCUMENT, SIGNED
 from tests.realtime.conftest import Place, join
 from tests.realtime.publishers import ABSENT, App, Bare, Node, Python, app_of, shared_secret
 from tests.realtime.pusher_js import PusherJs
@@ -316,13 +317,14 @@ async def test_a_foreign_app_is_refused_like_one_that_does_not_exist(
     ]
     answers = set()
     for app in wrong:
-        for reply in (
-            await Bare(app, place.api).post("/events", EVENT),
-            await Bare(app, place.api).get("/channels"),
-            await Bare(app, place.api).get("/channels/presence-room/users"),
-            await Bare(app, place.api).post("/users/ann/terminate_connections", {}),
-        ):
+        for path in SIGNED:
+            method = next(iter(DOCUMENT["paths"][path]))
+            inside = path.removeprefix("/apps/{app_id}").format(channel="presence-room", user_id="ann")
+            reply = await (
+                Bare(app, place.api).get(inside) if method == "get" else Bare(app, place.api).post(inside, EVENT)
+            )
             answers.add((reply.status, reply.json))
+    assert len(SIGNED) == 6
     assert len(answers) == 1
     assert answers.pop()[0] == 401
     with pytest.raises(PusherBadAuth):

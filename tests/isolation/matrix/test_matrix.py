@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Reply
 from tests.connections.build import receiver
-from tests.contract.endpoints import resolved
+from tests.contract.endpoints import DOCUMENT, OPEN, SIGNED, resolved
 from tests.isolation.matrix.actors import Actors, actors
 from tests.isolation.matrix.answers import assert_answers_alike, comparable, leaked
 from tests.isolation.matrix.cases import CASES, OPERATIONS, Case
@@ -75,6 +75,12 @@ async def _settled(matrix: Matrix) -> dict[str, dict[str, str]]:
 
 def test_every_operation_has_a_case() -> None:
     assert {case.operation for case in CASES} == set(OPERATIONS)
+
+
+def test_what_the_matrix_does_not_walk_is_signed_or_shows_nothing_of_projects() -> None:
+    """A foreign app is tried on each signed path in tests/realtime/test_http_api.py."""
+    walked = {operation.template for operation in OPERATIONS.values()}
+    assert set(DOCUMENT["paths"]) - walked == SIGNED | OPEN
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

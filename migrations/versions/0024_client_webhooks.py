@@ -3,7 +3,7 @@
 from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import Kind, for_pipeline, walled
 
-revision = "0025"
+revision = "0024"
 down_revision = "0023"
 
 TABLES: dict[str, Kind] = {"webhook_endpoints": "config", "webhook_messages": "traffic", "webhook_attempts": "traffic"}
