@@ -39,6 +39,8 @@ WALL_SECONDS = 5.0
 START_SECONDS = 30.0
 CAREFUL_ITEMS = 16
 """Rules retried under one turn, so that a project in trouble does not keep the child from the others."""
+SECOND_TRY_FACTOR = 4
+"""How much more processor time a rule gets that ran out of it alone."""
 MAX_STRIKES = 5
 """Kills of one rule in one call, after which its other events get the outcome without being tried."""
 
@@ -75,7 +77,8 @@ class Evaluator:
 
         Processor time is bounded for the call as a whole; when that is not enough, what is left is tried
         rule by rule, and a rule that fails alone twice gets an outcome with ``stopped``: the first time it may be the
-        machine that stood still, which a virtual one counts as the child's time. A caller may be cancelled.
+        machine that stood still, which a virtual one counts as the child's time, so the second time it gets more. A
+        caller may be cancelled.
         Raises EvaluatorUnavailable.
         """
         items = [_Item(job, rule) for job in jobs for rule in job.rules]
@@ -96,7 +99,8 @@ class Evaluator:
                 outcomes.append(_stopped(left[0].rule, "not tried: it was stopped for other events just now"))
                 continue
             tried = _first_tries(left, strikes)
-            exchange = await self._exchange(tried, careful=True)
+            patience = SECOND_TRY_FACTOR if left[0] is doubted else 1
+            exchange = await self._exchange(tried, careful=True, patience=patience)
             outcomes += exchange.outcomes
             if len(exchange.outcomes) < len(tried):
                 guilty = tried[len(exchange.outcomes)]
@@ -107,9 +111,9 @@ class Evaluator:
                 outcomes.append(_stopped(guilty.rule, exchange.why, rendering=exchange.rendering))
         return outcomes
 
-    async def _exchange(self, items: Sequence["_Item"], *, careful: bool) -> "_Exchange":
+    async def _exchange(self, items: Sequence["_Item"], *, careful: bool, patience: int = 1) -> "_Exchange":
         """One message and its answer. Goes on when the caller is cancelled: the pipe must stay in step."""
-        task = asyncio.create_task(self._take_turn(items, careful=careful))
+        task = asyncio.create_task(self._take_turn(_Exchange(items, careful, patience)))
         self._exchanges.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
@@ -119,10 +123,9 @@ class Evaluator:
         if not task.cancelled():
             task.exception()
 
-    async def _take_turn(self, items: Sequence["_Item"], *, careful: bool) -> "_Exchange":
+    async def _take_turn(self, exchange: "_Exchange") -> "_Exchange":
         async with self._turn:
             child = await self._ready_child()
-            exchange = _Exchange(items, careful=careful)
             await exchange.run(child)
             if not exchange.complete:
                 await self._discard_child()
@@ -181,6 +184,8 @@ class _Exchange:
 
     items: Sequence[_Item]
     careful: bool
+    patience: int
+    """Times the budget of the first item."""
     outcomes: list[RuleOutcome] = field(default_factory=list)
     rendering: bool = False
     why: str = ""
@@ -199,7 +204,7 @@ class _Exchange:
             self.why = "stopped after taking too much memory"
 
     async def _collect(self, child: "_Child") -> None:
-        deadline = child.deadline(_budget(self._next_items()))
+        deadline = child.deadline(_budget(self._next_items()) * self.patience)
         while not self.complete:
             received = _DECODE.decode(await child.receive(deadline))
             self.rendering = not received
