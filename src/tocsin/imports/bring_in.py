@@ -7,15 +7,15 @@ from sqlalchemy import select, text
 from tocsin.channels.contract import Registers
 from tocsin.connections.configuration import Configuration, configured
 from tocsin.connections.destination_routes import MOST, DestinationCreate
-from tocsin.connections.hooks import find_hook, opened_secret
+from tocsin.connections.hooks import find_hook
 from tocsin.connections.models import Connection, Destination
-from tocsin.connections.rows import Level, answered, at, audited, opened_credentials, read_settings
-from tocsin.connections.schemas import ConnectionAnswer, ConnectionFields
+from tocsin.connections.rows import Level, at, opened_credentials, read_settings
+from tocsin.connections.schemas import ConnectionFields
 from tocsin.connections.storing import added, reconfigure
 from tocsin.imports.holders import Holder, NobodyThere, holders_of
 from tocsin.imports.kept import Change, Source, keep
 from tocsin.imports.report import ConnectionReport, Fate, PlaceReport, Report, skipped, told
-from tocsin.imports.snapshot import Snapshot, snapshot_of
+from tocsin.imports.snapshot import readable, shown_on_record, snapshot_of
 from tocsin.imports.wanted import Account, Part
 from tocsin.imports.work import Work
 from tocsin.kit.errors import Conflict, Problem
@@ -43,7 +43,9 @@ async def bring_in(work: Work, project: str, source: Source, parts: Sequence[Par
             continue
         for holder in holders:
             for account in part.accounts:
-                reports.append(await _tried(work, holder, account, changes))
+                report, change = await _tried(work, holder, account)
+                reports.append(report)
+                changes += [change] if change else []
     id_ = await keep(work, source, changes) if changes else None
     if id_ is not None:
         counted = {fate: sum(each.outcome == fate for each in reports) for fate in ("made", "replaced", "skipped")}
@@ -65,33 +67,31 @@ def _warnings(parts: Sequence[Part], reports: list[ConnectionReport]) -> list[st
     ]
 
 
-async def _tried(work: Work, holder: Holder, account: Account, changes: list[Change]) -> ConnectionReport:
+async def _tried(work: Work, holder: Holder, account: Account) -> tuple[ConnectionReport, Change | None]:
+    """What became of one account; where it was refused, nothing of it stays."""
     total = total_of(account.channel.channel) if holder.user_id is None else None
     try:
         async with (
             work.session.begin_nested(),
             room_for(work.session, work.project_id, work.env, *([total] if total else [])),
         ):
-            return await _stored(work, holder, account, changes)
+            return await _stored(work, holder, account)
     except Problem as problem:
-        return skipped(holder.label, account, _TAKEN if problem.code == "own_connection_exists" else problem.detail)
+        why = _TAKEN if problem.code == "own_connection_exists" else problem.detail
+        return skipped(holder.label, account, why), None
 
 
-async def _stored(work: Work, holder: Holder, account: Account, changes: list[Change]) -> ConnectionReport:
+async def _stored(work: Work, holder: Holder, account: Account) -> tuple[ConnectionReport, Change | None]:
     level = Level("project" if holder.user_id is None else "user", holder.user_id, account.channel.channel)
     row = await _present(work, level, account)
     before = None if row is None else await snapshot_of(work, row)
-    was = None if row is None else await _shown(work, row)
     row = await _made(work, level, account) if row is None else await _replaced(work, row, account)
-    await _tell_verify_token(work, row, account)
     places = [await _placed(work, row, place) for place in account.places]
     after = await snapshot_of(work, row)
-    answer = await _shown(work, row)
-    fate = await _on_record(work, row, was, answer, before, after)
-    if fate != "unchanged":
-        label = f"{account.channel.provider} {account.id} of {holder.label}"
-        changes.append(Change(row.id, label, before, after))
-    return told(fate, holder.label, account, answer, places)
+    fate: Fate = "made" if before is None else "unchanged" if before == after else "replaced"
+    label = f"{account.channel.provider} {account.id} of {holder.label}"
+    change = None if fate == "unchanged" else Change(row.id, label, before, after)
+    return told(fate, holder.label, account, row.id, row.status, places), change
 
 
 async def _present(work: Work, level: Level, account: Account) -> Connection | None:
@@ -107,13 +107,20 @@ async def _present(work: Work, level: Level, account: Account) -> Connection | N
 async def _made(work: Work, level: Level, account: Account) -> Connection:
     channel = account.channel
     fields = ConnectionFields(provider=channel.provider, name=account.name or channel.title)
-    return await added(work, fields, account.configuration, level)
+    row = await added(work, fields, account.configuration, level)
+    await _tell_verify_token(work, row, account)
+    await work.audit("connection.created", "connection", row.id, after=await shown_on_record(work, row))
+    return row
 
 
 async def _replaced(work: Work, row: Connection, account: Account) -> Connection:
+    was, before = await shown_on_record(work, row), await snapshot_of(work, row)
     await reconfigure(work, row, await _over_the_present(work, row, account))
-    if account.name is not None:
-        row.name = account.name
+    row.name = account.name or row.name
+    await _tell_verify_token(work, row, account)
+    if before != await snapshot_of(work, row):
+        after = await shown_on_record(work, row)
+        await work.audit("connection.updated", "connection", row.id, before=was, after=after)
     return row
 
 
@@ -127,7 +134,7 @@ async def _tell_verify_token(work: Work, row: Connection, account: Account) -> N
     """Take over the token that stands at the provider already, so that the address alone has to be entered there."""
     token = account.verify_token
     hook = await find_hook(work.session, row.id) if token is not None else None
-    if token is not None and hook is not None and await opened_secret(work, hook) != token:
+    if token is not None and hook is not None and await readable(work, "hooks", row.id, "secret", hook.secret) != token:
         hook.secret = await work.seal("hooks", row.id, "secret", token)
 
 
@@ -171,24 +178,3 @@ async def _changed_place(work: Work, row: Destination, wanted: DestinationCreate
 
 def _audited(row: Destination) -> dict[str, object]:
     return {"connectionId": str(row.connection_id), "name": row.name, "address": row.target, "enabled": row.enabled}
-
-
-async def _shown(work: Work, row: Connection) -> ConnectionAnswer:
-    return answered(row, await opened_credentials(work, row))
-
-
-async def _on_record(
-    work: Work,
-    row: Connection,
-    was: ConnectionAnswer | None,
-    answer: ConnectionAnswer,
-    before: Snapshot | None,
-    after: Snapshot,
-) -> Fate:
-    if was is None:
-        await work.audit("connection.created", "connection", row.id, after=audited(answer))
-        return "made"
-    if before == after:
-        return "unchanged"
-    await work.audit("connection.updated", "connection", row.id, before=audited(was), after=audited(answer))
-    return "replaced"

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.connections.schemas import ConnectionAnswer
 from tocsin.imports.kept import Source
 from tocsin.imports.wanted import Account
 
@@ -59,7 +58,7 @@ class Report(msgspec.Struct, rename="camel"):
 
 
 def told(
-    fate: Fate, owner: str, account: Account, answer: ConnectionAnswer, places: list[PlaceReport]
+    fate: Fate, owner: str, account: Account, connection_id: UUID, status: str, places: list[PlaceReport]
 ) -> ConnectionReport:
     """One that is in the project now."""
     return ConnectionReport(
@@ -69,8 +68,8 @@ def told(
         account=account.id,
         credentials=account.configuration.credentials.masked(),
         destinations=places,
-        connection_id=answer.id,
-        status=answer.status,
+        connection_id=connection_id,
+        status=status,
     )
 
 

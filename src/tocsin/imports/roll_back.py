@@ -7,9 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.connections.models import Connection
-from tocsin.connections.rows import answered, audited, opened_credentials
 from tocsin.imports.kept import Change, Import, opened
-from tocsin.imports.snapshot import NOTED, Snapshot, differing, put_back, snapshot_of
+from tocsin.imports.snapshot import NOTED, Snapshot, differing, put_back, shown_on_record, snapshot_of
 from tocsin.imports.work import Work
 
 
@@ -62,7 +61,7 @@ async def _since(work: Work, row: Connection | None, change: Change) -> list[str
 
 
 async def _undone(work: Work, row: Connection, change: Change) -> str:
-    was = audited(answered(row, await opened_credentials(work, row)))
+    was = await shown_on_record(work, row)
     if change.before is None:
         await work.session.delete(row)
         await work.session.flush()
@@ -70,6 +69,6 @@ async def _undone(work: Work, row: Connection, change: Change) -> str:
         return f"removed   {change.label}"
     await put_back(work, row, change.before, differing(change.before, change.after))
     await work.session.refresh(row)
-    after = audited(answered(row, await opened_credentials(work, row)))
+    after = await shown_on_record(work, row)
     await work.audit("connection.updated", "connection", row.id, before=was, after=after)
     return f"put back  {change.label}"

@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
-from tocsin.connections.hooks import find_hook, opened_secret
+from tocsin.connections.hooks import find_hook
 from tocsin.connections.models import Connection, Destination
+from tocsin.connections.rows import answered, audited, opened_credentials
 from tocsin.connections.waiting import hasten_deliveries
 from tocsin.connections.within import Within
 from tocsin.kit.crypto import Unreadable
@@ -71,20 +72,24 @@ async def snapshot_of(within: Within, row: Connection) -> Snapshot:
     places = await within.session.scalars(select(Destination).where(Destination.connection_id == row.id))
     return Snapshot(
         **{name: getattr(row, name) for name in OF_ROW if name != "credentials"},
-        credentials=await _opened(within, row),
+        credentials=await readable(within, "connections", row.id, "credentials", row.credentials),
         hook_token=hook.token if hook else None,
-        hook_secret=await opened_secret(within, hook) if hook else None,
+        hook_secret=await readable(within, "hooks", row.id, "secret", hook.secret) if hook else None,
         hook_registered_at=hook.registered_at if hook else None,
         hook_polled_after=hook.polled_after if hook else None,
         places={str(place.id): Place(place.name, place.target, place.enabled) for place in places},
     )
 
 
-async def _opened(within: Within, row: Connection) -> str | None:
-    if row.credentials is None:
-        return None
+async def shown_on_record(within: Within, row: Connection) -> dict[str, Any]:
+    """A connection as the audit log shows it."""
+    return audited(answered(row, await opened_credentials(within, row)))
+
+
+async def readable(within: Within, table: str, row: UUID, field: str, sealed: str | None) -> str | None:
+    """A secret, or None where there is none or its key is gone."""
     try:
-        return await within.open("connections", row.id, "credentials", row.credentials)
+        return None if sealed is None else await within.open(table, row, field, sealed)
     except Unreadable:
         return None
 
