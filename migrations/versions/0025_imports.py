@@ -20,7 +20,6 @@ IMPORTS = """
 CREATE TABLE tocsin.imports (
     project_id uuid NOT NULL REFERENCES tocsin.projects (id) ON DELETE CASCADE,
     id uuid NOT NULL,
-    source text NOT NULL CHECK (source IN ('env', 'export')),
     changes text,
     created_at timestamptz NOT NULL DEFAULT now(),
     rolled_back_at timestamptz,

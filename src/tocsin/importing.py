@@ -11,11 +11,10 @@ from tocsin.imports.bring_in import bring_in
 from tocsin.imports.env_file import read_env_file
 from tocsin.imports.export import read_export
 from tocsin.imports.holders import NobodyThere, holders_of
-from tocsin.imports.kept import Source
 from tocsin.imports.report import Report
 from tocsin.imports.roll_back import ChangedSince, find_import, roll_back
 from tocsin.imports.variables import read_variables
-from tocsin.imports.wanted import MOST_BYTES, BadInput, Part
+from tocsin.imports.wanted import MOST_BYTES, BadInput, Part, Source
 from tocsin.imports.work import Work
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database

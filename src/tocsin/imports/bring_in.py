@@ -13,10 +13,10 @@ from tocsin.connections.rows import Level, at, opened_credentials, read_settings
 from tocsin.connections.schemas import ConnectionFields
 from tocsin.connections.storing import added, reconfigure
 from tocsin.imports.holders import Holder, NobodyThere, holders_of
-from tocsin.imports.kept import Change, Source, keep
+from tocsin.imports.kept import Change, keep
 from tocsin.imports.report import ConnectionReport, Fate, PlaceReport, Report, skipped, told
 from tocsin.imports.snapshot import readable, shown_on_record, snapshot_of
-from tocsin.imports.wanted import Account, Part
+from tocsin.imports.wanted import Account, Part, Source
 from tocsin.imports.work import Work
 from tocsin.kit.errors import Conflict, Problem
 from tocsin.kit.ids import new_id
@@ -46,7 +46,7 @@ async def bring_in(work: Work, project: str, source: Source, parts: Sequence[Par
                 report, change = await _tried(work, holder, account)
                 reports.append(report)
                 changes += [change] if change else []
-    id_ = await keep(work, source, changes) if changes else None
+    id_ = await keep(work, changes) if changes else None
     if id_ is not None:
         counted = {fate: sum(each.outcome == fate for each in reports) for fate in ("made", "replaced", "skipped")}
         await work.audit("import.made", "import", id_, source=source, **counted)

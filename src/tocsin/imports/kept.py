@@ -1,7 +1,10 @@
-"""What an import has changed, kept sealed for 30 days so that it can be put back."""
+"""What an import has changed, kept sealed for 30 days so that it can be put back.
+
+In a table and not in a file: it is written with the change itself, a rotation of keys finds it, a purge of the project
+takes it along, and it can be put back from any machine.
+"""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -13,8 +16,6 @@ from tocsin.imports.work import Work
 from tocsin.kit.db import Table
 from tocsin.kit.ids import new_id
 
-Source = Literal["env", "export"]
-
 
 class Import(Table):
     """``changes`` is sealed JSON, and null once it was put back."""
@@ -23,7 +24,6 @@ class Import(Table):
 
     project_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    source: Mapped[str]
     changes: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     rolled_back_at: Mapped[datetime | None]
@@ -38,11 +38,11 @@ class Change(msgspec.Struct, frozen=True):
     after: Snapshot
 
 
-async def keep(work: Work, source: Source, changes: list[Change]) -> UUID:
+async def keep(work: Work, changes: list[Change]) -> UUID:
     """The id under which these changes can be put back."""
     id_ = new_id()
     sealed = await work.seal("imports", id_, "changes", msgspec.json.encode(changes).decode())
-    work.session.add(Import(project_id=work.project_id, id=id_, source=source, changes=sealed))
+    work.session.add(Import(project_id=work.project_id, id=id_, changes=sealed))
     await work.session.flush()
     return id_
 

@@ -6,8 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.imports.kept import Source
-from tocsin.imports.wanted import Account
+from tocsin.imports.wanted import Account, Source
 
 Fate = Literal["made", "replaced", "unchanged", "skipped"]
 

@@ -1,7 +1,7 @@
 """What is to be imported: accounts at providers with their places, and for whom."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
@@ -56,6 +56,9 @@ class Account:
     @property
     def channel(self) -> Channel[Any, Any]:
         return self.configuration.channel
+
+
+Source = Literal["env", "export"]
 
 
 @dataclass(frozen=True, slots=True)
