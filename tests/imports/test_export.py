@@ -18,6 +18,7 @@ from tests.imports.build import (
     places_of,
 )
 from tests.inbound.bots import bot_token
+from tocsin.imports.export import read_export
 
 NUMBER = {
     "provider": "whatsapp",
@@ -93,6 +94,13 @@ async def test_more_than_200_places_are_refused_together_with_those_there_are(
     said = await brought_in(harbour, shop, more)
     assert said.code == 1 and "A connection has 200 destinations at the most." in said.text
     assert await harbour.rows(shop) == before
+
+
+def test_the_example_of_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text()
+    parts, left_out = read_export(page.partition("```json\n")[2].partition("```")[0].encode())
+    assert [(part.whose, len(part.accounts)) for part in parts] == [("project", 1), ("ann@example.com", 1)]
+    assert left_out == []
 
 
 BOT = {"provider": "telegram", "credentials": {"botToken": "1:" + 35 * "a"}}

@@ -19,7 +19,7 @@ _Connections = Annotated[list[GivenConnection], Field(max_length=_MOST_CONNECTIO
 
 class _Person(Body):
     email: Email
-    connections: _Connections
+    connections: _Connections = Field([])
 
 
 class _Export(Body):
