@@ -4,7 +4,7 @@ from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import Kind, for_pipeline, walled
 
 revision = "0030"
-down_revision = "0024"
+down_revision = "0025"
 
 TABLES: dict[str, Kind] = {"insistences": "traffic"}
 
@@ -370,8 +370,12 @@ CREATE FUNCTION tocsin.due_insistences(most integer) RETURNS TABLE (project_id u
     SELECT d.project_id, d.env, pg_catalog.array_agg(d.notification_id)
     FROM due d WHERE NOT d.halted GROUP BY d.project_id, d.env
 $$;
-REVOKE ALL ON FUNCTION tocsin.due_insistences FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.due_insistences TO {app};
+CREATE FUNCTION tocsin.insists_in() RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT extract(epoch FROM min(i.due_at) - pg_catalog.now()) FROM tocsin.insistences i
+$$;
+REVOKE ALL ON FUNCTION tocsin.due_insistences, tocsin.insists_in FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.due_insistences, tocsin.insists_in TO {app};
 """
 
 WAITING = """
@@ -390,7 +394,8 @@ CREATE OR REPLACE FUNCTION tocsin.more_waiting_stages() RETURNS text[]
                 WHERE c.status = 'rate_limited' AND c.paused_until <= pg_catalog.now())
             OR EXISTS (SELECT FROM tocsin.connections c WHERE c.status = 'error' AND NOT c.outage_told)
             OR EXISTS (SELECT FROM tocsin.connections c WHERE c.outage_told AND c.status <> 'error')),
-        ('insist', EXISTS (SELECT FROM tocsin.insistences i WHERE i.due_at <= pg_catalog.now()))
+        -- Soon enough for the stage to be there in time.
+        ('insist', EXISTS (SELECT FROM tocsin.insistences i WHERE i.due_at <= pg_catalog.now() + interval '1 second'))
     ) AS s (name, waits) WHERE s.waits)
 $$;
 """

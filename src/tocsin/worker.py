@@ -149,6 +149,8 @@ async def _work(installation: Installation) -> None:
         inbound = InboundStage(db, vault, door, broker)
         poll_ear = await broker.waiter("poll")
         poll = PollStage(db, vault, door, broker, poll_ear)
+        insist_ear = await broker.waiter("insist")
+        insist = InsistStage(db, broker, insist_ear)
         await evaluator.start()
 
         async def months() -> bool:
@@ -169,7 +171,7 @@ async def _work(installation: Installation) -> None:
             Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
-            Stage("insist", InsistStage(db, broker).run_once, await broker.waiter("insist"), ANYWAY_SECONDS),
+            Stage("insist", insist.run_once, insist_ear, ANYWAY_SECONDS),
             Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), ANYWAY_SECONDS),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),

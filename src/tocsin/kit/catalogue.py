@@ -112,6 +112,7 @@ CROSS_PROJECT = (
     "hold_events",
     "hold_quotas",
     "ingest_events",
+    "insists_in",
     "mail_waits",
     "more_waiting_stages",
     "note_keys_used",
