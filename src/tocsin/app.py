@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -74,6 +75,7 @@ from tocsin.projects.setting_routes import router as setting_routes
 from tocsin.projects.usage_routes import router as usage_routes
 from tocsin.realtime.http_api import HttpApi
 from tocsin.realtime.routes import router as realtime_routes
+from tocsin.realtime.signal import tell_of_connection
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
@@ -230,6 +232,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.links = Links(master)
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
+    app.state.connection_changed = partial(tell_of_connection, broker)
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()
     app.state.draining = False

@@ -36,7 +36,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
 
 import asyncpg
 import structlog
@@ -69,7 +69,7 @@ from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.projects.retention import RetentionStage
-from tocsin.realtime.signal import channel_of, signals
+from tocsin.realtime.signal import tell_of_connection
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -125,12 +125,7 @@ async def _work(installation: Installation) -> None:
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(db, vault, defaults)
-
-        def changed(project_id: UUID, env: str, connection_id: UUID) -> None:
-            """Tell the owner's open panels and apps of a connection's new status."""
-            for message in signals("connection", [connection_id]):
-                broker.publish(channel_of(project_id, env), message)
-
+        changed = partial(tell_of_connection, broker)
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.contract import Registers
 from tocsin.channels.registry import providers
+from tocsin.connections.announce import announce
 from tocsin.connections.configuration import (
     Configuration,
     check_still_trusted,
@@ -318,10 +319,11 @@ async def set_limits(call: Called, connection_id: PathId, body: LimitsUpdate) ->
 
 
 async def changed(call: Call, row: Connection, action: str, before: ConnectionAnswer, **told: str) -> ConnectionAnswer:
-    """The row as it is stored now, on the record."""
+    """The row as it is stored now, on the record; its owner hears of another status."""
     await call.session.flush()
     await call.session.refresh(row)
     answer = await shown(call, row)
+    announce(call, before, answer)
     await call.audit(action, "connection", row.id, before=audited(before), after=audited(answer), **told)
     return answer
 

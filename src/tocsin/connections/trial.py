@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
+from tocsin.connections.announce import announce
 from tocsin.connections.checks import USUALLY
 from tocsin.connections.configuration import Configuration, installed, without_secrets
 from tocsin.connections.correspondents import window
@@ -155,7 +156,7 @@ def _problem(trial: Trial, failure: SendFailure, *, verified: bool) -> Invalid:
 async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     """Write down what became of a trial. Raises Conflict when the connection is another one by now."""
     row = await find_to_change(call, trial.connection_id, trial.seen)
-    before = audited(await shown(call, row))
+    before = await shown(call, row)
     if outcome.account is not None or outcome.problem is None:
         if row.status != "active":
             await hasten_deliveries(call, row.channel)
@@ -178,8 +179,9 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     await call.session.flush()
     await call.session.refresh(row)
     after = await shown(call, row)
+    announce(call, before, after)
     action = "connection.verified" if outcome.account is not None else "connection.tried"
-    await call.audit(action, "connection", row.id, before=before, after=audited(after))
+    await call.audit(action, "connection", row.id, before=audited(before), after=audited(after))
     return VerifyAnswer(
         status=after.status,
         verified=after.verified,

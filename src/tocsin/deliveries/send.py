@@ -31,7 +31,7 @@ from tocsin.channels.contract import (
     SendFailure,
     Unavailable,
 )
-from tocsin.connections.checks import Changed
+from tocsin.connections.announce import Changed
 from tocsin.connections.choose import Choice, Route, mark_error, scope_of
 from tocsin.connections.correspondents import window
 from tocsin.connections.levels import NoRoute
