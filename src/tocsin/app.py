@@ -42,6 +42,7 @@ from tocsin.inbound.meta_apps import router as meta_app_hook_routes
 from tocsin.inbound.routes import router as inbound_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
+from tocsin.kit.aside import aside
 from tocsin.kit.crowd import Crowd
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
@@ -201,6 +202,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
             app.state.door = await opened.enter_async_context(outgoing_door(settings))
+            app.state.aside = await opened.enter_async_context(aside())
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)

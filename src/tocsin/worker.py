@@ -51,6 +51,7 @@ from tocsin.connections import checks, outages
 from tocsin.connections.checks import CheckStage
 from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
+from tocsin.connections.leading import leave_all
 from tocsin.connections.opened import LOOK_OVER_SECONDS
 from tocsin.connections.outages import OutageStage
 from tocsin.deliveries.clock import ClockStage
@@ -138,6 +139,7 @@ async def _work(installation: Installation) -> None:
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
+        purge = PurgeStage(db, partial(leave_all, db, vault, settings, door))
         inbound = InboundStage(db, vault, door, broker)
         poll_ear = await broker.waiter("poll")
         poll = PollStage(db, vault, door, broker, poll_ear)
@@ -164,7 +166,7 @@ async def _work(installation: Installation) -> None:
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 2.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
-            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
+            Stage("purge", purge.run_once, await broker.waiter("purge"), 5.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
             Stage("quotas", NoticeStage(db, broker, vault).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),

@@ -149,10 +149,10 @@ async def change(
 
 
 @router.delete("/platform/connections/{connection_id}", operation_id="delete_platform_connection", status_code=204)
-@needs("platform:settings", network_first=True)
-async def delete(admitted: Admitted, door: owners.Outside, connection_id: PathId) -> Response:
+@needs("platform:settings")
+async def delete(call: Called, connection_id: PathId) -> Response:
     """Remove one of the platform's own. Projects that sent over it fall back to the environment's default, or fail."""
-    return await owners.delete(admitted, door, connection_id)
+    return await owners.delete(call, connection_id)
 
 
 @router.post("/platform/connections/{connection_id}/verify", operation_id="verify_platform_connection")

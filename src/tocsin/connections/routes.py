@@ -21,7 +21,7 @@ from tocsin.connections.configuration import (
     proven_by_making,
 )
 from tocsin.connections.hooks import find_hook, make_hook, regenerate_hook
-from tocsin.connections.leading import farewell_of
+from tocsin.connections.leading import bid, farewell_of
 from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -254,11 +254,13 @@ async def _wanted(call: Call, row: Connection, body: ConnectionUpdate) -> Config
 
 async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> None:
     row.settings = wanted.settings.revealed()
-    if await opened_credentials(call, row) == wanted.credentials:
+    current = await opened_credentials(call, row)
+    if current == wanted.credentials:
         return
     row.credentials = await sealed(call, row.id, wanted.credentials)
     hook = await find_hook(call.session, row.id) if isinstance(wanted.channel, Registers) else None
     if hook is not None:
+        bid(call, await farewell_of(call, row, current))
         # The account of before is not heard here any more. Where people enter the address by hand it stays: a token
         # is renewed there without a change at the provider, and who signs is told by the credentials.
         await regenerate_hook(call, hook)
@@ -286,21 +288,17 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
 
 
 @router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
-@needs("connections:manage", own=True, network_first=True)
-async def delete(admitted: Admitted, door: Outside, connection_id: PathId) -> Response:
+@needs("connections:manage", own=True)
+async def delete(call: Called, connection_id: PathId) -> Response:
     """Remove a connection with its credentials. What waits for it is sent by the next one that fits."""
-    async with admitted.transaction() as call:
-        row = await find_to_change(call, connection_id)
-        if row.status == "suspended" and not _may_lift(call, row):
-            raise Conflict(
-                "connection_suspended", "An admin suspended it, and it cannot be replaced before they lift that."
-            )
-        before = await shown(call, row)
-        farewell = await farewell_of(call, row, await opened_credentials(call, row))
-        await call.session.delete(row)
-        await call.audit("connection.deleted", "connection", row.id, before=audited(before))
-    if farewell is not None:
-        await farewell.say(door)
+    row = await find_to_change(call, connection_id)
+    if row.status == "suspended" and not _may_lift(call, row):
+        detail = "An admin suspended it, and it cannot be replaced before they lift that."
+        raise Conflict("connection_suspended", detail)
+    before = await shown(call, row)
+    bid(call, await farewell_of(call, row, await opened_credentials(call, row)))
+    await call.session.delete(row)
+    await call.audit("connection.deleted", "connection", row.id, before=audited(before))
     return Response(status_code=204)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 
 from tocsin.auth.guard import Call
 from tocsin.connections.configuration import installed, proven_by_making
+from tocsin.connections.leading import lead_on
 from tocsin.connections.models import Connection, ConnectionVisit
 from tocsin.connections.rows import find, find_to_step_in, shown
 from tocsin.connections.schemas import ConnectionAnswer, MessageSent
@@ -79,6 +80,7 @@ async def suspend(call: Call, connection_id: UUID, by: By, reason: str) -> tuple
     before = await shown(call, row)
     row.status, row.status_reason, row.suspended_by = "suspended", reason, by
     await _tell(call, row, "connection_suspended", reason)
+    await lead_on(call, row)
     return row, before
 
 
@@ -93,6 +95,7 @@ async def activate(call: Call, connection_id: UUID, by: By) -> tuple[Connection,
     row.status, row.status_reason, row.suspended_by = "active" if proven else "pending", None, None
     if proven:
         await hasten_deliveries(call, row.channel)
+    await lead_on(call, row)
     return row, before
 
 

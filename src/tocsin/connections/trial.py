@@ -172,7 +172,7 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
         if trial.lead is not None:
-            await trial.lead.keep(call)
+            await trial.lead.keep(call.session)
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()
