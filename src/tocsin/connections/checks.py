@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.channels.contract import BadCredentials, Channel, Rejected, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
 from tocsin.connections.announce import Changed
-from tocsin.connections.configuration import without_secrets
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
 from tocsin.connections.waiting import hasten

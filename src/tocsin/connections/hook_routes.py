@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.contract import Inbound, SendFailure, SetupFact
-from tocsin.connections.configuration import installed, without_secrets
+from tocsin.channels.masking import without_secrets
+from tocsin.connections.configuration import installed
 from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret, regenerate_hook
 from tocsin.connections.leading import Lead, standing_lead_of
 from tocsin.connections.models import Connection

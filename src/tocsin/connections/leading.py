@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Channel, Described, Registers, SendFailure
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
-from tocsin.connections.configuration import Configuration, without_secrets
+from tocsin.connections.configuration import Configuration
 from tocsin.connections.hooks import Hook, address_of, find_hook, opened_hook, opened_secret
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import opened_credentials, read_settings

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import func, select, text
 
 from tocsin.auth.guard import Call
+from tocsin.channels.masking import all_without_secrets
 from tocsin.connections.configuration import installed, proven_by_making
 from tocsin.connections.leading import lead_on
 from tocsin.connections.models import Connection, ConnectionVisit
@@ -153,7 +154,8 @@ async def ask(look: Look, door: Door) -> tuple[Outcome, dict[str, Any] | None]:
     chosen = look.trial.configuration
     inbound = None
     if look.trial.message.env != "test":
-        inbound = await chosen.channel.inbound(chosen.settings, chosen.credentials, door)
+        told = await chosen.channel.inbound(chosen.settings, chosen.credentials, door)
+        inbound = all_without_secrets(told, chosen.credentials)
     return await tried(look.trial, door), inbound
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
-from tocsin.connections.configuration import without_secrets
+from tocsin.channels.masking import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit import crash
 from tocsin.kit.db import json_text
