@@ -23,7 +23,7 @@ from tocsin.connections.checks import asked
 from tocsin.connections.configuration import Configuration, configured
 from tocsin.connections.opened import Opened
 from tocsin.connections.trial import Trial, tried
-from tocsin.deliveries.record import judged
+from tocsin.deliveries.record import Count, judged
 from tocsin.kit.http import Door
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
@@ -137,7 +137,7 @@ async def everything_told(chosen: Configuration, target: str | None, door: Door)
         sent = await chosen.channel.send(MESSAGE, target, chosen.settings, chosen.credentials, door)
     except SendFailure as failure:
         sent = failure
-    result = judged(sent, chosen.channel, chosen.credentials, 1)
+    result = judged(sent, chosen.channel, chosen.credentials, Count(1, 1, datetime.now(UTC)))
     return f"{outcome.account} {outcome.sent} {problem} {finding} {result}".replace("\\\\", "\\")
 
 
