@@ -89,6 +89,7 @@ CROSS_PROJECT = (
     "claim_suspect_event",
     "claim_webhooks",
     "connection_limits",
+    "connection_use",
     "count_api_calls",
     "end_pauses",
     "ended_projects",
