@@ -98,7 +98,19 @@ async def use_of(across: AsyncSession, project_id: UUID, connection_id: UUID, da
     )
 
 
-_USE = text("SELECT * FROM tocsin.connection_use(:project, :connection, :since)")
+# The row without a day is the sum.
+_USE = text("""
+SELECT c.day, count(*) FILTER (WHERE c.state IN ('sent', 'delivered', 'read')) AS sent,
+    count(*) FILTER (WHERE c.state IN ('delivered', 'read')) AS delivered,
+    count(*) FILTER (WHERE c.state = 'failed') AS failed,
+    count(*) FILTER (WHERE c.state IN ('queued', 'leased') AND c.attempts > 0) AS waiting,
+    count(DISTINCT c.project_id) AS projects
+FROM (SELECT (tocsin.id_time(d.id) AT TIME ZONE 'UTC')::date AS day, d.state, d.attempts, d.project_id
+    FROM tocsin.deliveries d
+    WHERE d.connection_project = :project AND d.connection_id = :connection
+        AND d.id >= tocsin.first_id_at(:since)) c
+GROUP BY GROUPING SETS ((c.day), ())
+""")
 
 
 def _since(days: int) -> datetime:

@@ -71,6 +71,7 @@ PIPELINE_TABLES = (
     "connection_checks",
     "connection_pace",
     "connection_turns",
+    "reachability",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -89,7 +90,6 @@ CROSS_PROJECT = (
     "claim_suspect_event",
     "claim_webhooks",
     "connection_limits",
-    "connection_use",
     "count_api_calls",
     "end_pauses",
     "ended_projects",
@@ -109,6 +109,7 @@ CROSS_PROJECT = (
     "hold_events",
     "hold_quotas",
     "ingest_events",
+    "lent_refusals",
     "mail_waits",
     "note_keys_used",
     "oldest_waiting",
@@ -171,6 +172,8 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
         "channel",
         "state",
         "attempts",
+        "connection_project",
+        "connection_id",
         "created_at",
         "sent_at",
         "finished_at",
