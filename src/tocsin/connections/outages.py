@@ -21,7 +21,6 @@ from tocsin.kit.vault import Vault
 from tocsin.mail.post import post
 
 MOST_AT_ONCE = 100
-EVERY_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 

@@ -111,6 +111,7 @@ CROSS_PROJECT = (
     "ingest_events",
     "lent_refusals",
     "mail_waits",
+    "more_waiting_stages",
     "note_keys_used",
     "oldest_waiting",
     "outlived",
@@ -138,7 +139,6 @@ CROSS_PROJECT = (
     "untold_outages",
     "usage_of_projects",
     "waiting_stages",
-    "waiting_webhook_stages",
     "webhook_chores",
 )
 """Functions that see more than one project; owned by the pipeline role."""

@@ -107,13 +107,13 @@ async def test_a_connection_that_is_removed_lets_its_bot_go(town: Town, shop: Pr
     await until_called(bot, None)
 
 
-async def until_called(bot: Bot, url: str | None) -> None:
+async def until_called(bot: Bot, url: str | None, seconds: float = 15) -> None:
     """Until Telegram calls there for the bot; None is nowhere."""
 
     async def is_called() -> bool:
         return bot.known.webhook.get("url") == url
 
-    await until(is_called)
+    await until(is_called, seconds)
 
 
 async def test_a_bot_that_calls_elsewhere_by_now_is_left_alone_when_its_connection_goes(
@@ -224,7 +224,7 @@ async def test_the_bots_of_a_project_that_is_over_are_let_go_and_those_of_anothe
     await town.sql.execute(
         "UPDATE tocsin.projects SET cancelled_at = cancelled_at - interval '31 days' WHERE id = $1", doomed.id
     )
-    await until_called(bot, None)
+    await until_called(bot, None, seconds=60)
     assert rivals.known.webhook == before
 
 
