@@ -72,6 +72,7 @@ PIPELINE_TABLES = (
     "connection_pace",
     "connection_turns",
     "reachability",
+    "imports",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -99,6 +100,7 @@ CROSS_PROJECT = (
     "find_api_key",
     "find_domain",
     "find_hook",
+    "find_import",
     "find_logins",
     "find_meta_app",
     "find_project",
@@ -132,6 +134,7 @@ CROSS_PROJECT = (
     "take_turns",
     "tidy",
     "tidy_connection_checks",
+    "tidy_imports",
     "tidy_inbound",
     "tidy_mails",
     "tidy_webhooks",
