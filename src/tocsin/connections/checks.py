@@ -9,7 +9,6 @@ never saw it.
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -21,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.channels.contract import BadCredentials, Channel, Rejected, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
-from tocsin.connections.configuration import without_secrets
+from tocsin.connections.announce import Changed
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
 from tocsin.connections.waiting import hasten
@@ -47,9 +47,6 @@ NOBODY = UUID(int=0)
 LIVE: Env = "live"
 
 log = structlog.get_logger(__name__)
-
-Changed = Callable[[UUID, str, UUID], None]
-"""Called with project, environment and connection when a status has changed and that is committed."""
 
 
 def is_checked(row: Connection) -> bool:

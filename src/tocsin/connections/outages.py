@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.channels.registry import providers
-from tocsin.connections.checks import Changed
+from tocsin.connections.announce import Changed
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env
 from tocsin.kit.vault import Vault

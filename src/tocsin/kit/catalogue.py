@@ -72,6 +72,7 @@ PIPELINE_TABLES = (
     "connection_checks",
     "connection_pace",
     "connection_turns",
+    "reachability",
     "imports",
 )
 """Read or changed across projects by the functions of the pipeline."""
@@ -113,6 +114,7 @@ CROSS_PROJECT = (
     "hold_quotas",
     "ingest_events",
     "insists_in",
+    "lent_refusals",
     "mail_waits",
     "more_waiting_stages",
     "note_keys_used",
@@ -176,6 +178,8 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
         "channel",
         "state",
         "attempts",
+        "connection_project",
+        "connection_id",
         "created_at",
         "sent_at",
         "finished_at",
