@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.audit.record import Actor, record
 from tocsin.channels.contract import BadCredentials, Channel, Rejected, SendFailure, Unavailable
 from tocsin.channels.registry import providers
+from tocsin.connections.claims import TAKEN, claimed, tells
 from tocsin.connections.configuration import without_secrets
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
@@ -117,7 +118,7 @@ class CheckStage:
             return
         finding = await asked(channel, found, self._door)
         async with self._db.scope(project_id, LIVE) as session:
-            changed = await _note(session, project_id, id_, found, finding)
+            changed = await _note(session, self._vault, project_id, id_, found, finding)
         if changed:
             self._changed(project_id, LIVE, id_)
 
@@ -150,12 +151,18 @@ def _outcome(failure: SendFailure) -> Literal["temporary", "permanent", "credent
     return "permanent" if isinstance(failure, Rejected) else "temporary"
 
 
-async def _note(session: AsyncSession, project_id: UUID, id_: UUID, found: Opened, finding: Finding) -> bool:
+async def _note(
+    session: AsyncSession, vault: Vault, project_id: UUID, id_: UUID, found: Opened, finding: Finding
+) -> bool:
     """Write a finding down, unless the connection is another one by now; whether its status changed."""
     place = {"project": project_id, "id": id_}
     row = (await session.execute(_HOLD, {**place, "version": found.version})).one_or_none()
     if row is None:
         return False
+    if finding.outcome == "ok" and row.account and tells(row.provider):
+        # Kept under the present master key; what came back after somebody else had proven the account stays stopped.
+        theirs = not await claimed(session, vault, row.provider, id_, row.account["id"])
+        finding = replace(finding, outcome="permanent", error=TAKEN) if theirs else finding
     refusals = {"ok": 0, "credentials": row.refusals + 1}.get(finding.outcome, row.refusals)
     status = _status(row.status, row.refusals, refusals, finding)
     wait = (USUALLY if finding.outcome == "ok" or status == "error" else AFTER_A_FAILURE) * random.uniform(*JITTER)
@@ -180,7 +187,7 @@ def _status(status: str, refused_before: int, refusals: int, finding: Finding) -
 
 
 _HOLD = text("""
-SELECT status, status_reason, refusals, channel FROM tocsin.connections
+SELECT status, status_reason, refusals, channel, provider, account FROM tocsin.connections
 WHERE project_id = :project AND id = :id AND updated_at = :version AND status IN ('active', 'rate_limited', 'error')
 FOR UPDATE
 """)

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.contract import Inbound, SendFailure, SetupFact
+from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import Configuration, installed, without_secrets
 from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret, regenerate_hook
 from tocsin.connections.leading import Lead, lead_of
@@ -85,10 +86,14 @@ async def _existing(call: Call, row: Connection) -> Hook:
 
 
 async def _lead(call: Call, row: Connection) -> Lead | None:
-    """None where nobody is to be told: the provider cannot be, or the credentials were never proven."""
+    """None where nobody is to be told: the provider cannot be, or the credentials were never proven.
+
+    Raises Conflict where the account is another connection's by now.
+    """
     settings, credentials = read_settings(row), await opened_credentials(call, row)
     if row.verified_at is None or settings is None or credentials is None:
         return None
+    await keep_proven(call, row)
     return await lead_of(call, row, Configuration(installed(row.provider), settings, credentials))
 
 

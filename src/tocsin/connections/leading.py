@@ -17,7 +17,6 @@ from tocsin.channels.registry import providers
 from tocsin.connections.configuration import Configuration
 from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret
 from tocsin.connections.models import Connection
-from tocsin.kit.db import Database
 from tocsin.kit.errors import Conflict
 from tocsin.kit.http import Door
 from tocsin.settings import Settings
@@ -27,7 +26,6 @@ from tocsin.settings import Settings
 class Lead:
     """Where a provider shall call: ``url``, or nobody where it is polled. ``ours`` begins every address of ours."""
 
-    db: Database
     hook: Hook
     registers: Registers[Any]
     credentials: Described
@@ -40,20 +38,15 @@ class Lead:
         """Tell the provider. Fails like a send; raises Conflict where it calls somebody else. Not in a transaction."""
         now = (await self.registers.registration(self.credentials, door)).url
         if now is not None and now != self.url:
-            await self._check_free(now)
+            self._check_free(now)
         if self.url is not None:
             await self.registers.register(self.url, self.secret, self.credentials, door)
         elif now is not None:
             await self.registers.unregister(self.credentials, door)
 
-    async def _check_free(self, url: str) -> None:
-        """An address of ours that is nobody's any more is free; one of another connection here is not to be had."""
-        if self.ours is not None and url.startswith(self.ours):
-            async with self.db.unscoped() as session:
-                if await session.scalar(_IS_SOMEBODYS, {"token": url.rpartition("/")[2]}):
-                    detail = "Another connection here hears this account; an account has one connection."
-                    raise Conflict("account_taken", detail)
-        elif not self.take_over:
+    def _check_free(self, url: str) -> None:
+        """An address of ours is free: the account is claimed by whoever may have it (``claims.py``)."""
+        if not self.take_over and not (self.ours is not None and url.startswith(self.ours)):
             host = urlsplit(url).hostname or "somebody else"
             detail = (
                 f"The provider calls {host} for this account, and can call one address only."
@@ -66,7 +59,6 @@ class Lead:
         await call.session.execute(_KEEP, {"connection": self.hook.connection_id, "polled": self.url is None})
 
 
-_IS_SOMEBODYS = text("SELECT true FROM tocsin.find_hook(:token)")
 _KEEP = text("UPDATE tocsin.hooks SET registered_at = now(), polled = :polled WHERE connection_id = :connection")
 
 
@@ -79,7 +71,6 @@ async def lead_of(call: Call, row: Connection, chosen: Configuration, *, take_ov
     url, ours = address_of(settings, hook), f"{settings.public_url.rstrip('/')}/" if settings.public_url else None
     reachable = url is not None and chosen.channel.may_call(url) and not chosen.channel.polls(chosen.settings)
     return Lead(
-        db=call.gate.db,
         hook=hook,
         registers=chosen.channel,
         credentials=chosen.credentials,

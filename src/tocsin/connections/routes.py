@@ -270,7 +270,7 @@ async def _unproven(call: Call, row: Connection, status: Status) -> None:
         if status == "active" != row.status:
             await hasten_deliveries(call, row.channel)
         row.status, row.status_reason = status, None
-    row.account = row.verified_at = row.last_health_check = None
+    row.account = row.verified_at = row.last_health_check = row.account_claim = None
     row.health_status, row.refusals = "unknown", 0
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import func, select, text
 
 from tocsin.auth.guard import Call
+from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import installed, proven_by_making
 from tocsin.connections.models import Connection, ConnectionVisit
 from tocsin.connections.rows import find, find_to_step_in, shown
@@ -92,6 +93,7 @@ async def activate(call: Call, connection_id: UUID, by: By) -> tuple[Connection,
     proven = row.verified_at is not None or proven_by_making(installed(row.provider))
     row.status, row.status_reason, row.suspended_by = "active" if proven else "pending", None, None
     if proven:
+        await keep_proven(call, row)
         await hasten_deliveries(call, row.channel)
     return row, before
 

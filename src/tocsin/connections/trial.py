@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from tocsin.auth.guard import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
 from tocsin.connections.checks import USUALLY
+from tocsin.connections.claims import Claim, claim_of
 from tocsin.connections.configuration import Configuration, installed, without_secrets
 from tocsin.connections.correspondents import window
 from tocsin.connections.leading import Lead, lead_of
@@ -46,6 +47,7 @@ class Trial:
     configuration: Configuration
     target: str | None
     message: Message
+    claim: Claim | None = None
     lead: Lead | None = None
 
 
@@ -67,7 +69,8 @@ async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
     trial = await trial_of(call, row, target)
-    return replace(trial, lead=await lead_of(call, row, trial.configuration, take_over=take_over))
+    lead = await lead_of(call, row, trial.configuration, take_over=take_over)
+    return replace(trial, claim=claim_of(call, row), lead=lead)
 
 
 async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
@@ -123,6 +126,8 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             account = await chosen.channel.verify(chosen.settings, chosen.credentials, door)
+            if trial.claim is not None:
+                await trial.claim.ahead(account.id)
             if trial.lead is not None:
                 await trial.lead.follow(door)
             return Outcome(account, await _sent(trial, door) if trial.target else None)
@@ -170,6 +175,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         row.verified_at = func.now()
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
+        if trial.claim is not None:
+            await trial.claim.keep(call.session, account.id)
         if trial.lead is not None:
             await trial.lead.keep(call)
     if trial.message.env != "test":
