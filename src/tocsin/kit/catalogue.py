@@ -72,6 +72,7 @@ PIPELINE_TABLES = (
     "connection_checks",
     "connection_pace",
     "connection_turns",
+    "reachability",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -117,6 +118,7 @@ CROSS_PROJECT = (
     "plan_catalogue",
     "plans_in_use",
     "platform_candidates",
+    "platform_stops",
     "purge_audit",
     "ready_due_deliveries",
     "ready_webhooks",
