@@ -59,7 +59,12 @@ class Lead:
         await call.session.execute(_KEEP, {"connection": self.hook.connection_id, "polled": self.url is None})
 
 
-_KEEP = text("UPDATE tocsin.hooks SET registered_at = now(), polled = :polled WHERE connection_id = :connection")
+# Asked for at once, unless somebody is asking.
+_KEEP = text("""
+UPDATE tocsin.hooks SET registered_at = now(), polled = :polled,
+    poll_until = CASE WHEN poll_token IS NULL THEN '-infinity' ELSE poll_until END
+WHERE connection_id = :connection
+""")
 
 
 async def lead_of(call: Call, row: Connection, chosen: Configuration, *, take_over: bool = False) -> Lead | None:
