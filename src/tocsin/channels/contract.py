@@ -41,7 +41,16 @@ class Rejected(SendFailure):
 
 
 class AddressGone(Rejected):
-    """Permanent, and for every message: nobody is reached at this address any more, so it is removed (C9)."""
+    """Permanent, and for every message: nobody is reached at this address any more, so it is removed (C9).
+
+    ``since`` is when the provider found that, where it says so: an address that was registered again later stays.
+    """
+
+    def __init__(
+        self, reason: str, *, since: datetime | None = None, status: int | None = None, answer: str = ""
+    ) -> None:
+        super().__init__(reason, status=status, answer=answer)
+        self.since = since
 
 
 class Blocked(Rejected):

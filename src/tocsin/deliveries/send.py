@@ -314,7 +314,8 @@ class SendStage:
         if isinstance(outcome, Receipt):
             await self._note_move(batch, outgoing, route, outcome)
         elif isinstance(outcome, AddressGone):
-            await self._note_gone(batch, outgoing, started_at, told["error"])
+            gone_since = min(started_at, outcome.since or started_at)
+            await self._note_gone(batch, outgoing, gone_since, told["error"])
         elif paused:
             await self._pause(batch, route, outcome, told["error"])
         else:
@@ -357,11 +358,11 @@ class SendStage:
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await mark(connection, batch.project_id, route.id, outgoing.address, reason)
 
-    async def _note_gone(self, batch: Batch, outgoing: Outgoing, tried_at: datetime, reason: str) -> None:
-        """Forget the device that nobody is reached at any more."""
+    async def _note_gone(self, batch: Batch, outgoing: Outgoing, since: datetime, reason: str) -> None:
+        """Forget the device that nobody is reached at any more since then."""
         if outgoing.address_id is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await forget_device(connection, batch.project_id, batch.env, outgoing.address_id, tried_at, reason)
+                await forget_device(connection, batch.project_id, batch.env, outgoing.address_id, since, reason)
 
     async def _note_move(self, batch: Batch, outgoing: Outgoing, route: Route, receipt: Receipt) -> None:
         """Keep the address that the provider has given in place of the old one."""
