@@ -1,7 +1,7 @@
-"""Which connection of all projects has an account at a provider; who stopped what the platform lends."""
+"""Which connection of all projects has an account at a provider; who stopped what the platform lends; approved texts."""
 
 from tocsin.kit.migrate import as_owner, as_pipeline
-from tocsin.kit.walls import for_pipeline
+from tocsin.kit.walls import for_pipeline, walled
 
 revision = "0027"
 down_revision = "0024"
@@ -13,6 +13,7 @@ def upgrade() -> None:
     as_owner(for_pipeline("reachability") + STOPS_SEEN)
     as_pipeline(STOPS)
     as_owner(CANDIDATES)
+    as_owner(TEMPLATES + "\n".join(walled("message_templates", "config")))
 
 
 # A keyed hash of the provider and its name for the account: it is compared, and says nothing to whoever reads it.
@@ -126,4 +127,23 @@ CREATE OR REPLACE FUNCTION tocsin.connection_candidates(project uuid, wanted tex
         ORDER BY c.env DESC, c.is_default DESC, c.created_at), '[]')
     FROM candidates c
 $$;
+"""
+
+# What a provider has to approve before it may be sent, as it last said. `status` and `category` are its words.
+TEMPLATES = """
+CREATE TABLE tocsin.message_templates (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    env text NOT NULL CHECK (env IN ('live', 'test')),
+    name text NOT NULL,
+    language text NOT NULL,
+    status text NOT NULL,
+    category text,
+    places integer,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (project_id, id),
+    CONSTRAINT message_templates_once UNIQUE (project_id, connection_id, name, language),
+    FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE
+);
 """

@@ -27,6 +27,7 @@ from tocsin.connections.meta_app_routes import router as meta_app_routes
 from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.connections.stepping_in_routes import router as stepping_in_routes
+from tocsin.connections.template_routes import router as template_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -135,6 +136,7 @@ ROUTERS = (
     destination_routes,
     meta_app_routes,
     hook_routes,
+    template_routes,
     chat_routes,
     link_routes,
     webhook_endpoint_routes,

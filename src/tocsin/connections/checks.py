@@ -20,12 +20,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.channels.contract import BadCredentials, Channel, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import Account, BadCredentials, Channel, Rejected, SendFailure, Unavailable
 from tocsin.channels.registry import providers
 from tocsin.connections.claims import TAKEN, claimed, tells
 from tocsin.connections.configuration import without_secrets
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
+from tocsin.connections.templates import keep_templates
 from tocsin.connections.waiting import hasten
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
@@ -68,6 +69,7 @@ class Finding:
     status: int | None
     error: str | None
     duration_ms: int
+    account: Account | None = None
 
     @property
     def health(self) -> str:
@@ -130,9 +132,10 @@ _PROVIDER = "SELECT provider FROM tocsin.connections WHERE project_id = $1 AND i
 async def asked(channel: Channel[Any, Any], found: Opened, door: Door) -> Finding:
     """Ask the provider, in no transaction; what it says comes without our secrets."""
     began = time.perf_counter()
+    account: Account | None = None
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            await channel.health(found.settings, found.credentials, door)
+            account = await channel.health(found.settings, found.credentials, door)
         failure: SendFailure | None = None
     except SendFailure as error:
         failure = error
@@ -140,7 +143,7 @@ async def asked(channel: Channel[Any, Any], found: Opened, door: Door) -> Findin
         failure = Unavailable(f"There was no answer within {CHECK_SECONDS:g} s.")
     duration_ms = round((time.perf_counter() - began) * 1000)
     if failure is None:
-        return Finding("ok", None, None, duration_ms)
+        return Finding("ok", None, None, duration_ms, account)
     words = without_secrets(f"{failure.reason} {failure.answer}".strip(), found.credentials)[:KEPT_WORDS]
     return Finding(_outcome(failure), failure.status, words, duration_ms)
 
@@ -163,6 +166,8 @@ async def _note(
         # Kept under the present master key; what came back after somebody else had proven the account stays stopped.
         theirs = not await claimed(session, vault, row.provider, id_, row.account["id"])
         finding = replace(finding, outcome="permanent", error=TAKEN) if theirs else finding
+    if finding.account is not None and finding.account.templates is not None:
+        await keep_templates(session, project_id, id_, finding.account.templates)
     refusals = {"ok": 0, "credentials": row.refusals + 1}.get(finding.outcome, row.refusals)
     status = _status(row.status, row.refusals, refusals, finding)
     wait = (USUALLY if finding.outcome == "ok" or status == "error" else AFTER_A_FAILURE) * random.uniform(*JITTER)

@@ -26,6 +26,7 @@ from tocsin.connections.rows import (
     shown,
 )
 from tocsin.connections.schemas import MessageSent, VerifyAnswer
+from tocsin.connections.templates import keep_templates
 from tocsin.connections.waiting import hasten_deliveries
 from tocsin.kit.db import driver
 from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
@@ -177,6 +178,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         row.next_check_at = func.now() + USUALLY
         if trial.claim is not None:
             await trial.claim.keep(call.session, account.id)
+        if account.templates is not None:
+            await keep_templates(call.session, row.project_id, row.id, account.templates)
         if trial.lead is not None:
             await trial.lead.keep(call)
     if trial.message.env != "test":
