@@ -93,6 +93,8 @@ from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
+from tocsin.users.opt_out_routes import router as opt_out_routes
+from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
@@ -230,6 +232,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.settings = settings
     app.state.gate = gate
     app.state.links = Links(master)
+    app.state.opt_outs = OptOutLinks(master, settings.base_url)
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.names = Names(settings.dns_servers)
@@ -261,6 +264,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         app.include_router(router, prefix=PREFIX)
     app.include_router(meta_app_hook_routes, prefix=PREFIX)
     app.include_router(inbound_routes, prefix=PREFIX)
+    app.include_router(opt_out_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)
