@@ -135,6 +135,7 @@ async def _work(installation: Installation) -> None:
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
+        hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
         opt_outs = OptOutLinks(installation.master, settings.base_url) if settings.public_url else None
         send = SendStage(
             db,
@@ -188,7 +189,7 @@ async def _work(installation: Installation) -> None:
             Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
             Stage(
                 "checks",
-                CheckStage(db, vault, door, changed).run_once,
+                CheckStage(db, vault, door, changed, hooks_url).run_once,
                 await broker.waiter("checks"),
                 checks.EVERY_SECONDS,
             ),

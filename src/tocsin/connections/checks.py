@@ -24,6 +24,7 @@ from tocsin.channels.contract import Account, BadCredentials, Channel, Rejected,
 from tocsin.channels.registry import providers
 from tocsin.connections.claims import TAKEN, claimed, tells
 from tocsin.connections.configuration import without_secrets
+from tocsin.connections.led_away import led_away, note_led_away
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
 from tocsin.connections.templates import keep_templates
@@ -70,17 +71,22 @@ class Finding:
     error: str | None
     duration_ms: int
     account: Account | None = None
+    led_away: str | None = None
 
     @property
     def health(self) -> str:
+        if self.led_away is not None:
+            return "degraded"
         return {"ok": "healthy", "credentials": "failing"}.get(self.outcome, "degraded")
 
 
 class CheckStage:
     """Any number may run: a check belongs to whoever takes it."""
 
-    def __init__(self, db: Database, vault: Vault, door: Door, changed: Changed) -> None:
+    def __init__(self, db: Database, vault: Vault, door: Door, changed: Changed, hooks_url: str | None) -> None:
+        """``hooks_url`` is where providers call us, None where the world cannot reach us."""
         self._db = db
+        self._hooks_url = hooks_url
         self._vault = vault
         self._door = door
         self._changed = changed
@@ -108,8 +114,8 @@ class CheckStage:
 
     async def _check(self, project_id: UUID, id_: UUID) -> None:
         async with self._db.unit(project_id, LIVE) as connection:
-            provider = await connection.fetchval(_PROVIDER, project_id, id_)
-            channel = providers().get(provider) if provider else None
+            row = await connection.fetchrow(_PROVIDER, project_id, id_)
+            channel = providers().get(row["provider"]) if row else None
             if not isinstance(channel, Channel):
                 return
             try:
@@ -119,6 +125,9 @@ class CheckStage:
         if found is None:
             return
         finding = await asked(channel, found, self._door)
+        if finding.outcome == "ok" and row["token"] and self._hooks_url:
+            ours = f"{self._hooks_url}/{row['provider']}/{row['token']}"
+            finding = replace(finding, led_away=await led_away(channel, found, ours, self._door))
         async with self._db.scope(project_id, LIVE) as session:
             changed = await _note(session, self._vault, project_id, id_, found, finding)
         if changed:
@@ -126,7 +135,12 @@ class CheckStage:
 
 
 _CLAIM = "SELECT project_id, id FROM tocsin.claim_connection_checks($1, $2, $3, $4, $5)"
-_PROVIDER = "SELECT provider FROM tocsin.connections WHERE project_id = $1 AND id = $2"
+_PROVIDER = """
+SELECT c.provider, h.token FROM tocsin.connections c
+LEFT JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id
+    AND h.registered_at IS NOT NULL AND NOT h.polled
+WHERE c.project_id = $1 AND c.id = $2
+"""
 
 
 async def asked(channel: Channel[Any, Any], found: Opened, door: Door) -> Finding:
@@ -173,7 +187,11 @@ async def _note(
     wait = (USUALLY if finding.outcome == "ok" or status == "error" else AFTER_A_FAILURE) * random.uniform(*JITTER)
     values = {"health": finding.health, "refusals": min(refusals, 30_000), "wait": wait}
     await session.execute(_SEEN, {**place, **values})
-    told = {"outcome": finding.outcome, "status": finding.status, "error": finding.error}
+    if finding.led_away is not None:
+        await note_led_away(session, vault, project_id, LIVE, id_, finding.led_away)
+    elif finding.outcome == "ok" and status == row.status:
+        await session.execute(_WELL, place)
+    told = {"outcome": finding.outcome, "status": finding.status, "error": finding.error or finding.led_away}
     await session.execute(_KEEP, {**place, **told, "check": new_id(), "duration_ms": finding.duration_ms})
     if status == row.status:
         return False
@@ -201,6 +219,10 @@ _SEEN = text("""
 UPDATE tocsin.connections
 SET last_health_check = now(), health_status = :health, refusals = :refusals, next_check_at = now() + :wait
 WHERE project_id = :project AND id = :id
+""")
+_WELL = text("""
+UPDATE tocsin.connections SET status_reason = NULL
+WHERE project_id = :project AND id = :id AND status = 'active' AND status_reason IS NOT NULL
 """)
 _TURN = text("""
 UPDATE tocsin.connections SET status = :status, status_reason = :reason, paused_until = NULL, updated_at = now()

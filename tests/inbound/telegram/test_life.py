@@ -2,12 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.client import Project
 from tests.connections.build import created
 from tests.inbound.telegram.town import PUBLIC, Bot, Town, new_bot, verified_bot
+from tests.pipeline import until
 
 ELSEWHERE = {"url": "https://other.example/bot/secret-path", "secret_token": "x"}
 
@@ -76,6 +79,35 @@ async def test_a_bot_whose_connection_lost_its_token_can_be_proven_by_another(
     for again in (await bot.verify(), await shop.key.post(f"/connections/{bot.id}/webhook/regenerate")):
         assert (again.status, again.code) == (409, "account_taken")
     assert bot.known.webhook == led
+
+
+async def test_a_bot_that_was_led_elsewhere_is_told_to_its_owner_once(town: Town, shop: Project) -> None:
+    """It goes on sending, so it stays active; and is well when it was led here again (C5, T9)."""
+    bot = await verified_bot(town, shop)
+    bot.known.webhook = ELSEWHERE
+    for _ in range(2):
+        row = await checked(bot)
+        assert (row["status"], row["healthStatus"]) == ("active", "degraded")
+        assert "calls other.example for this account" in row["statusReason"]
+        assert "secret-path" not in row["statusReason"]
+    told = "SELECT count(*) FROM tocsin.mails WHERE project_id = $1 AND kind = 'connection_led_away'"
+    assert await town.sql.fetchval(told, UUID(shop.id)) == 1
+    assert (await bot.verify(takeOver=True)).status == 200
+    row = await checked(bot)
+    assert (row["healthStatus"], row["statusReason"]) == ("healthy", None)
+
+
+async def checked(bot: Bot) -> Any:
+    """The connection after one more check of the worker."""
+    count = "SELECT count(*) FROM tocsin.connection_checks WHERE connection_id = $1"
+    before = await bot.town.sql.fetchval(count, bot.id)
+    await bot.town.sql.execute("UPDATE tocsin.connections SET next_check_at = now() WHERE id = $1", bot.id)
+
+    async def looked() -> bool:
+        return bool(await bot.town.sql.fetchval(count, bot.id) > before)
+
+    await until(looked, 30)
+    return (await bot.project.key.get(f"/connections/{bot.id}")).json
 
 
 async def test_a_suspended_bot_is_not_had_by_another_connection(town: Town, shop: Project, mill: Project) -> None:
