@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench import (
     batch,
+    bots,
     due,
     fanout,
     floods,
@@ -44,6 +45,7 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "sockets": sockets.measure,
     "floods": floods.measure,
     "hang": hang.measure,
+    "bots": bots.measure,
     "due": due.measure,
     "walls": walls.measure,
     "telling": telling.measure,

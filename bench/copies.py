@@ -28,6 +28,7 @@ PROJECT_TABLES = (
     "roles",
     "user_roles",
     "connections",
+    "destinations",
     "rules",
     "rule_patterns",
     "rule_targets",

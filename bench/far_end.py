@@ -1,7 +1,8 @@
 """Where webhooks arrive, as a process that costs little: ``python -m bench.far_end``.
 
-It answers 204 on any path, on ``/after/15`` after fifteen seconds. It runs on the cores of what it measures, so a
-request is cut off the stream by its length and kept as it is; what it says is read when somebody asks.
+It answers 204 on any path, on ``/after/15`` after fifteen seconds, and to a bot what Telegram answers. It runs on the
+cores of what it measures, so a request is cut off the stream by its length and kept as it is; what it says is read when
+somebody asks.
 """
 
 import asyncio
@@ -17,8 +18,16 @@ from bench.arrivals import Arrival
 from bench.beside import Beside, answering, beside
 
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
+_SENT = b'{"ok":true,"result":{"message_id":1}}'
+_BOTS_ANSWER = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
+    + str(len(_SENT)).encode()
+    + b"\r\n\r\n"
+    + _SENT
+)
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_BOT = re.compile(rb"\S+ \S+/bot\d+:")
 _AFTER = re.compile(rb"\S+ /after/(\d+) ")
 _KIND = "notification.created"
 
@@ -36,6 +45,7 @@ class FarEnd:
         self._process = process
         self._base = f"http://127.0.0.1:{port}"
         self.url = f"{self._base}/at-once"
+        self.port = port
         self.pid = process.pid
 
     def after(self, seconds: int) -> str:
@@ -63,13 +73,13 @@ async def far_end() -> AsyncIterator[FarEnd]:
         yield FarEnd(process, await process.ask(Ask("port"), int))
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, frozen=True):
     title: str = ""
 
 
 class _Body(msgspec.Struct):
-    event: str
-    data: _Data
+    event: str = ""
+    data: _Data = _Data()
 
 
 _bodies = msgspec.json.Decoder(_Body)
@@ -95,15 +105,16 @@ class _Connection(asyncio.Protocol):
             _requests.append((bytes(self._heard[head + len(_HEAD_END) : end]), time.time()))
             late = _AFTER.match(self._heard)
             seconds = int(late[1]) if late else 0  # before the bytes go that the match points at
+            answer = _BOTS_ANSWER if _BOT.match(self._heard) else _ANSWER
             del self._heard[:end]
             if seconds:
-                asyncio.get_running_loop().call_later(seconds, self._answer)
+                asyncio.get_running_loop().call_later(seconds, self._answer, answer)
             else:
-                self._answer()
+                self._answer(answer)
 
-    def _answer(self) -> None:
+    def _answer(self, answer: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(_ANSWER)
+            self._transport.write(answer)
 
 
 async def _told(asked: Ask) -> Any:

@@ -1,7 +1,7 @@
 """The real thing on this machine: its database on a real disk, its processes, and a project to send events to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,18 +80,20 @@ class Installed:
 
 
 @asynccontextmanager
-async def installed(*, worker: bool, broker: Broker = "postgresql") -> AsyncIterator[Installed]:
+async def installed(
+    *, worker: bool, broker: Broker = "postgresql", settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Installed]:
     """A fresh installation: migrated, serving, signed up to. Everything ends with the block."""
     async with AsyncExitStack() as opened:
         folder = opened.enter_context(_folder())
         database = opened.enter_context(_database(folder))
         redis = opened.enter_context(running_redis()) if broker == "redis" else None
-        site = Site(database.dsn(), folder, redis.url if redis else None)
+        site = Site(database.dsn(), folder, redis.url if redis else None, settings=dict(settings or {}))
         await migrate(site.installer_url, Roles(), site.master)
         processes = {"api": opened.enter_context(running_api(site))}
         metrics_port = free_port()
         if worker:
-            measured = replace(site, settings={"TOCSIN_METRICS_PORT": str(metrics_port)})
+            measured = replace(site, settings={**site.settings, "TOCSIN_METRICS_PORT": str(metrics_port)})
             processes["worker"] = opened.enter_context(running(measured, "worker"))
         http = await opened.enter_async_context(aiohttp.ClientSession())
         superuser = await asyncpg.connect(site.installer_url)

@@ -57,6 +57,31 @@ def message(state: str, *, ready: bool = False, due_at: str = PAST, lease_until:
     )
 
 
+def connection(status: str, **fields: str) -> str:
+    columns = "".join(f", {name}" for name in fields)
+    values = "".join(f", {value}" for value in fields.values())
+    return (
+        "INSERT INTO tocsin.connections (project_id, env, id, channel, provider, owner, name, credentials, status"
+        f"{columns}) VALUES ('{PLATFORM_ID}', 'live', '{PLATFORM_ID}', 'telegram', 'telegram', 'project', 'a', '',"
+        f" '{status}'{values})"
+    )
+
+
+def called(state: str, due_at: str = PAST) -> str:
+    return (
+        "INSERT INTO tocsin.inbound_raw (project_id, env, id, connection_id, event_id, payload, state, due_at)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', '{PLATFORM_ID}', '1', '{{}}', '{state}', {due_at})"
+    )
+
+
+def asked_for(poll_until: str, polled: bool = True) -> str:
+    return (
+        f"{connection('active')}; INSERT INTO tocsin.hooks"
+        " (project_id, connection_id, env, provider, token, secret, polled, poll_until)"
+        f" VALUES ('{PLATFORM_ID}', '{PLATFORM_ID}', 'live', 'telegram', 'a', '', {polled}, {poll_until})"
+    )
+
+
 AUDITED = (
     "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, resource_type)"
     f" VALUES ('{PLATFORM_ID}', '{new_id()}', 'live', 'a.b', 'system', 'a')"
@@ -93,6 +118,17 @@ CASES = {
     "a recovery": (hook(recover_until="now()"), ["endpoints"]),
     "a recovery of an endpoint that rests": (hook("disabled", recover_until="now()"), []),
     "an endpoint to be removed": (hook("removed"), ["endpoints"]),
+    "what a provider told": (called("received"), ["inbound"]),
+    "what it told, to be tried again later": (called("received", FUTURE), []),
+    "what it told, worked on": (called("processed"), []),
+    "a provider to be asked": (asked_for(PAST), ["poll"]),
+    "a provider that is being asked": (asked_for(FUTURE), []),
+    "a provider that calls": (asked_for(PAST, polled=False), []),
+    "a pause that is over": (connection("rate_limited", paused_until=PAST), ["outages"]),
+    "a pause that is not over": (connection("rate_limited", paused_until=FUTURE), []),
+    "a connection that stopped": (connection("error"), ["outages"]),
+    "a connection that stopped, and its owner knows": (connection("error", outage_told="true"), []),
+    "a connection that is well again": (connection("active", outage_told="true"), ["outages"]),
 }
 
 

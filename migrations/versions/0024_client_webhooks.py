@@ -469,9 +469,9 @@ CREATE OR REPLACE FUNCTION tocsin.release_expired(most integer, most_claims inte
 $$;
 """
 
-# Apart from `waiting_stages`, whose names the version before knows all of.
+# What `waiting_stages` does not name.
 WAITING = """
-CREATE FUNCTION tocsin.waiting_webhook_stages() RETURNS text[]
+CREATE FUNCTION tocsin.more_waiting_stages() RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET enable_bitmapscan = off AS $$
     SELECT ARRAY(SELECT s.name FROM (VALUES
         ('webhooks', EXISTS (SELECT FROM tocsin.webhook_messages m WHERE m.state = 'queued' AND m.ready)
@@ -479,9 +479,15 @@ CREATE FUNCTION tocsin.waiting_webhook_stages() RETURNS text[]
                 WHERE m.state = 'queued' AND NOT m.ready AND m.due_at <= pg_catalog.now())
             OR EXISTS (SELECT FROM tocsin.webhook_messages m
                 WHERE m.state = 'leased' AND m.lease_until < pg_catalog.now())),
-        ('endpoints', EXISTS (SELECT FROM tocsin.webhook_chores(1)))
+        ('endpoints', EXISTS (SELECT FROM tocsin.webhook_chores(1))),
+        ('inbound', EXISTS (SELECT FROM tocsin.inbound_raw r WHERE r.state = 'received' AND r.due_at <= pg_catalog.now())),
+        ('poll', EXISTS (SELECT FROM tocsin.hooks h WHERE h.polled AND h.poll_until < pg_catalog.now())),
+        ('outages', EXISTS (SELECT FROM tocsin.connections c
+                WHERE c.status = 'rate_limited' AND c.paused_until <= pg_catalog.now())
+            OR EXISTS (SELECT FROM tocsin.connections c WHERE c.status = 'error' AND NOT c.outage_told)
+            OR EXISTS (SELECT FROM tocsin.connections c WHERE c.outage_told AND c.status <> 'error'))
     ) AS s (name, waits) WHERE s.waits)
 $$;
-REVOKE ALL ON FUNCTION tocsin.waiting_webhook_stages FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin.waiting_webhook_stages TO {app};
+REVOKE ALL ON FUNCTION tocsin.more_waiting_stages FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.more_waiting_stages TO {app};
 """

@@ -4,7 +4,7 @@ from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import for_pipeline, walled
 
 revision = "0027"
-down_revision = "0024"
+down_revision = "0025"
 
 
 def upgrade() -> None:

@@ -4,14 +4,15 @@ Each command imports what it needs itself, so that `tocsin --help` answers at on
 cannot be done and the last lines say why, 2 the command line is wrong.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from tocsin.imports.report import Report
     from tocsin.startup import Installation
 
 app = typer.Typer(
@@ -31,6 +32,10 @@ audit = typer.Typer(help="The record of every change.", no_args_is_help=True, ri
 app.add_typer(audit, name="audit")
 keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys, name="keys")
+imports = typer.Typer(
+    help="Bring in what a single-tenant installation had.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(imports, name="import")
 
 
 def main() -> None:
@@ -386,6 +391,99 @@ def keys_drop_master(
         from tocsin.rotating import drop_master
 
         typer.echo(f"{asyncio.run(drop_master(_installation(beside_up=True), force=force))} old master keys removed.")
+
+
+_Project = Annotated[str, typer.Option(help="Slug of the project that gets the connections.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")]
+_ReportFile = Annotated[Path | None, typer.Option("--report", help="File for the report as JSON.", dir_okay=False)]
+
+
+@imports.command("env", epilog="Example: tocsin import env shop.env --project acme --for admins --dry-run")
+def import_env(
+    project: _Project,
+    for_: Annotated[str, typer.Option("--for", help="project, admins (each of them), or somebody's e-mail.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A .env file. Default: the environment.", exists=True, dir_okay=False),
+    ] = None,
+    dry_run: _DryRun = False,
+    report: _ReportFile = None,
+) -> None:
+    """Make connections of TELEGRAM_ and WHATSAPP_ variables.
+
+    Each gets the destinations orders and inventory, and sends once it is verified. A connection of the same owner with
+    the same bot or number is replaced. docs/import.md lists the variables. Exit code 1 where anything was skipped.
+    """
+    with _clear_failures():
+        import os
+
+        from tocsin.importing import import_env
+
+        _import(lambda installation: import_env(installation, file, os.environ, project, for_, dry_run=dry_run), report)
+
+
+@imports.command("export", epilog="Example: tocsin import export shop.json --project acme --report report.json")
+def import_export(
+    file: Annotated[Path, typer.Argument(help="As docs/import.md describes it.", exists=True, dir_okay=False)],
+    project: _Project,
+    dry_run: _DryRun = False,
+    report: _ReportFile = None,
+) -> None:
+    """Make connections of an export, for the project and its people.
+
+    People are known by their e-mail and must be in the project. Exit code 1 where anything was skipped.
+    """
+    with _clear_failures():
+        from tocsin.importing import import_export
+
+        _import(lambda installation: import_export(installation, file, project, dry_run=dry_run), report)
+
+
+@imports.command("rollback", epilog="Example: tocsin import rollback 01942f7e-...")
+def import_rollback(
+    import_id: Annotated[str, typer.Argument(metavar="ID", help="As the import printed it.")],
+) -> None:
+    """Put back what an import has changed.
+
+    All of it, or nothing where somebody has changed or verified one of its connections since. Within 30 days.
+    """
+    with _clear_failures():
+        import asyncio
+
+        from tocsin.failures import with_logins
+        from tocsin.importing import NotImported, undo
+
+        installation = with_logins(_installation(beside_up=True))
+        try:
+            done = asyncio.run(undo(installation, import_id))
+        except NotImported as error:
+            _fail(str(error))
+        for line in done:
+            typer.echo(line)
+        typer.echo("Everything is as it was before." if done else "This import was put back before.")
+
+
+def _import(run: "Callable[[Installation], Coroutine[Any, Any, Report]]", file: Path | None) -> None:
+    """Run an import and tell of it; the file is opened first, so that nothing is written that cannot be reported."""
+    import asyncio
+
+    from tocsin.failures import with_logins
+    from tocsin.importing import NotImported
+    from tocsin.imports.report import as_json, in_words
+
+    installation = with_logins(_installation(beside_up=True))
+    with file.open("ab") if file else nullcontext() as opened:
+        try:
+            report = asyncio.run(run(installation))
+        except NotImported as error:
+            _fail(str(error))
+        if opened is not None:
+            opened.truncate(0)
+            opened.write(as_json(report))
+    for line in in_words(report):
+        typer.echo(line)
+    if not report.complete:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -27,4 +27,4 @@ class Pulse:
         return False
 
 
-WAITING = "SELECT tocsin.waiting_stages() || tocsin.waiting_webhook_stages()"
+WAITING = "SELECT tocsin.waiting_stages() || tocsin.more_waiting_stages()"

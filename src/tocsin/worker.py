@@ -22,7 +22,8 @@
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
     poll    asking providers that cannot call us what there is
-    pulse   which of match, send, clock, webhooks, endpoints, mail, seal and quotas have work that no hint told them of
+    pulse   which of match, send, clock, webhooks, endpoints, mail, quotas, outages, seal, poll and inbound have
+            work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -47,7 +48,7 @@ from tocsin import pulse
 from tocsin.audit import anchor
 from tocsin.audit.anchor import AnchorStage
 from tocsin.audit.seal import SealStage
-from tocsin.connections import checks, outages
+from tocsin.connections import checks
 from tocsin.connections.checks import CheckStage
 from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
@@ -81,8 +82,8 @@ from tocsin.webhooks.upkeep import UpkeepStage
 HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
 
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0
-ANYWAY_SECONDS = 10.0
-"""Between two looks of a stage that the pulse looks for as well."""
+ANYWAY_SECONDS = 60.0
+"""Between two looks of a stage that the pulse looks for as well, should it ever overlook something."""
 DRAIN_SECONDS = 20.0
 TIDY_AT_ONCE = 5_000
 
@@ -170,7 +171,8 @@ async def _work(installation: Installation) -> None:
             checked: int = await db.hot.fetchval("SELECT tocsin.tidy_connection_checks($1)", TIDY_AT_ONCE)
             inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
             messages: int = await db.hot.fetchval("SELECT tocsin.tidy_webhooks($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound, messages) >= TIDY_AT_ONCE
+            imports: int = await db.hot.fetchval("SELECT tocsin.tidy_imports($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked, inbound, messages, imports) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
@@ -178,10 +180,10 @@ async def _work(installation: Installation) -> None:
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
             Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), ANYWAY_SECONDS),
-            Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 2.0),
+            Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
-            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 5.0),
+            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 30.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
             Stage("quotas", NoticeStage(db, broker, vault).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
@@ -197,7 +199,7 @@ async def _work(installation: Installation) -> None:
                 "outages",
                 OutageStage(db, vault, changed).run_once,
                 await broker.waiter("outages"),
-                outages.EVERY_SECONDS,
+                ANYWAY_SECONDS,
             ),
             Stage("opened", choice.opened.look_over, await broker.waiter("opened"), LOOK_OVER_SECONDS),
             Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), ANYWAY_SECONDS),
@@ -205,8 +207,8 @@ async def _work(installation: Installation) -> None:
                 "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
             ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
-            Stage("poll", poll.run_once, poll_ear, 5.0),
-            Stage("inbound", inbound.run_once, await broker.waiter("inbound"), 5.0),
+            Stage("poll", poll.run_once, poll_ear, ANYWAY_SECONDS),
+            Stage("inbound", inbound.run_once, await broker.waiter("inbound"), ANYWAY_SECONDS),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
         stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))

@@ -8,7 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from bench import due, fanout, floods, sockets
+from bench import bots, due, fanout, floods, sockets
 from bench.far_end import FarEnd, far_end
 from bench.ledger import fault_of_arrivals
 from bench.run import Run
@@ -26,20 +26,22 @@ SMALL = floods.Sizes(
 
 
 @pytest.fixture(scope="module")
-async def place(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Installed]:
+async def far() -> AsyncIterator[FarEnd]:
+    async with far_end() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+async def place(
+    cluster: Running, template: str, home: Path, http: aiohttp.ClientSession, far: FarEnd
+) -> AsyncIterator[Installed]:
     async with fresh_database(cluster, template) as url:
-        site = Site(url, home)
+        site = Site(url, home, settings={"TOCSIN_TELEGRAM_API_URL": far.url})
         superuser = await asyncpg.connect(url)
         with running_api(site) as api, running(site, "worker") as worker:
             project = await sign_up(Client(http, api.url), "Bench")
             yield Installed(site, cluster, {"api": api, "worker": worker}, project, superuser)
         await superuser.close()
-
-
-@pytest.fixture(scope="module")
-async def far() -> AsyncIterator[FarEnd]:
-    async with far_end() as served:
-        yield served
 
 
 @pytest.fixture
@@ -138,3 +140,12 @@ def test_the_bar_of_a_wait_follows_from_what_it_was_before() -> None:
     assert (line.measured, line.bar, line.verdict, line.details["faults"]) == (200.0, 200.0, "pass", 1)
     slower = held("quiet", before, beside, {**times, "d9": 0.3}, None)
     assert slower.verdict == "FAIL"
+
+
+async def test_bots_send_a_message_each_before_they_rest(
+    place: Installed, far: FarEnd, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bots, "SETTLE_SECONDS", 0.2)
+    (slope,) = await bots.measured(place, far, run, few=2, many=4)
+    assert slope.void is None
+    assert slope.details["sockets to the provider"] >= 1

@@ -234,6 +234,25 @@ async def test_concurrent_callers_get_their_own_answers(evaluator: Evaluator) ->
     await asyncio.gather(*map(ask, range(20)))
 
 
+async def test_those_who_ask_meanwhile_are_asked_for_together(evaluator: Evaluator) -> None:
+    """One after the other, each costs the child a message: it is asleep in between."""
+    await evaluator.evaluate([job(0, MATCHES)])
+    assert evaluator.pid
+
+    async def woken(callers: int) -> int:
+        before = sleeps(evaluator.pid or 0)
+        answers = await asyncio.gather(*(evaluator.evaluate([job(number, MATCHES)]) for number in range(callers)))
+        assert all(answered(only(answer)) for answer in answers)
+        return sleeps(evaluator.pid or 0) - before
+
+    assert await woken(40) <= 4, "the first asks alone, the others while it is answered"
+
+
+def sleeps(pid: int) -> int:
+    """How often a process has given up the processor to wait."""
+    return int(psutil.Process(pid).num_ctx_switches().voluntary)
+
+
 async def test_a_cancelled_caller_leaves_the_others_their_answers(evaluator: Evaluator) -> None:
     await evaluator.start()
     cancelled = [

@@ -20,6 +20,9 @@ GROUPED = (
     ("keys", "rotate-data"),
     ("keys", "rotate-master"),
     ("keys", "drop-master"),
+    ("import", "env"),
+    ("import", "export"),
+    ("import", "rollback"),
 )
 
 

@@ -130,8 +130,8 @@ class RevocationWatch:
 
         Over a hot connection, which does not wait behind anybody's reads: without trust every event would.
         """
-        async with self._db.hot.acquire(timeout=_READ_SECONDS) as connection:
-            rows = await connection.fetch(_RECENT, self.read_at, _LOOK_BACK, timeout=_READ_SECONDS)
+        async with asyncio.timeout(_READ_SECONDS), self._db.hot.acquire() as connection:
+            rows = await connection.fetch(_RECENT, self.read_at, _LOOK_BACK)
         now, since = rows[0]["now"], rows[0]["since"]
         if now - since > _KEPT:
             log.error("revocations were not read for too long; forgetting everything", since=str(since))

@@ -318,6 +318,10 @@ class Channel(Provider, ABC, Generic[S, C]):
         """
         return None
 
+    def account_in(self, settings: S, credentials: C) -> str | None:
+        """The provider's id of the account, as ``verify`` will say it, where it can be told without asking."""
+        return None
+
     def address_problem(self, address: str) -> str | None:
         """Why an address cannot be used here, in words for the person whose it is or who set it up, or None."""
         return None

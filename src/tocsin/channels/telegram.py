@@ -186,6 +186,10 @@ class Telegram(Channel[TelegramSettings, TelegramCredentials], Registers[Telegra
             return None
         return {"host": urlsplit(now.url or "").hostname, "waiting": now.waiting, "lastError": now.last_error}
 
+    def account_in(self, settings: TelegramSettings, credentials: TelegramCredentials) -> str:
+        """A token begins with the id of its bot, and goes on doing so when BotFather makes another."""
+        return credentials.bot_token.get_secret_value().partition(":")[0]
+
     def address_problem(self, address: str) -> str | None:
         place = _CHAT.fullmatch(address)
         fits = place is not None and abs(int(place["chat"])) < 2**52

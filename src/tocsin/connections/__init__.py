@@ -7,6 +7,6 @@ States: ``pending`` (not verified yet), ``active``, ``rate_limited`` (the provid
 
 ``levels.py`` says which one sends a delivery, ``choose.py`` opens it, ``defaults.py`` is what the operator gave,
 ``reachability.py`` whom each may be used for; ``routes.py`` is the rest of their life, with ``configuration.py`` (what
-a provider's forms take), ``trial.py`` (verifying), ``limits.py`` and ``rows.py``. ``stepping_in.py`` is for admins who
-act on those of others, ``platform_routes.py`` for the operator.
+a provider's forms take), ``storing.py``, ``trial.py`` (verifying), ``limits.py`` and ``rows.py``; ``within.py`` is what
+they work in. ``stepping_in.py`` is for admins who act on those of others, ``platform_routes.py`` for the operator.
 """

@@ -17,10 +17,10 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tocsin.auth.guard import Call
 from tocsin.channels.contract import Channel, Described, Inbound
 from tocsin.channels.registry import providers
 from tocsin.connections.models import Connection
+from tocsin.connections.within import Within
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Table
 from tocsin.kit.vault import Vault
@@ -64,21 +64,21 @@ class Hooked:
     secret: str
 
 
-async def make_hook(call: Call, connection: Connection) -> None:
+async def make_hook(within: Within, connection: Connection) -> None:
     """Give a new connection its address, if its provider calls back."""
     if not isinstance(providers()[connection.provider], Inbound):
         return
-    call.session.add(
+    within.session.add(
         Hook(
-            project_id=call.project_id,
+            project_id=within.project_id,
             connection_id=connection.id,
             env=connection.env,
             provider=connection.provider,
             token=secrets.token_urlsafe(_TOKEN_BYTES),
-            secret=await _new_secret(call, connection.id),
+            secret=await _new_secret(within, connection.id),
         )
     )
-    await call.session.flush()
+    await within.session.flush()
 
 
 def address_of(settings: Settings, hook: Hook) -> str | None:
@@ -88,23 +88,23 @@ def address_of(settings: Settings, hook: Hook) -> str | None:
     return f"{settings.base_url}/api/v1/hooks/{hook.provider}/{hook.token}"
 
 
-async def opened_secret(call: Call, hook: Hook) -> str:
+async def opened_secret(within: Within, hook: Hook) -> str:
     """Raises Unreadable."""
-    return await call.open("hooks", hook.connection_id, "secret", hook.secret)
+    return await within.open("hooks", hook.connection_id, "secret", hook.secret)
 
 
-async def regenerate_hook(call: Call, hook: Hook) -> None:
+async def regenerate_hook(within: Within, hook: Hook) -> None:
     """Another address and another secret; what calls at the old one is refused from now on, and what an asking that
     is under way hears is not kept: it may be another account's."""
     hook.token = secrets.token_urlsafe(_TOKEN_BYTES)
-    hook.secret = await _new_secret(call, hook.connection_id)
+    hook.secret = await _new_secret(within, hook.connection_id)
     hook.registered_at = None
-    await call.session.flush()
-    await call.session.execute(_BEGIN_ANEW, {"connection": hook.connection_id})
+    await within.session.flush()
+    await within.session.execute(_BEGIN_ANEW, {"connection": hook.connection_id})
 
 
-async def _new_secret(call: Call, connection_id: UUID) -> str:
-    return await call.seal("hooks", connection_id, "secret", secrets.token_urlsafe(_SECRET_BYTES))
+async def _new_secret(within: Within, connection_id: UUID) -> str:
+    return await within.seal("hooks", connection_id, "secret", secrets.token_urlsafe(_SECRET_BYTES))
 
 
 async def find_hook(session: AsyncSession, connection_id: UUID) -> Hook | None:

@@ -7,7 +7,6 @@ in between.
 
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,9 +17,6 @@ from tocsin.kit.db import Database, Env
 from tocsin.kit.vault import Vault
 
 MOST_AT_ONCE = 100
-EVERY_SECONDS = 2.0
-
-log = structlog.get_logger(__name__)
 
 
 class OutageStage:

@@ -4,10 +4,9 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
-from tocsin.channels.contract import Registers
 from tocsin.channels.registry import providers
 from tocsin.connections.configuration import (
     Configuration,
@@ -17,9 +16,7 @@ from tocsin.connections.configuration import (
     installed,
     main_secret,
     merged,
-    proven_by_making,
 )
-from tocsin.connections.hooks import find_hook, make_hook, regenerate_hook
 from tocsin.connections.leading import farewell_of
 from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection
@@ -30,8 +27,6 @@ from tocsin.connections.rows import (
     find,
     find_to_change,
     find_to_step_in,
-    hold,
-    is_first,
     is_somebody_elses,
     level_of,
     opened_credentials,
@@ -53,17 +48,14 @@ from tocsin.connections.schemas import (
     VerifyAnswer,
     VerifyBody,
 )
+from tocsin.connections.storing import added, reconfigure, unproven
 from tocsin.connections.trial import prepared, recorded, tried
-from tocsin.connections.waiting import hasten_deliveries
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid
 from tocsin.kit.http import Door
-from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import FilterId, PathId
 from tocsin.plans.entitlements import check_feature
 from tocsin.plans.totals import room_for, total_of
-from tocsin.projects.models import Project
-from tocsin.projects.setting_schemas import SettingsAnswer
 
 router = guarded_router(tags=["connections"])
 
@@ -101,7 +93,7 @@ async def made(admitted: Admission, door: Door, body: ConnectionFields, owner: O
     async with room_for(call.session, call.project_id, call.env, *([total] if total else [])):
         if channel.channel == "webhook":
             await check_feature(call.session, call.project_id, "webhooks")
-        row = await _insert(call, body, wanted, level)
+        row = await added(call, body, wanted, level, call.principal.user_id)
     answer = await shown(call, row)
     await call.audit("connection.created", "connection", row.id, after=audited(answer))
     return _with_secret(answer, main_secret(wanted.credentials) if issued else None)
@@ -127,54 +119,6 @@ def _level(call: Call, wanted: Configuration, owner: Owner | None) -> Level:
 
 def _not_yours(detail: str) -> Invalid:
     return Invalid([FieldError("/owner", "owner_not_supported", detail)])
-
-
-async def _insert(call: Call, body: ConnectionFields, wanted: Configuration, level: Level) -> Connection:
-    channel, id_ = wanted.channel, new_id()
-    if level.user_id is not None:
-        await _check_own_room(call, level, level.user_id, channel.provider)
-    first = await is_first(call, level)
-    is_default = first if body.is_default is None else body.is_default
-    if is_default and not first:
-        await end_default(call, level)
-    row = Connection(
-        project_id=call.project_id,
-        id=id_,
-        env=call.env,
-        provider=channel.provider,
-        channel=channel.channel,
-        owner=level.owner,
-        user_id=level.user_id,
-        name=body.name,
-        credentials=await sealed(call, id_, wanted.credentials),
-        settings=wanted.settings.revealed(),
-        is_default=is_default,
-        use_as_fallback=body.use_as_fallback,
-        status="active" if proven_by_making(channel) else "pending",
-        created_by=call.principal.user_id,
-    )
-    call.session.add(row)
-    await call.session.flush()
-    await make_hook(call, row)
-    if row.status == "active":
-        await hasten_deliveries(call, row.channel)
-    return row
-
-
-async def _check_own_room(call: Call, level: Level, user_id: UUID, provider: str) -> None:
-    """Refuse more connections of a person at one provider than the project allows; a suspended one counts as well."""
-    await hold(call, level)
-    allowed = SettingsAnswer.model_validate(
-        await call.session.scalar(select(Project.settings))
-    ).connections.own_per_provider
-    mine = select(func.count()).where(
-        Connection.env == call.env, Connection.user_id == user_id, Connection.provider == provider
-    )
-    if (await call.session.scalar(mine) or 0) >= allowed:
-        detail = (
-            f"You have a connection of this provider already; the project allows {allowed}. Change it or remove it."
-        )
-        raise Conflict("own_connection_exists", detail)
 
 
 def _with_secret(answer: ConnectionAnswer, secret: str | None) -> ConnectionWithSecret:
@@ -235,7 +179,7 @@ async def _changed(
     row = await find_to_change(call, connection_id, seen)
     before = await shown(call, row)
     if wanted is not None:
-        await _reconfigure(call, row, wanted)
+        await reconfigure(call, row, wanted)
     await _rename(call, row, body)
     return await changed(call, row, action, before)
 
@@ -249,29 +193,6 @@ async def _wanted(call: Call, row: Connection, body: ConnectionUpdate) -> Config
     wanted = configured(channel, row.settings if body.settings is None else body.settings, credentials)
     check_still_trusted(channel, row.settings, wanted, body.credentials or {})
     return wanted
-
-
-async def _reconfigure(call: Call, row: Connection, wanted: Configuration) -> None:
-    row.settings = wanted.settings.revealed()
-    if await opened_credentials(call, row) == wanted.credentials:
-        return
-    row.credentials = await sealed(call, row.id, wanted.credentials)
-    hook = await find_hook(call.session, row.id) if isinstance(wanted.channel, Registers) else None
-    if hook is not None:
-        # The account of before is not heard here any more. Where people enter the address by hand it stays: a token
-        # is renewed there without a change at the provider, and who signs is told by the credentials.
-        await regenerate_hook(call, hook)
-    await _unproven(call, row, "active" if proven_by_making(wanted.channel) else "pending")
-
-
-async def _unproven(call: Call, row: Connection, status: Status) -> None:
-    """What was known of the old credentials does not hold for the new ones; a suspension does."""
-    if row.status != "suspended":
-        if status == "active" != row.status:
-            await hasten_deliveries(call, row.channel)
-        row.status, row.status_reason = status, None
-    row.account = row.verified_at = row.last_health_check = row.account_claim = None
-    row.health_status, row.refusals = "unknown", 0
 
 
 async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
@@ -367,6 +288,6 @@ async def rotate(
     if issued is None:
         raise Conflict("not_rotatable", "The provider makes these credentials: change them there, then send them here.")
     row.credentials = await sealed(call, row.id, issued)
-    await _unproven(call, row, "active")
+    await unproven(call, row, "active")
     answer = await changed(call, row, "connection.rotated", before)
     return _with_secret(answer, main_secret(issued))

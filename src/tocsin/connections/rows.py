@@ -17,6 +17,7 @@ from tocsin.channels.registry import providers
 from tocsin.connections.limits import ceilings_of, limits_of
 from tocsin.connections.models import Connection
 from tocsin.connections.schemas import ConnectionAnswer, Owner
+from tocsin.connections.within import Within
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.errors import Conflict, Forbidden, NotFound
 
@@ -81,12 +82,12 @@ async def seen_of(call: Call, row: Connection) -> Seen:
     return await opened_credentials(call, row) or row.credentials, row.settings
 
 
-async def sealed(call: Call, connection_id: UUID, credentials: Described) -> str:
+async def sealed(within: Within, connection_id: UUID, credentials: Described) -> str:
     plain = msgspec.json.encode(credentials.revealed()).decode()
-    return await call.seal("connections", connection_id, "credentials", plain)
+    return await within.seal("connections", connection_id, "credentials", plain)
 
 
-async def opened_credentials(call: Call, row: Connection) -> Described | None:
+async def opened_credentials(within: Within, row: Connection) -> Described | None:
     """The credentials of a row, or None when they cannot be read."""
     provider = providers().get(row.provider)
     if provider is None:
@@ -94,7 +95,7 @@ async def opened_credentials(call: Call, row: Connection) -> Described | None:
     try:
         plain = "{}"
         if row.credentials is not None:
-            plain = await call.open("connections", row.id, "credentials", row.credentials)
+            plain = await within.open("connections", row.id, "credentials", row.credentials)
         return provider.credentials.model_validate(msgspec.json.decode(plain))
     except (Unreadable, ValidationError):
         return None
@@ -113,29 +114,30 @@ def is_somebody_elses(call: Call, row: Connection) -> bool:
     return row.owner == "user" and row.user_id != call.principal.user_id
 
 
-async def is_first(call: Call, level: Level) -> bool:
+async def is_first(within: Within, level: Level) -> bool:
     """Whether there is no connection at this level yet; stays true until the end of the transaction."""
-    await hold(call, level)
-    return not await call.session.scalar(select(exists().where(*_at(call, level))))
+    await hold(within, level)
+    return not await within.session.scalar(select(exists().where(*at(within, level))))
 
 
-async def end_default(call: Call, level: Level) -> None:
+async def end_default(within: Within, level: Level) -> None:
     """Make room for another default, in the same transaction."""
-    await hold(call, level)
-    await call.session.execute(
-        update(Connection).where(*_at(call, level), Connection.is_default).values(is_default=False)
+    await hold(within, level)
+    await within.session.execute(
+        update(Connection).where(*at(within, level), Connection.is_default).values(is_default=False)
     )
 
 
-async def hold(call: Call, level: Level) -> None:
+async def hold(within: Within, level: Level) -> None:
     """Let one transaction at a time add to a level or decide about its default."""
-    name = f"connections {call.project_id} {call.env} {level.channel} {level.user_id or ''}"
-    await call.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    name = f"connections {within.project_id} {within.env} {level.channel} {level.user_id or ''}"
+    await within.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
-def _at(call: Call, level: Level) -> tuple[ColumnElement[bool], ...]:
+def at(within: Within, level: Level) -> tuple[ColumnElement[bool], ...]:
+    """The connections of a level."""
     return (
-        Connection.env == call.env,
+        Connection.env == within.env,
         Connection.channel == level.channel,
         Connection.owner == level.owner,
         Connection.user_id.is_not_distinct_from(level.user_id),
@@ -144,8 +146,12 @@ def _at(call: Call, level: Level) -> tuple[ColumnElement[bool], ...]:
 
 async def shown(call: Call, row: Connection) -> ConnectionAnswer:
     """A connection as the API shows it."""
+    return answered(row, None if _hidden(call, row) else await opened_credentials(call, row))
+
+
+def answered(row: Connection, credentials: Described | None) -> ConnectionAnswer:
+    """A connection with these credentials, masked; None shows none."""
     settings = read_settings(row)
-    credentials = None if _hidden(call, row) else await opened_credentials(call, row)
     made = ("settings", "credentials", "verified", "limits", "ceilings")
     values = {name: getattr(row, name) for name in ConnectionAnswer.model_fields if name not in made}
     return ConnectionAnswer.model_validate(

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Call
+from tocsin.connections.within import Within
 
 _MOST_AT_ONCE = 5_000
 """The rest comes when it is due: this is part of a request."""
@@ -21,9 +21,9 @@ WHERE d.project_id = :project AND d.id = waiting.id
 """)
 
 
-async def hasten_deliveries(call: Call, channel: str) -> None:
+async def hasten_deliveries(within: Within, channel: str) -> None:
     """Try what waits on a channel now, since a connection of it has just become active."""
-    await hasten(call.session, call.project_id, call.env, channel)
+    await hasten(within.session, within.project_id, within.env, channel)
 
 
 async def hasten(session: AsyncSession, project_id: UUID, env: str, channel: str) -> None:

@@ -72,6 +72,7 @@ PIPELINE_TABLES = (
     "connection_checks",
     "connection_pace",
     "connection_turns",
+    "imports",
     "reachability",
 )
 """Read or changed across projects by the functions of the pipeline."""
@@ -101,6 +102,7 @@ CROSS_PROJECT = (
     "find_api_key",
     "find_domain",
     "find_hook",
+    "find_import",
     "find_logins",
     "find_meta_app",
     "find_project",
@@ -112,6 +114,7 @@ CROSS_PROJECT = (
     "hold_quotas",
     "ingest_events",
     "mail_waits",
+    "more_waiting_stages",
     "note_keys_used",
     "oldest_waiting",
     "outlived",
@@ -133,6 +136,7 @@ CROSS_PROJECT = (
     "take_turns",
     "tidy",
     "tidy_connection_checks",
+    "tidy_imports",
     "tidy_inbound",
     "tidy_mails",
     "tidy_webhooks",
@@ -140,7 +144,6 @@ CROSS_PROJECT = (
     "untold_outages",
     "usage_of_projects",
     "waiting_stages",
-    "waiting_webhook_stages",
     "webhook_chores",
 )
 """Functions that see more than one project; owned by the pipeline role."""

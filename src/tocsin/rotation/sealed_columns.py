@@ -39,6 +39,7 @@ SEALED = (
     SealedColumn("meta_apps", "verify_token", ("id",), _by("id")),
     SealedColumn("webhook_endpoints", "secret", ("id",), _by("id")),
     SealedColumn("webhook_endpoints", "previous_secret", ("id",), _by("id")),
+    SealedColumn("imports", "changes", ("id",), _by("id")),
     SealedColumn("mails", "details", ("id",), _by("id")),
     SealedColumn("idempotency_records", "response", ("env", "actor", "route", "key"), _kept_answer),
 )

@@ -10,10 +10,10 @@ import asyncio
 import os
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,8 @@ WALL_SECONDS = 5.0
 """So long it may in any case."""
 
 START_SECONDS = 30.0
+TOGETHER_ITEMS = 64
+"""Rules of several callers in one exchange; more would make them wait for each other."""
 CAREFUL_ITEMS = 16
 """Rules retried under one turn, so that a project in trouble does not keep the child from the others."""
 SECOND_TRY_FACTOR = 4
@@ -59,6 +61,8 @@ class Evaluator:
         self._memory = memory_bytes
         self._turn = asyncio.Lock()
         self._child: _Child | None = None
+        self._waiting: deque[_Call] = deque()
+        self._joining: asyncio.Task[None] | None = None
         self._exchanges: set[asyncio.Task[_Exchange]] = set()
         self._closed = False
 
@@ -84,11 +88,49 @@ class Evaluator:
         items = [_Item(job, rule) for job in jobs for rule in job.rules]
         outcomes: list[RuleOutcome] = []
         if items:
-            outcomes += (await self._exchange(items, careful=False)).outcomes
+            outcomes += await self._joined(items)
         if len(outcomes) < len(items):
             outcomes += await self._one_by_one(items[len(outcomes) :])
         remaining = iter(outcomes)
         return [Outcome(job.event.id, [next(remaining) for _ in job.rules]) for job in jobs]
+
+    async def _joined(self, items: list["_Item"]) -> list[RuleOutcome]:
+        """The first outcomes of some items, all if nothing stopped them, by an exchange shared with other callers.
+
+        Who asks while an exchange is under way is asked for together with the others in the next one: many projects
+        with an event each cost messages, not work.
+        """
+        call = _Call(items, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        if self._joining is None:
+            self._joining = asyncio.create_task(self._join())
+        return await call.answer
+
+    async def _join(self) -> None:
+        try:
+            while calls := self._next_calls():
+                try:
+                    exchange = await self._exchange([item for call in calls for item in call.items], careful=False)
+                except Exception as error:  # noqa: BLE001 - it is for those who asked
+                    for call in calls:
+                        call.end(error)
+                    continue
+                outcomes = iter(exchange.outcomes)
+                for call in calls:
+                    call.end(list(islice(outcomes, len(call.items))))
+        finally:
+            self._joining = None
+
+    def _next_calls(self) -> list["_Call"]:
+        """Those who waited longest, as many as share an exchange; whoever gave up waiting is left out."""
+        calls: list[_Call] = []
+        items = 0
+        while self._waiting and (not calls or items + len(self._waiting[0].items) <= TOGETHER_ITEMS):
+            call = self._waiting.popleft()
+            if not call.answer.done():
+                calls.append(call)
+                items += len(call.items)
+        return calls
 
     async def _one_by_one(self, items: list["_Item"]) -> list[RuleOutcome]:
         outcomes: list[RuleOutcome] = []
@@ -160,6 +202,21 @@ class _Item(NamedTuple):
 
     job: Job
     rule: RuleSource
+
+
+class _Call(NamedTuple):
+    """What one caller waits for."""
+
+    items: list[_Item]
+    answer: "asyncio.Future[list[RuleOutcome]]"
+
+    def end(self, answer: list[RuleOutcome] | Exception) -> None:
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
 
 
 def _first_tries(items: Sequence[_Item], strikes: Counter[str]) -> list[_Item]:

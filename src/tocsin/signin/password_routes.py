@@ -1,10 +1,13 @@
 """Forgotten and changed passwords over HTTP (A4)."""
 
+from typing import cast
+
 from fastapi import Request, Response
 
 from tocsin.audit.record import record
 from tocsin.auth.guard import Called, Gated, client_ip, guarded_router, needs, public
 from tocsin.auth.passwords import hash_password, matches
+from tocsin.kit.broker import Broker
 from tocsin.kit.errors import Forbidden
 from tocsin.signin.account_schemas import Accepted, PasswordChange, PasswordForgot, PasswordReset
 from tocsin.signin.asking import base_url, visitor
@@ -22,6 +25,7 @@ async def forgot(request: Request, gate: Gated, body: PasswordForgot) -> Accepte
     """Mail a link for a new password to whom this address belongs. The answer is the same for every address."""
     slug = await gate.tenants.chosen(request.scope, body.project)
     await ask(gate.db, body.email, slug, base_url(request), client_ip(request))
+    cast(Broker, request.app.state.broker).wake("forgot")
     return Accepted()
 
 

@@ -29,7 +29,7 @@ from tocsin.up.terminal import let_go_of_terminal, on_key
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
-ASK_SECONDS = 10.0  # between looks whether the first admin has come
+ASK_SECONDS = 60.0  # between looks whether the first admin has come, each over a connection of its own
 RENEW_SECONDS = 12 * 3600.0  # of the first admin's link, which is good for twice as long
 LOOK_SECONDS = 2.0  # between looks at processes and counters: seldom enough to cost an idle machine nothing
 

@@ -94,6 +94,9 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppC
         """Read the number, and look for what would keep it from sending or hearing; send nothing."""
         return await looked_over(settings, credentials, door)
 
+    def account_in(self, settings: WhatsAppSettings, credentials: WhatsAppCredentials) -> str:
+        return settings.phone_number_id
+
     def address_problem(self, address: str) -> str | None:
         if is_number(address) or is_scoped_id(address):
             return None
