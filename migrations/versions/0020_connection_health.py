@@ -1,6 +1,6 @@
 """Checks of connections and what they found; how fast each may send; destinations that rules name."""
 
-from tocsin.kit.migrate import as_owner, as_pipeline
+from tocsin.kit.migrate import as_owner, as_pipeline, build_index
 from tocsin.kit.walls import for_pipeline, walled
 
 revision = "0020"
@@ -8,6 +8,7 @@ down_revision = "0019"
 
 
 def upgrade() -> None:
+    build_index("deliveries_through", "deliveries", THROUGH)
     as_owner(CHECKS)
     as_owner("\n".join(walled("connection_checks", "config")))
     as_owner(PACE)
@@ -20,6 +21,9 @@ def upgrade() -> None:
     as_owner(READING)
     as_owner(MATCHING)
 
+
+# What a connection sent lately is read in the order of time; this serves what the narrower one did.
+THROUGH = "(connection_project, connection_id, id) WHERE connection_id IS NOT NULL"
 
 # `refusals` counts checks in which the provider did not take the credentials, in a row. A connection of the sandbox is
 # never asked for, since nothing leaves the machine there. `outage_told` is true from the telling to the end of an
@@ -49,9 +53,6 @@ CREATE TABLE tocsin.connection_checks (
     FOREIGN KEY (project_id, connection_id) REFERENCES tocsin.connections (project_id, id) ON DELETE CASCADE
 );
 CREATE INDEX connection_checks_age ON tocsin.connection_checks (checked_at);
--- What a connection sent lately is read in the order of time; this serves what the narrower one did.
-CREATE INDEX deliveries_through ON tocsin.deliveries (connection_project, connection_id, id)
-    WHERE connection_id IS NOT NULL;
 DROP INDEX tocsin.deliveries_connection;
 """
 

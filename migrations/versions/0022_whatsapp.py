@@ -1,6 +1,6 @@
 """Who writes to a number and until when they may be answered; apps of Meta; messages by their provider's id."""
 
-from tocsin.kit.migrate import as_owner, as_pipeline
+from tocsin.kit.migrate import as_owner, as_pipeline, build_index
 from tocsin.kit.walls import for_pipeline, walled
 
 revision = "0022"
@@ -8,9 +8,10 @@ down_revision = "0021"
 
 
 def upgrade() -> None:
+    for name, table, of in INDEXES:
+        build_index(name, table, of)
     as_owner(CORRESPONDENTS)
     as_owner(APPS)
-    as_owner(INDEXES)
     as_owner("\n".join(walled("correspondents", "config")))
     as_owner("\n".join([*walled("meta_apps", "config"), for_pipeline("meta_apps")]))
     as_owner("\n".join(walled("meta_app_numbers", "config")))
@@ -67,12 +68,15 @@ CREATE INDEX meta_app_numbers_app ON tocsin.meta_app_numbers (project_id, app_id
 
 # A message is found by the provider's id in one channel alone, because no other reports so far and an index costs
 # each row that has one. A person is found by the address they wrote from.
-INDEXES = """
-CREATE INDEX deliveries_provider_message ON tocsin.deliveries (connection_id, provider_message_id)
-    WHERE channel = 'whatsapp' AND provider_message_id IS NOT NULL;
-CREATE INDEX addresses_by_value ON tocsin.addresses (project_id, value);
-CREATE INDEX users_by_phone ON tocsin.users (project_id, phone) WHERE phone IS NOT NULL;
-"""
+INDEXES = (
+    (
+        "deliveries_provider_message",
+        "deliveries",
+        "(connection_id, provider_message_id) WHERE channel = 'whatsapp' AND provider_message_id IS NOT NULL",
+    ),
+    ("addresses_by_value", "addresses", "(project_id, value)"),
+    ("users_by_phone", "users", "(project_id, phone) WHERE phone IS NOT NULL"),
+)
 
 PIPELINE_GRANTS = """
 GRANT SELECT (project_id, id, env, token) ON tocsin.meta_apps TO {pipeline};

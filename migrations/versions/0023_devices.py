@@ -1,23 +1,24 @@
 """Devices: addresses of which a person has several, each with a delivery of its own."""
 
-from tocsin.kit.migrate import as_owner
+from tocsin.kit.migrate import as_owner, at_once, build_index
 
 revision = "0023"
 down_revision = "0022"
 
 
 def upgrade() -> None:
+    at_once("ALTER TABLE tocsin.addresses ADD COLUMN IF NOT EXISTS label text, ADD COLUMN IF NOT EXISTS identity text")
+    build_index("addresses_device", "addresses", DEVICE, unique=True)
     as_owner(DEVICES)
     as_owner(WRITING)
     as_owner(READING)
 
 
+DEVICE = "(project_id, env, channel, identity) WHERE identity IS NOT NULL"
+
 # identity is a hash of what tells one device from another: a token that moves to another person moves its row.
 # deliveries.address_id is carried without a foreign key: the delivery outlives the device, and must then not be sent.
 DEVICES = """
-ALTER TABLE tocsin.addresses ADD COLUMN label text, ADD COLUMN identity text;
-CREATE UNIQUE INDEX addresses_device ON tocsin.addresses (project_id, env, channel, identity)
-    WHERE identity IS NOT NULL;
 ALTER TABLE tocsin.deliveries ADD COLUMN address_id uuid;
 CREATE FUNCTION tocsin.devices_of(project uuid, environment text, kinds text[], people uuid[])
     RETURNS TABLE (user_id uuid, channel text, id uuid) LANGUAGE plpgsql AS $$

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -42,6 +43,7 @@ from tocsin.inbound.meta_apps import router as meta_app_hook_routes
 from tocsin.inbound.routes import router as inbound_routes
 from tocsin.kit import broker as brokers
 from tocsin.kit import garbage, problems
+from tocsin.kit.aside import aside
 from tocsin.kit.crowd import Crowd
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
@@ -75,6 +77,7 @@ from tocsin.projects.setting_routes import router as setting_routes
 from tocsin.projects.usage_routes import router as usage_routes
 from tocsin.realtime.http_api import HttpApi
 from tocsin.realtime.routes import router as realtime_routes
+from tocsin.realtime.signal import tell_of_connection
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.routes import router as rule_routes
@@ -203,6 +206,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
             app.state.door = await opened.enter_async_context(outgoing_door(settings))
+            app.state.aside = await opened.enter_async_context(aside())
             app.state.evaluator = Evaluator()
             opened.push_async_callback(app.state.evaluator.close)
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
@@ -235,6 +239,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.opt_outs = OptOutLinks(master, settings.base_url)
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
+    app.state.connection_changed = partial(tell_of_connection, broker)
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()
     app.state.draining = False

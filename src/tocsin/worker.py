@@ -37,7 +37,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
 
 import asyncpg
 import structlog
@@ -52,6 +52,7 @@ from tocsin.connections import checks
 from tocsin.connections.checks import CheckStage
 from tocsin.connections.choose import Choice
 from tocsin.connections.defaults import mail_server, platform_defaults
+from tocsin.connections.leading import leave_all
 from tocsin.connections.opened import LOOK_OVER_SECONDS
 from tocsin.connections.outages import OutageStage
 from tocsin.deliveries.clock import ClockStage
@@ -70,7 +71,7 @@ from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.projects.retention import RetentionStage
-from tocsin.realtime.signal import channel_of, signals
+from tocsin.realtime.signal import tell_of_connection
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -127,12 +128,7 @@ async def _work(installation: Installation) -> None:
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
         choice = Choice(db, vault, defaults)
-
-        def changed(project_id: UUID, env: str, connection_id: UUID) -> None:
-            """Tell the owner's open panels and apps of a connection's new status."""
-            for message in signals("connection", [connection_id]):
-                broker.publish(channel_of(project_id, env), message)
-
+        changed = partial(tell_of_connection, broker)
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
@@ -156,6 +152,7 @@ async def _work(installation: Installation) -> None:
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings))
+        purge = PurgeStage(db, partial(leave_all, db, vault, settings, door))
         inbound = InboundStage(db, vault, door, broker)
         poll_ear = await broker.waiter("poll")
         poll = PollStage(db, vault, door, broker, poll_ear)
@@ -183,7 +180,7 @@ async def _work(installation: Installation) -> None:
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
-            Stage("purge", PurgeStage(db).run_once, await broker.waiter("purge"), 30.0),
+            Stage("purge", purge.run_once, await broker.waiter("purge"), 30.0),
             Stage("months", months, await broker.waiter("months"), 3600.0),
             Stage("quotas", NoticeStage(db, broker, vault).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
             Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),

@@ -327,3 +327,44 @@ async def test_a_connection_that_was_removed_is_followed_by_the_next(lent: Any, 
     assert (await sent(shop, ann))["providerMessageId"] == by("platform")
     kept = await shop.key.get(f"/deliveries/{done['id']}")
     assert (kept.json["connectionId"], kept.json["connectionReason"]) == (None, "the project's")
+
+
+async def numbers(caller: Client, path: str) -> Any:
+    reply = await caller.get(path)
+    assert reply.status == 200, reply.json
+    return reply.json
+
+
+async def test_of_a_lent_connection_each_project_counts_its_own_and_the_operator_all(
+    birds: Working, lent: Any, shop: Project, ann: Person, chief: Operator
+) -> None:
+    rival, idle = await sign_up(birds.api, "Rival"), await sign_up(birds.api, "Idle")
+    theirs = await person(birds, rival)
+    for project, to, times in ((shop, ann, 2), (rival, theirs, 1)):
+        for _ in range(times):
+            assert (await sent(project, to))["connectionId"] == lent["id"]
+    where = f"/connections/{lent['id']}/stats"
+    assert [(await numbers(project.key, where))["sent"] for project in (shop, rival)] == [2, 1]
+    assert (await numbers(shop.key, where))["latency"] is not None
+    total = await numbers(chief.client, f"/platform{where}")
+    assert (total["sent"], total["delivered"], total["failed"], total["projects"]) == (3, 3, 0, 2)
+    assert [day["sent"] for day in total["days"]] == [3]
+    assert "Ann" not in str(total) and shop.id not in str(total)
+    for caller in (idle.key, ann.client):
+        assert (await caller.get(where)).status == 404
+    assert (await shop.owner.get(f"/platform{where}")).status in (403, 404)
+
+
+async def test_of_a_projects_connection_the_project_counts_everybodys_and_others_nothing(
+    birds: Working, shop: Project, ann: Person, chief: Operator
+) -> None:
+    made = await connect(shop.key, "dove", "project")
+    for to in (ann, await person(birds, shop, "ben@example.com")):
+        await sent(shop, to)
+    where = f"/connections/{made['id']}/stats"
+    assert (await numbers(shop.key, where))["sent"] == 2
+    total = await numbers(chief.client, f"/platform{where}")
+    assert (total["sent"], total["projects"]) == (2, 1)
+    rival = await sign_up(birds.api, "Rival")
+    for caller in (rival.key, rival.owner, ann.client):
+        assert (await caller.get(where)).status == 404

@@ -82,6 +82,44 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_sent_once_more(worki
     assert len({(call.id, call.body) for call in served.calls}) == 1
 
 
+async def test_being_asked_for_patience_spends_no_try(working: Working, shop: Project) -> None:
+    asked = len(WEBHOOK_RETRIES)
+    async with endpoint() as served:
+        served.answers = [Answer(429), Answer(429), Answer(500)]
+        event_id = await told(shop, served)
+        waiting = await tried(shop.key, event_id, 1)
+        await working.sql.execute(_ASKED_OFTEN, waiting["id"], asked)
+        for times, status in ((asked + 1, 429), (asked + 2, 500)):
+            await fall_due(working.sql, waiting)
+            waiting = await tried(shop.key, event_id, times)
+            assert (waiting["state"], waiting["attempts"][-1]["status"]) == ("queued", status)
+        await fall_due(working.sql, waiting)
+        assert (await ended(shop.key, event_id))["state"] == "delivered"
+
+
+async def test_patience_ends_when_a_delivery_has_waited_for_as_long_as_its_tries_take(
+    working: Working, shop: Project
+) -> None:
+    async with endpoint(Answer(429)) as served:
+        event_id = await told(shop, served)
+        waiting = await tried(shop.key, event_id, 1)
+        await working.sql.execute(
+            "UPDATE tocsin.deliveries SET created_at = created_at - interval '28 hours' WHERE id = $1", waiting["id"]
+        )
+        await fall_due(working.sql, waiting)
+        given_up = await ended(shop.key, event_id)
+    assert (given_up["state"], given_up["dueAt"]) == ("failed", None)
+
+
+_ASKED_OFTEN = """
+WITH counted AS (UPDATE tocsin.deliveries SET attempts = $2 WHERE id = $1)
+INSERT INTO tocsin.attempts (project_id, env, delivery_id, number, outcome, status, started_at, duration_ms)
+SELECT a.project_id, a.env, a.delivery_id, n, a.outcome, a.status, a.started_at, a.duration_ms
+FROM tocsin.attempts a, generate_series(2, $2::integer) AS n WHERE a.delivery_id = $1
+"""
+"""As if it had been asked for patience so often."""
+
+
 async def test_a_receiver_may_ask_for_a_longer_wait_but_not_for_a_shorter_one(working: Working, shop: Project) -> None:
     async with endpoint() as served:
         served.answers = [Answer(503, {"Retry-After": "900"}), Answer(503, {"Retry-After": "1"})]

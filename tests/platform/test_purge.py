@@ -49,6 +49,10 @@ class Installation:
         return steps
 
 
+async def nothing_to_do(_project_id: uuid.UUID) -> None:
+    """When these projects close, nobody outside is to be told."""
+
+
 @pytest.fixture(scope="module")
 async def inst(database: str, home: Any, api: Client) -> AsyncIterator[Installation]:
     site = Site(database, home)
@@ -57,7 +61,7 @@ async def inst(database: str, home: Any, api: Client) -> AsyncIterator[Installat
     await db.start()
     with running_api(site) as process:
         caller = Client(api.http, process.url)
-        yield Installation(site, caller, sql, await operator(caller, site), PurgeStage(db))
+        yield Installation(site, caller, sql, await operator(caller, site), PurgeStage(db, nothing_to_do))
     await db.close()
     await sql.close()
 
@@ -203,7 +207,12 @@ async def test_several_workers_at_it_are_as_good_as_one(inst: Installation) -> N
     await inst.time_passes(shop.id)
     db = Database(inst.site.app_url, ordinary=3, hot=0, statement_timeout="30s")
     await db.start()
-    stages = [PurgeStage(db) for _ in range(3)]
+    closed = []
+
+    async def note(project_id: uuid.UUID) -> None:
+        closed.append(str(project_id))
+
+    stages = [PurgeStage(db, note) for _ in range(3)]
 
     async def all_at_rest() -> None:
         while any(await asyncio.gather(*(stage.run_once() for stage in stages))):
@@ -216,6 +225,7 @@ async def test_several_workers_at_it_are_as_good_as_one(inst: Installation) -> N
     await db.close()
     purged = await inst.root.client.get("/platform/audit", action="project.purged", resourceId=shop.id)
     assert len(purged.json["items"]) == 1
+    assert closed.count(shop.id) == 1
 
 
 async def test_a_worker_does_it(inst: Installation) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.engines import fresh_database, running_redis
+from tests.pipeline import until
 from tests.realtime.publishers import Bare, Python, app_of
 from tests.realtime.pusher_js import PusherJs, pusher_js
 from tests.running import Process, Site, running_api, without_sockets
@@ -109,6 +110,20 @@ async def test_people_are_counted_over_all_processes(installation: Installation,
         assert (await server.get("/channels")).json["channels"] == {"presence-hall": {}, "news": {}}
         assert (await stranger.get("/channels")).json["channels"] == {}
         assert (await stranger.get("/channels/presence-hall/users")).json["users"] == []
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+async def test_statistics_are_those_of_all_processes(installation: Installation, asked: int) -> None:
+    acme, rival = (each.key.at(installation.apis[asked]) for each in (installation.acme, installation.rival))
+    sockets = 2 * len(installation.serving)
+
+    async def counted() -> bool:
+        told = (await acme.get("/realtime/stats")).json
+        return bool(told == {"sockets": sockets, "channels": 1, "subscriptions": sockets})
+
+    async with heard(installation, "shared"):
+        await until(counted)
+        assert (await rival.get("/realtime/stats")).json == {"sockets": 0, "channels": 0, "subscriptions": 0}
 
 
 @pytest.mark.parametrize("asked", [0, 1])

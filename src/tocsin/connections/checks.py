@@ -9,7 +9,6 @@ never saw it.
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -21,9 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.channels.contract import Account, BadCredentials, Channel, Rejected, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
+from tocsin.connections.announce import Changed
 from tocsin.connections.claims import TAKEN, claimed, tells
-from tocsin.connections.configuration import without_secrets
 from tocsin.connections.led_away import led_away, note_led_away
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
@@ -50,9 +50,6 @@ NOBODY = UUID(int=0)
 LIVE: Env = "live"
 
 log = structlog.get_logger(__name__)
-
-Changed = Callable[[UUID, str, UUID], None]
-"""Called with project, environment and connection when a status has changed and that is committed."""
 
 
 def is_checked(row: Connection) -> bool:

@@ -103,11 +103,3 @@ def main_secret(credentials: Described) -> str:
         for name in type(credentials).model_fields
         if isinstance(value := getattr(credentials, name), SecretStr)
     )
-
-
-def without_secrets(text: str, credentials: Described) -> str:
-    """The words of a provider without our secrets, should it repeat them."""
-    for name, value in credentials.revealed().items():
-        if isinstance(value, str) and value and value != credentials.masked()[name]:
-            text = text.replace(value, "****")
-    return text

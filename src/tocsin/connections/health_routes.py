@@ -12,7 +12,8 @@ from tocsin.connections.checks import is_checked
 from tocsin.connections.models import ConnectionCheck
 from tocsin.connections.rows import find
 from tocsin.connections.schemas import Status
-from tocsin.connections.stats import StatsAnswer, stats_of
+from tocsin.connections.stats import StatsAnswer, lent_stats_of, stats_of
+from tocsin.kit.errors import NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import Answer, PathId, Time
 
@@ -66,5 +67,11 @@ async def health(call: Called, connection_id: PathId, paging: Annotated[Paging, 
 async def stats(
     call: Called, connection_id: PathId, days: Annotated[int, Query(ge=1, le=30, description="Today included.")] = 7
 ) -> StatsAnswer:
-    row = await find(call, connection_id)
+    """What was sent over one of the project's, or for the project over one that the platform lends."""
+    try:
+        row = await find(call, connection_id)
+    except NotFound:
+        if call.own_only:
+            raise
+        return await lent_stats_of(call.session, call.project_id, connection_id, days)
     return await stats_of(call.session, call.project_id, row.id, days)

@@ -8,13 +8,14 @@ from sqlalchemy import text
 
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.contract import Inbound, SendFailure, SetupFact
+from tocsin.channels.masking import without_secrets
 from tocsin.connections.claims import keep_proven
-from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.configuration import installed
 from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret, regenerate_hook
-from tocsin.connections.leading import Lead, lead_of
+from tocsin.connections.leading import Lead, standing_lead_of
 from tocsin.connections.meta_apps import MetaApp, app_of, callback_url
 from tocsin.connections.models import Connection
-from tocsin.connections.rows import find, find_to_change, opened_credentials, read_settings
+from tocsin.connections.rows import find, find_to_change
 from tocsin.kit.errors import Conflict
 from tocsin.kit.http import Door
 from tocsin.kit.schema import Answer, PathId, Time
@@ -67,14 +68,15 @@ async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -
     async with admitted.transaction() as change:
         row = await find_to_change(change, connection_id)
         hook = await _existing(change, row)
+        await keep_proven(change, row)
         await regenerate_hook(change, hook)
-        lead = await _lead(change, row)
+        lead = await standing_lead_of(change, row)
         await change.audit("connection.webhook_regenerated", "connection", row.id)
     error = await _followed(lead, door) if lead is not None else None
     call = await admitted.begin()
     row = await find_to_change(call, connection_id)
     if lead is not None and error is None:
-        await lead.keep(call)
+        await lead.keep(call.session)
     answer = await _shown(call, row, await find_hook(call.session, row.id))
     return answer.model_copy(update={"error": error})
 
@@ -84,18 +86,6 @@ async def _existing(call: Call, row: Connection) -> Hook:
     if hook is None:
         raise Conflict("no_webhook", "The provider of this connection does not call back.")
     return hook
-
-
-async def _lead(call: Call, row: Connection) -> Lead | None:
-    """None where nobody is to be told: the provider cannot be, or the credentials were never proven.
-
-    Raises Conflict where the account is another connection's by now.
-    """
-    settings, credentials = read_settings(row), await opened_credentials(call, row)
-    if row.verified_at is None or settings is None or credentials is None:
-        return None
-    await keep_proven(call, row)
-    return await lead_of(call, row, Configuration(installed(row.provider), settings, credentials))
 
 
 async def _followed(lead: Lead, door: Door) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.connections.checks import Changed
+from tocsin.connections.announce import Changed
 from tocsin.connections.owner_mail import mail_owner
 from tocsin.kit.db import Database, Env
 from tocsin.kit.vault import Vault

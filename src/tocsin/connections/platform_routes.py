@@ -30,6 +30,7 @@ from tocsin.connections.schemas import (
     VerifyAnswer,
     VerifyBody,
 )
+from tocsin.connections.stats import UseAnswer, use_of
 from tocsin.connections.stepping_in import (
     ConnectionAccess,
     ConnectionLook,
@@ -139,6 +140,17 @@ async def read(call: Called, connection_id: PathId) -> AnyConnection:
         return _placed(there, await shown(there, await find(there, connection_id)))
 
 
+@router.get("/platform/connections/{connection_id}/stats", operation_id="read_any_connection_stats")
+@needs("platform:connections")
+async def stats(
+    call: Called, connection_id: PathId, days: Annotated[int, Query(ge=1, le=30, description="Today included.")] = 7
+) -> UseAnswer:
+    """What was sent over it for all projects together, in numbers and without a word of theirs."""
+    project_id = await _project_of(call, connection_id)
+    async with call.gate.across.unscoped() as across:
+        return await use_of(across, project_id, connection_id, days)
+
+
 @router.put("/platform/connections/{connection_id}", operation_id="change_platform_connection")
 @needs("platform:settings", network_first=True)
 async def change(
@@ -149,10 +161,10 @@ async def change(
 
 
 @router.delete("/platform/connections/{connection_id}", operation_id="delete_platform_connection", status_code=204)
-@needs("platform:settings", network_first=True)
-async def delete(admitted: Admitted, door: owners.Outside, connection_id: PathId) -> Response:
+@needs("platform:settings")
+async def delete(call: Called, connection_id: PathId) -> Response:
     """Remove one of the platform's own. Projects that sent over it fall back to the environment's default, or fail."""
-    return await owners.delete(admitted, door, connection_id)
+    return await owners.delete(call, connection_id)
 
 
 @router.post("/platform/connections/{connection_id}/verify", operation_id="verify_platform_connection")
@@ -237,11 +249,7 @@ async def access(
 @asynccontextmanager
 async def _within(call: Call, connection_id: UUID) -> AsyncIterator[Call]:
     """The caller inside the project of a live connection, as somebody who steps in. Raises NotFound."""
-    query = select(Connection.project_id).where(Connection.id == connection_id, Connection.env == "live")
-    async with call.gate.across.unscoped() as across:
-        project_id = (await across.scalars(query)).one_or_none()
-    if project_id is None:
-        raise NotFound()
+    project_id = await _project_of(call, connection_id)
     if project_id == PLATFORM_ID:
         yield call
         return
@@ -256,6 +264,15 @@ async def _within(call: Call, connection_id: UUID) -> AsyncIterator[Call]:
     )
     async with call.inside(project_id) as session:
         yield replace(call, principal=principal, session=session)
+
+
+async def _project_of(call: Call, connection_id: UUID) -> UUID:
+    query = select(Connection.project_id).where(Connection.id == connection_id, Connection.env == "live")
+    async with call.gate.across.unscoped() as across:
+        project_id = (await across.scalars(query)).one_or_none()
+    if project_id is None:
+        raise NotFound()
+    return project_id
 
 
 async def _noted(call: Call, there: Call, action: str, after: ConnectionAnswer, **told: str) -> AnyConnection:

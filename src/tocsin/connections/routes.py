@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.registry import providers
+from tocsin.connections.announce import announce
 from tocsin.connections.configuration import (
     Configuration,
     check_still_trusted,
@@ -17,7 +18,7 @@ from tocsin.connections.configuration import (
     main_secret,
     merged,
 )
-from tocsin.connections.leading import farewell_of
+from tocsin.connections.leading import bid, farewell_of
 from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -179,6 +180,9 @@ async def _changed(
     row = await find_to_change(call, connection_id, seen)
     before = await shown(call, row)
     if wanted is not None:
+        current = await opened_credentials(call, row)
+        if current != wanted.credentials:
+            bid(call, await farewell_of(call, row, current))
         await reconfigure(call, row, wanted)
     await _rename(call, row, body)
     return await changed(call, row, action, before)
@@ -206,21 +210,17 @@ async def _rename(call: Call, row: Connection, body: ConnectionUpdate) -> None:
 
 
 @router.delete("/connections/{connection_id}", operation_id="delete_connection", status_code=204)
-@needs("connections:manage", own=True, network_first=True)
-async def delete(admitted: Admitted, door: Outside, connection_id: PathId) -> Response:
+@needs("connections:manage", own=True)
+async def delete(call: Called, connection_id: PathId) -> Response:
     """Remove a connection with its credentials. What waits for it is sent by the next one that fits."""
-    async with admitted.transaction() as call:
-        row = await find_to_change(call, connection_id)
-        if row.status == "suspended" and not _may_lift(call, row):
-            raise Conflict(
-                "connection_suspended", "An admin suspended it, and it cannot be replaced before they lift that."
-            )
-        before = await shown(call, row)
-        farewell = await farewell_of(call, row, await opened_credentials(call, row))
-        await call.session.delete(row)
-        await call.audit("connection.deleted", "connection", row.id, before=audited(before))
-    if farewell is not None:
-        await farewell.say(door)
+    row = await find_to_change(call, connection_id)
+    if row.status == "suspended" and not _may_lift(call, row):
+        detail = "An admin suspended it, and it cannot be replaced before they lift that."
+        raise Conflict("connection_suspended", detail)
+    before = await shown(call, row)
+    bid(call, await farewell_of(call, row, await opened_credentials(call, row)))
+    await call.session.delete(row)
+    await call.audit("connection.deleted", "connection", row.id, before=audited(before))
     return Response(status_code=204)
 
 
@@ -239,10 +239,11 @@ async def set_limits(call: Called, connection_id: PathId, body: LimitsUpdate) ->
 
 
 async def changed(call: Call, row: Connection, action: str, before: ConnectionAnswer, **told: str) -> ConnectionAnswer:
-    """The row as it is stored now, on the record."""
+    """The row as it is stored now, on the record; its owner hears of another status."""
     await call.session.flush()
     await call.session.refresh(row)
     answer = await shown(call, row)
+    announce(call, before, answer)
     await call.audit(action, "connection", row.id, before=audited(before), after=audited(answer), **told)
     return answer
 

@@ -13,8 +13,10 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import func, select, text
 
 from tocsin.auth.guard import Call
+from tocsin.channels.masking import all_without_secrets
 from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import installed, proven_by_making
+from tocsin.connections.leading import lead_on
 from tocsin.connections.models import Connection, ConnectionVisit
 from tocsin.connections.rows import find, find_to_step_in, shown
 from tocsin.connections.schemas import ConnectionAnswer, MessageSent
@@ -80,6 +82,7 @@ async def suspend(call: Call, connection_id: UUID, by: By, reason: str) -> tuple
     before = await shown(call, row)
     row.status, row.status_reason, row.suspended_by = "suspended", reason, by
     await _tell(call, row, "connection_suspended", reason)
+    await lead_on(call, row)
     return row, before
 
 
@@ -95,6 +98,7 @@ async def activate(call: Call, connection_id: UUID, by: By) -> tuple[Connection,
     if proven:
         await keep_proven(call, row)
         await hasten_deliveries(call, row.channel)
+    await lead_on(call, row)
     return row, before
 
 
@@ -152,7 +156,8 @@ async def ask(look: Look, door: Door) -> tuple[Outcome, dict[str, Any] | None]:
     chosen = look.trial.configuration
     inbound = None
     if look.trial.message.env != "test":
-        inbound = await chosen.channel.inbound(chosen.settings, chosen.credentials, door)
+        told = await chosen.channel.inbound(chosen.settings, chosen.credentials, door)
+        inbound = all_without_secrets(told, chosen.credentials)
     return await tried(look.trial, door), inbound
 
 

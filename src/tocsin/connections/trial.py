@@ -1,7 +1,7 @@
 """Trying a connection out: does the provider know these credentials, and does a message leave?"""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from tocsin.auth.guard import Call
-from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
+from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Template, Unavailable
+from tocsin.channels.masking import all_without_secrets, without_secrets
+from tocsin.connections.announce import announce
 from tocsin.connections.checks import USUALLY
 from tocsin.connections.claims import Claim, claim_of
-from tocsin.connections.configuration import Configuration, installed, without_secrets
+from tocsin.connections.configuration import Configuration, installed
 from tocsin.connections.correspondents import window
 from tocsin.connections.leading import Lead, lead_of
 from tocsin.connections.models import Connection
@@ -126,7 +128,7 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     account: Account | None = None
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
-            account = await chosen.channel.verify(chosen.settings, chosen.credentials, door)
+            account = _cleaned(await chosen.channel.verify(chosen.settings, chosen.credentials, door), chosen)
             if trial.claim is not None:
                 await trial.claim.ahead(account.id)
             if trial.lead is not None:
@@ -141,19 +143,26 @@ async def tried(trial: Trial, door: Door) -> Outcome:
         return Outcome(account, problem=_problem(trial, late, verified=account is not None))
 
 
+def _cleaned(account: Account, chosen: Configuration) -> Account:
+    told = all_without_secrets(asdict(account), chosen.credentials)
+    templates = told.pop("templates")
+    return Account(**told, templates=None if templates is None else tuple(Template(**each) for each in templates))
+
+
 async def _sent(trial: Trial, door: Door) -> MessageSent:
     chosen = trial.configuration
     receipt = await chosen.channel.send(trial.message, trial.target, chosen.settings, chosen.credentials, door)
     return MessageSent(
         status="delivered" if receipt.delivered else "sent",
-        provider_message_id=receipt.provider_message_id,
+        provider_message_id=receipt.provider_message_id
+        and without_secrets(receipt.provider_message_id, chosen.credentials),
         answer=without_secrets(receipt.answer, chosen.credentials)[:WORDS_KEPT],
     )
 
 
 def _problem(trial: Trial, failure: SendFailure, *, verified: bool) -> Invalid:
     """The refusal in the provider's own words."""
-    words = f"{failure.reason} {without_secrets(failure.answer, trial.configuration.credentials)}"
+    words = without_secrets(f"{failure.reason} {failure.answer}", trial.configuration.credentials)
     code, pointer = ("test_message_failed", "/target") if verified else ("verification_failed", "")
     return Invalid([FieldError(pointer, code, words.strip()[:WORDS_KEPT])], code=code)
 
@@ -161,7 +170,7 @@ def _problem(trial: Trial, failure: SendFailure, *, verified: bool) -> Invalid:
 async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
     """Write down what became of a trial. Raises Conflict when the connection is another one by now."""
     row = await find_to_change(call, trial.connection_id, trial.seen)
-    before = audited(await shown(call, row))
+    before = await shown(call, row)
     if outcome.account is not None or outcome.problem is None:
         if row.status != "active":
             await hasten_deliveries(call, row.channel)
@@ -181,15 +190,16 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         if account.templates is not None:
             await keep_templates(call.session, row.project_id, row.id, account.templates)
         if trial.lead is not None:
-            await trial.lead.keep(call)
+            await trial.lead.keep(call.session)
     if trial.message.env != "test":
         row.health_status = "healthy" if outcome.account is not None else "failing"
         row.last_health_check = func.now()
     await call.session.flush()
     await call.session.refresh(row)
     after = await shown(call, row)
+    announce(call, before, after)
     action = "connection.verified" if outcome.account is not None else "connection.tried"
-    await call.audit(action, "connection", row.id, before=before, after=audited(after))
+    await call.audit(action, "connection", row.id, before=audited(before), after=audited(after))
     return VerifyAnswer(
         status=after.status,
         verified=after.verified,

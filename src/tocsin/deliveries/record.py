@@ -4,11 +4,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
-from tocsin.connections.configuration import without_secrets
+from tocsin.channels.masking import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit import crash
 from tocsin.kit.db import json_text
@@ -20,6 +22,7 @@ LOOK_AGAIN_SECONDS = (60, 3600)
 LONGEST_WAIT = timedelta(hours=24)
 """For somebody to mend a connection; that hastens what waits for it, so it is looked at ever more rarely."""
 KEPT_TEXT = 4_096
+TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,16 @@ class Result:
     """It waits for its connection to have room, which is no failure of its own."""
 
 
+class Count(NamedTuple):
+    """The number of an attempt, and which try that is if it counts as one: 429 is the pace of a connection."""
+
+    attempt: int
+    tries: int
+    queued_at: datetime
+
+
 def judged(
-    outcome: Receipt | SendFailure, channel: Channel[Any, Any], credentials: Described, attempt: int
+    outcome: Receipt | SendFailure, channel: Channel[Any, Any], credentials: Described, count: Count
 ) -> dict[str, Any]:
     """The part of a result that follows from the provider's answer, in which no secret of ours stays (C3)."""
     answer = without_secrets(outcome.answer, credentials)[:KEPT_TEXT] or None
@@ -69,7 +80,10 @@ def judged(
         return {**told, "state": "failed", "outcome": "permanent"}
     kind = "credentials" if isinstance(outcome, BadCredentials) else "temporary"
     asked = outcome.retry_after if isinstance(outcome, Unavailable) else None
-    due_at = retry_at(channel.retries, attempt, asked)
+    if is_too_many(outcome):
+        due_at = patient_at(channel.retries, count, asked)
+    else:
+        due_at = retry_at(channel.retries, count.tries, asked)
     return {**told, "state": "failed" if due_at is None else "queued", "outcome": kind, "due_at": due_at}
 
 
@@ -81,6 +95,31 @@ def retry_at(schedule: Sequence[int], attempt: int, asked: float | None) -> date
     if asked is not None:
         seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
     return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def is_too_many(outcome: Receipt | SendFailure) -> bool:
+    """Whether the provider asks for patience, which spends no try of a delivery (D4)."""
+    return isinstance(outcome, Unavailable) and outcome.status == TOO_MANY
+
+
+def patient_at(schedule: Sequence[int], count: Count, asked: float | None) -> datetime | None:
+    """When a delivery that met 429 is due, ever later; None: it has waited for a day, or as long as its tries take."""
+    if datetime.now(UTC) - count.queued_at > max(LONGEST_WAIT, timedelta(seconds=sum(schedule))):
+        return None
+    return retry_at(schedule, min(count.attempt, len(schedule) - 1), asked)
+
+
+async def counted(
+    connection: asyncpg.Connection, project_id: UUID, delivery_id: UUID, attempt: int, queued_at: datetime
+) -> Count:
+    """The count of an attempt, with what was recorded of those before it."""
+    patient = await connection.fetchval(_PATIENT, project_id, delivery_id, attempt, TOO_MANY)
+    return Count(attempt, attempt - patient, queued_at)
+
+
+_PATIENT = """
+SELECT count(*) FROM tocsin.attempts WHERE project_id = $1 AND delivery_id = $2 AND number < $3 AND status = $4
+"""
 
 
 def look_again_at(queued_at: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ recorded in groups, as soon as none is being recorded.
 
 import asyncio
 import time
-from collections import Counter as Count
+from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ from tocsin.channels.contract import (
     SendFailure,
     Unavailable,
 )
-from tocsin.connections.checks import Changed
+from tocsin.connections.announce import Changed
 from tocsin.connections.choose import Choice, Route, mark_error, scope_of
 from tocsin.connections.correspondents import window
 from tocsin.connections.levels import NoRoute
@@ -39,7 +39,7 @@ from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
-from tocsin.deliveries.record import RECORD_RESULTS, Result, judged, look_again_at, record
+from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_at, record
 from tocsin.kit import crash
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
@@ -64,7 +64,6 @@ MOST_PROJECTS = 32
 PROJECT_SHARE = 4
 PER_CONNECTION = 8
 """In one process, of a connection without a limit of its own."""
-TOO_MANY = 429
 
 ATTEMPTS = Counter("tocsin_deliveries_total", "Deliveries by the state after an attempt.", ["state"])
 SEND_SECONDS = Histogram("tocsin_send_seconds", "From attempt to the provider's answer.", ["channel"])
@@ -119,7 +118,7 @@ class SendStage:
         self._recorded = Together(db, RECORD_RESULTS, TOGETHER)
         self._most_each = max(2, slots // PROJECT_SHARE)
         self._after = NOBODY
-        self._in_flight: Count[UUID] = Count()
+        self._in_flight: Tally[UUID] = Tally()
         self._sends: set[asyncio.Task[None]] = set()
         self._turns: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
         """Of each connection that anything is being sent over, or waits to be."""
@@ -297,7 +296,8 @@ class SendStage:
 
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
-        message = self._with_opt_out(await self._in_window(outgoing, route), outgoing, route)
+        message, count = await self._in_window(outgoing, route), await self._counted(batch, outgoing)
+        message = self._with_opt_out(message, outgoing, route)
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
@@ -312,8 +312,8 @@ class SendStage:
         seconds = time.perf_counter() - began
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
-        told = judged(outcome, route.channel, route.credentials, outgoing.attempt)
-        paused = isinstance(outcome, Unavailable) and outcome.status == TOO_MANY and route.id is not None
+        told = judged(outcome, route.channel, route.credentials, count)
+        paused = is_too_many(outcome) and route.id is not None
         if isinstance(outcome, Receipt):
             await self._note_move(batch, outgoing, route, outcome)
         elif isinstance(outcome, AddressGone):
@@ -336,6 +336,12 @@ class SendStage:
             duration_ms=round(seconds * 1000),
             **told,
         )
+
+    async def _counted(self, batch: Batch, outgoing: Outgoing) -> Count:
+        if outgoing.attempt == 1:
+            return Count(1, 1, outgoing.queued_at)
+        async with self._db.unit(batch.project_id, batch.env) as connection:
+            return await counted(connection, batch.project_id, outgoing.id, outgoing.attempt, outgoing.queued_at)
 
     async def _in_window(self, outgoing: Outgoing, route: Route) -> Message:
         """The message, with what is known now of when its person wrote last, where the channel goes by that."""

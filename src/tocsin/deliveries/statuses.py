@@ -29,6 +29,7 @@ class Reported:
     attempts: int
     rank: int
     address: str | None
+    queued_at: datetime
 
 
 def moves(state: str, told: Told) -> bool:
@@ -43,7 +44,7 @@ async def held(connection: asyncpg.Connection, project_id: UUID, delivery_id: UU
 
 
 _HOLD = """
-SELECT state, attempts, rank, address FROM tocsin.deliveries
+SELECT state, attempts, rank, address, created_at FROM tocsin.deliveries
 WHERE project_id = $1 AND id = $2 AND provider_message_id = $3 FOR UPDATE
 """
 

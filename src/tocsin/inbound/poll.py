@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import text
 
 from tocsin.channels.contract import BadCredentials, Registers, Rejected, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.connections.choose import mark_error
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.store import Place, store
@@ -128,11 +129,12 @@ class PollStage:
 
     async def _note(self, place: Place, hook: Hooked, failure: SendFailure) -> None:
         """Keep what a refusal says of the connection; a provider that is away says nothing of it."""
+        reason = without_secrets(failure.reason, hook.credentials)[:500]
         async with self._db.unit(place.project_id, place.env) as connection:
             if isinstance(failure, BadCredentials):
-                await mark_error(connection, place.project_id, hook.connection_id, hook.version, failure.reason)
+                await mark_error(connection, place.project_id, hook.connection_id, hook.version, reason)
             elif isinstance(failure, Rejected):
-                await connection.execute(_UNWELL, hook.connection_id, failure.reason[:500])
+                await connection.execute(_UNWELL, hook.connection_id, reason)
 
     async def _give_back(self, place: Place, token: UUID, pause: float) -> None:
         try:

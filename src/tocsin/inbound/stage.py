@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
+from tocsin.channels.masking import without_secrets
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
@@ -158,7 +159,7 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
 
 
 def _again(context: Context, item: asyncpg.Record, error: Exception) -> Outcome:
-    words = f"{type(error).__name__}: {error}"[:500]
+    words = without_secrets(f"{type(error).__name__}: {error}", context.hook.credentials)[:500]
     log.warning("inbound item failed", project=str(context.project_id), item=str(item["id"]), error=words[:200])
     return _later(item, "failed", words)
 

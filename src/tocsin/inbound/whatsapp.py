@@ -18,7 +18,7 @@ from tocsin.connections.choose import mark_error
 from tocsin.connections.correspondents import close_window, wrote
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.connections.templates import note_template
-from tocsin.deliveries.record import judged
+from tocsin.deliveries.record import counted, judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
@@ -148,7 +148,8 @@ async def _status(status: _Status, context: Context) -> str | None:
             return None
         failure = await _failure(connection, status, delivery, context)
         credentials, channel = context.hook.credentials, context.hook.channel
-        await did_not_arrive(connection, delivery, judged(failure, channel, credentials, delivery.attempts))
+        count = await counted(connection, delivery.project_id, delivery.id, delivery.attempts, delivery.queued_at)
+        await did_not_arrive(connection, delivery, judged(failure, channel, credentials, count))
     if isinstance(failure, BadCredentials):
         await _stop(failure.reason, context)
     return None

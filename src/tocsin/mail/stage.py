@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.channels.contract import Action, BadCredentials, Message, Rejected, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.smtp import Smtp, SmtpCredentials, SmtpSettings
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env
@@ -135,11 +136,11 @@ class MailStage:
             async with asyncio.timeout(SEND_SECONDS):
                 await Smtp().send(outgoing.message, outgoing.recipient, *server, self._door)
         except Rejected as failure:
-            return Outcome("failed", told(failure))
+            return Outcome("failed", told(failure, server))
         except SendFailure as failure:
-            return _again(outgoing, failure)
+            return _again(server, outgoing, failure)
         except TimeoutError:
-            return _again(outgoing, Unavailable(f"The server did not finish within {SEND_SECONDS:g} s."))
+            return _again(server, outgoing, Unavailable(f"The server did not finish within {SEND_SECONDS:g} s."))
         return Outcome("sent")
 
 
@@ -160,18 +161,19 @@ def as_message(mail: Claimed, kind: str, project_name: str, created_at: datetime
     )
 
 
-def _again(outgoing: Outgoing, failure: SendFailure) -> Outcome:
+def _again(server: MailServer, outgoing: Outgoing, failure: SendFailure) -> Outcome:
     """Try later, unless the mail is worth nothing by then. A refused login is ours to mend, so mails outlast it."""
     if isinstance(failure, BadCredentials):
         log.warning("the mail server of TOCSIN_SMTP_URL refuses its login", reason=failure.reason)
     wait = min(FIRST_WAIT * 4 ** min(outgoing.attempt - 1, 10), LONGEST_WAIT) * random.uniform(0.8, 1.2)
     left = (outgoing.give_up_at - datetime.now(UTC)).total_seconds()
-    return Outcome("queued", told(failure), min(wait, max(left, 0.0)))
+    return Outcome("queued", told(failure, server), min(wait, max(left, 0.0)))
 
 
-def told(failure: SendFailure) -> str:
+def told(failure: SendFailure, server: MailServer) -> str:
     """The reason with the server's own words, one line."""
-    return " ".join(f"{failure.reason} {failure.answer}".split())[:500]
+    words = without_secrets(f"{failure.reason} {failure.answer}", server.credentials)
+    return " ".join(words.split())[:500]
 
 
 async def _record(session: AsyncSession, mail: Claimed, token: UUID, outcome: Outcome) -> None:

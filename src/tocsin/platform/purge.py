@@ -5,6 +5,7 @@ minute later no process remembers anything of it, and its rows go, table by tabl
 bounded step. The last one removes the project itself and notes in the platform's audit log that it existed.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -34,8 +35,10 @@ log = structlog.get_logger(__name__)
 class PurgeStage:
     """Removes projects whose time is over; as many as like may run, a project is in one hand at a time."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, closed: Callable[[UUID], Awaitable[None]]) -> None:
+        """``closed`` is called once for each project that is, before its rows go; it may fail."""
         self._db = db
+        self._closed = closed
 
     async def run_once(self) -> bool:
         """One step of each project that is due; True when one of them goes on at once."""
@@ -50,17 +53,11 @@ class PurgeStage:
             ).one_or_none()
             if project is None:
                 return False
-            if project.closed_at is None:
-                await _close(session, project_id)
-                return True
-            if await _ended_some(session, project_id):
-                return True
-            if not project.forgotten:
-                return False
-            if await _removed_some(session, project_id):
-                return True
-            await _remove(session, project)
-            return False
+            if project.closed_at is not None:
+                return await _go_on(session, project)
+            await _close(session, project_id)
+        await self._closed(project_id)
+        return True
 
 
 _DUE = text("SELECT project_id FROM tocsin.ended_projects(:days, :most)")
@@ -89,6 +86,18 @@ _CLOSE = (
         "UPDATE tocsin.sessions SET revoked_at = now(), revoked_reason = 'the project ended' WHERE revoked_at IS NULL"
     ),
 )
+
+
+async def _go_on(session: AsyncSession, project: Any) -> bool:
+    """One step of a project that is closed."""
+    if await _ended_some(session, project.id):
+        return True
+    if not project.forgotten:
+        return False
+    if await _removed_some(session, project.id):
+        return True
+    await _remove(session, project)
+    return False
 
 
 async def _ended_some(session: AsyncSession, project_id: UUID) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from tocsin.kit.broker import Broker, project_key
 from tocsin.kit.errors import Unavailable
 from tocsin.kit.ids import PLATFORM_ID
-from tocsin.realtime.hub import Hub
+from tocsin.realtime.hub import Hub, Stats
 from tocsin.realtime.pieces import MOST_BYTES, Pieces
 
 ROLE = "realtime"
@@ -44,10 +44,11 @@ class Headcount(msgspec.Struct, array_like=True):
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
-    """``channels`` is None when there were too many for one message."""
+    """``channels`` is None when there were too many for one message. ``sockets`` are those of the whole app."""
 
     number: int
     channels: dict[str, Headcount] | None
+    sockets: int = 0
 
 
 @dataclass
@@ -89,14 +90,25 @@ class Census:
         """One channel, perhaps with nobody on it. Raises Unavailable unless all processes answered."""
         return (await self._ask(app_id, name, exact=True)).get(name) or Headcount()
 
+    async def stats(self, app_id: str) -> Stats:
+        """Of the whole app. Raises Unavailable unless all processes answered."""
+        counted, sockets = await self._counted(app_id, "", exact=False)
+        return Stats(sockets, len(counted), sum(heads.subscriptions for heads in counted.values()))
+
     async def _ask(self, app_id: str, name: str, *, exact: bool) -> dict[str, Headcount]:
+        return (await self._counted(app_id, name, exact=exact))[0]
+
+    async def _counted(self, app_id: str, name: str, *, exact: bool) -> tuple[dict[str, Headcount], int]:
+        """The channels, and how many sockets the app has."""
         counted = self._count(app_id, name, exact=exact) if self.serving else {}
+        sockets = self._hub.stats(app_id).sockets if self.serving else 0
         for answer in await self._asked_others(app_id, name, exact=exact):
             if answer.channels is None:
                 raise Unavailable("too_many_channels", "There are too many channels; name a prefix.")
             for channel, heads in answer.channels.items():
                 counted.setdefault(channel, Headcount()).add(heads)
-        return counted
+            sockets += answer.sockets
+        return counted, sockets
 
     async def _asked_others(self, app_id: str, name: str, *, exact: bool) -> list[_Answer]:
         try:
@@ -123,7 +135,9 @@ class Census:
         if message is None or not self.serving:
             return
         question = _questions.decode(message)
-        answer = _encode(_Answer(question.number, self._count(question.app_id, question.name, exact=question.exact)))
+        counted = self._count(question.app_id, question.name, exact=question.exact)
+        sockets = self._hub.stats(question.app_id).sockets
+        answer = _encode(_Answer(question.number, counted, sockets))
         if len(answer) > MOST_BYTES:
             answer = _encode(_Answer(question.number, None))
         for part in self._pieces.cut(answer):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.kit.broker import project_key
+from tocsin.kit.broker import Broker, project_key
 
 Kind = Literal["created", "acknowledged", "repeated", "connection"]
 
@@ -34,6 +34,12 @@ def signals(kind: Kind, ids: Sequence[UUID]) -> list[bytes]:
     return [
         msgspec.json.encode(Signal(kind, list(ids[start : start + MOST_IDS]))) for start in range(0, len(ids), MOST_IDS)
     ]
+
+
+def tell_of_connection(broker: Broker, project_id: UUID, env: str, connection_id: UUID) -> None:
+    """The owner's open panels and apps hear of a connection's new status, which is committed."""
+    for message in signals("connection", [connection_id]):
+        broker.publish(channel_of(project_id, env), message)
 
 
 def read_signal(message: bytes) -> Signal:

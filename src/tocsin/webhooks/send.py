@@ -21,8 +21,8 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from tocsin.channels.contract import ANSWER_LIMIT, WEBHOOK_RETRIES, Rejected, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.webhook import WebhookCredentials, WebhookSettings, signed_call
-from tocsin.connections.configuration import without_secrets
 from tocsin.deliveries.record import retry_at
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env, json_text
@@ -303,7 +303,7 @@ def judged(outgoing: Outgoing, outcome: Reply | SendFailure, started_at: datetim
     which = (outgoing.id, outgoing.endpoint_id, outgoing.number)
     if isinstance(outcome, Reply):
         return Result(*which, "delivered", "ok", answer=_clean(outcome.text(ANSWER_LIMIT), outgoing), **told)
-    told |= {"answer": _clean(outcome.answer, outgoing), "error": outcome.reason}
+    told |= {"answer": _clean(outcome.answer, outgoing), "error": _clean(outcome.reason, outgoing)}
     if isinstance(outcome, Rejected):
         return Result(*which, "failed", "permanent", gone=outcome.status == 410, **told)
     asked = outcome.retry_after if isinstance(outcome, Unavailable) else None

@@ -7,12 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from tests.client import Project
+from tests.client import Project, sign_up
 from tests.connections.build import created
 from tests.inbound.telegram.town import PUBLIC, Bot, Town, new_bot, verified_bot
+from tests.operators import operator
 from tests.pipeline import until
 
 ELSEWHERE = {"url": "https://other.example/bot/secret-path", "secret_token": "x"}
+REASON = {"reason": "Complaints of receivers"}
 
 
 async def test_verifying_leads_the_bots_updates_here(town: Town, shop: Project) -> None:
@@ -50,6 +52,7 @@ async def test_a_bot_that_another_connection_hears_is_not_to_be_had(town: Town, 
     }
     assert bot.known.webhook == before
     assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
+    await until_called(bot, None)
     again = (await mill.key.post("/connections", body)).json
     assert (await mill.key.post(f"/connections/{again['id']}/verify")).json["status"] == "active"
 
@@ -186,7 +189,16 @@ async def test_another_token_ends_what_the_bot_of_before_is_heard_at(town: Town,
 async def test_a_connection_that_is_removed_lets_its_bot_go(town: Town, shop: Project) -> None:
     bot = await verified_bot(town, shop)
     assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
-    assert bot.known.webhook == {}
+    await until_called(bot, None)
+
+
+async def until_called(bot: Bot, url: str | None, seconds: float = 15) -> None:
+    """Until Telegram calls there for the bot; None is nowhere."""
+
+    async def is_called() -> bool:
+        return bot.known.webhook.get("url") == url
+
+    await until(is_called, seconds)
 
 
 async def test_a_bot_that_calls_elsewhere_by_now_is_left_alone_when_its_connection_goes(
@@ -194,7 +206,12 @@ async def test_a_bot_that_calls_elsewhere_by_now_is_left_alone_when_its_connecti
 ) -> None:
     bot = await verified_bot(town, shop)
     bot.known.webhook = ELSEWHERE
+    asked = len(bot.known.of("getWebhookInfo"))
     assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
+    other = await verified_bot(town, shop)
+    assert (await shop.key.delete(f"/connections/{other.id}")).status == 204
+    await until_called(other, None)
+    assert len(bot.known.of("getWebhookInfo")) > asked
     assert bot.known.webhook == ELSEWHERE
 
 
@@ -204,6 +221,96 @@ async def test_a_telegram_that_is_away_keeps_no_connection_alive(town: Town, sho
     town.far.refusals[method] = [(500, "")]
     assert (await shop.key.delete(f"/connections/{bot.id}")).status == 204
     assert (await shop.key.get(f"/connections/{bot.id}")).status == 404
+    await until_refused(town, method)
+
+
+async def test_a_suspended_bot_is_called_by_nobody_until_it_is_activated(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    url = bot.known.webhook["url"]
+    where = f"/connections/{bot.id}"
+    assert (await shop.owner.send("PATCH", f"{where}/suspend", REASON)).status == 200
+    await until_called(bot, None)
+    assert (await shop.owner.send("PATCH", f"{where}/activate")).json["status"] == "active"
+    await until_called(bot, url)
+    assert (await bot.told({"update_id": 6})).status == 200
+    assert (await done(bot.id, shop))[2]
+
+
+async def test_the_operator_lets_a_projects_bot_go_and_come_back(town: Town, shop: Project) -> None:
+    bot, untouched = await verified_bot(town, shop), await verified_bot(town, shop)
+    url, before = bot.known.webhook["url"], dict(untouched.known.webhook)
+    support = await operator(town.api, town.site, "support")
+    where = f"/platform/connections/{bot.id}"
+    assert (await support.client.send("PATCH", f"{where}/suspend", REASON)).status == 200
+    await until_called(bot, None)
+    assert (await support.client.send("PATCH", f"{where}/activate")).status == 200
+    await until_called(bot, url)
+    assert untouched.known.webhook == before
+
+
+async def test_a_telegram_that_is_away_does_not_keep_a_bot_from_being_suspended(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    town.far.refusals["deleteWebhook"] = [(500, "")]
+    stopped = await shop.owner.send("PATCH", f"/connections/{bot.id}/suspend", REASON)
+    assert (stopped.status, stopped.json["status"]) == (200, "suspended")
+    await until_refused(town, "deleteWebhook")
+
+
+async def until_refused(town: Town, method: str) -> None:
+    async def is_refused() -> bool:
+        return not town.far.refusals[method]
+
+    await until(is_refused)
+
+
+async def test_a_bot_that_could_not_be_led_back_says_so(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    where = f"/connections/{bot.id}"
+    await shop.owner.send("PATCH", f"{where}/suspend", REASON)
+    await until_called(bot, None)
+    town.far.refusals["setWebhook"] = [(502, f"no luck with {bot.token}")]
+    assert (await shop.owner.send("PATCH", f"{where}/activate")).status == 200
+
+    async def why() -> Any:
+        return (await shop.key.get(where)).json["statusReason"]
+
+    reason = await until(why)
+    assert "502" in reason and bot.token not in reason
+    assert not (await done(bot.id, shop))[2]
+    assert (await bot.verify()).json["status"] == "active"
+    assert bot.known.webhook["url"].startswith(PUBLIC)
+
+
+async def test_a_bot_that_is_suspended_and_activated_at_once_is_called_in_the_end(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    url, where = bot.known.webhook["url"], f"/connections/{bot.id}"
+    for path, body in [("suspend", REASON), ("activate", None)] * 3:
+        assert (await shop.owner.send("PATCH", f"{where}/{path}", body)).status == 200
+    await until_called(bot, url)
+    await asyncio.sleep(1)
+    assert bot.known.webhook["url"] == url
+
+
+async def test_the_bot_of_a_token_that_was_replaced_is_let_go(town: Town, shop: Project) -> None:
+    bot, other = await verified_bot(town, shop), await new_bot(town, shop)
+    changed = await shop.key.put(f"/connections/{bot.id}", {"credentials": {"botToken": other.token}})
+    assert changed.status == 200
+    await until_called(bot, None)
+
+
+async def test_the_bots_of_a_project_that_is_over_are_let_go_and_those_of_another_are_not(
+    town: Town, mill: Project
+) -> None:
+    doomed = await sign_up(town.api, "Doomed")
+    bot, rivals = await verified_bot(town, doomed), await verified_bot(town, mill)
+    before = dict(rivals.known.webhook)
+    assert (await doomed.owner.delete("/projects/me")).status == 200
+    assert (await bot.told({"update_id": 7})).status == 200, "it may come back, and nothing is lost until then"
+    await town.sql.execute(
+        "UPDATE tocsin.projects SET cancelled_at = cancelled_at - interval '31 days' WHERE id = $1", doomed.id
+    )
+    await until_called(bot, None, seconds=60)
+    assert rivals.known.webhook == before
 
 
 async def test_nothing_of_a_sandbox_bot_leaves_the_machine(town: Town, shop: Project) -> None:

@@ -470,6 +470,7 @@ CASES = (
     case("create_platform_connection", by="operator", headers=_sandbox, body=_mail),
     case("list_all_connections", by="operator", query=lambda s: {"projectId": s.id("project")}),
     case("read_any_connection", by="operator", connection_id="connection"),
+    case("read_any_connection_stats", by="operator", connection_id="connection"),
     case(
         "change_platform_connection",
         by="operator",
