@@ -76,6 +76,7 @@ from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
 from tocsin.startup import Installation, outgoing_door
+from tocsin.users.opting_out import OptOutLinks
 from tocsin.webhooks.send import WebhookStage
 from tocsin.webhooks.upkeep import UpkeepStage
 
@@ -131,7 +132,18 @@ async def _work(installation: Installation) -> None:
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
-        send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake, changed=changed)
+        hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
+        opt_outs = OptOutLinks(installation.master, settings.base_url) if settings.public_url else None
+        send = SendStage(
+            db,
+            door,
+            choice,
+            settings.slots,
+            settings.lease_seconds,
+            freed=send_ear.wake,
+            changed=changed,
+            opt_outs=opt_outs,
+        )
         clock = ClockStage(db, broker)
         webhook_ear = await broker.waiter("webhooks")
         webhooks = WebhookStage(db, door, vault, settings.lease_seconds, freed=webhook_ear.wake)
@@ -176,7 +188,7 @@ async def _work(installation: Installation) -> None:
             Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
             Stage(
                 "checks",
-                CheckStage(db, vault, door, changed).run_once,
+                CheckStage(db, vault, door, changed, hooks_url).run_once,
                 await broker.waiter("checks"),
                 checks.EVERY_SECONDS,
             ),
