@@ -176,7 +176,7 @@ async def _work(installation: Installation) -> None:
             Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
-            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), ANYWAY_SECONDS),
+            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), 10.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
