@@ -4,7 +4,7 @@ from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import Kind, for_pipeline, walled
 
 revision = "0030"
-down_revision = "0026"
+down_revision = "0027"
 
 TABLES: dict[str, Kind] = {"insistences": "traffic"}
 

@@ -28,6 +28,7 @@ from tocsin.connections.meta_app_routes import router as meta_app_routes
 from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.connections.stepping_in_routes import router as stepping_in_routes
+from tocsin.connections.template_routes import router as template_routes
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -95,6 +96,8 @@ from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
 from tocsin.startup import outgoing_door
+from tocsin.users.opt_out_routes import router as opt_out_routes
+from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
@@ -138,6 +141,7 @@ ROUTERS = (
     destination_routes,
     meta_app_routes,
     hook_routes,
+    template_routes,
     chat_routes,
     link_routes,
     webhook_endpoint_routes,
@@ -232,6 +236,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.settings = settings
     app.state.gate = gate
     app.state.links = Links(master)
+    app.state.opt_outs = OptOutLinks(master, settings.base_url)
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.connection_changed = partial(tell_of_connection, broker)
@@ -264,6 +269,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         app.include_router(router, prefix=PREFIX)
     app.include_router(meta_app_hook_routes, prefix=PREFIX)
     app.include_router(inbound_routes, prefix=PREFIX)
+    app.include_router(opt_out_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)

@@ -72,6 +72,7 @@ def outgoing_door(settings: Settings) -> Door:
         allowed=settings.allow_private_targets,
         own=own,
         own_networks=settings.egress_addresses,
+        own_domain=settings.base_domain,
         proxy=proxy.get_secret_value() if proxy else None,
     )
 

@@ -78,6 +78,7 @@ from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
 from tocsin.startup import Installation, outgoing_door
+from tocsin.users.opting_out import OptOutLinks
 from tocsin.webhooks.send import WebhookStage
 from tocsin.webhooks.upkeep import UpkeepStage
 
@@ -133,7 +134,18 @@ async def _work(installation: Installation) -> None:
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
-        send = SendStage(db, door, choice, settings.slots, settings.lease_seconds, freed=send_ear.wake, changed=changed)
+        hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
+        opt_outs = OptOutLinks(installation.master, settings.base_url) if settings.public_url else None
+        send = SendStage(
+            db,
+            door,
+            choice,
+            settings.slots,
+            settings.lease_seconds,
+            freed=send_ear.wake,
+            changed=changed,
+            opt_outs=opt_outs,
+        )
         clock = ClockStage(db, broker)
         webhook_ear = await broker.waiter("webhooks")
         webhooks = WebhookStage(db, door, vault, settings.lease_seconds, freed=webhook_ear.wake)
@@ -169,7 +181,7 @@ async def _work(installation: Installation) -> None:
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
             Stage("insist", insist.run_once, insist_ear, ANYWAY_SECONDS),
-            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), ANYWAY_SECONDS),
+            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), 10.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
             Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
@@ -181,7 +193,7 @@ async def _work(installation: Installation) -> None:
             Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
             Stage(
                 "checks",
-                CheckStage(db, vault, door, changed).run_once,
+                CheckStage(db, vault, door, changed, hooks_url).run_once,
                 await broker.waiter("checks"),
                 checks.EVERY_SECONDS,
             ),

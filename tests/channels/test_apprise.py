@@ -258,6 +258,12 @@ async def test_the_installation_is_no_target_of_its_own(message: Build) -> None:
         assert far.asked == []
 
 
+async def test_no_project_is_a_target_by_its_name_below_the_installations(message: Build) -> None:
+    async with Door(own_domain="tocsin.example.com") as door:
+        with pytest.raises(Rejected, match="this installation itself"):
+            await sent(message(), "jsons://acme.tocsin.example.com/api/v1/events", door)
+
+
 async def test_a_redirect_is_not_followed(message: Build, door: Door) -> None:
     async with answering(200, "{}") as inside, answering(307, "", Location=f"{inside.url}/taken") as far:
         with pytest.raises(Unavailable):
@@ -396,7 +402,7 @@ from tocsin.channels.longtail.exchange import Rules
 from tocsin.channels.longtail.jail import Jail
 PORT = {listener.getsockname()[1]}
 socket.setdefaulttimeout(3)
-Jail(Rules([], [], [], None)).close()
+Jail(Rules([], [], [], None, None)).close()
 try:
     {TRIES[name]}
 except BaseException as refused:

@@ -27,7 +27,7 @@ class Checking:
     def __init__(self, site: Site, db: Database, door: Door, sql: asyncpg.Connection) -> None:
         self.changed: list[tuple[UUID, str, UUID]] = []
         vault = Vault(site.master)
-        self._checks = CheckStage(db, vault, door, lambda *place: self.changed.append(place))
+        self._checks = CheckStage(db, vault, door, lambda *place: self.changed.append(place), None)
         self._outages = OutageStage(db, vault, lambda *place: self.changed.append(place))
         self._sql = sql
 

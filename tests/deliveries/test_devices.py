@@ -1,5 +1,6 @@
 """Each device of a person is a delivery of its own: sent, tried again and removed alone (C9, D1, D2). Two projects."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,6 +234,26 @@ async def test_a_phone_that_uninstalled_the_app_is_removed_and_the_other_stays(p
     assert sorted(each["state"] for each in done) == ["failed", "sent"]
     assert len(await kept(shop, ann)) == 1
     assert len(await all_ended(shop.key, await send_event(shop.key, order=2), "push")) == 1
+
+
+async def test_a_phone_that_came_back_after_apple_missed_it_is_kept(pushing: Pushing) -> None:
+    """Apple goes on naming the time at which it last found nobody (R77); what is older than that is removed."""
+    shop = await sign_up(pushing.api, "Shop")
+    pushing.apple.answers = [Answer(400, b'{"reason":"BadDeviceToken"}'), Answer()]
+    keys = {
+        "teamId": "TEAM123456",
+        "kid": "KEY1234567",
+        "privateKey": p8(ec.generate_private_key(ec.SECP256R1())),
+    }
+    await connected(shop, "apns", settings={"topic": "com.example.acme"}, credentials=keys)
+    ann = await shop.add_user()
+    await registered(shop, ann, "apns", "0b" * 32)
+    await make_rule(shop, "push", targetUsers=[ann["id"]])
+    for hours, left in ((-1, 1), (1, 0)):
+        missed = round((time.time() + hours * 3_600) * 1_000)
+        pushing.apple.answers = [Answer(410, b'{"reason":"Unregistered","timestamp":%d}' % missed)]
+        [done] = await all_ended(shop.key, await send_event(shop.key, order=1), "push")
+        assert (done["state"], len(await kept(shop, ann))) == ("failed", left)
 
 
 async def test_a_rule_whose_address_never_fits_is_refused(shop: Project) -> None:

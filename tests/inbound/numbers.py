@@ -27,10 +27,11 @@ _numbers = itertools.count(1)
 class Graph:
     """The Graph API: answers as documented, and gives each message an id of its own.
 
-    ``refusals`` are the codes with which it refuses the next messages.
+    ``refusals`` are the codes with which it refuses the next messages, ``templates`` those of an account.
     """
 
     far: FarEnd
+    templates: dict[str, list[Any]] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
 
     def answer(self, asked: Asked) -> tuple[int, str]:
@@ -42,6 +43,9 @@ class Graph:
         if asked.method == "POST":
             sent = {"messaging_product": "whatsapp", "messages": [{"id": wamid()}]}
             return 200, msgspec.json.encode(sent).decode()
+        if last == "message_templates":
+            found = self.templates.get(asked.path.split("/")[-2], [])
+            return 200, msgspec.json.encode({"data": found}).decode()
         if last == "subscribed_apps":
             return 200, '{"data": [{"whatsapp_business_api_data": {"id": "1"}}]}'
         node = {"id": last, "display_phone_number": "+1 631-555-5555", "verified_name": "Acme"}

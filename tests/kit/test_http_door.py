@@ -497,6 +497,17 @@ async def test_the_installation_is_no_target_of_its_own_however_it_is_written(ur
             assert refused.value.code == "address_not_allowed"
 
 
+@pytest.mark.parametrize("host", ["tocsin.example.com", "acme.tocsin.example.com", "ACME.tocsin.example.com."])
+async def test_no_project_is_a_target_by_its_name_below_the_installations(host: str) -> None:
+    """There it takes events as well, whatever the name's addresses are (bad input 69)."""
+    async with Door(own_domain="tocsin.example.com", resolve=resolver(["8.8.8.8"])) as door:
+        for call in (door.check(f"https://{host}/"), door.request("POST", f"https://{host}/api/v1/events")):
+            with pytest.raises(Blocked) as refused:
+                await call
+            assert refused.value.code == "address_not_allowed"
+        assert (await door.check("https://nottocsin.example.com/")).port == 443
+
+
 async def test_another_port_of_the_same_machine_is_another_target() -> None:
     async with (
         raw_server(sends(b"HTTP/1.1 204 No Content\r\n\r\n")) as port,

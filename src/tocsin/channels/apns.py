@@ -6,6 +6,7 @@ https://developer.apple.com/documentation/usernotifications/handling-notificatio
 
 import re
 import time
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -110,7 +111,10 @@ class ApnsCredentials(Described):
 
 
 class _Failed(msgspec.Struct):
+    """``timestamp`` are milliseconds: when Apple last found the token to be nobody's."""
+
     reason: str = ""
+    timestamp: Annotated[int, msgspec.Meta(ge=0, le=32_503_680_000_000)] | None = None
 
 
 class Apns(Channel[ApnsSettings, ApnsCredentials]):
@@ -235,12 +239,14 @@ def _failure(reply: Reply) -> SendFailure | None:
     told: dict[str, Any] = {"status": reply.status, "answer": reply.text(ANSWER_LIMIT)}
     wait = seconds_to_wait(reply.headers.get("retry-after"))
     try:
-        reason = msgspec.json.decode(reply.body, type=_Failed).reason
+        failed = msgspec.json.decode(reply.body, type=_Failed)
     except msgspec.MsgspecError:
         return Unavailable("The answer is not Apple's.", retry_after=wait, **told)
+    reason = failed.reason
     words = f"Apple answered {reply.status} {reason}."
     if reason in _GONE:
-        return AddressGone(words, **told)
+        since = datetime.fromtimestamp(failed.timestamp / 1000, UTC) if failed.timestamp is not None else None
+        return AddressGone(words, since=since, **told)
     if reason in _OWN_FAULT:
         return BadCredentials(words, **told)
     if reason == "TooManyRequests":

@@ -41,7 +41,16 @@ class Rejected(SendFailure):
 
 
 class AddressGone(Rejected):
-    """Permanent, and for every message: nobody is reached at this address any more, so it is removed (C9)."""
+    """Permanent, and for every message: nobody is reached at this address any more, so it is removed (C9).
+
+    ``since`` is when the provider found that, where it says so: an address that was registered again later stays.
+    """
+
+    def __init__(
+        self, reason: str, *, since: datetime | None = None, status: int | None = None, answer: str = ""
+    ) -> None:
+        super().__init__(reason, status=status, answer=answer)
+        self.since = since
 
 
 class Blocked(Rejected):
@@ -140,17 +149,33 @@ class Receipt:
     moved_to: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text that the provider has to approve before it may be sent; ``places`` is how many words go into it.
+
+    ``status`` and ``category`` are the provider's words. ``APPROVED`` is the one by which it may be sent.
+    """
+
+    name: str
+    language: str
+    status: str
+    category: str
+    places: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What credentials turned out to be: ``id`` is the provider's, ``name`` is for people.
 
-    ``details`` are words of the provider about it, ``warnings`` what its owner should see to.
+    ``details`` are words of the provider about it, ``warnings`` what its owner should see to. ``templates`` is None
+    where the provider has none, or did not say.
     """
 
     id: str
     name: str
     details: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    templates: tuple[Template, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +219,10 @@ class Nothing(Described):
     """A provider that needs no settings, or no credentials."""
 
 
-SetupFact = Literal["saved", "verified", "led", "heard", "known", "gathered"]
+SetupFact = Literal["saved", "verified", "led", "heard", "known", "gathered", "approved"]
 """What is known of a connection: it is there; the provider took its credentials; the provider was told where to call;
-it has told something; somebody is reachable; a group or channel took it in."""
+it has told something; somebody is reachable; a group or channel took it in; the template of the settings may be
+sent."""
 
 
 class Provider:
@@ -276,9 +302,9 @@ class Channel(Provider, ABC, Generic[S, C]):
     async def verify(self, settings: S, credentials: C, door: Door) -> Account:
         """Ask the provider whether these credentials work. Fails like ``send``."""
 
-    async def health(self, settings: S, credentials: C, door: Door) -> None:
+    async def health(self, settings: S, credentials: C, door: Door) -> Account | None:
         """What a scheduled check asks: the same as ``verify``, unless less will do or there is more to look at."""
-        await self.verify(settings, credentials, door)
+        return await self.verify(settings, credentials, door)
 
     async def check(self, settings: S, credentials: C, door: Door) -> list[FieldError]:
         """What is wrong with valid settings before anything is sent: mostly hosts that may not be called.

@@ -9,7 +9,7 @@ never saw it.
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -19,12 +19,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.channels.contract import BadCredentials, Channel, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import Account, BadCredentials, Channel, Rejected, SendFailure, Unavailable
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
 from tocsin.connections.announce import Changed
+from tocsin.connections.claims import TAKEN, claimed, tells
+from tocsin.connections.led_away import led_away, note_led_away
 from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
+from tocsin.connections.templates import keep_templates
 from tocsin.connections.waiting import hasten
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
@@ -64,17 +67,23 @@ class Finding:
     status: int | None
     error: str | None
     duration_ms: int
+    account: Account | None = None
+    led_away: str | None = None
 
     @property
     def health(self) -> str:
+        if self.led_away is not None:
+            return "degraded"
         return {"ok": "healthy", "credentials": "failing"}.get(self.outcome, "degraded")
 
 
 class CheckStage:
     """Any number may run: a check belongs to whoever takes it."""
 
-    def __init__(self, db: Database, vault: Vault, door: Door, changed: Changed) -> None:
+    def __init__(self, db: Database, vault: Vault, door: Door, changed: Changed, hooks_url: str | None) -> None:
+        """``hooks_url`` is where providers call us, None where the world cannot reach us."""
         self._db = db
+        self._hooks_url = hooks_url
         self._vault = vault
         self._door = door
         self._changed = changed
@@ -102,8 +111,8 @@ class CheckStage:
 
     async def _check(self, project_id: UUID, id_: UUID) -> None:
         async with self._db.unit(project_id, LIVE) as connection:
-            provider = await connection.fetchval(_PROVIDER, project_id, id_)
-            channel = providers().get(provider) if provider else None
+            row = await connection.fetchrow(_PROVIDER, project_id, id_)
+            channel = providers().get(row["provider"]) if row else None
             if not isinstance(channel, Channel):
                 return
             try:
@@ -113,22 +122,31 @@ class CheckStage:
         if found is None:
             return
         finding = await asked(channel, found, self._door)
+        if finding.outcome == "ok" and row["token"] and self._hooks_url:
+            ours = f"{self._hooks_url}/{row['provider']}/{row['token']}"
+            finding = replace(finding, led_away=await led_away(channel, found, ours, self._door))
         async with self._db.scope(project_id, LIVE) as session:
-            changed = await _note(session, project_id, id_, found, finding)
+            changed = await _note(session, self._vault, project_id, id_, found, finding)
         if changed:
             self._changed(project_id, LIVE, id_)
 
 
 _CLAIM = "SELECT project_id, id FROM tocsin.claim_connection_checks($1, $2, $3, $4, $5)"
-_PROVIDER = "SELECT provider FROM tocsin.connections WHERE project_id = $1 AND id = $2"
+_PROVIDER = """
+SELECT c.provider, h.token FROM tocsin.connections c
+LEFT JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id
+    AND h.registered_at IS NOT NULL AND NOT h.polled
+WHERE c.project_id = $1 AND c.id = $2
+"""
 
 
 async def asked(channel: Channel[Any, Any], found: Opened, door: Door) -> Finding:
     """Ask the provider, in no transaction; what it says comes without our secrets."""
     began = time.perf_counter()
+    account: Account | None = None
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            await channel.health(found.settings, found.credentials, door)
+            account = await channel.health(found.settings, found.credentials, door)
         failure: SendFailure | None = None
     except SendFailure as error:
         failure = error
@@ -136,7 +154,7 @@ async def asked(channel: Channel[Any, Any], found: Opened, door: Door) -> Findin
         failure = Unavailable(f"There was no answer within {CHECK_SECONDS:g} s.")
     duration_ms = round((time.perf_counter() - began) * 1000)
     if failure is None:
-        return Finding("ok", None, None, duration_ms)
+        return Finding("ok", None, None, duration_ms, account)
     words = without_secrets(f"{failure.reason} {failure.answer}".strip(), found.credentials)[:KEPT_WORDS]
     return Finding(_outcome(failure), failure.status, words, duration_ms)
 
@@ -147,18 +165,30 @@ def _outcome(failure: SendFailure) -> Literal["temporary", "permanent", "credent
     return "permanent" if isinstance(failure, Rejected) else "temporary"
 
 
-async def _note(session: AsyncSession, project_id: UUID, id_: UUID, found: Opened, finding: Finding) -> bool:
+async def _note(
+    session: AsyncSession, vault: Vault, project_id: UUID, id_: UUID, found: Opened, finding: Finding
+) -> bool:
     """Write a finding down, unless the connection is another one by now; whether its status changed."""
     place = {"project": project_id, "id": id_}
     row = (await session.execute(_HOLD, {**place, "version": found.version})).one_or_none()
     if row is None:
         return False
+    if finding.outcome == "ok" and row.account and tells(row.provider):
+        # Kept under the present master key; what came back after somebody else had proven the account stays stopped.
+        theirs = not await claimed(session, vault, row.provider, id_, row.account["id"])
+        finding = replace(finding, outcome="permanent", error=TAKEN) if theirs else finding
+    if finding.account is not None and finding.account.templates is not None:
+        await keep_templates(session, project_id, id_, finding.account.templates)
     refusals = {"ok": 0, "credentials": row.refusals + 1}.get(finding.outcome, row.refusals)
     status = _status(row.status, row.refusals, refusals, finding)
     wait = (USUALLY if finding.outcome == "ok" or status == "error" else AFTER_A_FAILURE) * random.uniform(*JITTER)
     values = {"health": finding.health, "refusals": min(refusals, 30_000), "wait": wait}
     await session.execute(_SEEN, {**place, **values})
-    told = {"outcome": finding.outcome, "status": finding.status, "error": finding.error}
+    if finding.led_away is not None:
+        await note_led_away(session, vault, project_id, LIVE, id_, finding.led_away)
+    elif finding.outcome == "ok" and status == row.status:
+        await session.execute(_WELL, place)
+    told = {"outcome": finding.outcome, "status": finding.status, "error": finding.error or finding.led_away}
     await session.execute(_KEEP, {**place, **told, "check": new_id(), "duration_ms": finding.duration_ms})
     if status == row.status:
         return False
@@ -177,7 +207,7 @@ def _status(status: str, refused_before: int, refusals: int, finding: Finding) -
 
 
 _HOLD = text("""
-SELECT status, status_reason, refusals, channel FROM tocsin.connections
+SELECT status, status_reason, refusals, channel, provider, account FROM tocsin.connections
 WHERE project_id = :project AND id = :id AND updated_at = :version AND status IN ('active', 'rate_limited', 'error')
 FOR UPDATE
 """)
@@ -186,6 +216,10 @@ _SEEN = text("""
 UPDATE tocsin.connections
 SET last_health_check = now(), health_status = :health, refusals = :refusals, next_check_at = now() + :wait
 WHERE project_id = :project AND id = :id
+""")
+_WELL = text("""
+UPDATE tocsin.connections SET status_reason = NULL
+WHERE project_id = :project AND id = :id AND status = 'active' AND status_reason IS NOT NULL
 """)
 _TURN = text("""
 UPDATE tocsin.connections SET status = :status, status_reason = :reason, paused_until = NULL, updated_at = now()

@@ -1,6 +1,6 @@
 """How far the set-up of a connection is, and where its provider calls, over HTTP (C7, C8)."""
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Request
 from pydantic import Field
@@ -9,9 +9,11 @@ from sqlalchemy import text
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
 from tocsin.channels.contract import Inbound, SendFailure, SetupFact
 from tocsin.channels.masking import without_secrets
+from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import installed
 from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret, regenerate_hook
 from tocsin.connections.leading import Lead, standing_lead_of
+from tocsin.connections.meta_apps import MetaApp, app_of, callback_url
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import find, find_to_change
 from tocsin.kit.errors import Conflict
@@ -35,7 +37,7 @@ class SetupStep(Answer):
 
 
 class SetupAnswer(Answer):
-    """Where the provider calls, and how far the connection is."""
+    """Where the provider calls, and how far the connection is; of a number under a registered app, that of the app."""
 
     mode: Literal["none", "webhook", "polling"] = Field(
         description="`polling`: we ask the provider. `none`: it has nothing to tell us."
@@ -66,6 +68,7 @@ async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -
     async with admitted.transaction() as change:
         row = await find_to_change(change, connection_id)
         hook = await _existing(change, row)
+        await keep_proven(change, row)
         await regenerate_hook(change, hook)
         lead = await standing_lead_of(change, row)
         await change.audit("connection.webhook_regenerated", "connection", row.id)
@@ -104,7 +107,7 @@ async def _shown(call: Call, row: Connection, hook: Hook | None) -> SetupAnswer:
     ]
     settings = cast(Settings, call.request.app.state.settings)
     shows = hook is not None and isinstance(channel, Inbound) and channel.shows_secret
-    return SetupAnswer(
+    answer = SetupAnswer(
         mode="none" if hook is None else "polling" if hook.polled else "webhook",
         address=address_of(settings, hook) if hook else None,
         verify_token=await opened_secret(call, hook) if hook and shows else None,
@@ -112,17 +115,33 @@ async def _shown(call: Call, row: Connection, hook: Hook | None) -> SetupAnswer:
         last_received_at=hook.last_received_at if hook else None,
         steps=steps,
     )
+    app = await app_of(call.session, row.id)
+    return answer if app is None else answer.model_copy(update=await _of_app(call, settings, app))
+
+
+async def _of_app(call: Call, settings: Settings, app: MetaApp) -> dict[str, Any]:
+    """What stands in place of the connection's own address, which Meta is not to call; whoever may not read apps is
+    shown neither."""
+    if call.own_only:
+        return {"address": None, "verify_token": None, "registered_at": app.handshake_at}
+    return {
+        "address": callback_url(settings, app) if settings.public_url else None,
+        "verify_token": await call.open("meta_apps", app.id, "verify_token", app.verify_token),
+        "registered_at": app.handshake_at,
+    }
 
 
 async def _facts(call: Call, row: Connection, hook: Hook | None) -> set[SetupFact]:
-    seen = (await call.session.execute(_SEEN, {"connection": row.id})).one()
+    wanted = {name: row.settings.get(name) for name in ("template", "templateLanguage")}
+    seen = (await call.session.execute(_SEEN, {"connection": row.id, **wanted})).one()
     known: dict[SetupFact, bool] = {
         "saved": True,
         "verified": row.verified_at is not None,
-        "led": hook is not None and hook.registered_at is not None,
+        "led": (hook is not None and hook.registered_at is not None) or seen.app_led,
         "heard": hook is not None and hook.last_received_at is not None,
         "known": seen.known,
         "gathered": seen.gathered,
+        "approved": seen.approved,
     }
     return {fact for fact, is_so in known.items() if is_so}
 
@@ -130,5 +149,9 @@ async def _facts(call: Call, row: Connection, hook: Hook | None) -> set[SetupFac
 _SEEN = text("""
 SELECT EXISTS (SELECT FROM tocsin.reachability r
         WHERE r.connection_id = :connection AND r.state = 'reachable') AS known,
-    EXISTS (SELECT FROM tocsin.chats h WHERE h.connection_id = :connection AND h.state = 'open') AS gathered
+    EXISTS (SELECT FROM tocsin.chats h WHERE h.connection_id = :connection AND h.state = 'open') AS gathered,
+    EXISTS (SELECT FROM tocsin.meta_app_numbers n JOIN tocsin.meta_apps a ON a.project_id = n.project_id
+        AND a.id = n.app_id WHERE n.connection_id = :connection AND a.handshake_at IS NOT NULL) AS app_led,
+    EXISTS (SELECT FROM tocsin.message_templates t WHERE t.connection_id = :connection AND t.status = 'APPROVED'
+        AND t.name = CAST(:template AS text) AND t.language = CAST(:templateLanguage AS text)) AS approved
 """)

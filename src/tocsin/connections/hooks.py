@@ -94,11 +94,13 @@ async def opened_secret(within: Within, hook: Hook) -> str:
 
 
 async def regenerate_hook(within: Within, hook: Hook) -> None:
-    """Another address and another secret; what calls at the old one is refused from now on."""
+    """Another address and another secret; what calls at the old one is refused from now on, and what an asking that
+    is under way hears is not kept: it may be another account's."""
     hook.token = secrets.token_urlsafe(_TOKEN_BYTES)
     hook.secret = await _new_secret(within, hook.connection_id)
-    hook.registered_at, hook.polled_after = None, None
+    hook.registered_at = None
     await within.session.flush()
+    await within.session.execute(_BEGIN_ANEW, {"connection": hook.connection_id})
 
 
 async def _new_secret(within: Within, connection_id: UUID) -> str:
@@ -129,6 +131,10 @@ async def opened_hook(session: AsyncSession, vault: Vault, project_id: UUID, con
     )
 
 
+_BEGIN_ANEW = text("""
+UPDATE tocsin.hooks SET polled_after = NULL, poll_token = NULL, poll_until = '-infinity'
+WHERE connection_id = :connection
+""")
 _READ = text("""
 SELECT c.provider, c.status, c.updated_at, c.account, c.settings, c.credentials, h.secret
 FROM tocsin.connections c JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id

@@ -60,20 +60,15 @@ class Lead:
         """Tell the provider. Fails like a send; raises Conflict where it calls somebody else. Not in a transaction."""
         now = (await self.registers.registration(self.credentials, door)).url
         if now is not None and now != self.url:
-            await self._check_free(now)
+            self._check_free(now)
         if self.url is not None:
             await self.registers.register(self.url, self.secret, self.credentials, door)
         elif now is not None:
             await self.registers.unregister(self.credentials, door)
 
-    async def _check_free(self, url: str) -> None:
-        """An address of ours that is nobody's any more is free; one of another connection here is not to be had."""
-        if self.ours is not None and url.startswith(self.ours):
-            async with self.db.unscoped() as session:
-                if await session.scalar(_IS_SOMEBODYS, {"token": url.rpartition("/")[2]}):
-                    detail = "Another connection here hears this account; an account has one connection."
-                    raise Conflict("account_taken", detail)
-        elif not self.take_over:
+    def _check_free(self, url: str) -> None:
+        """An address of ours is free: the account is claimed by whoever may have it (``claims.py``)."""
+        if not self.take_over and not (self.ours is not None and url.startswith(self.ours)):
             host = urlsplit(url).hostname or "somebody else"
             detail = (
                 f"The provider calls {host} for this account, and can call one address only."
@@ -125,8 +120,12 @@ class Lead:
             await session.execute(_UNLED, {"connection": self._id, "reason": reason[:WORDS_KEPT]})
 
 
-_IS_SOMEBODYS = text("SELECT true FROM tocsin.find_hook(:token)")
-_KEEP = text("UPDATE tocsin.hooks SET registered_at = now(), polled = :polled WHERE connection_id = :connection")
+# Asked for at once, unless somebody is asking.
+_KEEP = text("""
+UPDATE tocsin.hooks SET registered_at = now(), polled = :polled,
+    poll_until = CASE WHEN poll_token IS NULL THEN '-infinity' ELSE poll_until END
+WHERE connection_id = :connection
+""")
 _LEFT = text("UPDATE tocsin.hooks SET registered_at = NULL WHERE connection_id = :connection")
 _STANDS = text("""
 SELECT c.status, h.token FROM tocsin.connections c

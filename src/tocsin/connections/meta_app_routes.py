@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from tocsin.auth.guard import Call, Called, guarded_router, needs
 from tocsin.connections.meta_apps import (
     MetaApp,
+    callback_url,
     find,
     find_to_change,
     give_address,
@@ -157,7 +158,7 @@ async def _shown(request: Request, call: Call, row: MetaApp) -> MetaAppAnswer:
     values = {name: getattr(row, name) for name in ("id", "env", "name", "handshake_at", "last_received_at")}
     return MetaAppAnswer(
         **values,
-        callback_url=f"{settings.base_url}/api/v1/hooks/whatsapp/app/{row.token}",
+        callback_url=callback_url(settings, row),
         app_secret=f"****{secret[-4:]}",
         connection_ids=await numbers_under(call.session, row.id),
         created_at=row.created_at,

@@ -18,6 +18,7 @@ from tocsin.auth.guard import Call
 from tocsin.connections.models import Connection
 from tocsin.kit.db import Table
 from tocsin.kit.errors import FieldError, Invalid, NotFound
+from tocsin.settings import Settings
 
 PROVIDER = "whatsapp"
 _TOKEN_BYTES = 24
@@ -105,6 +106,16 @@ async def put_under(call: Call, app: MetaApp, connection_ids: Sequence[UUID]) ->
             {"project_id": call.project_id, "connection_id": id_, "app_id": app.id, "env": app.env} for id_ in wanted
         ]
         await call.session.execute(insert(MetaAppNumber), rows)
+
+
+async def app_of(session: AsyncSession, connection_id: UUID) -> MetaApp | None:
+    """The app that a connection's number is under."""
+    under = select(MetaAppNumber.app_id).where(MetaAppNumber.connection_id == connection_id)
+    return (await session.scalars(select(MetaApp).where(MetaApp.id.in_(under)))).one_or_none()
+
+
+def callback_url(settings: Settings, app: MetaApp) -> str:
+    return f"{settings.base_url}/api/v1/hooks/whatsapp/app/{app.token}"
 
 
 async def numbers_under(session: AsyncSession, app_id: UUID) -> list[UUID]:

@@ -34,6 +34,7 @@ class Connection(Table):
     status_reason: Mapped[str | None]
     suspended_by: Mapped[str | None]
     verified_at: Mapped[datetime | None]
+    account_claim: Mapped[bytes | None]
     health_status: Mapped[str] = mapped_column(server_default="unknown")
     last_health_check: Mapped[datetime | None]
     rate_limit_rps: Mapped[int | None]

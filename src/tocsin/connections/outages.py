@@ -5,24 +5,18 @@ entry of the audit log and the messages to webhook endpoints. It may be told aga
 in between.
 """
 
-from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.channels.registry import providers
 from tocsin.connections.announce import Changed
-from tocsin.kit.crypto import Unreadable
+from tocsin.connections.owner_mail import mail_owner
 from tocsin.kit.db import Database, Env
 from tocsin.kit.vault import Vault
-from tocsin.mail.post import post
 
 MOST_AT_ONCE = 100
-
-log = structlog.get_logger(__name__)
 
 
 class OutageStage:
@@ -54,25 +48,8 @@ async def _tell(session: AsyncSession, vault: Vault, project_id: UUID, env: Env,
         return False
     after = {"after": {"name": row.name, "status": "error", "statusReason": row.status_reason}}
     await record(session, project_id, env, Actor("system", None), "connection.stopped", "connection", id_, after)
-    await _mail(session, vault, project_id, env, row)
+    await mail_owner(session, vault, project_id, env, "connection_stopped", row)
     return True
-
-
-async def _mail(session: AsyncSession, vault: Vault, project_id: UUID, env: Env, row: Any) -> None:
-    owner = (await session.execute(_OWNER, {"project": project_id, "user": row.user_id})).one_or_none()
-    if owner is None:
-        return
-    provider = providers().get(row.provider)
-    details = {
-        "connection": row.name,
-        "provider": provider.title if provider else row.provider,
-        "reason": row.status_reason or "its credentials were refused",
-    }
-    try:
-        await post(session, vault, project_id, env, "connection_stopped", owner.email, details, user_id=owner.id)
-    except Unreadable as error:
-        # Without its mail it is told all the same; and those of other projects wait behind it.
-        log.error("no mail about a connection", project=str(project_id), error=str(error))
 
 
 _TAKE = text("""
@@ -82,16 +59,4 @@ RETURNING name, provider, user_id, status_reason,
     tocsin.tell_webhooks(project_id, tocsin.current_env(), 'connection.error', json_build_object(
         'connectionId', id, 'provider', provider, 'channel', channel, 'owner', owner, 'name', name,
         'status', status, 'statusReason', status_reason))
-""")
-# The person whose it is; of the project's the owner, else whoever has been an owner or an admin of it for longest.
-_OWNER = text("""
-SELECT u.id, u.email FROM tocsin.users u
-WHERE u.project_id = :project AND u.id = CAST(:user AS uuid) AND u.email IS NOT NULL AND u.status = 'active'
-UNION ALL
-(SELECT u.id, u.email FROM tocsin.projects p
-JOIN tocsin.user_roles h ON h.project_id = p.id
-JOIN tocsin.roles r ON r.project_id = h.project_id AND r.id = h.role_id AND r.built_in AND r.name IN ('owner', 'admin')
-JOIN tocsin.users u ON u.project_id = h.project_id AND u.id = h.user_id
-WHERE p.id = :project AND CAST(:user AS uuid) IS NULL AND u.email IS NOT NULL AND u.status = 'active'
-ORDER BY u.id = p.owner_id DESC, r.name = 'owner' DESC, u.id LIMIT 1)
 """)

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 
 from tocsin.auth.guard import Call
 from tocsin.channels.masking import all_without_secrets
+from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import installed, proven_by_making
 from tocsin.connections.leading import lead_on
 from tocsin.connections.models import Connection, ConnectionVisit
@@ -95,6 +96,7 @@ async def activate(call: Call, connection_id: UUID, by: By) -> tuple[Connection,
     proven = row.verified_at is not None or proven_by_making(installed(row.provider))
     row.status, row.status_reason, row.suspended_by = "active" if proven else "pending", None, None
     if proven:
+        await keep_proven(call, row)
         await hasten_deliveries(call, row.channel)
     await lead_on(call, row)
     return row, before

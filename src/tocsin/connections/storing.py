@@ -89,5 +89,5 @@ async def unproven(within: Within, row: Connection, status: Status) -> None:
         if status == "active" != row.status:
             await hasten_deliveries(within, row.channel)
         row.status, row.status_reason = status, None
-    row.account = row.verified_at = row.last_health_check = None
+    row.account = row.verified_at = row.last_health_check = row.account_claim = None
     row.health_status, row.refusals = "unknown", 0

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from tocsin.auth.guard import Call
-from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Unavailable
+from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Template, Unavailable
 from tocsin.channels.masking import all_without_secrets, without_secrets
 from tocsin.connections.announce import announce
 from tocsin.connections.checks import USUALLY
+from tocsin.connections.claims import Claim, claim_of
 from tocsin.connections.configuration import Configuration, installed
 from tocsin.connections.correspondents import window
 from tocsin.connections.leading import Lead, lead_of
@@ -27,6 +28,7 @@ from tocsin.connections.rows import (
     shown,
 )
 from tocsin.connections.schemas import MessageSent, VerifyAnswer
+from tocsin.connections.templates import keep_templates
 from tocsin.connections.waiting import hasten_deliveries
 from tocsin.kit.db import driver
 from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
@@ -48,6 +50,7 @@ class Trial:
     configuration: Configuration
     target: str | None
     message: Message
+    claim: Claim | None = None
     lead: Lead | None = None
 
 
@@ -69,7 +72,8 @@ async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
     trial = await trial_of(call, row, target)
-    return replace(trial, lead=await lead_of(call, row, trial.configuration, take_over=take_over))
+    lead = await lead_of(call, row, trial.configuration, take_over=take_over)
+    return replace(trial, claim=claim_of(call, row), lead=lead)
 
 
 async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
@@ -125,6 +129,8 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             account = _cleaned(await chosen.channel.verify(chosen.settings, chosen.credentials, door), chosen)
+            if trial.claim is not None:
+                await trial.claim.ahead(account.id)
             if trial.lead is not None:
                 await trial.lead.follow(door)
             return Outcome(account, await _sent(trial, door) if trial.target else None)
@@ -138,8 +144,9 @@ async def tried(trial: Trial, door: Door) -> Outcome:
 
 
 def _cleaned(account: Account, chosen: Configuration) -> Account:
-    told = asdict(account, dict_factory=dict)
-    return Account(**all_without_secrets(told, chosen.credentials))
+    told = all_without_secrets(asdict(account), chosen.credentials)
+    templates = told.pop("templates")
+    return Account(**told, templates=None if templates is None else tuple(Template(**each) for each in templates))
 
 
 async def _sent(trial: Trial, door: Door) -> MessageSent:
@@ -178,6 +185,10 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         row.verified_at = func.now()
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
+        if trial.claim is not None:
+            await trial.claim.keep(call.session, account.id)
+        if account.templates is not None:
+            await keep_templates(call.session, row.project_id, row.id, account.templates)
         if trial.lead is not None:
             await trial.lead.keep(call.session)
     if trial.message.env != "test":

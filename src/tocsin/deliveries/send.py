@@ -46,6 +46,7 @@ from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
 from tocsin.kit.together import Together
 from tocsin.users.devices import forget_device
+from tocsin.users.opting_out import OptOutLinks
 
 WAITING_SHARE, SENDING_SHARE = 0.2, 0.75
 """Of its lease a delivery may wait so much for its connection's turn, and its attempt may take so much; the rest is for
@@ -102,9 +103,10 @@ class SendStage:
         lease_seconds: int,
         freed: Callable[[], None],
         changed: Changed,
+        opt_outs: OptOutLinks | None,
     ) -> None:
         """``freed`` is called when there is room again for work that had to be left, ``changed`` when a provider
-        has asked for a pause."""
+        has asked for a pause. ``opt_outs`` is None where the world cannot reach us."""
         self._db = db
         self._door = door
         self._choice = choice
@@ -124,6 +126,7 @@ class SendStage:
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
         self._changed = changed
+        self._opt_outs = opt_outs
         self._pace = Pace(db.hot, lease_seconds)
         self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
@@ -296,6 +299,7 @@ class SendStage:
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
         message, count = await self._in_window(outgoing, route), await self._counted(batch, outgoing)
+        message = self._with_opt_out(message, outgoing, route)
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
@@ -315,7 +319,8 @@ class SendStage:
         if isinstance(outcome, Receipt):
             await self._note_move(batch, outgoing, route, outcome)
         elif isinstance(outcome, AddressGone):
-            await self._note_gone(batch, outgoing, started_at, told["error"])
+            gone_since = min(started_at, outcome.since or started_at)
+            await self._note_gone(batch, outgoing, gone_since, told["error"])
         elif paused:
             await self._pause(batch, route, outcome, told["error"])
         else:
@@ -351,6 +356,14 @@ class SendStage:
             names = route.channel.known_as(address)
             return replace(message, window_expires_at=await window(connection, project_id, route.id, names))
 
+    def _with_opt_out(self, message: Message, outgoing: Outgoing, route: Route) -> Message:
+        """The message, with an address at which its mailbox stops it, where it goes to one of a person."""
+        person, mailbox = message.recipient, outgoing.address
+        if self._opt_outs is None or person is None or mailbox is None or route.channel.address_kind != "email":
+            return message
+        url = self._opt_outs.make(message.project_id, message.env, person.user_id, mailbox)
+        return replace(message, unsubscribe_url=url)
+
     async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""
         if route.id is None or route.connection_project is None:
@@ -364,11 +377,11 @@ class SendStage:
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await mark(connection, batch.project_id, route.id, outgoing.address, reason)
 
-    async def _note_gone(self, batch: Batch, outgoing: Outgoing, tried_at: datetime, reason: str) -> None:
-        """Forget the device that nobody is reached at any more."""
+    async def _note_gone(self, batch: Batch, outgoing: Outgoing, since: datetime, reason: str) -> None:
+        """Forget the device that nobody is reached at any more since then."""
         if outgoing.address_id is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await forget_device(connection, batch.project_id, batch.env, outgoing.address_id, tried_at, reason)
+                await forget_device(connection, batch.project_id, batch.env, outgoing.address_id, since, reason)
 
     async def _note_move(self, batch: Batch, outgoing: Outgoing, route: Route, receipt: Receipt) -> None:
         """Keep the address that the provider has given in place of the old one."""

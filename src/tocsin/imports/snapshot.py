@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
+from tocsin.connections.claims import TAKEN
 from tocsin.connections.hooks import find_hook
 from tocsin.connections.models import Connection, Destination
 from tocsin.connections.rows import answered, audited, opened_credentials
@@ -44,6 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     hook_registered_at: datetime | None
     hook_polled_after: str | None
     places: dict[str, Place]
+    account_claim: bytes | None = None
 
 
 OF_ROW = Snapshot.__struct_fields__[: Snapshot.__struct_fields__.index("hook_token")]
@@ -57,6 +60,7 @@ NOTED = frozenset(
         "health_status",
         "last_health_check",
         "refusals",
+        "account_claim",
         "hook_registered_at",
         "hook_polled_after",
     }
@@ -77,6 +81,7 @@ async def snapshot_of(within: Within, row: Connection) -> Snapshot:
         hook_secret=await readable(within, "hooks", row.id, "secret", hook.secret) if hook else None,
         hook_registered_at=hook.registered_at if hook else None,
         hook_polled_after=hook.polled_after if hook else None,
+        account_claim=row.account_claim,
         places={str(place.id): Place(place.name, place.target, place.enabled) for place in places},
     )
 
@@ -110,8 +115,22 @@ async def put_back(within: Within, row: Connection, before: Snapshot, names: set
     if "places" in names:
         await _put_places_back(within, row.id, before.places)
     await within.session.flush()
+    if "account_claim" in names:
+        await _claim_again(within, row, before.account_claim)
     if "status" in names and row.status == "active":
         await hasten_deliveries(within, row.channel)
+
+
+async def _claim_again(within: Within, row: Connection, claim: bytes | None) -> None:
+    """Have the account at the provider again, unless another connection has proven it meanwhile."""
+    try:
+        async with within.session.begin_nested():
+            row.account_claim = claim
+            await within.session.flush()
+    except IntegrityError:
+        await within.session.refresh(row)
+        row.status, row.status_reason = "error", TAKEN
+        await within.session.flush()
 
 
 async def _put_hook_back(within: Within, connection_id: UUID, before: Snapshot, names: set[str]) -> None:

@@ -111,12 +111,13 @@ def _items(body: bytes) -> Sequence[Item]:
 
 
 async def _store(session: AsyncSession, app: Found, items: Sequence[Item], *, everywhere: bool) -> None:
-    """Each item with the connection to its number, or with the app where it has none; there nothing follows from it.
+    """Each item with the connection to its number, or with all those of its account where it is about no number.
 
-    ``everywhere``: among all numbers of the project, because it is the only one.
+    What is about neither stays with the app, and nothing follows from it. ``everywhere``: among all numbers of the
+    project, because it is the only one.
     """
     numbers = await _numbers(session, app, everywhere=everywhere)
-    led = ((numbers.get(reports.number_of(item) or "", app.id), item.event_id, item) for item in items)
+    led = ((connection, item.event_id, item) for item in items for connection in _led(item, numbers) or [app.id])
     rows = sorted(led, key=lambda row: row[:2])
     await session.execute(
         _STORE,
@@ -131,17 +132,35 @@ async def _store(session: AsyncSession, app: Found, items: Sequence[Item], *, ev
         },
     )
     await session.execute(_NOTE_CALL, {"app": app.id})
+    await session.execute(_NOTE_HEARD, {"connections": list({connection for connection, _, _ in rows} - {app.id})})
 
 
-async def _numbers(session: AsyncSession, app: Found, *, everywhere: bool) -> Mapping[str, UUID]:
+class Number(NamedTuple):
+    """A connection under the app, and what Meta calls its number and the account of that."""
+
+    connection_id: UUID
+    number: str
+    account: str | None
+
+
+def _led(item: Item, numbers: Mapping[str, Number]) -> list[UUID]:
+    """The connections that an item is about."""
+    account = reports.account_of(item)
+    if account is not None:
+        return [each.connection_id for each in numbers.values() if each.account == account]
+    found = numbers.get(reports.number_of(item) or "")
+    return [found.connection_id] if found else []
+
+
+async def _numbers(session: AsyncSession, app: Found, *, everywhere: bool) -> Mapping[str, Number]:
     rows = await session.execute(_NUMBERS, {"app": app.id, "everywhere": everywhere, "env": app.env})
-    return {row.number: row.id for row in rows}
+    return {row.number: Number(*row) for row in rows}
 
 
 _FIND = text("SELECT project_id, env, id FROM tocsin.find_meta_app(:token)")
 _SECRETS = text("SELECT app_secret, verify_token FROM tocsin.meta_apps WHERE id = :app")
 _NUMBERS = text("""
-SELECT c.settings ->> 'phoneNumberId' AS number, c.id FROM tocsin.connections c
+SELECT c.id, c.settings ->> 'phoneNumberId' AS number, c.settings ->> 'businessAccountId' FROM tocsin.connections c
 LEFT JOIN tocsin.meta_app_numbers n ON n.project_id = c.project_id AND n.connection_id = c.id AND n.app_id = :app
 WHERE c.provider = 'whatsapp' AND c.env = :env AND (n.app_id IS NOT NULL OR :everywhere)
 ORDER BY n.app_id IS NOT NULL, c.id
@@ -155,6 +174,11 @@ SELECT :project, n.id, :env, n.connection, n.name, n.payload::json,
 FROM unnest(CAST(:ids AS uuid[]), CAST(:connections AS uuid[]), CAST(:names AS text[]), CAST(:payloads AS text[]))
     AS n (id, connection, name, payload)
 ON CONFLICT DO NOTHING
+""")
+_NOTE_HEARD = text("""
+UPDATE tocsin.hooks SET last_received_at = now()
+WHERE connection_id = ANY (:connections)
+    AND (last_received_at IS NULL OR last_received_at < now() - interval '1 minute')
 """)
 _NOTE_HANDSHAKE = text("UPDATE tocsin.meta_apps SET handshake_at = now() WHERE id = :app")
 # Once a minute, so that calls at the same time do not wait for each other.

@@ -13,9 +13,11 @@ from tocsin.channels.whatsapp.failures import MetaError, WindowClosed, of
 from tocsin.channels.whatsapp.forms import WhatsAppSettings
 from tocsin.channels.whatsapp.numbers import is_number, is_scoped_id, known_as
 from tocsin.channels.whatsapp.reports import Report
+from tocsin.channels.whatsapp.templates import change
 from tocsin.connections.choose import mark_error
 from tocsin.connections.correspondents import close_window, wrote
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
+from tocsin.connections.templates import note_template
 from tocsin.deliveries.record import counted, judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
 from tocsin.inbound.context import Context
@@ -67,9 +69,9 @@ async def receive(payload: Any, context: Context) -> str | None:
             return await _status(msgspec.convert(report.told, _Status, strict=False), context)
         if report.kind == "error":
             return await _error(msgspec.convert(report.told, MetaError, strict=False), context)
+        return await _other(report, context)
     except msgspec.ValidationError as error:
         return f"it is not as Meta documents it: {error}"
-    return f"nothing follows from {report.field or 'it'}"
 
 
 async def _message(report: Report, context: Context) -> str | None:
@@ -184,6 +186,20 @@ async def _error(error: MetaError, context: Context) -> str | None:
     if not isinstance(of(error), BadCredentials):
         return f"nothing follows from the error: {error.words}"[:500]
     await _stop(error.words, context)
+    return None
+
+
+async def _other(report: Report, context: Context) -> str | None:
+    """A template that was approved, paused, or put into another category."""
+    told = change(report.field, report.told["value"])
+    if told is None:
+        return f"nothing follows from {report.field or 'it'}"
+    account = cast(WhatsAppSettings, context.hook.settings).business_account_id
+    if account is None or report.told["account"] != account:
+        return "it is about another account than this connection's"
+    where = (context.project_id, context.hook.connection_id, told.name, told.language)
+    async with context.scope() as session:
+        await note_template(session, *where, status=told.status, category=told.category)
     return None
 
 

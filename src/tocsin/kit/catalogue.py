@@ -22,6 +22,7 @@ GLOBAL_KEYS = (
     "domains_domain_taken",
     "hooks_token_taken",
     "meta_apps_token_taken",
+    "connections_account_claimed",
 )
 """Unique across projects: what identifies a project from outside."""
 
@@ -72,8 +73,8 @@ PIPELINE_TABLES = (
     "connection_checks",
     "connection_pace",
     "connection_turns",
-    "reachability",
     "imports",
+    "reachability",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -81,6 +82,7 @@ CROSS_PROJECT = (
     "audit_heads_since",
     "calls_of_projects",
     "calls_per_hour",
+    "claim_account",
     "claim_connection_checks",
     "claim_deliveries",
     "claim_domain_checks",

@@ -26,6 +26,7 @@ from yarl import URL
 
 from tocsin import __version__
 from tocsin.kit.addresses import Address, Network, lies_in, refusal, unwrapped
+from tocsin.kit.hostnames import lies_under
 from tocsin.kit.http2 import Broken, Http2Pool, Untrusted
 from tocsin.kit.proxy import ProxyFailed, tunnel
 
@@ -260,14 +261,16 @@ class Bounds(NamedTuple):
     allowed: tuple[Network, ...]
     own: frozenset[tuple[str, int]]
     own_networks: tuple[Network, ...]
+    own_domain: str | None
     proxy: str | None
 
 
 class Door:
     """All outgoing connections of one process; made inside its running loop, closed with it.
 
-    ``allowed`` are the networks the operator opened, ``own`` the URLs under which this installation is reached and
-    ``own_networks`` its addresses outside: a call to itself would be a loop. ``tls`` trusts other authorities than
+    ``allowed`` are the networks the operator opened, ``own`` the URLs under which this installation is reached,
+    ``own_domain`` what all names below lead to it, and ``own_networks`` its addresses outside: a call to itself would
+    be a loop. ``tls`` trusts other authorities than
     the system's, ``resolve`` replaces the system's resolver; what it answers is judged all the same.
 
     With a ``proxy`` everything leaves through it, and names are its to resolve and to judge: here only their text is.
@@ -279,6 +282,7 @@ class Door:
         allowed: Collection[Network] = (),
         own: Collection[str] = (),
         own_networks: Collection[Network] = (),
+        own_domain: str | None = None,
         tls: ssl.SSLContext | None = None,
         resolve: Resolve | None = None,
         proxy: str | None = None,
@@ -286,6 +290,7 @@ class Door:
         self.allowed = tuple(allowed)
         self._own = frozenset(_place(url) for url in own)
         self._own_networks = tuple(own_networks)
+        self._own_domain = own_domain
         self._proxy = URL(proxy) if proxy else None
         self.tls = tls or ssl.create_default_context()
         self.close_too: list[Callable[[], Awaitable[None]]] = []
@@ -315,7 +320,8 @@ class Door:
 
     @property
     def bounds(self) -> Bounds:
-        return Bounds(self.allowed, self._own, self._own_networks, str(self._proxy) if self._proxy else None)
+        proxy = str(self._proxy) if self._proxy else None
+        return Bounds(self.allowed, self._own, self._own_networks, self._own_domain, proxy)
 
     async def __aenter__(self) -> Self:
         return self
@@ -476,7 +482,8 @@ class Door:
 
     def _refuse_own_place(self, host: str, port: int) -> None:
         literal = _literal(host)
-        if (str(unwrapped(literal)) if literal else host, port) in self._own:
+        below = self._own_domain is not None and literal is None and lies_under(host, self._own_domain)
+        if below or (str(unwrapped(literal)) if literal else host, port) in self._own:
             raise Blocked("address_not_allowed", "This is an address of this installation itself.")
 
     async def judged(self, host: str, port: int, *, ports: Collection[int] = HTTP_PORTS) -> Sequence[Address]:

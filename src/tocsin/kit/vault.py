@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.kit.crypto import DataKey, MasterKey, Unreadable, bound, data_key_id
+from tocsin.kit.crypto import DataKey, MasterKey, Unreadable, bound, data_key_id, fingerprint
 from tocsin.kit.ids import new_id
 
 Scoped: TypeAlias = "AsyncSession | asyncpg.Connection"
@@ -66,6 +66,12 @@ class Vault:
                 raise Unreadable("the data key of this value does not exist in this project")
             key = self._unwrapped(project_id, id_, rows[0][0])
         return key.open(sealed, bound(project_id, table, row, field)).decode()
+
+    def fingerprints(self, purpose: str, plain: str) -> list[bytes]:
+        """Keyed hashes by which a text is known again wherever it stands, of every accepted master key, the present
+        one's first."""
+        self._master.refresh()
+        return [fingerprint(key, plain) for key in self._master.derived(purpose)]
 
     def _unwrapped(self, project_id: UUID, id_: UUID, wrapped: bytes) -> DataKey:
         key = self._opened.get((project_id, id_))

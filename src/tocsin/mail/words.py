@@ -20,6 +20,7 @@ Kind = Literal[
     "quota_warning",
     "quota_exceeded",
     "connection_stopped",
+    "connection_led_away",
     "webhook_paused",
     "connection_suspended",
     "connection_accessed",
@@ -96,6 +97,11 @@ WORDS: dict[Kind, Words] = {
         "The connection {connection} ({provider}) of {project} has stopped: {reason}.\n\n"
         "What is to be sent over it waits for a day, or leaves by another connection. Set its credentials again, or "
         "verify it once they work.",
+    ),
+    "connection_led_away": Words(
+        "{connection} of {project} is not heard any more",
+        "About the connection {connection} ({provider}) of {project}: {reason}\n\n"
+        "It goes on sending. If you did not do this, somebody else has its token: make a new one at the provider.",
     ),
     "connection_suspended": Words(
         "Your connection {connection} at {project} was suspended",

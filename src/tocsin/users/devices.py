@@ -79,10 +79,10 @@ def shown_value(address: Address) -> str:
 
 
 async def forget_device(
-    connection: asyncpg.Connection, project_id: UUID, env: str, address_id: UUID, tried_at: datetime, why: str
+    connection: asyncpg.Connection, project_id: UUID, env: str, address_id: UUID, since: datetime, why: str
 ) -> None:
-    """Remove a device that its provider does not know any more, unless it was registered again since it was tried."""
-    row = await connection.fetchrow(_FORGET, project_id, address_id, tried_at)
+    """Remove a device that its provider does not know any more, unless it was registered again after that moment."""
+    row = await connection.fetchrow(_FORGET, project_id, address_id, since)
     if row is not None:
         metadata = {"before": {"channel": row["channel"], "label": row["label"]}, "reason": why}
         await connection.execute(_AUDIT, project_id, new_id(), env, str(row["user_id"]), as_json(metadata))

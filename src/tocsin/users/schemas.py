@@ -153,6 +153,7 @@ class AddressAnswer(Answer):
     value: str = Field(description="Of a device only the end.")
     label: str | None
     verified_at: Time | None
+    opted_out_at: Time | None = Field(description="Since when the person wants nothing there. Removing it ends that.")
     created_at: Time
 
 

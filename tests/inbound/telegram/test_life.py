@@ -1,11 +1,14 @@
 """The life of a bot's connection: led here, told of a stranger's address, led anew, let go (C5, C7, T9)."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.client import Project, sign_up
+from tests.connections.build import created
 from tests.inbound.telegram.town import PUBLIC, Bot, Town, new_bot, verified_bot
 from tests.operators import operator
 from tests.pipeline import until
@@ -52,6 +55,88 @@ async def test_a_bot_that_another_connection_hears_is_not_to_be_had(town: Town, 
     await until_called(bot, None)
     again = (await mill.key.post("/connections", body)).json
     assert (await mill.key.post(f"/connections/{again['id']}/verify")).json["status"] == "active"
+
+
+async def test_a_bot_that_another_connection_asks_for_is_not_to_be_had_either(
+    town: Town, shop: Project, mill: Project
+) -> None:
+    """Telegram calls nobody for it, so that only our own claim says that it is somebody's (T2)."""
+    bot = await verified_bot(town, shop, settings={"mode": "polling"})
+    other = await same_bot(bot, mill)
+    refused = await other.verify(takeOver=True)
+    assert (refused.status, refused.code) == (409, "account_taken")
+    assert shop.id not in str(refused.json) and bot.id not in str(refused.json)
+    assert bot.known.webhook == {}
+    assert (await mill.key.get(f"/connections/{other.id}")).json["status"] == "pending"
+
+
+async def test_a_bot_whose_connection_lost_its_token_can_be_proven_by_another(
+    town: Town, shop: Project, mill: Project
+) -> None:
+    """What it was called by is led away from the first, which does not get it back by itself."""
+    bot = await verified_bot(town, shop)
+    await town.sql.execute("UPDATE tocsin.connections SET status = 'error' WHERE id = $1", bot.id)
+    other = await same_bot(bot, mill)
+    assert (await other.verify()).json["status"] == "active"
+    led = dict(bot.known.webhook)
+    for again in (await bot.verify(), await shop.key.post(f"/connections/{bot.id}/webhook/regenerate")):
+        assert (again.status, again.code) == (409, "account_taken")
+    assert bot.known.webhook == led
+
+
+async def test_a_bot_that_was_led_elsewhere_is_told_to_its_owner_once(town: Town, shop: Project) -> None:
+    """It goes on sending, so it stays active; and is well when it was led here again (C5, T9)."""
+    bot = await verified_bot(town, shop)
+    bot.known.webhook = ELSEWHERE
+    for _ in range(2):
+        row = await checked(bot)
+        assert (row["status"], row["healthStatus"]) == ("active", "degraded")
+        assert "calls other.example for this account" in row["statusReason"]
+        assert "secret-path" not in row["statusReason"]
+    told = "SELECT count(*) FROM tocsin.mails WHERE project_id = $1 AND kind = 'connection_led_away'"
+    assert await town.sql.fetchval(told, UUID(shop.id)) == 1
+    assert (await bot.verify(takeOver=True)).status == 200
+    row = await checked(bot)
+    assert (row["healthStatus"], row["statusReason"]) == ("healthy", None)
+
+
+async def checked(bot: Bot) -> Any:
+    """The connection after one more check of the worker."""
+    count = "SELECT count(*) FROM tocsin.connection_checks WHERE connection_id = $1"
+    before = await bot.town.sql.fetchval(count, bot.id)
+    await bot.town.sql.execute("UPDATE tocsin.connections SET next_check_at = now() WHERE id = $1", bot.id)
+
+    async def looked() -> bool:
+        return bool(await bot.town.sql.fetchval(count, bot.id) > before)
+
+    await until(looked, 30)
+    return (await bot.project.key.get(f"/connections/{bot.id}")).json
+
+
+async def test_a_suspended_bot_is_not_had_by_another_connection(town: Town, shop: Project, mill: Project) -> None:
+    bot = await verified_bot(town, shop)
+    assert (await shop.owner.send("PATCH", f"/connections/{bot.id}/suspend", {"reason": "spam"})).status == 200
+    assert (await (await same_bot(bot, mill)).verify()).code == "account_taken"
+
+
+async def test_a_new_token_lets_the_account_of_before_go(town: Town, shop: Project, mill: Project) -> None:
+    bot = await verified_bot(town, shop)
+    another = await new_bot(town, mill)
+    await shop.key.put(f"/connections/{bot.id}", {"credentials": {"botToken": another.token}})
+    assert (await (await same_bot(bot, mill)).verify()).json["status"] == "active"
+
+
+async def test_of_many_who_prove_one_bot_at_once_one_has_it(town: Town, shop: Project, mill: Project) -> None:
+    bot = await new_bot(town, shop)
+    bots = [bot, *[await same_bot(bot, project) for project in (mill, shop, mill)]]
+    replies = await asyncio.gather(*[each.verify() for each in bots])
+    assert sorted(reply.status for reply in replies) == [200, 409, 409, 409]
+
+
+async def same_bot(bot: Bot, project: Project) -> Bot:
+    body = {"provider": "telegram", "name": "mine", "credentials": {"botToken": bot.token}}
+    made = created(await project.key.post("/connections", body))
+    return replace(bot, project=project, id=made["id"])
 
 
 async def test_the_setup_says_step_by_step_how_far_a_bot_is(town: Town, shop: Project) -> None:

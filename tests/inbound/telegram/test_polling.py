@@ -1,5 +1,6 @@
 """A bot that is asked, because nobody can call: one worker at a time, nothing lost, nothing twice (C7, T9)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.engines import fresh_database
-from tests.inbound.telegram.bot_api import BotApi
+from tests.inbound.telegram.bot_api import POLL_SECONDS, BotApi
 from tests.inbound.telegram.town import Bot, Town, new_bot, new_chat, verified_bot
 from tests.pipeline import until
 from tests.running import Site, running, running_api, start
@@ -133,6 +134,23 @@ async def test_a_bot_whose_token_died_is_stopped(inside: Town, village: Project)
             return row if row["status"] == "error" else None
 
         assert bot.token not in str(await until(stopped))
+    await village.key.delete(f"/connections/{bot.id}")
+
+
+async def test_another_bot_is_asked_from_its_own_beginning(inside: Town, village: Project) -> None:
+    """Bots count their updates each for itself: what one has told by its change would have the next one's forgotten."""
+    bot, other = [await verified_bot(inside, village) for _ in range(2)]
+    assert (await village.key.delete(f"/connections/{other.id}")).status == 204
+    with running(inside.site, "worker"):
+        bot.known.updates.append({"update_id": 900_000_000, "message": says(new_chat(), "hello")})
+        assert await processed(bot, 900_000_000) == ["ignored"]
+        changed = await village.key.put(f"/connections/{bot.id}", {"credentials": {"botToken": other.token}})
+        assert changed.json["status"] == "pending"
+        number = inside.far.tell(other.token, message=says(new_chat(), "hello"))
+        await asyncio.sleep(3 * POLL_SECONDS)
+        assert (await bot.verify()).json["status"] == "active"
+        assert await processed(bot, number) == ["ignored"]
+    assert other.known.asked_after[0] is None
     await village.key.delete(f"/connections/{bot.id}")
 
 

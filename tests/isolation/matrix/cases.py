@@ -449,6 +449,7 @@ CASES = (
     case("read_setup", connection_id="connection"),
     case("regenerate_webhook", connection_id=_bot),
     case("list_chats", connection_id="connection"),
+    case("list_templates", connection_id="connection"),
     case("link_telegram", user_id="user", body=_link),
     case("list_webhook_endpoints"),
     case("create_webhook_endpoint", body=lambda s: seeds.listening(s)),

@@ -15,6 +15,7 @@ class Rules(msgspec.Struct, frozen=True):
     allowed: list[str]
     own_networks: list[str]
     own: list[tuple[str, int]]
+    own_domain: str | None
     proxy: str | None
 
 

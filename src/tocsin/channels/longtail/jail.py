@@ -15,6 +15,7 @@ from typing import Any
 
 from tocsin.channels.longtail.exchange import Rules
 from tocsin.kit.addresses import Network, lies_in, refusal
+from tocsin.kit.hostnames import lies_under
 from tocsin.kit.http import HTTP_PORTS, Blocked, BlockedCode, parse_target
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -31,6 +32,7 @@ class Jail:
         self._allowed = _networks(rules.allowed)
         self._own_networks = _networks(rules.own_networks)
         self._own = frozenset(rules.own)
+        self._own_domain = rules.own_domain
         self._proxy = _addresses_of(rules.proxy)
         self._libraries = _library_folders()
 
@@ -44,7 +46,8 @@ class Jail:
         except Blocked as refused:
             self.blocked = refused
             raise
-        if (target.host, target.port) in self._own:
+        below = self._own_domain is not None and lies_under(target.host, self._own_domain)
+        if below or (target.host, target.port) in self._own:
             raise self._refused("This is an address of this installation itself.")
         return target.host, target.port
 

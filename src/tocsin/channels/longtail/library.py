@@ -132,6 +132,7 @@ def _rules(door: Door) -> Rules:
         allowed=[str(network) for network in bounds.allowed],
         own_networks=[str(network) for network in bounds.own_networks],
         own=sorted(bounds.own),
+        own_domain=bounds.own_domain,
         proxy=bounds.proxy,
     )
 

@@ -57,10 +57,11 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppC
         "Make a system user with an access token that does not expire, and copy it here with the app secret.",
         "Copy the phone number ID and the WhatsApp Business Account ID here, and verify.",
         "Enter the callback address and the verify token in the app, and save: Meta calls at once.",
-        "Subscribe the field messages there, and the app to the WhatsApp Business Account.",
+        "Subscribe the fields messages and message_template_status_update there, and the app to the WhatsApp Business"
+        " Account.",
         "Have a template of the category Utility approved, and name it in the settings.",
     )
-    setup_checks = ("saved", "saved", "verified", "led", "heard", None)
+    setup_checks = ("saved", "saved", "verified", "led", "heard", "approved")
     shows_secret = True
 
     async def send(

@@ -63,13 +63,19 @@ def number_of(item: Item) -> str | None:
     return number
 
 
+def account_of(item: Item) -> str | None:
+    """The account that an item is about, where it is about no number."""
+    told = item.payload["told"]
+    return str(told["account"]) if item.payload["kind"] == "other" and item.payload["numberId"] is None else None
+
+
 def _reports(body: Mapping[str, Any]) -> Iterator[Report]:
     for entry in _objects(body, "entry"):
         for change in _objects(entry, "changes"):
-            yield from _of_change(change, str(entry.get("id", "")))
+            yield from _of_change(change, str(entry.get("id", "")), entry.get("time"))
 
 
-def _of_change(change: Mapping[str, Any], account: str) -> Iterator[Report]:
+def _of_change(change: Mapping[str, Any], account: str, time: Any) -> Iterator[Report]:
     value = change.get("value")
     field = str(change.get("field", ""))[:100]
     known = value if isinstance(value, dict) else {}
@@ -82,7 +88,8 @@ def _of_change(change: Mapping[str, Any], account: str) -> Iterator[Report]:
             contact = _contact(known, element) if kind == "message" else None
             yield Report(kind, field, number, element, contact)
     if not found:
-        yield Report("other", field, number, {"account": account, "value": value})
+        # With its time: what is so again later is told in the same words.
+        yield Report("other", field, number, {"account": account, "time": time, "value": value})
 
 
 def _objects(holder: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:

@@ -3,23 +3,22 @@
 https://developers.facebook.com/documentation/business-messaging/whatsapp/reference
 """
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from tocsin.channels.calling import decoded
-from tocsin.channels.contract import Account, BadCredentials, Rejected, SendFailure
+from tocsin.channels.contract import Account, BadCredentials, Rejected, SendFailure, Template
 from tocsin.channels.whatsapp import failures, versions
 from tocsin.channels.whatsapp.forms import WhatsAppCredentials, WhatsAppSettings
 from tocsin.channels.whatsapp.graph import asked
+from tocsin.channels.whatsapp.templates import listed
 from tocsin.kit.http import Door
 
 SCOPE = "whatsapp_business_messaging"
 
 _NODE = "id,display_phone_number,verified_name,quality_rating,throughput,name_status"
-_PLACE = re.compile(r"\{\{[^{}]+\}\}")
 
 
 class _Throughput(msgspec.Struct):
@@ -49,29 +48,14 @@ class _Debugged(msgspec.Struct):
     data: _Token
 
 
-class _Part(msgspec.Struct):
-    type: str
-    text: str = ""
-
-
-class _Template(msgspec.Struct):
-    name: str
-    language: str
-    status: str
-    components: list[_Part] = []
-
-
-class _Templates(msgspec.Struct):
-    data: list[_Template]
-
-
 async def looked_over(settings: WhatsAppSettings, credentials: WhatsAppCredentials, door: Door) -> Account:
     """The number, with what its owner should see to. Fails like ``send``."""
     number = await _number(settings, credentials, door)
+    templates, unread = await _templates(settings, credentials, door)
     warnings = [
         versions.warning(settings.graph_version, datetime.now(UTC).date()),
         await _about_subscription(settings, credentials, door),
-        await _about_template(settings, credentials, door),
+        unread or _about_template(settings, templates),
         *await _about_token(settings, credentials, door),
     ]
     return Account(
@@ -85,6 +69,7 @@ async def looked_over(settings: WhatsAppSettings, credentials: WhatsAppCredentia
             "throughput": number.throughput.level if number.throughput else "",
         },
         warnings=tuple(warning for warning in warnings if warning),
+        templates=templates,
     )
 
 
@@ -121,27 +106,31 @@ async def _about_subscription(settings: WhatsAppSettings, credentials: WhatsAppC
     return None
 
 
-async def _about_template(settings: WhatsAppSettings, credentials: WhatsAppCredentials, door: Door) -> str | None:
+async def _templates(
+    settings: WhatsAppSettings, credentials: WhatsAppCredentials, door: Door
+) -> tuple[tuple[Template, ...] | None, str | None]:
+    """The templates of the account, or why they are not known."""
+    if settings.business_account_id is None:
+        return None, None
+    try:
+        return await listed(settings, credentials, door), None
+    except SendFailure as failure:
+        return None, f"The templates of the WhatsApp Business Account could not be read: {failure.reason}"
+
+
+def _about_template(settings: WhatsAppSettings, templates: tuple[Template, ...] | None) -> str | None:
     """Whether Meta would take the template: approved in this language, and with as many places as words."""
     name, language = settings.template, settings.template_language
     if name is None:
         return "Without a template nobody is reached who has not written to this number within 24 hours."
-    if settings.business_account_id is None:
+    if templates is None:
         return None
-    try:
-        path = f"{settings.business_account_id}/message_templates"
-        fields = "name,language,status,components"
-        reply = await asked(settings, credentials, door, "GET", path, name=name, fields=fields, limit="100")
-        templates = decoded(reply, _Templates).data
-    except SendFailure as failure:
-        return f"The templates of the WhatsApp Business Account could not be read: {failure.reason}"
     found = next((each for each in templates if (each.name, each.language) == (name, language)), None)
     if found is None:
         return f"There is no template {name} in {language}."
     if found.status != "APPROVED":
         return f"The template {name} is {found.status.lower()}, so Meta will not send it."
-    body = next((part.text for part in found.components if part.type.upper() == "BODY"), "")
-    places, given = len(set(_PLACE.findall(body))), len(settings.template_parameters)
+    places, given = found.places, len(settings.template_parameters)
     return None if places == given else f"The template {name} has {places} places and is given {given} words."
 
 

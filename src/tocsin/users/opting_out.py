@@ -1,0 +1,92 @@
+"""Addresses at which a person stops the notifications that come to one mailbox, with one click (C10, RFC 8058).
+
+Such an address stands in the headers of each notification by mail, and asks for no login. It is good for as long as
+the mailbox is the person's, and names it by a part of its hash, since addresses of the web get into logs.
+"""
+
+import base64
+from hashlib import sha256
+from hmac import compare_digest
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.kit.db import Env
+from tocsin.kit.ids import new_id
+
+PATH = "/opt-out"
+_PURPOSE = "opt-out-link"
+_HASH_BYTES, _PROOF_BYTES = 8, 16
+_ENVS: tuple[Env, ...] = ("live", "test")
+_LENGTH = 16 + 1 + 16 + _HASH_BYTES + _PROOF_BYTES
+
+
+class OptOut(NamedTuple):
+    """Whose mailbox is to get nothing more."""
+
+    project_id: UUID
+    env: Env
+    user_id: UUID
+    hash: bytes
+
+
+class OptOutLinks:
+    def __init__(self, master: MasterKey, base_url: str) -> None:
+        """``base_url`` is how the world reaches the installation."""
+        self._master = master
+        self._base_url = base_url
+
+    def make(self, project_id: UUID, env: Env, user_id: UUID, mailbox: str) -> str:
+        body = project_id.bytes + bytes([_ENVS.index(env)]) + user_id.bytes + _hash(mailbox)
+        token = base64.urlsafe_b64encode(body + _proof(self._master.derive(_PURPOSE), body))
+        return f"{self._base_url}/api/v1{PATH}/{token.decode()}"
+
+    def read(self, token: str) -> OptOut | None:
+        """What is asked for, or None: it is not one of ours."""
+        try:
+            raw = base64.b64decode(token, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        body, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
+        if len(raw) != _LENGTH:
+            return None
+        if not any(compare_digest(proof, _proof(key, body)) for key in self._master.tries(_PURPOSE)):
+            return None
+        return OptOut(UUID(bytes=body[:16]), _ENVS[body[16]], UUID(bytes=body[17:33]), body[33:])
+
+
+async def opt_out(session: AsyncSession, asked: OptOut) -> bool:
+    """Send this mailbox nothing more; whether that is new. In the scope of the person's project."""
+    values = {
+        "project": asked.project_id,
+        "id": new_id(),
+        "env": asked.env,
+        "user": asked.user_id,
+        "hash": asked.hash,
+        "bytes": _HASH_BYTES,
+    }
+    return (await session.execute(_OPT_OUT, values)).first() is not None
+
+
+def _hash(mailbox: str) -> bytes:
+    return sha256(mailbox.encode()).digest()[:_HASH_BYTES]
+
+
+def _proof(key: bytes, body: bytes) -> bytes:
+    return fingerprint(key, body.hex())[:_PROOF_BYTES]
+
+
+# Of the profile's address there is a row from now on, which says so.
+_OPT_OUT = text("""
+INSERT INTO tocsin.addresses AS a (project_id, id, env, user_id, channel, value, opted_out_at)
+SELECT :project, :id, :env, :user, 'email', m.value, now()
+FROM (SELECT u.email AS value FROM tocsin.users u WHERE u.id = :user
+    UNION SELECT k.value FROM tocsin.addresses k WHERE k.user_id = :user AND k.channel = 'email') m
+WHERE substr(sha256(convert_to(m.value, 'UTF8')), 1, :bytes) = :hash LIMIT 1
+ON CONFLICT (project_id, user_id, channel, value) DO UPDATE SET opted_out_at = now(), updated_at = now()
+WHERE a.opted_out_at IS NULL
+RETURNING a.id
+""")

@@ -1,0 +1,81 @@
+"""One click in a mail program ends the notifications that come to a mailbox (C10, RFC 8058)."""
+
+from typing import Any
+
+from tests.client import Project
+from tests.mail.posted import PUBLIC_URL, Posted
+from tests.pipeline import ended, make_rule, send_event
+
+
+async def told(posted: Posted, project: Project, user: Any) -> str:
+    """The path of the opt-out of the mail that a person gets, whose headers are as RFC 8058 has them."""
+    done = await ended(project.key, await send_event(project.key, order=7), "email")
+    assert done["state"] == "sent", done
+    mail = await posted.boxes.next(user["email"], "Order 7")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    url = str(mail["List-Unsubscribe"]).strip("<>")
+    assert url in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert url.startswith(f"{PUBLIC_URL}/api/v1/opt-out/") and user["email"] not in url
+    return url.removeprefix(PUBLIC_URL)
+
+
+async def reader(posted: Posted, name: str, **fields: Any) -> tuple[Project, Any]:
+    project = await posted.sign_up(name)
+    user = await project.add_user(**fields)
+    await make_rule(project, "email", targetUsers=[user["id"]])
+    return project, user
+
+
+async def click(posted: Posted, path: str) -> int:
+    async with posted.api.http.post(f"{posted.api.base}{path}", data={"List-Unsubscribe": "One-Click"}) as reply:
+        return reply.status
+
+
+async def state_of_the_next(project: Project) -> tuple[str, str | None]:
+    done = await ended(project.key, await send_event(project.key, order=8), "email")
+    return done["state"], done["lastError"]
+
+
+async def test_one_click_without_a_login_ends_the_mails_of_one_project(posted: Posted) -> None:
+    """Of the same mailbox in another project nothing is said."""
+    shop, ann = await reader(posted, "Shop")
+    mill, ann_there = await reader(posted, "Mill", email=ann["email"])
+    path = await told(posted, shop, ann)
+    assert await click(posted, path) == 200
+    assert await state_of_the_next(shop) == ("suppressed", "the person has no address for email")
+    assert (await state_of_the_next(mill))[0] == "sent" and ann_there["id"] != ann["id"]
+    listed = (await shop.key.get(f"/users/{ann['id']}/addresses")).json
+    assert [(each["value"], each["optedOutAt"] is None) for each in listed] == [(ann["email"], False)]
+    assert (await posted.actions(shop)).count("address.opted_out") == 1
+
+
+async def test_opening_the_address_does_nothing_and_pressing_twice_is_pressing_once(posted: Posted) -> None:
+    shop, ann = await reader(posted, "Shop")
+    path = await told(posted, shop, ann)
+    async with posted.api.http.get(f"{posted.api.base}{path}") as page:
+        assert page.status == 200 and '<form method="post">' in await page.text()
+        assert "form-action 'self'" in page.headers["Content-Security-Policy"]
+    assert (await state_of_the_next(shop))[0] == "sent"
+    assert [await click(posted, path), await click(posted, path)] == [200, 200]
+    assert (await state_of_the_next(shop))[0] == "suppressed"
+    assert (await posted.actions(shop)).count("address.opted_out") == 1
+
+
+async def test_the_mailbox_that_got_the_mail_is_ended_and_another_of_the_person_is_not(posted: Posted) -> None:
+    shop, ann = await reader(posted, "Shop", addresses={"email": "first@ann.example.com"})
+    path = await told(posted, shop, {**ann, "email": "first@ann.example.com"})
+    assert await click(posted, path) == 200
+    later = await ended(shop.key, await send_event(shop.key, order=8), "email")
+    assert (later["state"], later["address"]) == ("sent", ann["email"])
+
+
+async def test_nobody_makes_such_an_address(posted: Posted) -> None:
+    """Not by changing one character of a genuine one, of which the first ones say whose it is."""
+    shop, ann = await reader(posted, "Shop")
+    path = await told(posted, shop, ann)
+    start, token = path.rsplit("/", 1)
+    for place in (0, 24, 40, 60, len(token) - 1):
+        other = "A" if token[place] != "A" else "B"
+        assert await click(posted, f"{start}/{token[:place]}{other}{token[place + 1 :]}") == 404
+    assert await click(posted, f"{start}/x") == 404
+    assert (await state_of_the_next(shop))[0] == "sent"
