@@ -19,6 +19,7 @@ from bench import (
     hang,
     idle,
     ingest,
+    insist,
     latency,
     plots,
     projects,
@@ -49,6 +50,7 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[list[Line]]]] = {
     "due": due.measure,
     "walls": walls.measure,
     "telling": telling.measure,
+    "insist": insist.measure,
     "growth": growth.measure,
 }
 

@@ -82,6 +82,13 @@ def asked_for(poll_until: str, polled: bool = True) -> str:
     )
 
 
+def insistence(due_at: str) -> str:
+    return (
+        "INSERT INTO tocsin.insistences (project_id, env, notification_id, rank, personal, instant, steps, due_at)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', 2, '[]', '{{}}', '[]', {due_at})"
+    )
+
+
 AUDITED = (
     "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, resource_type)"
     f" VALUES ('{PLATFORM_ID}', '{new_id()}', 'live', 'a.b', 'system', 'a')"
@@ -118,6 +125,9 @@ CASES = {
     "a recovery": (hook(recover_until="now()"), ["endpoints"]),
     "a recovery of an endpoint that rests": (hook("disabled", recover_until="now()"), []),
     "an endpoint to be removed": (hook("removed"), ["endpoints"]),
+    "a notification that insists": (insistence(PAST), ["insist"]),
+    "a notification that insists in a moment": (insistence("now() + interval '0.9 s'"), ["insist"]),
+    "a notification that insists later": (insistence(FUTURE), []),
     "what a provider told": (called("received"), ["inbound"]),
     "what it told, to be tried again later": (called("received", FUTURE), []),
     "what it told, worked on": (called("processed"), []),

@@ -3,6 +3,7 @@
     match   events -> rules -> notifications and deliveries
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
+    insist  what nobody acknowledged -> deliveries, once more or to further people
     forgot  forgotten passwords -> mails with links
     webhooks messages to webhook endpoints -> their answers
     endpoints pauses to tell of, recoveries, removals
@@ -22,7 +23,7 @@
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
     poll    asking providers that cannot call us what there is
-    pulse   which of match, send, clock, webhooks, endpoints, mail, quotas, outages, seal, poll and inbound have
+    pulse   which of match, send, clock, insist, webhooks, endpoints, mail, quotas, outages, seal, poll and inbound have
             work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
@@ -64,6 +65,7 @@ from tocsin.kit import descriptors, garbage
 from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
+from tocsin.notifications.insist import InsistStage
 from tocsin.plans.notices import NoticeStage
 from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
 from tocsin.plans.sandbox import SandboxStage
@@ -156,6 +158,8 @@ async def _work(installation: Installation) -> None:
         inbound = InboundStage(db, vault, door, broker)
         poll_ear = await broker.waiter("poll")
         poll = PollStage(db, vault, door, broker, poll_ear)
+        insist_ear = await broker.waiter("insist")
+        insist = InsistStage(db, broker, insist_ear)
         await evaluator.start()
 
         async def months() -> bool:
@@ -176,6 +180,7 @@ async def _work(installation: Installation) -> None:
             Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
+            Stage("insist", insist.run_once, insist_ear, ANYWAY_SECONDS),
             Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), 10.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),

@@ -66,7 +66,8 @@ async def test_a_rule_is_answered_as_it_was_sent(acme: Project) -> None:
         "priority": "high",
         "requireAck": True,
         "repeat": {"everySeconds": 60, "maxTimes": 5},
-        "escalation": [{"afterSeconds": 300, "roles": ["owner"]}],
+        "escalation": [{"afterSeconds": 300, "roles": ["owner"], "users": [other["id"]]}],
+        "escalationLoops": 3,
         "active": True,
         "topic": "orders",
     }
@@ -106,6 +107,11 @@ async def test_what_is_left_out_has_a_default(acme: Project) -> None:
         ({"targetUsers": ["00000000-0000-7000-8000-000000000001"]}, "/targetUsers/0"),
         ({"escalation": [{"afterSeconds": 10, "roles": ["owner", "ghosts"]}]}, "/escalation/0/roles/1"),
         ({"escalation": [{"afterSeconds": 9, "roles": ["owner"]}]}, "/escalation/0/afterSeconds"),
+        ({"escalation": [{"afterSeconds": 10, "users": ["nobody"]}]}, "/escalation/0/users/0"),
+        ({"escalation": [{"afterSeconds": 10}]}, "/escalation/0"),
+        ({"escalationLoops": 11}, "/escalationLoops"),
+        ({"repeat": {"everySeconds": 10, "maxTimes": 1}}, "/requireAck"),
+        ({"escalation": [{"afterSeconds": 10, "roles": ["owner"]}], "requireAck": False}, "/requireAck"),
         ({"repeat": {"everySeconds": 10, "maxTimes": 101}}, "/repeat/maxTimes"),
         ({"repeat": {"everySeconds": 10}}, "/repeat/maxTimes"),
         ({"priority": "urgent"}, "/priority"),
@@ -149,7 +155,12 @@ async def test_mistakes_in_texts_come_all_at_once_with_line_and_column(acme: Pro
 
 async def test_a_change_touches_only_what_is_sent_and_makes_a_version(acme: Project) -> None:
     rule = await made(
-        acme, targetRoles=["owner"], condition="payload.a == 1", repeat={"everySeconds": 10, "maxTimes": 1}
+        acme,
+        targetRoles=["owner"],
+        condition="payload.a == 1",
+        requireAck=True,
+        repeat={"everySeconds": 10, "maxTimes": 1},
+        escalation=[{"afterSeconds": 60, "roles": ["owner"]}],
     )
     reply = await acme.owner.put(f"/rules/{rule['id']}", {"title": "Bye", "condition": None, "targetRoles": ["admin"]})
     assert reply.status == 200, reply.json

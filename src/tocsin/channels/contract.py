@@ -109,7 +109,8 @@ class Message:
 
     ``recipient`` is set where the provider reaches a person; ``recipients`` names everybody concerned where
     it reaches the project. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
-    ``attempt`` counts from 1. Two attempts differ in nothing else.
+    ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
+    notification has insisted since (R3).
     """
 
     delivery_id: UUID
@@ -131,6 +132,7 @@ class Message:
     recipients: tuple[Recipient, ...] = ()
     window_expires_at: datetime | None = None
     attempt: int = 1
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

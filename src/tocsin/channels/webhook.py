@@ -201,7 +201,7 @@ def _failure(reply: Reply) -> Rejected | Unavailable:
 def _notification(message: Message) -> dict[str, Any]:
     """The body: the same bytes at every attempt."""
     return {
-        "event": "notification.created",
+        "event": "notification.repeated" if message.round else "notification.created",
         "projectId": str(message.project_id),
         "timestamp": _utc(message.created_at),
         "data": {

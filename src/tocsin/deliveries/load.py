@@ -33,6 +33,8 @@ class Outgoing:
     route: Route | NoRoute
     limits: Limits | None = None
     refusal: str | None = None
+    over: str | None = None
+    """Why it need not be sent any more."""
     address_id: UUID | None = None
     shown: str | None = None
 
@@ -45,6 +47,7 @@ class _Delivery(msgspec.Struct):
     address_id: UUID | None
     attempts: int
     rank: int
+    round: int
     created_at: datetime
 
 
@@ -60,6 +63,7 @@ class _Notification(msgspec.Struct):
     event_id: UUID | None
     event_type: str | None
     client_event_id: str | None
+    acknowledged: bool
 
 
 class _Person(msgspec.Struct):
@@ -239,6 +243,7 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, rout
         address.value if address else None,
         route,
         refusal=_refusal(message, kind, person, address, gone=delivery.address_id is not None),
+        over=_over(batch, delivery),
         address_id=address.id if address else None,
         shown=_shown(address) if address else None,
     )
@@ -260,9 +265,16 @@ async def _to_destination(
         return Outgoing(*ids, message, None, gone, refusal=gone.reason)
     route = await choice.to_destination(batch.env, destination.name, destination.connection)
     refusal = None if message is not None else "its notification does not exist any more"
+    over = _over(batch, delivery)
     if not destination.enabled:
         refusal = f"the destination {destination.name} is switched off"
-    return Outgoing(*ids, message, destination.address, route, refusal=refusal, shown=destination.address)
+    return Outgoing(*ids, message, destination.address, route, refusal=refusal, over=over, shown=destination.address)
+
+
+def _over(batch: _Batch, delivery: _Delivery) -> str | None:
+    """Why a repeat need not be sent any more (R3). What was first told is told whoever has acknowledged meanwhile."""
+    notification = batch.notifications.get(delivery.notification_id)
+    return "acknowledged" if delivery.round and notification and notification.acknowledged else None
 
 
 def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Message | None:
@@ -287,6 +299,7 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         recipient=_recipient(person) if person else None,
         recipients=batch.everybody.get(notification.id, ()) if delivery.user_id is None else (),
         attempt=delivery.attempts + 1,
+        round=delivery.round,
     )
 
 

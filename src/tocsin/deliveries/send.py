@@ -252,6 +252,8 @@ class SendStage:
 
     async def _attempt(self, batch: Batch, outgoing: Outgoing, turn: Turn | PutOff | None) -> Result | UUID:
         """What came of it, or the delivery's id if nothing was begun: then it goes back as it came."""
+        if outgoing.over is not None:
+            return _untried(outgoing, "cancelled", outgoing.over)
         if outgoing.refusal is not None or outgoing.message is None:
             return _untried(outgoing, "suppressed", outgoing.refusal or "nothing to send")
         if batch.env == "test":

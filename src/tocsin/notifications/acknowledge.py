@@ -28,6 +28,12 @@ RETURNING n.id, tocsin.tell_webhooks(n.project_id, n.env, 'notification.acknowle
     'eventId', n.event_id, 'clientEventId', n.client_event_id,
     'acknowledgedAt', tocsin.as_told(n.acked_at), 'via', n.acked_via))
 """)
+# In this order: what insisted at this moment is seen by the second statement, once the first one has waited for it.
+_INSIST_NO_MORE = text("DELETE FROM tocsin.insistences WHERE notification_id = :id")
+_CANCEL = text("""
+UPDATE tocsin.deliveries SET state = 'cancelled', finished_at = now(), last_error = 'acknowledged'
+WHERE notification_id = :id AND round > 0 AND state = 'queued'
+""")
 _IS_RECIPIENT = text("SELECT 1 FROM tocsin.notification_recipients WHERE notification_id = :id AND user_id = :user")
 
 
@@ -68,6 +74,9 @@ async def set_acknowledged(
     first = (await session.execute(_FIRST, {**where, "key": key_id})).first() is not None
     if not (changed or first):
         return False
+    if first:
+        await session.execute(_INSIST_NO_MORE, {"id": notification_id})
+        await session.execute(_CANCEL, {"id": notification_id})
     details = {"via": via, "userId": str(user_id)}
     await record(session, project_id, env, actor, "notification.acknowledged", "notification", notification_id, details)
     return True

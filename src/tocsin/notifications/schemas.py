@@ -27,6 +27,15 @@ class RecipientAnswer(Answer):
     acknowledged_at: Time | None
 
 
+class Insistence(Answer):
+    """How it goes on until somebody acknowledges."""
+
+    repeated: int = Field(description="How often it came again.")
+    repeats_at: Time | None = Field(description="When it comes again; null where it does not.")
+    steps_taken: int = Field(description="Of the rule's escalation, every loop counted.")
+    escalates_at: Time | None = Field(description="When the next step is taken; null where none is left.")
+
+
 class NotificationAnswer(Answer):
     id: UUID
     env: Literal["live", "test"]
@@ -47,6 +56,7 @@ class NotificationAnswer(Answer):
     recipients: list[RecipientAnswer] = Field(description="200 at most; `recipientsTotal` counts them all.")
     recipients_total: int
     acknowledged_by: list[AcknowledgedBy]
+    insistence: Insistence | None = Field(description="Null where it does not insist, or no longer.")
     delivered: int = Field(description="Deliveries that were sent or arrived.")
     delivery_attempts: int
     last_delivery_attempt: Time | None

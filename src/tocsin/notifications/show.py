@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.notifications.models import Notification
-from tocsin.notifications.schemas import AcknowledgedBy, NotificationAnswer, RecipientAnswer
+from tocsin.notifications.schemas import AcknowledgedBy, Insistence, NotificationAnswer, RecipientAnswer
 
 MOST_RECIPIENTS_SHOWN = 200
 
@@ -36,11 +36,15 @@ FROM tocsin.deliveries WHERE notification_id = ANY(:ids) AND (CAST(:only AS uuid
 GROUP BY notification_id
 """)
 
+_INSISTENCES = text("""
+SELECT notification_id, times, repeats_at, taken, escalates_at FROM tocsin.insistences WHERE notification_id = ANY(:ids)
+""")
+
 
 async def shown(
     session: AsyncSession, notifications: Sequence[Notification], only: UUID | None = None
 ) -> list[NotificationAnswer]:
-    """Answers in two queries for any number of notifications.
+    """Answers in three queries for any number of notifications, two where none waits for an acknowledgement.
 
     ``only`` confines them to one person's part; who acknowledged is told to everybody.
     """
@@ -51,10 +55,15 @@ async def shown(
     for row in await session.execute(_RECIPIENTS, {"ids": ids, "only": only, "most": MOST_RECIPIENTS_SHOWN}):
         people[row.notification_id].append(row)
     sums = {row.notification_id: row for row in await session.execute(_SUMS, {"ids": ids, "only": only})}
-    return [_shown(n, people[n.id], sums.get(n.id), only) for n in notifications]
+    waiting = [each.id for each in notifications if each.require_ack and each.acked_at is None]
+    rows = await session.execute(_INSISTENCES, {"ids": waiting}) if waiting else ()
+    insisting = {row.notification_id: row for row in rows}
+    return [_shown(n, people[n.id], sums.get(n.id), insisting.get(n.id), only) for n in notifications]
 
 
-def _shown(notification: Notification, people: list[Any], sums: Any, only: UUID | None) -> NotificationAnswer:
+def _shown(
+    notification: Notification, people: list[Any], sums: Any, insisting: Any, only: UUID | None
+) -> NotificationAnswer:
     recipients = [row for row in people if row.mine]
     return NotificationAnswer(
         **{
@@ -74,12 +83,19 @@ def _shown(notification: Notification, people: list[Any], sums: Any, only: UUID 
         ],
         recipients_total=recipients[0].total if recipients else 0,
         acknowledged_by=acknowledged_by(notification, people),
+        insistence=_insistence(insisting) if insisting else None,
         delivered=sums.delivered if sums else 0,
         delivery_attempts=sums.attempts if sums else 0,
         last_delivery_attempt=sums.last_attempt if sums else None,
         delivery_error=sums.error if sums else None,
         delivered_at=sums.delivered_at if sums else None,
         pusher_event_sent=bool(sums and sums.pushed),
+    )
+
+
+def _insistence(row: Any) -> Insistence:
+    return Insistence(
+        repeated=row.times, repeats_at=row.repeats_at, steps_taken=row.taken, escalates_at=row.escalates_at
     )
 
 

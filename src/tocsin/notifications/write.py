@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from tocsin.channels.contract import Provider
 from tocsin.channels.registry import device_kinds, kinds
 from tocsin.deliveries.queue import RANKS
 from tocsin.kit.db import json_text
@@ -33,6 +34,16 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Insist:
+    """How it insists until somebody acknowledges (R3): ``repeat`` has ``every_seconds`` and ``max_times``, a step
+    ``after_seconds`` and the ids of ``roles`` and ``users``."""
+
+    repeat: Mapping[str, int] | None
+    steps: Sequence[Mapping[str, Any]]
+    loops: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewNotification:
     """What a matched rule decided, before it is a row."""
 
@@ -53,6 +64,7 @@ class NewNotification:
     destinations: Sequence[Place] = ()
     devices: Devices = field(default_factory=dict)
     """Where a channel tells people on each of theirs; of other people too."""
+    insist: "Insist | None" = None
     internal: bool = False
     """Made of one of Tocsin's own occurrences: no quota counts it."""
     over_quota: bool = False
@@ -118,6 +130,7 @@ def _row(notification: NewNotification) -> dict[str, Any]:
         "over_quota": n.over_quota,
         "rank": RANKS[n.priority],
         "dropped": OVER_QUOTA if n.over_quota else None,
+        "insist": _insist(n, n.insist) if n.insist else None,
         "recipients": n.recipients,
         "deliveries": [*(_deliveries(n, channel) for channel in n.channels), *map(_to_place, n.destinations)],
     }
@@ -137,6 +150,27 @@ def _deliveries(notification: NewNotification, channel: str) -> dict[str, Any]:
     each = [(person, device) for person in notification.recipients for device in devices.get((channel, person), [None])]
     people, named = [person for person, _ in each], [device for _, device in each]
     return {**told, "ids": new_id_texts(len(each)), "people": people, "devices": named}
+
+
+def _insist(notification: NewNotification, insist: Insist) -> dict[str, Any]:
+    """How it insists, with the channels by which a step may reach people: with the kinds of their devices, where each
+    device is told."""
+    personal = [kinds()[channel] for channel in notification.channels if kinds()[channel].reaches == "person"]
+    repeat = insist.repeat or {}
+    return {
+        "every_seconds": repeat.get("every_seconds"),
+        "most_times": repeat.get("max_times"),
+        "steps": insist.steps,
+        "loops": insist.loops,
+        "instant": [channel for channel in notification.channels if kinds()[channel].instant],
+        "personal": [{"channel": each.channel, "kinds": _device_kinds(each)} for each in personal],
+    }
+
+
+def _device_kinds(kind: Provider) -> list[str] | None:
+    if not kind.each_address:
+        return None
+    return [name for name, sender in device_kinds().items() if sender.channel == kind.channel]
 
 
 def _to_place(place: Place) -> dict[str, Any]:

@@ -222,6 +222,8 @@ class Live:
     def _send(self, room: Room, kind: Kind, person: UUID, data: str, seq: int) -> None:
         if person not in room.people:
             return
+        if kind == "repeated" and room.is_news(person, seq):
+            kind = "created"
         self._broadcast(room, user_channel(person), kind, announcement.with_seq(data, seq))
         if kind == "created":
             room.sent(person, seq)

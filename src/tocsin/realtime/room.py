@@ -90,6 +90,11 @@ class Room:
             if self.people.get(person, 0) is None:
                 self.people[person] = ends.get(person, 0)
 
+    def is_news(self, person: UUID, seq: int) -> bool:
+        """Whether a notification reached this person after all that they were sent, as by an escalation."""
+        known = self.people.get(person)
+        return known is not None and seq > known
+
     def sent(self, person: UUID, seq: int) -> None:
         if person in self.people:
             self.people[person] = max(self.people[person] or 0, seq)

@@ -43,6 +43,9 @@ class Rule(msgspec.Struct):
     target_roles: tuple[UUID, ...]
     target_users: tuple[UUID, ...]
     target_destinations: tuple[str, ...] = ()
+    repeat: dict[str, int] | None = None
+    escalation: list[dict[str, Any]] | None = None
+    escalation_loops: int = 1
     source: RuleSource = msgspec.field(default_factory=lambda: RuleSource(""))
 
     def __post_init__(self) -> None:

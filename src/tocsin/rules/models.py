@@ -36,6 +36,7 @@ class Rule(Table):
     require_ack: Mapped[bool]
     repeat: Mapped[dict[str, Any] | None]
     escalation: Mapped[list[Any] | None]
+    escalation_loops: Mapped[int]
     topic: Mapped[str | None]
     version: Mapped[int]
     created_by: Mapped[UUID | None]
@@ -44,7 +45,7 @@ class Rule(Table):
 
 
 class RuleTarget(Table):
-    """One role or person that a rule targets, in the order of the rule."""
+    """One role or person that a rule targets, or a step of its escalation (``step``, from 1 on), in order."""
 
     __tablename__ = "rule_targets"
 
@@ -54,6 +55,7 @@ class RuleTarget(Table):
     env: Mapped[str]
     role_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
+    step: Mapped[int | None]
 
 
 class RulePattern(Table):

@@ -23,7 +23,12 @@ from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
 from tocsin.rules.show import find_rule, shown_one
 from tocsin.rules.targets import Targets, read_targets, resolve, write_targets
 
-_TARGETS = {"target_roles", "target_users"}
+_TARGETS: dict[str, Any] = {
+    "target_roles": True,
+    "target_users": True,
+    "escalation": {"__all__": {"roles", "users"}},
+}
+"""Kept as rows of their own."""
 
 
 async def create_rule(
@@ -56,6 +61,7 @@ async def change_rule(
     wanted = Targets(
         sent.roles if "target_roles" in body.model_fields_set else targets.roles,
         sent.users if "target_users" in body.model_fields_set else targets.users,
+        sent.steps if "escalation" in body.model_fields_set else targets.steps,
     )
     for name, value in body.model_dump(exclude_unset=True, exclude=_TARGETS).items():
         setattr(rule, name, value)
@@ -100,6 +106,7 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
 async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleAnswer:
     """Make the rule findable by its patterns while it is active, and keep this version of it."""
     refuse_unfit(rule)
+    _refuse_unstoppable(rule)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
         await refuse_crowding(session, rule.project_id, rule.id, rule.event_types)
@@ -118,6 +125,13 @@ async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleA
     )
     await session.flush()
     return answer
+
+
+def _refuse_unstoppable(rule: Rule) -> None:
+    """Raise Invalid for a rule that would insist on something nobody is asked to acknowledge (R3)."""
+    if (rule.repeat or rule.escalation) and not rule.require_ack:
+        detail = "What repeats or escalates does so until somebody acknowledges: set requireAck."
+        raise Invalid([FieldError("/requireAck", "needs_acknowledgement", detail)])
 
 
 def _pattern(rule: Rule, pattern: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Shapes of rules, as clients send and get them, and of their tests."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from tocsin.channels.registry import kinds
@@ -13,7 +13,6 @@ from tocsin.rules.matching import MAX_TYPE_LENGTH, TYPE, valid_event_type, valid
 from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
 
 Priority = Literal["critical", "high", "normal", "low"]
-_LATER = "Stored now; takes effect with a later release."
 
 
 def _pattern(value: str) -> str:
@@ -108,6 +107,7 @@ PayloadUser = Annotated[bool, Field(description="Also tell the person whose exte
 Template = Annotated[Text, StringConstraints(max_length=MAX_TEMPLATE)]
 Title = Annotated[Template, StringConstraints(min_length=1), Field(examples=["Order {{ payload.orderId }}"])]
 Seconds = Annotated[int, Field(ge=10, le=86_400)]
+Loops = Annotated[int, Field(ge=1, le=10, description="How often the steps of `escalation` are gone through.")]
 
 
 class Action(Body):
@@ -118,17 +118,24 @@ class Action(Body):
 
 
 class Repeat(Body):
-    """Again and again until somebody acknowledges."""
+    """Again and again until somebody acknowledges, over all of the rule's channels."""
 
     every_seconds: Seconds
     max_times: Annotated[int, Field(ge=1, le=100)]
 
 
 class EscalationStep(Body):
-    """Whom to tell as well when nobody has acknowledged for so long."""
+    """Whom to tell as well when nobody has acknowledged for so long after the step before."""
 
     after_seconds: Seconds
-    roles: Annotated[Roles, Field(min_length=1)]
+    roles: Roles = Field([])
+    users: Users = Field([])
+
+    @model_validator(mode="after")
+    def _reaches_somebody(self) -> Self:
+        if not (self.roles or self.users):
+            raise PydanticCustomError("reaches_nobody", "A step names roles or users.")
+        return self
 
 
 class RuleFields(Body):
@@ -142,8 +149,10 @@ class RuleFields(Body):
     )
     action: Action | None = None
     sound: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
-    repeat: Repeat | None = Field(None, description=_LATER)
-    escalation: list[EscalationStep] | None = Field(None, max_length=10, description=_LATER)
+    repeat: Repeat | None = Field(None, description="Takes `requireAck`.")
+    escalation: list[EscalationStep] | None = Field(
+        None, max_length=10, description="Step after step until somebody acknowledges; takes `requireAck`."
+    )
     topic: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
         None, description="What people switch on and off in their preferences."
     )
@@ -161,6 +170,7 @@ class RuleCreate(RuleFields):
     message: Template = ""
     priority: Priority = "normal"
     require_ack: bool = False
+    escalation_loops: Loops = 1
     active: bool = True
 
 
@@ -176,6 +186,7 @@ class RuleUpdate(RuleFields):
     message: Template = unsent()
     priority: Priority = unsent()
     require_ack: bool = unsent()
+    escalation_loops: Loops = unsent()
     active: bool = unsent()
 
 
@@ -192,9 +203,12 @@ class RepeatAnswer(Answer):
 class EscalationAnswer(Answer):
     after_seconds: int
     roles: list[str]
+    users: list[UUID] = Field([])
 
 
 class RuleAnswer(Answer):
+    """What a rule is. What came with a later release has a default: versions are kept as answers showed them."""
+
     id: UUID
     env: Literal["live", "test"]
     name: str
@@ -204,7 +218,7 @@ class RuleAnswer(Answer):
     target_roles: list[str]
     target_users: list[UUID]
     target_payload_user: bool
-    target_destinations: list[str]
+    target_destinations: list[str] = Field([])
     channels: list[str]
     title: str
     message: str
@@ -212,8 +226,9 @@ class RuleAnswer(Answer):
     sound: str | None
     priority: Priority
     require_ack: bool
-    repeat: RepeatAnswer | None = Field(description=_LATER)
-    escalation: list[EscalationAnswer] | None = Field(description=_LATER)
+    repeat: RepeatAnswer | None
+    escalation: list[EscalationAnswer] | None
+    escalation_loops: int = 1
     active: bool
     suspended_reason: str | None = Field(description="Why Tocsin itself switched the rule off; any change clears it.")
     topic: str | None

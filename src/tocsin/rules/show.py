@@ -1,6 +1,7 @@
 """Finding rules and showing them."""
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +35,16 @@ async def shown_one(session: AsyncSession, rule: Rule) -> RuleAnswer:
 
 
 def _shown(rule: Rule, named: Named) -> RuleAnswer:
-    fields: dict[str, Any] = {
-        name: getattr(rule, name) for name in RuleAnswer.model_fields if name not in ("target_roles", "target_users")
-    }
-    return RuleAnswer(**fields, target_roles=named.roles, target_users=named.users)
+    told = {"target_roles": named.roles, "target_users": named.users, "escalation": _steps(rule, named)}
+    fields: dict[str, Any] = {name: getattr(rule, name) for name in RuleAnswer.model_fields if name not in told}
+    return RuleAnswer(**fields, **told)
+
+
+def _steps(rule: Rule, named: Named) -> list[dict[str, Any]] | None:
+    """The steps of the escalation; whom one meant may all have been deleted since."""
+    if rule.escalation is None:
+        return None
+    targets = chain(named.steps, repeat(Named()))
+    return [
+        {**step, "roles": whom.roles, "users": whom.users} for step, whom in zip(rule.escalation, targets, strict=False)
+    ]

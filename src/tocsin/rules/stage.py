@@ -29,7 +29,7 @@ from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
-from tocsin.notifications.write import DEVICES_OF, NewNotification, rows, waits_to_be_sent, with_devices
+from tocsin.notifications.write import DEVICES_OF, Insist, NewNotification, rows, waits_to_be_sent, with_devices
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.destinations import Destination, Destinations, destinations_for
@@ -412,7 +412,14 @@ def _notification(
         recipients=dict(islice(recipients.items(), MAX_RECIPIENTS)) if len(recipients) > MAX_RECIPIENTS else recipients,
         destinations=places,
         internal=event.internal,
+        insist=_insist(rule),
     )
+
+
+def _insist(rule: Rule) -> Insist | None:
+    if not (rule.require_ack and (rule.repeat or rule.escalation)):
+        return None
+    return Insist(rule.repeat, rule.escalation or [], rule.escalation_loops)
 
 
 def _outcome(trace: list[dict[str, Any]], made: list[NewNotification]) -> str:

@@ -18,10 +18,11 @@ from tocsin.users.models import Role, User
 
 @dataclass(slots=True)
 class Targets:
-    """The roles and people of a rule by id, in its order."""
+    """The roles and people of a rule by id, in its order, and those of the steps of its escalation."""
 
     roles: list[UUID] = field(default_factory=list)
     users: list[UUID] = field(default_factory=list)
+    steps: list["Targets"] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -30,12 +31,13 @@ class Named:
 
     roles: list[str] = field(default_factory=list)
     users: list[UUID] = field(default_factory=list)
+    steps: list["Named"] = field(default_factory=list)
 
 
 async def resolve(
     session: AsyncSession, body: RuleCreate | RuleUpdate, pointer: str = ""
 ) -> tuple[Targets, list[FieldError]]:
-    """The targets of what was sent, and each name that is nobody's; escalation's roles are only checked.
+    """The targets of what was sent, and each name that is nobody's.
 
     Doubles are dropped (R1) after the look-up, so that positions are those of what was sent.
     """
@@ -43,20 +45,21 @@ async def resolve(
     sent_users = body.target_users or []
     steps = body.escalation or []
     roles = await _roles(session, {*sent_roles, *(name for step in steps for name in step.roles)})
-    users = await _users(session, sent_users)
+    users = await _users(session, [*sent_users, *(name for step in steps for name in step.users)])
     errors = [
         *_unknown_roles(sent_roles, roles, f"{pointer}/targetRoles"),
         *_unknown_users(sent_users, users, f"{pointer}/targetUsers"),
     ]
     for index, step in enumerate(steps):
         errors += _unknown_roles(step.roles, roles, f"{pointer}/escalation/{index}/roles")
-    return (
-        Targets(
-            list(dict.fromkeys(roles[name] for name in sent_roles if name in roles)),
-            list(dict.fromkeys(users[name] for name in sent_users if name in users)),
-        ),
-        errors,
-    )
+        errors += _unknown_users(step.users, users, f"{pointer}/escalation/{index}/users")
+    found = Targets(_each_once(sent_roles, roles), _each_once(sent_users, users))
+    found.steps = [Targets(_each_once(step.roles, roles), _each_once(step.users, users)) for step in steps]
+    return found, errors
+
+
+def _each_once(names: Iterable[str], known: dict[str, UUID]) -> list[UUID]:
+    return list(dict.fromkeys(known[name] for name in names if name in known))
 
 
 async def _roles(session: AsyncSession, names: Iterable[str]) -> dict[str, UUID]:
@@ -101,7 +104,11 @@ def _unknown_users(names: Sequence[str], known: dict[str, UUID], pointer: str) -
 async def write_targets(session: AsyncSession, rule: Rule, targets: Targets) -> None:
     """Give a rule exactly these targets."""
     await session.execute(delete(RuleTarget).where(RuleTarget.rule_id == rule.id))
-    wanted = [*((role, None) for role in targets.roles), *((None, user) for user in targets.users)]
+    wanted = [
+        (role, user, step)
+        for step, each in [(None, targets), *enumerate(targets.steps, start=1)]
+        for role, user in [*((role, None) for role in each.roles), *((None, user) for user in each.users)]
+    ]
     rows = [
         {
             "project_id": rule.project_id,
@@ -110,8 +117,9 @@ async def write_targets(session: AsyncSession, rule: Rule, targets: Targets) -> 
             "env": rule.env,
             "role_id": role,
             "user_id": user,
+            "step": step,
         }
-        for position, (role, user) in enumerate(wanted)
+        for position, (role, user, step) in enumerate(wanted)
     ]
     if not rows:
         return
@@ -125,13 +133,18 @@ async def read_targets(session: AsyncSession, rule_ids: Sequence[UUID]) -> dict[
     """The targets of each rule, in one query for any number of rules."""
     found = {rule_id: (Targets(), Named()) for rule_id in rule_ids}
     rows = await session.execute(
-        select(RuleTarget.rule_id, RuleTarget.role_id, RuleTarget.user_id, Role.name)
+        select(RuleTarget.rule_id, RuleTarget.role_id, RuleTarget.user_id, Role.name, RuleTarget.step)
         .outerjoin(Role, (Role.project_id == RuleTarget.project_id) & (Role.id == RuleTarget.role_id))
         .where(RuleTarget.rule_id.in_(rule_ids))
         .order_by(RuleTarget.rule_id, RuleTarget.position)
     )
-    for rule_id, role_id, user_id, name in rows:
+    for rule_id, role_id, user_id, name, step in rows:
         targets, named = found[rule_id]
+        if step is not None:
+            while len(targets.steps) < step:
+                targets.steps.append(Targets())
+                named.steps.append(Named())
+            targets, named = targets.steps[step - 1], named.steps[step - 1]
         if role_id is not None:
             targets.roles.append(role_id)
             named.roles.append(name)
