@@ -21,6 +21,7 @@ def upgrade() -> None:
     as_owner(READING)
     as_owner(INSIST)
     as_pipeline(DUE)
+    as_pipeline(IN_VAIN)
     as_pipeline(WAITING)
 
 
@@ -71,6 +72,7 @@ CREATE INDEX insistences_due ON tocsin.insistences (due_at);
 
 PIPELINE_GRANTS = """
 GRANT SELECT (project_id, env, notification_id, due_at), UPDATE (due_at) ON tocsin.insistences TO {pipeline};
+GRANT SELECT (poll_token) ON tocsin.hooks TO {pipeline};
 """
 
 # As before, and with how a rule insists.
@@ -378,6 +380,19 @@ REVOKE ALL ON FUNCTION tocsin.due_insistences, tocsin.insists_in FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.due_insistences, tocsin.insists_in TO {app};
 """
 
+# What is being asked for over a connection that may not be used any more: an asking takes up to half a minute.
+IN_VAIN = """
+CREATE FUNCTION tocsin.polls_in_vain() RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT h.connection_id FROM tocsin.hooks h
+    JOIN tocsin.connections c ON c.project_id = h.project_id AND c.id = h.connection_id
+    WHERE h.polled AND h.poll_token IS NOT NULL AND h.poll_until > pg_catalog.now()
+        AND c.status NOT IN ('active', 'rate_limited')
+$$;
+REVOKE ALL ON FUNCTION tocsin.polls_in_vain FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin.polls_in_vain TO {app};
+"""
+
 WAITING = """
 CREATE OR REPLACE FUNCTION tocsin.more_waiting_stages() RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET enable_bitmapscan = off AS $$
@@ -389,7 +404,8 @@ CREATE OR REPLACE FUNCTION tocsin.more_waiting_stages() RETURNS text[]
                 WHERE m.state = 'leased' AND m.lease_until < pg_catalog.now())),
         ('endpoints', EXISTS (SELECT FROM tocsin.webhook_chores(1))),
         ('inbound', EXISTS (SELECT FROM tocsin.inbound_raw r WHERE r.state = 'received' AND r.due_at <= pg_catalog.now())),
-        ('poll', EXISTS (SELECT FROM tocsin.hooks h WHERE h.polled AND h.poll_until < pg_catalog.now())),
+        ('poll', EXISTS (SELECT FROM tocsin.hooks h WHERE h.polled AND h.poll_until < pg_catalog.now())
+            OR EXISTS (SELECT FROM tocsin.polls_in_vain())),
         ('outages', EXISTS (SELECT FROM tocsin.connections c
                 WHERE c.status = 'rate_limited' AND c.paused_until <= pg_catalog.now())
             OR EXISTS (SELECT FROM tocsin.connections c WHERE c.status = 'error' AND NOT c.outage_told)

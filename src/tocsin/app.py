@@ -29,6 +29,7 @@ from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.connections.stepping_in_routes import router as stepping_in_routes
 from tocsin.connections.template_routes import router as template_routes
+from tocsin.deliveries.ack_links import AckLinks
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
@@ -52,6 +53,7 @@ from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
 from tocsin.methods import Methods, documented
+from tocsin.notifications.ack_routes import router as ack_routes
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.platform.admin_routes import router as admin_routes
 from tocsin.platform.audit_routes import router as platform_audit_routes
@@ -237,6 +239,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.gate = gate
     app.state.links = Links(master)
     app.state.opt_outs = OptOutLinks(master, settings.base_url)
+    app.state.ack_links = AckLinks(master, settings.base_url)
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.connection_changed = partial(tell_of_connection, broker)
@@ -270,6 +273,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.include_router(meta_app_hook_routes, prefix=PREFIX)
     app.include_router(inbound_routes, prefix=PREFIX)
     app.include_router(opt_out_routes, prefix=PREFIX)
+    app.include_router(ack_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)

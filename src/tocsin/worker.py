@@ -56,8 +56,9 @@ from tocsin.connections.defaults import mail_server, platform_defaults
 from tocsin.connections.leading import leave_all
 from tocsin.connections.opened import LOOK_OVER_SECONDS
 from tocsin.connections.outages import OutageStage
+from tocsin.deliveries.ack_links import AckLinks
 from tocsin.deliveries.clock import ClockStage
-from tocsin.deliveries.send import SendStage
+from tocsin.deliveries.send import Links, SendStage
 from tocsin.inbound.poll import PollStage
 from tocsin.inbound.stage import InboundStage
 from tocsin.kit import broker as brokers
@@ -135,7 +136,10 @@ async def _work(installation: Installation) -> None:
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
         hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
-        opt_outs = OptOutLinks(installation.master, settings.base_url) if settings.public_url else None
+        links = None
+        if settings.public_url:
+            master, url = installation.master, settings.base_url
+            links = Links(AckLinks(master, url), OptOutLinks(master, url))
         send = SendStage(
             db,
             door,
@@ -144,7 +148,7 @@ async def _work(installation: Installation) -> None:
             settings.lease_seconds,
             freed=send_ear.wake,
             changed=changed,
-            opt_outs=opt_outs,
+            links=links,
         )
         clock = ClockStage(db, broker)
         webhook_ear = await broker.waiter("webhooks")

@@ -43,7 +43,7 @@ APPLESS = {"/users/{user_id}/terminate_connections"}
 CALLED_BACK = {"/api/v1/hooks/whatsapp/app/{token}", "/api/v1/hooks/{provider}/{token}"}
 """Providers prove themselves by the address and by a secret or signature of their own."""
 
-CLICKED = {"/api/v1/opt-out/{token}"}
+CLICKED = {"/api/v1/ack/{token}", "/api/v1/opt-out/{token}"}
 """Stands in mails, and is signed by us."""
 
 

@@ -43,6 +43,10 @@ async def test_a_person_is_made_with_roles_and_addresses(acme: Project) -> None:
         ({"roles": "viewer"}, "/roles"),
         ({"roles": None, "timezone": "Mars/Olympus"}, "/timezone"),
         ({"addresses": {"telegram": ""}}, "/addresses/telegram"),
+        ({"addresses": {"telegram": "@ann"}}, "/addresses"),
+        ({"addresses": {"telegram": "99999999999999999"}}, "/addresses"),
+        ({"addresses": {"phone": "0660 1234567"}}, "/addresses"),
+        ({"addresses": {"whatsapp": "ann"}}, "/addresses"),
         ({"metadata": {"a": 2**63}}, "/metadata/a"),
         ({"metadata": {"a\0b": 1}}, "/metadata"),
         ({"name": "a\0b"}, "/name"),
@@ -94,6 +98,8 @@ async def test_addresses_of_a_person_are_added_listed_and_removed(acme: Project)
     first = await acme.key.post(path, {"channel": "telegram", "value": "77"})
     assert first.status == 201
     assert (await acme.key.post(path, {"channel": "telegram", "value": "77"})).code == "address_taken"
+    refused = await acme.key.post(path, {"channel": "telegram", "value": "@ann"})
+    assert (refused.status, refused.pointers) == (422, ["/value"])
     await acme.key.post(path, {"channel": "telegram", "value": "78"})
     assert [row["value"] for row in (await acme.key.get(path)).json] == ["77", "78"]
     assert (await acme.key.delete(f"{path}/{first.json['id']}")).status == 204
@@ -107,8 +113,8 @@ async def test_an_address_is_as_long_as_its_index_takes(acme: Project, letter: s
     text = secrets.token_urlsafe(4_000)
     long = letter * fits if letter else text[:fits]
     longer = f"x{letter * too_many}" if letter else text[:too_many]
-    assert (await acme.key.post(path, {"channel": "telegram", "value": long})).status == 201
-    refused = await acme.key.post(path, {"channel": "telegram", "value": longer})
+    assert (await acme.key.post(path, {"channel": "pager", "value": long})).status == 201
+    refused = await acme.key.post(path, {"channel": "pager", "value": longer})
     assert (refused.status, refused.pointers) == (422, ["/value"])
     assert (await acme.key.put(f"/users/{user['id']}", {"addresses": {"sms": longer}})).status == 422
 

@@ -30,7 +30,7 @@ async def test_a_thousand_people_are_made_and_changed(acme: Project) -> None:
             "externalUserId": f"sync-{n}",
             "email": f"sync-{n}@x.example",
             "roles": ["user"],
-            "addresses": {"telegram": f"{n}"},
+            "addresses": {"telegram": f"{n + 1}"},
         }
         for n in range(1000)
     ]
@@ -48,7 +48,7 @@ async def test_a_thousand_people_are_made_and_changed(acme: Project) -> None:
         (found,) = (await acme.key.get("/users", externalUserId=f"sync-{n}")).json["items"]
         assert found["id"] == first.json["results"][n]["id"]
         assert (found["name"], found["email"], found["status"]) == (f"Again {n}", f"sync-{n}@x.example", "active")
-        assert (found["roles"], found["addresses"]) == (["viewer"], {"telegram": f"{n}"})
+        assert (found["roles"], found["addresses"]) == (["viewer"], {"telegram": f"{n + 1}"})
 
 
 async def test_new_and_known_people_come_mixed_and_each_gets_what_is_theirs(acme: Project) -> None:

@@ -37,6 +37,7 @@ from tocsin.connections.correspondents import window
 from tocsin.connections.levels import NoRoute
 from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
+from tocsin.deliveries.ack_links import AckLink, AckLinks
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
 from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_at, record
@@ -82,6 +83,13 @@ FROM set_config('synchronous_commit', 'off', true),
 """
 
 
+class Links(NamedTuple):
+    """What makes the addresses of ours that stand in messages."""
+
+    acknowledging: AckLinks
+    opting_out: OptOutLinks
+
+
 class Batch(NamedTuple):
     """What was claimed together and is recorded together; times are the event loop's."""
 
@@ -103,10 +111,10 @@ class SendStage:
         lease_seconds: int,
         freed: Callable[[], None],
         changed: Changed,
-        opt_outs: OptOutLinks | None,
+        links: Links | None,
     ) -> None:
         """``freed`` is called when there is room again for work that had to be left, ``changed`` when a provider
-        has asked for a pause. ``opt_outs`` is None where the world cannot reach us."""
+        has asked for a pause. ``links`` are None where the world cannot reach us."""
         self._db = db
         self._door = door
         self._choice = choice
@@ -126,7 +134,7 @@ class SendStage:
         self._recording: asyncio.Task[None] | None = None
         self._freed = freed
         self._changed = changed
-        self._opt_outs = opt_outs
+        self._links = links
         self._pace = Pace(db.hot, lease_seconds)
         self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
@@ -299,7 +307,7 @@ class SendStage:
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
         message, count = await self._in_window(outgoing, route), await self._counted(batch, outgoing)
-        message = self._with_opt_out(message, outgoing, route)
+        message = self._with_links(message, outgoing, route)
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
@@ -356,13 +364,21 @@ class SendStage:
             names = route.channel.known_as(address)
             return replace(message, window_expires_at=await window(connection, project_id, route.id, names))
 
-    def _with_opt_out(self, message: Message, outgoing: Outgoing, route: Route) -> Message:
-        """The message, with an address at which its mailbox stops it, where it goes to one of a person."""
-        person, mailbox = message.recipient, outgoing.address
-        if self._opt_outs is None or person is None or mailbox is None or route.channel.address_kind != "email":
+    def _with_links(self, message: Message, outgoing: Outgoing, route: Route) -> Message:
+        """The message, with an address to acknowledge it at if that is asked for, and one at which its mailbox stops
+        it, where it goes to one of a person."""
+        if self._links is None:
             return message
-        url = self._opt_outs.make(message.project_id, message.env, person.user_id, mailbox)
-        return replace(message, unsubscribe_url=url)
+        person, ack_url, unsubscribe_url = message.recipient, None, None
+        if message.require_ack:
+            user_id = person.user_id if person else None
+            link = AckLink(message.project_id, message.env, message.notification_id, user_id)
+            ack_url = self._links.acknowledging.make(link)
+        if person is not None and outgoing.address is not None and route.channel.address_kind == "email":
+            unsubscribe_url = self._links.opting_out.make(
+                message.project_id, message.env, person.user_id, outgoing.address
+            )
+        return replace(message, ack_url=ack_url, unsubscribe_url=unsubscribe_url)
 
     async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""

@@ -54,10 +54,13 @@ class PollStage:
         self._door = door
         self._broker = broker
         self._ear = ear
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], UUID] = {}
+        """The connection that each asks for."""
 
     async def run_once(self) -> bool:
-        """Begin to ask for every account that nobody asks for; it never wants to look again at once."""
+        """Begin to ask for every account that nobody asks for, and stop where a connection was suspended meanwhile
+        (C6); it never wants to look again at once."""
+        await self._stop_in_vain()
         token = uuid4()
         claimed = await self._db.hot.fetch(
             "SELECT project_id, env, connection_id FROM tocsin.claim_polls($1, $2, $3)",
@@ -67,12 +70,21 @@ class PollStage:
         )
         for row in claimed:
             asking = asyncio.create_task(self._ask_safely(Place(*row), token))
-            self._under_way.add(asking)
+            self._under_way[asking] = row["connection_id"]
             asking.add_done_callback(self._ended)
         return False
 
+    async def _stop_in_vain(self) -> None:
+        if not self._under_way:
+            return
+        rows = await self._db.hot.fetch("SELECT tocsin.polls_in_vain() AS id")
+        in_vain = {row["id"] for row in rows}
+        for asking, connection_id in self._under_way.items():
+            if connection_id in in_vain:
+                asking.cancel()
+
     def _ended(self, asking: asyncio.Task[None]) -> None:
-        self._under_way.discard(asking)
+        self._under_way.pop(asking, None)
         self._ear.wake()
 
     async def leave(self) -> None:

@@ -125,6 +125,7 @@ CROSS_PROJECT = (
     "plan_catalogue",
     "plans_in_use",
     "platform_candidates",
+    "polls_in_vain",
     "purge_audit",
     "ready_due_deliveries",
     "ready_webhooks",

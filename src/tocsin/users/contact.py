@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from tocsin.channels.contract import Channel
+from tocsin.channels.registry import providers
+
 # A practical form of RFC 5321: a dot-atom before the @ (no quoted names), a host name with a dot behind it.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -34,6 +37,13 @@ def normal_phone(value: str) -> str:
     if not _PHONE.fullmatch(text):
         raise ValueError("is not a phone number in international form, e.g. +436601234567")
     return text
+
+
+def address_problem(kind: str, value: str) -> str | None:
+    """Why no channel that goes by addresses of this kind can reach anybody there; None where nobody can tell."""
+    judges = [each for each in providers().values() if isinstance(each, Channel) and each.address_kind == kind]
+    problems = [judge.address_problem(value) for judge in judges]
+    return problems[0] if problems and all(problems) else None
 
 
 Email = Annotated[

@@ -4,24 +4,23 @@ Such an address stands in the headers of each notification by mail, and asks for
 the mailbox is the person's, and names it by a part of its hash, since addresses of the web get into logs.
 """
 
-import base64
 from hashlib import sha256
-from hmac import compare_digest
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.kit.crypto import MasterKey, fingerprint
+from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Env
 from tocsin.kit.ids import new_id
+from tocsin.kit.signed import signed, unsigned
 
 PATH = "/opt-out"
 _PURPOSE = "opt-out-link"
-_HASH_BYTES, _PROOF_BYTES = 8, 16
+_HASH_BYTES = 8
 _ENVS: tuple[Env, ...] = ("live", "test")
-_LENGTH = 16 + 1 + 16 + _HASH_BYTES + _PROOF_BYTES
+_LENGTH = 16 + 1 + 16 + _HASH_BYTES
 
 
 class OptOut(NamedTuple):
@@ -41,19 +40,12 @@ class OptOutLinks:
 
     def make(self, project_id: UUID, env: Env, user_id: UUID, mailbox: str) -> str:
         body = project_id.bytes + bytes([_ENVS.index(env)]) + user_id.bytes + _hash(mailbox)
-        token = base64.urlsafe_b64encode(body + _proof(self._master.derive(_PURPOSE), body))
-        return f"{self._base_url}/api/v1{PATH}/{token.decode()}"
+        return f"{self._base_url}/api/v1{PATH}/{signed(body, self._master.derive(_PURPOSE))}"
 
     def read(self, token: str) -> OptOut | None:
         """What is asked for, or None: it is not one of ours."""
-        try:
-            raw = base64.b64decode(token, altchars=b"-_", validate=True)
-        except ValueError:
-            return None
-        body, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
-        if len(raw) != _LENGTH:
-            return None
-        if not any(compare_digest(proof, _proof(key, body)) for key in self._master.tries(_PURPOSE)):
+        body = unsigned(token, _LENGTH, self._master.tries(_PURPOSE))
+        if body is None:
             return None
         return OptOut(UUID(bytes=body[:16]), _ENVS[body[16]], UUID(bytes=body[17:33]), body[33:])
 
@@ -73,10 +65,6 @@ async def opt_out(session: AsyncSession, asked: OptOut) -> bool:
 
 def _hash(mailbox: str) -> bytes:
     return sha256(mailbox.encode()).digest()[:_HASH_BYTES]
-
-
-def _proof(key: bytes, body: bytes) -> bytes:
-    return fingerprint(key, body.hex())[:_PROOF_BYTES]
 
 
 # Of the profile's address there is a row from now on, which says so.

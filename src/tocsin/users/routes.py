@@ -16,6 +16,7 @@ from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.plans.totals import room_for
+from tocsin.users.contact import address_problem
 from tocsin.users.devices import read_device, register_device, shown_value
 from tocsin.users.drafts import Draft
 from tocsin.users.models import Address, Role, User, UserRole
@@ -213,6 +214,8 @@ async def _check_callable(door: Door, url: str) -> None:
 
 
 async def _add_single(call: Call, user: User, body: AddressCreate) -> AddressAnswer:
+    if problem := address_problem(body.channel, body.value):
+        raise Invalid([FieldError("/value", "invalid_address", f"The {body.channel} address {problem}.")])
     values: dict[str, Any] = {
         "project_id": call.project_id,
         "id": new_id(),

@@ -11,7 +11,7 @@ from tocsin.auth.permissions import PERMISSIONS, unknown
 from tocsin.channels.registry import device_kinds
 from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.kit.strict_json import faults
-from tocsin.users.contact import Email, Phone
+from tocsin.users.contact import Email, Phone, address_problem
 
 EnvName = Literal["live", "test"]
 Name = Annotated[Text, StringConstraints(max_length=200)]
@@ -43,6 +43,15 @@ def _indexable(value: str) -> str:
 AddressValue = Annotated[
     Text, StringConstraints(min_length=1, max_length=MOST_ADDRESS_BYTES), AfterValidator(_indexable)
 ]
+
+
+def _usable(addresses: dict[str, str] | None) -> dict[str, str] | None:
+    for kind, value in (addresses or {}).items():
+        if problem := address_problem(kind, value):
+            raise PydanticCustomError(
+                "invalid_address", "The {kind} address {problem}.", {"kind": kind, "problem": problem}
+            )
+    return addresses
 
 
 class UserAnswer(Answer):
@@ -87,7 +96,7 @@ class UserFields(Body):
     phone: Phone | None = None
     external_user_id: ExternalId | None = None
     roles: list[RoleName] | None = Field(None, max_length=50, description="Names; replaces the roles there are.")
-    addresses: dict[SingleChannel, AddressValue] | None = Field(
+    addresses: Annotated[dict[SingleChannel, AddressValue] | None, AfterValidator(_usable)] = Field(
         None, max_length=20, description="Channel to address; replaces the address of each channel named."
     )
     metadata: Metadata | None = None

@@ -18,7 +18,7 @@ import msgspec
 from aiohttp import web
 
 POLL_SECONDS = 0.3
-"""At most, whatever a bot asks for."""
+"""At most, whatever a bot asks for, unless a test wants it longer."""
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Known:
     updates: list[dict[str, Any]] = field(default_factory=list)
     asked_after: list[int | None] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    poll_seconds: float = POLL_SECONDS
 
     def of(self, method: str) -> list[Any]:
         """What it was called with, by method, in order."""
@@ -92,7 +93,7 @@ class BotApi:
         if not bot.updates:
             bot.news.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(POLL_SECONDS, what.get("timeout", 0))):
+                async with asyncio.timeout(min(bot.poll_seconds, what.get("timeout", 0))):
                     await bot.news.wait()
         return _answered(bot.updates[: what.get("limit", 100)])
 

@@ -169,3 +169,23 @@ async def test_the_owner_may_choose_to_be_asked(town: Town, shop: Project) -> No
     chat = new_chat()
     number = town.far.tell(bot.token, message=says(chat, "/start"))
     assert await processed(bot, number) == ["processed"]
+
+
+async def test_a_suspended_bot_is_not_waited_for(inside: Town, village: Project, bot: Bot) -> None:
+    """Telegram would answer in twenty seconds; the worker hangs up within a second or so."""
+    bot.known.poll_seconds = 20
+
+    async def being_asked() -> bool:
+        return bool(bot.known.asked_after)
+
+    async def hung_up() -> bool:
+        token = "SELECT poll_token FROM tocsin.hooks WHERE connection_id = $1"
+        return await inside.sql.fetchval(token, bot.id) is None
+
+    with running(inside.site, "worker"):
+        await until(being_asked)
+        assert not await hung_up()
+        reply = await village.owner.send("PATCH", f"/connections/{bot.id}/suspend", {"reason": "spam"})
+        assert reply.status == 200, reply.json
+        await until(hung_up, 10)
+        assert len(bot.known.asked_after) == 1
