@@ -83,11 +83,13 @@ from tocsin.users.opting_out import OptOutLinks
 from tocsin.webhooks.send import WebhookStage
 from tocsin.webhooks.upkeep import UpkeepStage
 
-HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last look of a stage.", ["stage"])
+HEARTBEAT = Gauge("tocsin_stage_heartbeat_seconds", "Unix time of the last sign of life of a stage.", ["stage"])
 
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0
 ANYWAY_SECONDS = 60.0
 """Between two looks of a stage that the pulse looks for as well, should it ever overlook something."""
+BEAT_SECONDS = 10.0
+"""Between two signs of life of a stage that sleeps."""
 DRAIN_SECONDS = 20.0
 TIDY_AT_ONCE = 5_000
 
@@ -260,4 +262,11 @@ async def _run(stage: Stage, stop: asyncio.Event) -> None:
             backoff = min(backoff * 2, LAST_BACKOFF)
             continue
         if not more:
-            await stage.ear.wait(stage.seconds)
+            await _sleep(stage)
+
+
+async def _sleep(stage: Stage) -> None:
+    """Until woken or its time has passed, with a sign of life now and then."""
+    wake_at = time.monotonic() + stage.seconds
+    while (left := wake_at - time.monotonic()) > 0 and not await stage.ear.wait(min(left, BEAT_SECONDS)):
+        HEARTBEAT.labels(stage.name).set(time.time())
