@@ -24,6 +24,7 @@ STAGES = {
     "match",
     "send",
     "clock",
+    "insist",
     "forgot",
     "mail",
     "tidy",
