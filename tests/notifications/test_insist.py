@@ -303,3 +303,19 @@ async def test_what_insists_is_in_one_hand_at_a_time(working: Working, shop: Pro
         "SELECT count(*) FROM tocsin.deliveries WHERE project_id = $1 AND round = 1 GROUP BY notification_id", shop.id
     )
     assert [row["count"] for row in rows] == [1] * 40
+
+
+async def test_one_that_cannot_be_acted_upon_holds_up_no_other(working: Working, shop: Project, ann: Person) -> None:
+    await make_rule(shop, "realtime", targetUsers=[ann.id], requireAck=True, repeat=REPEAT)
+    events = await send_events(shop.key, {"order": 1}, {"order": 2})
+    bad, good = [await notified(shop.key, event) for event in events]
+    await working.sql.execute(
+        "UPDATE tocsin.insistences SET repeats_at = now(), due_at = now(), escalates_at ="
+        " CASE WHEN notification_id = $2 THEN now() END, steps ="
+        ' CASE WHEN notification_id = $2 THEN \'[{"roles": ["no id"], "users": []}]\'::json ELSE steps END'
+        " WHERE project_id = $1",
+        *(shop.id, bad["id"]),
+    )
+    await so_many(shop, good, 2, "sent")
+    assert len(await deliveries(shop, bad)) == 1
+    await working.sql.execute("DELETE FROM tocsin.insistences WHERE notification_id = $1", bad["id"])

@@ -50,9 +50,12 @@ class InsistStage:
             for start in range(0, len(ids), MOST_EACH)
         ]
         acted = await asyncio.gather(*[self._insist_safely(*portion) for portion in portions])
-        if any(acted):
+        done = [count for count in acted if count is not None]
+        if any(done):
             self._broker.wake("deliveries")
-        if sum(acted) >= MOST_AT_ONCE // 2:
+        if len(done) < len(acted):
+            return False  # what fails stays due; the pulse says so once a second
+        if sum(done) >= MOST_AT_ONCE // 2:
             return True
         await self._come_back()
         return False
@@ -65,15 +68,19 @@ class InsistStage:
         if seconds is not None and seconds < SOON_SECONDS:
             self._next = asyncio.get_running_loop().call_later(max(seconds, REST_SECONDS), self._ear.wake)
 
-    async def _insist_safely(self, project_id: UUID, env: Env, ids: list[UUID]) -> int:
-        """How many it insisted on. What fails for one project holds up no other, and is due the next time."""
+    async def _insist_safely(self, project_id: UUID, env: Env, ids: list[UUID]) -> int | None:
+        """How many it insisted on, None where something failed: that stays due, and holds up nothing else."""
         try:
             (row,) = await self._insisting.call(project_id, env, uuids(ids), weight=len(ids))
         except Exception as error:
             if is_away(error):
                 raise
-            log.exception("not insisted", project=str(project_id), notifications=len(ids))
-            return 0
+            if len(ids) > 1:
+                for id_ in ids:
+                    await self._insist_safely(project_id, env, [id_])
+            else:
+                log.exception("not insisted", project=str(project_id), notification=str(ids[0]))
+            return None
         for message in signals("repeated", row[1]):
             self._broker.publish(channel_of(project_id, env), message)
         return len(row[1])
