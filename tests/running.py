@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.engines import free_port
 from tests.secrecy import spilt
 from tocsin.kit.crypto import MasterKey
-from tocsin.kit.db import with_login
+from tocsin.kit.dsn import with_login
 from tocsin.kit.lifeline import tied_to_parent
 from tocsin.kit.roles import Roles
 

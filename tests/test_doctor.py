@@ -16,7 +16,7 @@ from tests.running import MASTER_SECRET
 from tocsin import doctor
 from tocsin.doctor import Finding, examine
 from tocsin.kit.crypto import DataKey
-from tocsin.kit.db import with_login
+from tocsin.kit.dsn import with_login
 from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running

@@ -17,7 +17,7 @@ from tocsin.platform.invitations import mail_link
 from tocsin.platform.links import Links, address
 from tocsin.platform.prepare import prepare
 from tocsin.platform.schemas import AdminCreate, RoleName
-from tocsin.platform.setup import first_link, state_of
+from tocsin.platform.setup import state_of
 from tocsin.projects.schemas import Password
 from tocsin.startup import Installation
 from tocsin.users.models import User
@@ -71,13 +71,6 @@ async def _admin(session: AsyncSession, email: str, name: str | None, role: Role
     told = {"email": email, "role": role}
     await record(session, PLATFORM_ID, "live", Actor("system", "tocsin admin create"), action, "admin", admin.id, told)
     return admin
-
-
-async def first_admin_link(installation: Installation, base_url: str) -> str | None:
-    """The address of the first admin's link, while the installation has none."""
-    async with _platform(installation) as db:
-        token = await first_link(db, Links(installation.master))
-    return address(base_url, token) if token else None
 
 
 @asynccontextmanager

@@ -55,6 +55,7 @@ from tocsin.meta import router as meta_routes
 from tocsin.methods import Methods, documented
 from tocsin.notifications.ack_routes import router as ack_routes
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.outgoing import outgoing_door
 from tocsin.platform.admin_routes import router as admin_routes
 from tocsin.platform.audit_routes import router as platform_audit_routes
 from tocsin.platform.links import Links
@@ -97,7 +98,6 @@ from tocsin.signin.sso.routes import Sso
 from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
-from tocsin.startup import outgoing_door
 from tocsin.users.opt_out_routes import router as opt_out_routes
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes

@@ -67,7 +67,7 @@ def api() -> None:
     """Serve the HTTP API and the realtime sockets."""
     with _clear_failures():
         from tocsin.api import serve
-        from tocsin.failures import with_logins
+        from tocsin.logins import with_logins
         from tocsin.up.port import usable_port
 
         installation = _installation()
@@ -83,7 +83,7 @@ def worker() -> None:
     Start as many as there is work for, on any machine that reaches the database.
     """
     with _clear_failures():
-        from tocsin.failures import with_logins
+        from tocsin.logins import with_logins
         from tocsin.worker import work
 
         installation = _installation()
@@ -450,8 +450,8 @@ def import_rollback(
     with _clear_failures():
         import asyncio
 
-        from tocsin.failures import with_logins
         from tocsin.importing import NotImported, undo
+        from tocsin.logins import with_logins
 
         installation = with_logins(_installation(beside_up=True))
         try:
@@ -467,9 +467,9 @@ def _import(run: "Callable[[Installation], Coroutine[Any, Any, Report]]", file: 
     """Run an import and tell of it; the file is opened first, so that nothing is written that cannot be reported."""
     import asyncio
 
-    from tocsin.failures import with_logins
     from tocsin.importing import NotImported
     from tocsin.imports.report import as_json, in_words
+    from tocsin.logins import with_logins
 
     installation = with_logins(_installation(beside_up=True))
     with file.open("ab") if file else nullcontext() as opened:

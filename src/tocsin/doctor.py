@@ -22,7 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from tocsin.kit import migrate
 from tocsin.kit.catalogue import Hole, holes, plans_without_initplan
 from tocsin.kit.crypto import DataKey, Unreadable
-from tocsin.kit.db import Database, StrongLogin, plain_url
+from tocsin.kit.db import Database, StrongLogin
+from tocsin.kit.dsn import plain_url
 from tocsin.startup import Installation, NotConfigured
 
 OLDEST_POSTGRES = 15

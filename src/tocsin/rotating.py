@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.kit.db import plain_url
+from tocsin.kit.dsn import plain_url
 from tocsin.kit.roles import as_owner_of_tables
 from tocsin.kit.vault import Vault
 from tocsin.progress import progress

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from tocsin.kit import crash, log
 from tocsin.kit.crypto import MasterKey
-from tocsin.kit.db import with_login
-from tocsin.kit.http import Door
+from tocsin.kit.dsn import with_login
+from tocsin.kit.expected import Expected
 from tocsin.kit.roles import Roles
 from tocsin.settings import Settings
 
 
-class NotConfigured(RuntimeError):
+class NotConfigured(Expected):
     """Something an operator has to say is missing; the message says what and how."""
 
 
@@ -60,21 +60,6 @@ class Installation:
     def settled(self, **urls: str) -> "Installation":
         """The same with one of those addresses, as if it had been given."""
         return replace(self, settings=self.settings.model_copy(update=urls))
-
-
-def outgoing_door(settings: Settings) -> Door:
-    """The one way out of a process, to be opened inside its loop."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    own = [settings.public_url] if settings.public_url else []
-    own += [f"http://{host}:{settings.port}"] if settings.port else []
-    proxy = settings.outgoing_proxy
-    return Door(
-        allowed=settings.allow_private_targets,
-        own=own,
-        own_networks=settings.egress_addresses,
-        own_domain=settings.base_domain,
-        proxy=proxy.get_secret_value() if proxy else None,
-    )
 
 
 def installation(settings: Settings | None = None) -> Installation:

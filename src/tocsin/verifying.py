@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tocsin.audit.anchor import Anchor, Written, anchors_file
 from tocsin.audit.verify import Report, count, verify
-from tocsin.kit.db import plain_url
+from tocsin.kit.dsn import plain_url
 from tocsin.kit.roles import as_owner_of_tables
 from tocsin.progress import progress
 from tocsin.startup import Installation, NotConfigured

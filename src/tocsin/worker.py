@@ -67,6 +67,7 @@ from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.notifications.insist import InsistStage
+from tocsin.outgoing import outgoing_door
 from tocsin.plans.notices import NoticeStage
 from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
 from tocsin.plans.sandbox import SandboxStage
@@ -78,7 +79,7 @@ from tocsin.realtime.signal import tell_of_connection
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
-from tocsin.startup import Installation, outgoing_door
+from tocsin.startup import Installation
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.webhooks.send import WebhookStage
 from tocsin.webhooks.upkeep import UpkeepStage

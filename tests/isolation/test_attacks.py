@@ -16,7 +16,8 @@ from sqlalchemy import text
 from tests.isolation.rows import Rows, fill, references, row_for, tables
 from tests.running import Site
 from tocsin.kit.catalogue import APPEND_ONLY
-from tocsin.kit.db import Database, with_login
+from tocsin.kit.db import Database
+from tocsin.kit.dsn import with_login
 from tocsin.kit.roles import Roles
 
 DENIED = asyncpg.InsufficientPrivilegeError

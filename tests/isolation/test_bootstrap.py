@@ -12,7 +12,8 @@ from tests.engines import execute, running_postgres
 from tests.running import MASTER_SECRET
 from tocsin.kit.catalogue import holes, plans_without_initplan
 from tocsin.kit.crypto import MasterKey
-from tocsin.kit.db import Database, StrongLogin, with_login
+from tocsin.kit.db import Database, StrongLogin
+from tocsin.kit.dsn import with_login
 from tocsin.kit.migrate import migrate
 from tocsin.kit.postgres import Running
 from tocsin.kit.roles import Roles, bootstrap_script

@@ -7,7 +7,7 @@ import pytest
 
 from tests.running import Site
 from tocsin.kit.catalogue import RULES, Hole, holes, plans_without_initplan
-from tocsin.kit.db import plain_url
+from tocsin.kit.dsn import plain_url
 from tocsin.kit.roles import Roles
 
 ROLES = Roles()

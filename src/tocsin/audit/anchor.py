@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from tocsin.kit.db import Database
+from tocsin.kit.expected import Expected
 
 EVERY_SECONDS = 3600.0
 _PAGE = 500
@@ -24,7 +25,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 log = structlog.get_logger(__name__)
 
 
-class BadAnchors(RuntimeError):
+class BadAnchors(Expected):
     """A file of anchors that cannot be read; the message names the line."""
 
 

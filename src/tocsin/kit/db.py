@@ -16,9 +16,12 @@ import asyncpg
 import msgspec
 from sqlalchemy import MetaData, text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+
+from tocsin.kit.dsn import plain_url
+from tocsin.kit.expected import Expected
 
 Env = Literal["live", "test"]
 
@@ -74,7 +77,7 @@ def _entering(project_id: UUID, env: Env, durable: bool) -> str:
     return f"SELECT {scope}" if durable else f"SELECT {scope}, set_config('synchronous_commit', 'off', true)"
 
 
-class StrongLogin(RuntimeError):
+class StrongLogin(Expected):
     """The login could see through the walls between projects, so the process refuses to work with it."""
 
 
@@ -209,18 +212,6 @@ async def driver(session: AsyncSession) -> Connection:
 
 async def _driver(session: AsyncSession) -> Connection:
     return cast(Connection, (await (await session.connection()).get_raw_connection()).driver_connection)
-
-
-def plain_url(url: str) -> str:
-    """The URL as asyncpg takes it: without a driver in its scheme."""
-    parsed = make_url(url)
-    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def with_login(url: str, user: str, password: str) -> str:
-    """The same host and database under another login."""
-    parsed: URL = make_url(url)
-    return parsed.set(drivername="postgresql", username=user, password=password).render_as_string(hide_password=False)
 
 
 def violated(error: BaseException) -> str | None:

@@ -19,7 +19,8 @@ from sqlalchemy.util import await_only
 
 import tocsin
 from tocsin.kit.crypto import MasterKey
-from tocsin.kit.db import SCHEMA, plain_url
+from tocsin.kit.db import SCHEMA
+from tocsin.kit.dsn import plain_url
 from tocsin.kit.roles import Roles, bootstrap
 
 TURN_SECONDS = 0.2

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.kit.db import plain_url
+from tocsin.kit.dsn import plain_url
 from tocsin.kit.roles import Roles
 from tocsin.kit.vault import Vault
 from tocsin.mail.post import details_of

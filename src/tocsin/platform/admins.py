@@ -11,6 +11,7 @@ from tocsin.auth.permissions import PLATFORM_ROLES
 from tocsin.auth.revocation import end_sessions_of, revoke
 from tocsin.kit.errors import Conflict, NotFound
 from tocsin.kit.ids import PLATFORM_ID
+from tocsin.platform.first_admin import HAS_SUPER_ADMIN
 from tocsin.platform.schemas import AdminAnswer
 from tocsin.users.models import Role, User, UserRole
 from tocsin.users.people import create_user
@@ -85,13 +86,7 @@ async def has_super_admin(session: AsyncSession) -> bool:
     return bool(await session.scalar(_SUPER_ADMINS))
 
 
-_SUPER_ADMINS = text("""
-SELECT EXISTS (
-    SELECT FROM tocsin.user_roles ur
-    JOIN tocsin.roles r ON r.project_id = ur.project_id AND r.id = ur.role_id
-    JOIN tocsin.users u ON u.project_id = ur.project_id AND u.id = ur.user_id
-    WHERE r.name = 'super_admin' AND r.built_in AND u.status = 'active' AND u.password_hash IS NOT NULL)
-""")
+_SUPER_ADMINS = text(HAS_SUPER_ADMIN)
 
 
 async def shown(session: AsyncSession, admins: Sequence[User]) -> list[AdminAnswer]:

@@ -9,26 +9,17 @@ from tocsin.audit.record import Actor, record
 from tocsin.auth.passwords import hash_password
 from tocsin.kit.db import Database
 from tocsin.kit.errors import FieldError, Invalid
-from tocsin.kit.ids import PLATFORM_ID
 from tocsin.platform.admins import FIRST_ROLE, add_admin, end_sessions, has_super_admin
+from tocsin.platform.first_admin import NOBODY_YET
 from tocsin.platform.links import Link, Links, spent
 from tocsin.platform.schemas import Setup, SetupAnswer
 from tocsin.projects.models import Project
 from tocsin.users.models import User
 
-NOBODY_YET = "there is no super admin"
-"""The state in which the first admin's link is good."""
-
 
 def state_of(user: User) -> str:
     """What changes when somebody chooses a password, or somebody else ends the account."""
     return f"{user.status} {hashlib.sha256((user.password_hash or '').encode()).hexdigest()}"
-
-
-async def first_link(db: Database, links: Links) -> str | None:
-    """The link of the first admin, while there is none."""
-    async with db.scope(PLATFORM_ID, "live") as session:
-        return None if await has_super_admin(session) else links.make(PLATFORM_ID, None, NOBODY_YET)
 
 
 async def set_up(db: Database, links: Links, body: Setup, actor: Actor) -> SetupAnswer:

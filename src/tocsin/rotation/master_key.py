@@ -7,11 +7,12 @@ from uuid import UUID
 import asyncpg
 
 from tocsin.kit.crypto import MasterKey, Unreadable, bound, new_master_key
+from tocsin.kit.expected import Expected
 
 STEP = 500
 
 
-class NothingToRotate(RuntimeError):
+class NothingToRotate(Expected):
     """There is no second master key; the message says how to give one."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
+from tocsin.kit.expected import Expected
 from tocsin.kit.lifeline import tied_to_parent
 from tocsin.up.logfile import ChildLog, Notice
 
@@ -18,7 +19,7 @@ _LONG_ENOUGH = 60.0  # seconds of life after which the next death counts as the 
 State = Literal["starting", "running", "restarting", "ended"]
 
 
-class NotUp(RuntimeError):
+class NotUp(Expected):
     """A process ended, or did not serve in time, before it served once; the message holds the end of its log."""
 
 

@@ -6,8 +6,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from tocsin.kit.expected import Expected
 
-class PortTaken(Exception):
+
+class PortTaken(Expected):
     """Somebody else listens there, or we may not; the message says who and what to do."""
 
 

@@ -13,10 +13,9 @@ from types import FrameType
 
 import asyncpg
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
-from tocsin.admin import first_admin_link
-from tocsin.kit.migrate import migrate
+from tocsin.platform.first_admin import first_link
+from tocsin.platform.links import Links, address
 from tocsin.startup import Installation
 from tocsin.up.child import Child
 from tocsin.up.claim import Claim, claimed
@@ -24,6 +23,7 @@ from tocsin.up.database import Source, database
 from tocsin.up.figures import fetch, figures
 from tocsin.up.logfile import ChildLog, Notice
 from tocsin.up.port import usable_port
+from tocsin.up.schema import bring_up_to_date
 from tocsin.up.screen import LiveScreen, Picture, PlainLines, Screen
 from tocsin.up.terminal import let_go_of_terminal, on_key
 
@@ -43,7 +43,7 @@ class Stopped(BaseException):
 def run(installation: Installation, console: Console) -> None:
     """Serve until told to stop; comes back when everything has ended.
 
-    Raises AlreadyRunning, PortTaken, CannotStart, NotUp, and what the database answers to `migrate`.
+    Raises AlreadyRunning, PortTaken, CannotStart, NotMigrated and NotUp.
     """
     screen: Screen = LiveScreen(console) if console.is_terminal else PlainLines(console)
     with suppress(Stopped), _stopped_by_signals(), ExitStack() as opened:
@@ -89,7 +89,7 @@ async def _serve(installation: Installation, source: Source, port: int, claim: C
         loop.add_signal_handler(number, told)
     loop.add_signal_handler(signal.SIGHUP, hung_up)
     screen.say("bringing the schema up to date")
-    await migrate(source.installer_url, installation.roles, installation.master)
+    await bring_up_to_date(source.installer_url)
     if stop.is_set():
         return
     with on_key("q", told):
@@ -155,9 +155,10 @@ class Up:
             return
         self._asked = now
         try:
-            link = await first_admin_link(self._reached, self._picture.url)
-        except (OSError, asyncpg.PostgresError, DBAPIError):
+            token = await first_link(self._reached.app_url, Links(self._reached.master))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return  # the database is away for a moment; what is shown stays
+        link = address(self._picture.url, token) if token else None
         if link is None or now - self._made > RENEW_SECONDS:
             self._picture.first_admin, self._made = link, now
 

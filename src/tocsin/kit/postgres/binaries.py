@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from tocsin.kit.expected import Expected
+
 _SYSTEM = Path("/usr/lib/postgresql")  # where Debian and PGDG put each major version
 
 
-class CannotStart(Exception):
+class CannotStart(Expected):
     """The embedded database cannot run here; the message says why and what to do about it."""
 
 
