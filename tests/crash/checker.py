@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.crash.ledger import Ledger, digest
-from tests.crash.project import Arranged
+from tests.crash.project import REPEAT, Arranged
 from tests.crash.sink import Sink
 
 SHOWN = 5
@@ -22,7 +22,7 @@ WHERE e.project_id = $1
 """
 _NOTIFICATIONS = "SELECT id, event_id, rule_id FROM tocsin.notifications WHERE project_id = $1"
 _DELIVERIES = """
-SELECT id, notification_id, channel, user_id, state, attempts, crashes, last_error
+SELECT id, notification_id, channel, user_id, round, state, attempts, crashes, last_error
 FROM tocsin.deliveries WHERE project_id = $1
 """
 _ATTEMPTS = """
@@ -43,6 +43,7 @@ _CALLS = "SELECT name, id FROM tocsin.rules WHERE project_id = $1 AND name LIKE 
 UNFINISHED = """
 SELECT (SELECT count(*) FROM tocsin.events WHERE state IN ('received', 'leased'))
     + (SELECT count(*) FROM tocsin.deliveries WHERE state IN ('queued', 'leased'))
+    + (SELECT count(*) FROM tocsin.insistences)
 """
 
 
@@ -90,6 +91,7 @@ def violations(
         *_calls_once(tables, ledger),
         *_events_processed(tables, poison),
         *_notified_once(tables, arranged, poison),
+        *_insisted(tables, arranged),
         *_feeds_without_gaps(tables, arranged),
         *_delivered(tables, sink),
         *_attempts_without_gaps(tables),
@@ -149,9 +151,30 @@ def _notified_once(tables: Tables, arranged: Arranged, poison: Set[str]) -> Iter
     wanted = Counter({"realtime": arranged.people, "webhook": 1})
     per_notification: dict[UUID, Counter[str]] = {row["id"]: Counter() for row in tables.notifications}
     for row in tables.deliveries:
-        per_notification.setdefault(row["notification_id"], Counter())[row["channel"]] += 1
+        if row["round"] == 0:
+            per_notification.setdefault(row["notification_id"], Counter())[row["channel"]] += 1
     wrong = [f"{id_}: {dict(channels)}" for id_, channels in per_notification.items() if channels != wanted]
     yield from _shown("a notification with other deliveries than one per channel and recipient", wrong)
+
+
+def _insisted(tables: Tables, arranged: Arranged) -> Iterable[str]:
+    """What nobody acknowledges comes again as often as its rule says, once each time; nothing else does.
+
+    Over sockets always; to the sink unless what came before still waits.
+    """
+    insisting = {row["id"] for row in tables.notifications if row["rule_id"] == arranged.insisting}
+    repeats = Counter(
+        (row["notification_id"], row["channel"], row["user_id"], row["round"])
+        for row in tables.deliveries
+        if row["round"] > 0
+    )
+    rounds = range(1, REPEAT["max_times"] + 1)
+    strange = [key for key in repeats if key[0] not in insisting or key[3] not in rounds]
+    yield from _shown("a repeat that no rule asked for", strange)
+    yield from _shown("a repeat made twice", [key for key, count in repeats.items() if count > 1])
+    made = Counter((id_, round_) for id_, channel, _, round_ in repeats if channel == "realtime")
+    lost = [f"{id_} round {each}" for id_ in insisting for each in rounds if made[id_, each] != arranged.people]
+    yield from _shown("a repeat that some or all of its people did not get", lost)
 
 
 def _feeds_without_gaps(tables: Tables, arranged: Arranged) -> Iterable[str]:

@@ -129,6 +129,26 @@ async def end(self, response):
 guard.Admission.end = end
 """
 
+# What was done is counted in a transaction of its own, after it.
+REPEATED_BEFORE_COUNTED = """
+import asyncio
+from tocsin.notifications import insist
+honest = insist.InsistStage._insist_safely
+async def hasty(self, project_id, env, ids):
+    done = await honest(self, project_id, env, ids)
+    async with self._db.unit(project_id, env) as connection:
+        await connection.execute(
+            "UPDATE tocsin.insistences SET times = times - 1, due_at = now(), repeats_at = now()"
+            " WHERE notification_id = ANY($1)", ids)
+    await asyncio.sleep(0.3)
+    async with self._db.unit(project_id, env) as connection:
+        await connection.execute(
+            "UPDATE tocsin.insistences SET times = times + 1, due_at = now() + interval '1 second',"
+            " repeats_at = now() + interval '1 second' WHERE notification_id = ANY($1)", ids)
+    return done
+insist.InsistStage._insist_safely = hasty
+"""
+
 CRASHES_NOT_COUNTED = """
 from tocsin.deliveries import clock
 clock.MOST_CLAIMS = 1_000
@@ -158,6 +178,7 @@ UNDER_FIRE = (
     Saboteur("recorded before sent", "worker", RECORDED_BEFORE_SENT, ("kill worker",)),
     Saboteur("a stage dies of an exception", "worker", STAGE_DIES_OF_AN_EXCEPTION, ("kill postgres",)),
     Saboteur("row and queue written one after the other", "api", WRITTEN_TWICE_OVER, ("kill api",)),
+    Saboteur("repeated before counted", "worker", REPEATED_BEFORE_COUNTED, ("kill worker",)),
     Saboteur("a key kept after its effect", "api", KEY_KEPT_AFTER_ITS_EFFECT, ("kill api",)),
 )
 """Found by kills at random moments. The others need a precise scene, named in ``SCENES``."""

@@ -30,6 +30,9 @@ POINTS: Mapping[str, str] = {
     "send.before_record": "results are about to be written",
     "send.under_way": "the statement that writes and commits them has left, and its answer has not come",
     "send.after_record": "they are committed, and their slots are not free yet",
+    "insist.after_due": "what insists once more is known, and nothing of it is written",
+    "insist.under_way": "the statement that writes and commits repeats has left, and its answer has not come",
+    "insist.after_commit": "they are committed; no hint was given and no socket was told",
     "clock.after_due": "retries are made claimable, and nobody was told",
     "clock.after_release": "leases of the dead are released, and nobody was told",
 }

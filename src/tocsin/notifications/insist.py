@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.db import Database, Env
 from tocsin.kit.problems import is_away
@@ -44,6 +45,8 @@ class InsistStage:
     async def run_once(self) -> bool:
         """Everything that is due, as far as it goes at once; True when there may be more."""
         due = await self._db.hot.fetch("SELECT project_id, env, ids FROM tocsin.due_insistences($1)", MOST_AT_ONCE)
+        if due:
+            crash.here("insist.after_due")
         portions = [
             (project_id, env, ids[start : start + MOST_EACH])
             for project_id, env, ids in due
@@ -70,6 +73,7 @@ class InsistStage:
 
     async def _insist_safely(self, project_id: UUID, env: Env, ids: list[UUID]) -> int | None:
         """How many it insisted on, None where something failed: that stays due, and holds up nothing else."""
+        crash.soon("insist.under_way")
         try:
             (row,) = await self._insisting.call(project_id, env, uuids(ids), weight=len(ids))
         except Exception as error:
@@ -81,6 +85,7 @@ class InsistStage:
             else:
                 log.exception("not insisted", project=str(project_id), notification=str(ids[0]))
             return None
+        crash.here("insist.after_commit")
         for message in signals("repeated", row[1]):
             self._broker.publish(channel_of(project_id, env), message)
         return len(row[1])
