@@ -518,6 +518,7 @@ CASES = (
     case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
     case("list_events"),
     case("read_event", event_id="event"),
+    case("explain_event", event_id="event", query=lambda s: {"userId": s.id("user")}),
     case(
         "list_notifications",
         query=lambda s: {"userId": s.id("user"), "ruleId": s.id("rule"), "eventId": s.id("event")},
