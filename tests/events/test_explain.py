@@ -82,8 +82,8 @@ async def test_somebody_who_blocked_the_bot_and_since_when(working: Working, sho
     assert (await ann.client.post(f"/users/{ann.id}/addresses", {"channel": "telegram", "value": "4711"})).status == 201
     await working.sql.execute("UPDATE tocsin.connections SET status = 'active' WHERE id = $1", made.json["id"])
     await working.sql.execute(
-        "INSERT INTO tocsin.reachability (project_id, connection_id, address_hash, state, reason, connection_project, env,"
-        " since) VALUES ($1, $2, sha256('4711'), 'blocked', 'Forbidden: bot was blocked by the user', $1, 'live',"
+        "INSERT INTO tocsin.reachability (project_id, connection_id, address_hash, state, reason, connection_project,"
+        " env, since) VALUES ($1, $2, sha256('4711'), 'blocked', 'Forbidden: bot was blocked by the user', $1, 'live',"
         " '2026-03-01T10:00:00Z')",
         *(shop.id, made.json["id"]),
     )
@@ -213,7 +213,9 @@ async def test_people_see_their_own_part_alone(shop: Project, ann: Person, bob: 
     assert (await asked(ann.client, event, bob, externalUserId=bob.external_id)).status == 404
 
 
-async def test_an_event_that_told_somebody_nothing_looks_absent_to_them(shop: Project, ann: Person, bob: Person) -> None:
+async def test_an_event_that_told_them_nothing_looks_absent(
+    shop: Project, ann: Person, bob: Person
+) -> None:
     await make_rule(shop, "realtime", targetUsers=[bob.id])
     event = await send_event(shop.key)
     await story(shop.key, event)

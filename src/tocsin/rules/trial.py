@@ -108,12 +108,12 @@ def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID], meant: Meant
         recipients_total=len(reached),
         project_channels=[c for c in rule.channels if c in known and known[c].reaches == "project"] if tells else [],
         destinations=[TestDestination.model_validate(place) for place in meant.places] if tells else [],
-        rendered=_rendering(outcome.rendered) if tells else None,
+        rendered=rendering(outcome.rendered) if tells else None,
         missing=outcome.missing,
     )
 
 
-def _rendering(texts: dict[str, str]) -> Rendering:
+def rendering(texts: dict[str, str]) -> Rendering:
     return Rendering(
         title=texts["title"],
         message=texts["message"],

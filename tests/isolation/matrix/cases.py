@@ -514,6 +514,14 @@ CASES = (
     ),
     case("test_rule", rule_id="rule", body=lambda s: {"event": _event(s)}),
     case("test_rule_draft", body=_draft),
+    case(
+        "replay_rule",
+        rule_id="rule",
+        body=lambda s: {
+            "from": "2026-01-01T00:00:00Z",
+            "rule": seeds.rule(s, targetRoles=[s.id("role name")], targetUsers=[s.id("user")]),
+        },
+    ),
     case("send_event", by="key", body=_event),
     case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
     case("list_events"),
