@@ -213,9 +213,7 @@ async def test_people_see_their_own_part_alone(shop: Project, ann: Person, bob: 
     assert (await asked(ann.client, event, bob, externalUserId=bob.external_id)).status == 404
 
 
-async def test_an_event_that_told_them_nothing_looks_absent(
-    shop: Project, ann: Person, bob: Person
-) -> None:
+async def test_an_event_that_told_them_nothing_looks_absent(shop: Project, ann: Person, bob: Person) -> None:
     await make_rule(shop, "realtime", targetUsers=[bob.id])
     event = await send_event(shop.key)
     await story(shop.key, event)

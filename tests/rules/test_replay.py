@@ -81,7 +81,9 @@ async def test_a_draft_that_matches_more_and_less(shop: Project, ann: Person) ->
 async def test_a_draft_that_tells_others_in_other_words(shop: Project, ann: Person, bob: Person) -> None:
     rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
     await processed(shop, {"order": "A-1"})
-    answer = await difference(shop, rule, rule=draft(rule, targetUsers=[bob.id], title="Bestellung {{ payload.order }}"))
+    answer = await difference(
+        shop, rule, rule=draft(rule, targetUsers=[bob.id], title="Bestellung {{ payload.order }}")
+    )
     assert counts(answer, "recipientsChanged", "textsChanged") == [1, 1]
     (example,) = answer["examples"]
     assert (example["changes"], example["gained"], example["lost"]) == (["recipients", "texts"], [bob.id], [ann.id])
