@@ -55,15 +55,18 @@ class Heard(NamedTuple):
 
 async def scan(connection: asyncpg.Connection, project_id: UUID, env: Env, after: UUID, before: UUID) -> list[Glance]:
     """The next events between two ids, whatever their types."""
-    rows = await connection.fetch(_SCAN[env], project_id, after, before, SCANNED_AT_ONCE)
+    rows = await connection.fetch(scan_statement(env), project_id, after, before, SCANNED_AT_ONCE)
     return [Glance(*row) for row in rows]
 
 
-# The environment stands in the text, so that the few events of the sandbox are found by the index of their own.
+def scan_statement(env: Env) -> str:
+    """The environment stands in the text, so that the few events of the sandbox are found by the index of their own."""
+    return _LIVE if env == "live" else _LIVE.replace("'live'", "'test'")
+
+
 _LIVE = """
 SELECT id, type FROM tocsin.events WHERE project_id = $1 AND env = 'live' AND id > $2 AND id < $3 ORDER BY id LIMIT $4
 """
-_SCAN = {"live": _LIVE, "test": _LIVE.replace("'live'", "'test'")}
 
 
 async def read_past(connection: asyncpg.Connection, project_id: UUID, ids: Sequence[UUID], rule_id: UUID) -> list[Past]:
