@@ -245,7 +245,8 @@ class Life(RuleBasedStateMachine):
 
     async def _look_at_feeds(self) -> None:
         gaps = await self.world.sql.fetch(
-            "SELECT f.user_id FROM tocsin.feeds f LEFT JOIN tocsin.notification_recipients r USING (project_id, user_id)"
+            "SELECT f.user_id FROM tocsin.feeds f"
+            " LEFT JOIN tocsin.notification_recipients r USING (project_id, user_id)"
             " WHERE f.project_id = $1 GROUP BY f.user_id, f.seq"
             " HAVING f.seq <> count(r.feed_seq) OR f.seq <> count(DISTINCT r.feed_seq) OR f.seq <> max(r.feed_seq)",
             self.world.project.id,

@@ -84,5 +84,5 @@ class ReplayAnswer(Answer):
     counts: ReplayCounts
     examples: list[ReplayExample] = Field(description="The first 100 events whose answer would differ.")
     scanned: int = Field(description="Stored events of any type that were passed on the way.")
-    last_event_at: Time | None = Field(description="When the last event that was looked at had been received.")
+    last_event_at: Time | None = Field(description="When the last event that was judged had been received.")
     next_cursor: str | None = Field(description="Where to go on: events are left. Null at the end.")

@@ -80,7 +80,7 @@ def _failed(delivery: Any) -> Said:
     way = _way(delivery)
     if not delivery.attempts:
         return Said("no_connection", f"Nothing can send over {way}{_because(delivery)}.")
-    return Said("gave_up", f"{way} was given up after {_times(delivery.attempts)}{_because(delivery)}.")
+    return Said("gave_up", f"{way} failed {_times(delivery.attempts)} and was given up{_because(delivery)}.")
 
 
 def _as_recorded(delivery: Any) -> Said:
