@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.client import Client, Project, Reply, sign_up
@@ -9,6 +10,7 @@ from tests.connections.build import make_mail
 from tests.inbound.bots import bot_token
 from tests.people import Person, join
 from tests.pipeline import Working, make_rule, send_event, story, tried, until
+from tocsin.events.explain.explanation import BEYOND
 
 
 @pytest.fixture
@@ -159,6 +161,24 @@ async def test_somebody_who_was_not_active(shop: Project, ann: Person, bob: Pers
     assert (await shop.owner.put(f"/users/{ann.id}", {"status": "disabled"})).status == 200
     told = await explained(shop, await send_event(shop.key), ann)
     assert (told["code"], told["status"]) == ("was_not_active", "disabled")
+
+
+async def test_somebody_who_was_made_known_later(working: Working, shop: Project) -> None:
+    await make_rule(shop, "realtime", targetRoles=["owner"])
+    event = await send_event(shop.key)
+    await story(shop.key, event)
+    assert (await explained(shop, event, await join(working.api, shop)))["code"] == "not_known_then"
+
+
+async def test_somebody_beyond_those_whom_one_notification_tells(working: Working, shop: Project, ann: Person) -> None:
+    made = await make_rule(shop, "realtime", targetUsers=[ann.id], condition="payload.amount > 1")
+    event = await send_event(shop.key, amount=1)
+    await story(shop.key, event)
+    told = {"ruleId": made["id"], "ruleName": "R", "ruleVersion": 1, "matched": True}
+    told["reason"] = f"the condition is true; of 10,001 {BEYOND} 10,000 are told"
+    trace = msgspec.json.encode([told]).decode()
+    await working.sql.execute("UPDATE tocsin.events SET trace = $2::text::json WHERE id = $1", event, trace)
+    assert (await explained(shop, event, ann))["code"] == "beyond_limit"
 
 
 async def test_no_rule_at_all(shop: Project, ann: Person) -> None:

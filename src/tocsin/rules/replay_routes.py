@@ -11,9 +11,10 @@ from tocsin.auth.guard import Admission, Admitted, Call, guarded_router, needs
 from tocsin.kit.db import driver
 from tocsin.kit.errors import Forbidden
 from tocsin.kit.schema import PathId
+from tocsin.rules.difference import Difference
 from tocsin.rules.evaluator import Evaluator
-from tocsin.rules.replay import SECONDS, Difference, Portion, Replays, Wanted, judge, read_portion
-from tocsin.rules.replay_schemas import Replay, ReplayAnswer, ReplayCounts
+from tocsin.rules.replay import SECONDS, Portion, Replays, Wanted, judge, read_portion
+from tocsin.rules.replay_schemas import ReplayAnswer, ReplayCounts, RuleReplay
 from tocsin.rules.save import checked, drafted
 from tocsin.rules.show import find_rule
 from tocsin.rules.targets import read_targets
@@ -29,7 +30,7 @@ def _replays(request: Request) -> Replays:
 @router.post("/rules/{rule_id}/replay", operation_id="replay_rule")
 @needs("rules:manage", idempotent=False, network_first=True)
 async def replay(
-    admitted: Admitted, replays: Annotated[Replays, Depends(_replays)], rule_id: PathId, body: Replay
+    admitted: Admitted, replays: Annotated[Replays, Depends(_replays)], rule_id: PathId, body: RuleReplay
 ) -> ReplayAnswer:
     """Run the rule, or a draft in its place, over stored events and compare that with what happened. Nothing is stored
     or sent. Also needs `events:read`. An answer comes within seconds; `nextCursor` says that events are left."""
@@ -49,7 +50,7 @@ async def replay(
     )
 
 
-async def _wanted(call: Call, rule_id: UUID, body: Replay) -> tuple[Wanted, UUID]:
+async def _wanted(call: Call, rule_id: UUID, body: RuleReplay) -> tuple[Wanted, UUID]:
     """What is asked for, and the id after which to begin. Raises NotFound, Invalid, BadRequest."""
     saved = rule = await find_rule(call.session, rule_id)
     targets, _ = (await read_targets(call.session, [rule_id]))[rule_id]

@@ -14,7 +14,7 @@ MOST_EVENTS = 10_000
 Change = Literal["newly_matching", "no_longer_matching", "recipients", "texts", "error"]
 
 
-class Replay(Body):
+class RuleReplay(Body):
     """Stored events, and the rule to run over them."""
 
     rule: RuleCreate | None = Field(None, description="A draft in place of the saved rule.")
@@ -46,7 +46,7 @@ class ReplayCounts(Answer):
     errors: int = Field(description="The condition or a template would go wrong.")
 
 
-class Then(Answer):
+class ReplayThen(Answer):
     """What the rule did when the event was processed."""
 
     matched: bool
@@ -56,7 +56,7 @@ class Then(Answer):
     recipients_total: int
 
 
-class Now(Answer):
+class ReplayNow(Answer):
     """What the rule or the draft would do."""
 
     matched: bool
@@ -72,8 +72,8 @@ class ReplayExample(Answer):
     event_type: str
     received_at: Time
     changes: list[Change]
-    then: Then
-    now: Now
+    then: ReplayThen
+    now: ReplayNow
     gained: list[UUID] = Field(description="People who would be told and were not; the first 50.")
     lost: list[UUID] = Field(description="People who were told and would not be; the first 50.")
 

@@ -1,16 +1,15 @@
 """Joining what is on record about one event and one person."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.events.explain import words
 from tocsin.events.explain.now import Asked, rules_since
+from tocsin.events.explain.record import Record, read_record
 from tocsin.events.explain.schemas import (
     AttemptExplained,
     DeliveryExplained,
@@ -21,30 +20,9 @@ from tocsin.events.explain.schemas import (
 )
 from tocsin.events.models import Event
 from tocsin.events.schemas import AttemptAnswer
-from tocsin.events.story import Rows, attempts_of, grouped
 from tocsin.kit.errors import NotFound
 from tocsin.rules.evaluator import Evaluator
 from tocsin.users.models import Role, User, UserRole
-
-MOST_DELIVERIES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """What is on record about the person: by notification, by delivery, by rule and version."""
-
-    person: User
-    roles_now: Sequence[str]
-    roles_then: Sequence[str] | None
-    heard: Mapping[UUID, Any]
-    deliveries: Rows
-    attempts: Rows
-    blocked: Mapping[str, datetime]
-    versions: Mapping[tuple[UUID, int], dict[str, Any]]
-
-    @property
-    def roles_known(self) -> Sequence[str]:
-        return self.roles_now if self.roles_then is None else self.roles_then
 
 
 async def explain(
@@ -55,7 +33,7 @@ async def explain(
     if event is None:
         raise NotFound()
     roles = (await session.execute(_roles_of(person))).all()
-    record = await _read(session, event, person, [row.name for row in roles])
+    record = await read_record(session, event, person, [row.name for row in roles])
     told: list[dict[str, Any]] = event.trace or []
     rules = [_rule(each, record, own=own) for each in told]
     if own:
@@ -89,75 +67,7 @@ def _roles_of(person: User) -> Any:
     return select(Role.id, Role.name).join(UserRole, held).where(UserRole.user_id == person.id).order_by(Role.name)
 
 
-async def _read(session: AsyncSession, event: Event, person: User, roles_now: Sequence[str]) -> _Record:
-    told: list[dict[str, Any]] = event.trace or []
-    notifications = [UUID(each["notificationId"]) for each in told if "notificationId" in each]
-    about = {"project": event.project_id, "user": person.id, "notifications": notifications}
-    heard = (await session.execute(_HEARD, about)).all()
-    rows = (await session.execute(_DELIVERIES, {**about, "most": MOST_DELIVERIES})).all()
-    blocked = (await session.execute(_SHUT_OUT, about)).all() if any(row.state == "suppressed" for row in rows) else []
-    looked = {"rules": [each["ruleId"] for each in told], "versions": [each["ruleVersion"] for each in told]}
-    versions = await session.execute(_VERSIONS, {"project": event.project_id, **looked})
-    return _Record(
-        person,
-        roles_now,
-        await _roles_then(session, event, person),
-        {row.notification_id: row for row in heard},
-        grouped(rows, "notification_id"),
-        await attempts_of(session, event.project_id, [row.id for row in rows]),
-        {row.channel: row.since for row in blocked},
-        {(row.rule_id, row.version): row.rule for row in versions},
-    )
-
-
-_HEARD = text("""
-SELECT r.notification_id, r.reason, r.seen_at, r.read_at, n.acked_at, n.acked_by
-FROM tocsin.notification_recipients r
-JOIN tocsin.notifications n ON n.project_id = r.project_id AND n.id = r.notification_id
-WHERE r.project_id = :project AND r.notification_id = ANY(:notifications) AND r.user_id = :user
-""")
-_DELIVERIES = text("""
-SELECT * FROM (
-    SELECT d.*, row_number() OVER (PARTITION BY d.notification_id ORDER BY d.id) AS nth
-    FROM tocsin.deliveries d
-    WHERE d.project_id = :project AND d.notification_id = ANY(:notifications) AND d.user_id = :user
-) ranked WHERE nth <= :most ORDER BY notification_id, nth
-""")
-# Of the connections that this project sees; what is known at the platform's belongs to no channel here.
-_SHUT_OUT = text("""
-SELECT c.channel, min(r.since) AS since
-FROM tocsin.connections c CROSS JOIN (
-    SELECT a.value FROM tocsin.addresses a WHERE a.project_id = :project AND a.user_id = :user
-    UNION SELECT unnest(ARRAY[u.email, u.phone]) FROM tocsin.users u WHERE u.project_id = :project AND u.id = :user
-) a JOIN tocsin.reachability r ON r.project_id = c.project_id AND r.connection_id = c.id
-    AND r.address_hash = sha256(convert_to(a.value, 'UTF8'))
-WHERE c.project_id = :project AND r.state <> 'reachable' GROUP BY c.channel
-""")
-_VERSIONS = text("""
-SELECT v.rule_id, v.version, v.rule FROM tocsin.rule_versions v
-JOIN unnest(CAST(:rules AS uuid[]), CAST(:versions AS integer[])) AS w (rule_id, version)
-    ON w.rule_id = v.rule_id AND w.version = v.version
-WHERE v.project_id = :project
-""")
-
-
-async def _roles_then(session: AsyncSession, event: Event, person: User) -> list[str] | None:
-    """What the first change of the person after the event says they had before it; None where there was none."""
-    found = await session.scalar(
-        _CHANGED, {"project": event.project_id, "user": str(person.id), "at": event.processed_at}
-    )
-    return list(found) if isinstance(found, list) else None
-
-
-_CHANGED = text("""
-SELECT metadata->'before'->'roles' FROM tocsin.audit_log
-WHERE project_id = :project AND resource_id = :user AND at > :at
-    AND pg_catalog.json_typeof(metadata->'before'->'roles') = 'array'
-ORDER BY id LIMIT 1
-""")
-
-
-def _rule(told: dict[str, Any], record: _Record, *, own: bool) -> RuleExplained:
+def _rule(told: dict[str, Any], record: Record, *, own: bool) -> RuleExplained:
     notification = UUID(told["notificationId"]) if "notificationId" in told else None
     heard = record.heard.get(notification) if notification else None
     rows = record.deliveries.get(notification, []) if notification else []
@@ -180,7 +90,7 @@ def _rule(told: dict[str, Any], record: _Record, *, own: bool) -> RuleExplained:
     )
 
 
-def _said_of_rule(told: dict[str, Any], record: _Record, heard: Any) -> tuple[RuleCode, str]:
+def _said_of_rule(told: dict[str, Any], record: Record, heard: Any) -> tuple[RuleCode, str]:
     version = record.versions.get((UUID(told["ruleId"]), told["ruleVersion"]))
     roles = (version or {}).get("targetRoles") or []
     if heard is not None:
@@ -194,23 +104,33 @@ def _said_of_rule(told: dict[str, Any], record: _Record, heard: Any) -> tuple[Ru
         return "did_not_match", f"The rule did not match: {told['reason']}."
     if version is None:
         return "rule_deleted", "The rule matched, but it is gone, and whom it told is not known any more."
-    return _not_told(version, record)
+    return _not_told(told, version, record)
 
 
-def _not_told(version: Mapping[str, Any], record: _Record) -> tuple[RuleCode, str]:
+def _not_told(told: dict[str, Any], version: Mapping[str, Any], record: Record) -> tuple[RuleCode, str]:
     """Why somebody is no recipient of a rule that matched, by its targets then and what is known of the person."""
-    person, roles = record.person, set(version.get("targetRoles") or [])
+    person, event, roles = record.person, record.event, set(version.get("targetRoles") or [])
     targets = words.of_targets(version, str(person.id))
     named = str(person.id) in (version.get("targetUsers") or [])
-    if named or roles & set(record.roles_known):
-        now = "" if person.status == "active" else f"; now they are {person.status}"
-        return "was_not_active", f"The rule matched and tells {targets}, but the person was not active then{now}."
+    if event.processed_at is not None and person.created_at > event.processed_at:
+        return "not_known_then", f"The rule matched and tells {targets}; the person was made known only after that."
+    if (named or roles & set(record.roles_known)) and BEYOND in told["reason"]:
+        return "beyond_limit", f"The rule matched and tells {targets}, which are more than one notification reaches."
+    if named or (record.roles_then is not None and roles & set(record.roles_then)):
+        return "was_not_active", f"The rule matched and tells {targets}, but the person was not active then."
     if roles & set(record.roles_now):
-        return "targeted_since", f"The rule matched, but the person has come by {targets} only since."
+        return (
+            "targeted_since",
+            f"The rule matched and tells {targets}, but the person was not one of them then, or not active.",
+        )
     return "not_targeted", f"The rule matched, but it tells {targets}, and not this person."
 
 
-def _delivery(row: Any, record: _Record, *, own: bool) -> DeliveryExplained:
+BEYOND = "people only"
+"""Of the trace's remark that a rule means more people than one notification tells."""
+
+
+def _delivery(row: Any, record: Record, *, own: bool) -> DeliveryExplained:
     said = words.of_delivery(row)
     if said.code in ("blocked", "opted_out") and row.channel in record.blocked:
         said = words.of_delivery(row, record.blocked[row.channel])

@@ -17,6 +17,8 @@ RuleCode = Literal[
     "not_targeted",
     "targeted_since",
     "was_not_active",
+    "not_known_then",
+    "beyond_limit",
     "rule_deleted",
 ]
 SinceCode = Literal["made_since", "changed_since", "not_in_force_then"]
@@ -42,7 +44,7 @@ class DeliveryExplained(Answer):
     sentence: str
     detail: str | None = Field(description="The reason on record, in the words of the provider where it gave some.")
     due_at: Time | None
-    attempts: list[AttemptExplained] = Field(description="The first 200. People who ask about themselves see none.")
+    attempts: list[AttemptExplained] = Field(description="People who ask about themselves see none.")
 
 
 class RuleExplained(Answer):
