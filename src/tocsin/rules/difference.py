@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tocsin.rules.jobs import RuleOutcome
+from tocsin.rules.lookup import MAX_RECIPIENTS
 from tocsin.rules.past import MOST_COMPARED, Heard, Past
 from tocsin.rules.replay import Portion, Wanted, subject_of
 from tocsin.rules.replay_schemas import Change, ReplayExample, ReplayNow, ReplayThen
@@ -79,11 +80,15 @@ class _Compared:
         return max(len(self._people), self._heard.total if self._heard else 0) <= MOST_COMPARED
 
     @property
+    def _would_tell(self) -> int:
+        return min(len(self._people), MAX_RECIPIENTS)
+
+    @property
     def _told_others(self) -> bool:
         if self._told and self._told.notificationId and not self._heard:
             return False  # the notification is not kept any more, and nothing is known of whom it told
         if not self._comparable:
-            return len(self._people) != (self._heard.total if self._heard else 0)
+            return self._would_tell != (self._heard.total if self._heard else 0)
         return self._people != (self._heard.people if self._heard else frozenset())
 
     def example(self, changes: list[Change]) -> ReplayExample:
@@ -123,7 +128,7 @@ class _Compared:
             matched=self.matched_now,
             reason=outcome.reason,
             rendered=rendering(outcome.rendered) if self.matched_now else None,
-            recipients_total=len(self._people),
+            recipients_total=self._would_tell,
         )
 
 

@@ -22,6 +22,9 @@ from tocsin.rules.matching import patterns_for
 ACTION_URL = "actionUrl"
 ACTION_LABEL = "actionLabel"
 
+MAX_RECIPIENTS = 10_000
+"""Whom one notification tells at most, the first ones."""
+
 
 class Rule(msgspec.Struct):
     """An active rule as the pipeline needs it. ``source`` is one object for all events of a batch."""
