@@ -72,6 +72,10 @@ bench: $(VENV)/.dev ## Measure the real thing and print a table
 race: $(VENV)/.dev ## Race eight processes for a quota; EVENTS=10000 from each to each project
 	@TOCSIN_RACE_EVENTS=$(or $(EVENTS),10000) $(BIN)/python -m pytest tests/plans/test_race.py
 
+.PHONY: life
+life: $(VENV)/.dev ## Let notifications live through whatever may happen; EXAMPLES=2000 lives
+	@TOCSIN_LIFE_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/notifications/test_life.py
+
 .PHONY: soketi
 soketi: $(VENV)/.dev ## Send through soketi, a Pusher server of somebody else's; fetches 290 MB the first time
 	@TOCSIN_TEST_SOKETI=1 $(BIN)/python -m pytest tests/channels/test_soketi.py

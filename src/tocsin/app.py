@@ -83,6 +83,8 @@ from tocsin.realtime.routes import router as realtime_routes
 from tocsin.realtime.signal import tell_of_connection
 from tocsin.realtime.sockets import Sockets
 from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.replay import Replays
+from tocsin.rules.replay_routes import router as replay_routes
 from tocsin.rules.routes import router as rule_routes
 from tocsin.settings import Settings
 from tocsin.signin.account_page import write_account_pages
@@ -154,6 +156,7 @@ ROUTERS = (
     delivery_routes,
     realtime_routes,
     rule_routes,
+    replay_routes,
     event_routes,
     meta_routes,
     audit_routes,
@@ -245,6 +248,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.connection_changed = partial(tell_of_connection, broker)
     app.state.names = Names(settings.dns_servers)
     app.state.asked = Asked()
+    app.state.replays = Replays()
     app.state.draining = False
     app.state.sockets = sockets
     app.state.hub = sockets.hub

@@ -13,7 +13,8 @@ _KINDS = (
     (
         Kind.HEAVY,
         re.compile(
-            r"[A-Z]+ /api/v1/(?:projects/me/export|audit/export|rules/test|rules/[^/]+/test"
+            r"[A-Z]+ /api/v1/(?:projects/me/export|audit/export|rules/test|rules/[^/]+/(?:test|replay)"
+            r"|events/[^/]+/explain"
             r"|platform/(?:projects|projects/[^/]+/export|metrics|usage))"
         ),
     ),

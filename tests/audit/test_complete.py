@@ -162,6 +162,7 @@ TELLS_ITSELF = {
     "test_sso": "it changes nothing",
     "test_rule": "it changes nothing",
     "test_rule_draft": "it changes nothing",
+    "replay_rule": "it changes nothing",
 }
 """Operations without an entry, and where else it is told."""
 

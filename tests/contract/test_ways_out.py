@@ -191,6 +191,7 @@ NOT_CALLED = {
     ("create_rule", "/action/url"): "opened by people",
     ("change_rule", "/action/url"): "opened by people",
     ("test_rule_draft", "/rule/action/url"): "opened by people",
+    ("replay_rule", "/rule/action/url"): "opened by people",
     ("change_branding", "/logoUrl"): "shown by browsers",
     ("change_branding", "/favicon"): "shown by browsers",
     ("claim_domain", "/domain"): "asked of name servers",

@@ -1,18 +1,25 @@
 """Reading events. Sending them is the hot path of `accept`."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Query
 from sqlalchemy import select, text
 from sqlalchemy.orm import defer
 
-from tocsin.auth.guard import Called, guarded_router, needs
+from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.events.explain.explanation import explain
+from tocsin.events.explain.schemas import Explanation
 from tocsin.events.models import Event
 from tocsin.events.schemas import EventStory, EventSummary, Status
 from tocsin.events.story import read_story
+from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.pagination import Page, Paging, page
-from tocsin.kit.schema import PathId
+from tocsin.kit.schema import FilterId, PathId
+from tocsin.rules.routes import Trying
 from tocsin.rules.schemas import EventType
+from tocsin.users.models import User
+from tocsin.users.people import find_by_external_id, find_user
 
 router = guarded_router(tags=["events"])
 
@@ -54,3 +61,34 @@ async def list_events(
 async def read(call: Called, event_id: PathId) -> EventStory:
     """The event, every rule that was considered with its reason, whom it told, and each attempt to reach them."""
     return await read_story(call.session, call.project_id, event_id)
+
+
+@router.get("/events/{event_id}/explain", operation_id="explain_event")
+@needs("events:read", own=True)
+async def explain_event(
+    call: Called,
+    evaluator: Trying,
+    event_id: PathId,
+    userId: FilterId | None = None,
+    externalUserId: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+) -> Explanation:
+    """Why this person got what the event set off, or did not: a verdict, then each rule and each delivery in plain
+    sentences. People ask about themselves, and see what told them."""
+    person = await _asked_about(call, userId, externalUserId)
+    roles_shown = call.own_only or call.principal.may("users:read")
+    return await explain(call.session, evaluator, event_id, person, own=call.own_only, roles_shown=roles_shown)
+
+
+async def _asked_about(call: Call, user_id: UUID | None, external_id: str | None) -> User:
+    """The person who is named, once, or the caller. Raises Invalid, NotFound."""
+    if user_id is not None and external_id is not None:
+        raise Invalid([FieldError("/query/externalUserId", "doubled", "Name the person by one of the two.")])
+    named = await find_by_external_id(call.session, external_id) if external_id is not None else None
+    if external_id is not None and named is None:
+        raise NotFound()
+    asked = named.id if named else user_id or call.principal.user_id
+    if asked is None:
+        raise Invalid([FieldError("/query/userId", "required", "Say about whom: a key is nobody.")])
+    if call.own_only and asked != call.principal.user_id:
+        raise NotFound()
+    return named or await find_user(call.session, asked)

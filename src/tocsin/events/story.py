@@ -36,7 +36,7 @@ async def read_story(session: AsyncSession, project_id: UUID, event_id: UUID) ->
     notifications = [UUID(each["notificationId"]) for each in told if "notificationId" in each]
     recipients = await _recipients(session, project_id, notifications)
     deliveries = await _deliveries(session, project_id, notifications, recipients)
-    attempts = await _attempts(session, project_id, [row.id for rows in deliveries.values() for row in rows])
+    attempts = await attempts_of(session, project_id, [row.id for rows in deliveries.values() for row in rows])
     return EventStory(
         **EventSummary.model_validate(event).model_dump(),
         notifications=notifications,
@@ -60,7 +60,7 @@ async def _recipients(session: AsyncSession, project_id: UUID, notifications: Se
     found = await session.execute(
         _RECIPIENTS, {"project": project_id, "notifications": list(notifications), "most": MOST_RECIPIENTS}
     )
-    return _grouped(found.all(), "notification_id")
+    return grouped(found.all(), "notification_id")
 
 
 _DELIVERIES = text("""
@@ -87,7 +87,7 @@ async def _deliveries(session: AsyncSession, project_id: UUID, notifications: Se
             "most": MOST_DELIVERIES,
         },
     )
-    return _grouped(found.all(), "notification_id")
+    return grouped(found.all(), "notification_id")
 
 
 _ATTEMPTS = text("""
@@ -97,12 +97,13 @@ ORDER BY delivery_id, number
 """)
 
 
-async def _attempts(session: AsyncSession, project_id: UUID, deliveries: Sequence[UUID]) -> Rows:
+async def attempts_of(session: AsyncSession, project_id: UUID, deliveries: Sequence[UUID]) -> Rows:
+    """By delivery."""
     found = await session.execute(_ATTEMPTS, {"project": project_id, "deliveries": list(deliveries)})
-    return _grouped(found.all(), "delivery_id")
+    return grouped(found.all(), "delivery_id")
 
 
-def _grouped(rows: Sequence[Row[Any]], by: str) -> Rows:
+def grouped(rows: Sequence[Row[Any]], by: str) -> Rows:
     groups: Rows = defaultdict(list)
     for row in rows:
         groups[getattr(row, by)].append(row)

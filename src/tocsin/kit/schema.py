@@ -95,7 +95,7 @@ def _moment(value: object) -> datetime:
 FilterTime = Annotated[
     datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[01]"})
 ]
-"""A moment in a query, with its zone."""
+"""A moment in a request, with its zone."""
 
 
 def unsent() -> Any:

@@ -52,9 +52,10 @@ _ENCODE = msgspec.msgpack.Encoder()
 
 
 def main() -> None:
-    """``python -m tocsin.rules.child MEMORY_BYTES PARENT_PID``, started by `evaluator.Evaluator`."""
-    memory, parent = int(sys.argv[1]), int(sys.argv[2])
+    """``python -m tocsin.rules.child MEMORY_BYTES PARENT_PID NICENESS``, started by `evaluator.Evaluator`."""
+    memory, parent, niceness = map(int, sys.argv[1:])
     _die_with(parent)
+    os.nice(niceness)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     requests, replies = _claim_pipes()

@@ -57,8 +57,10 @@ class EvaluatorUnavailable(Exception):
 class Evaluator:
     """One child, shared by every caller of an event loop; started when first needed."""
 
-    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, memory_bytes: int = MEMORY_BYTES, niceness: int = 0) -> None:
+        """``niceness``: how far the child stands back behind other processes, as of nice(1)."""
         self._memory = memory_bytes
+        self._niceness = niceness
         self._turn = asyncio.Lock()
         self._child: _Child | None = None
         self._waiting: deque[_Call] = deque()
@@ -179,7 +181,7 @@ class Evaluator:
         if self._child and not self._child.running:
             await self._discard_child()
         if self._child is None:
-            self._child = await _Child.start(self._memory)
+            self._child = await _Child.start(self._memory, self._niceness)
         return self._child
 
     async def _discard_child(self) -> None:
@@ -318,9 +320,9 @@ class _Child:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, memory_bytes: int) -> "_Child":
+    async def start(cls, memory_bytes: int, niceness: int) -> "_Child":
         """A child that has said it is ready. Raises EvaluatorUnavailable; its reason is on stderr."""
-        arguments = ["-P", "-s", "-m", "tocsin.rules.child", str(memory_bytes), str(os.getpid())]
+        arguments = ["-P", "-s", "-m", "tocsin.rules.child", str(memory_bytes), str(os.getpid()), str(niceness)]
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(

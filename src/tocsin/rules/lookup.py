@@ -22,6 +22,9 @@ from tocsin.rules.matching import patterns_for
 ACTION_URL = "actionUrl"
 ACTION_LABEL = "actionLabel"
 
+MAX_RECIPIENTS = 10_000
+"""Whom one notification tells at most, the first ones."""
+
 
 class Rule(msgspec.Struct):
     """An active rule as the pipeline needs it. ``source`` is one object for all events of a batch."""
@@ -185,11 +188,17 @@ class Subject:
 
 async def subject_of(connection: asyncpg.Connection, project_id: UUID, external_id: str | None) -> Subject | None:
     """The known person with this external id."""
-    if external_id is None:
-        return None
-    text = await connection.fetchval("SELECT tocsin.subjects($1, $2)::text", project_id, [external_id])
-    fields = msgspec.json.decode(text).get(external_id)
-    return _subject(fields) if fields else None
+    return (await subjects_of(connection, project_id, [external_id])).get(external_id) if external_id else None
+
+
+async def subjects_of(
+    connection: asyncpg.Connection, project_id: UUID, external_ids: Iterable[str]
+) -> dict[str, Subject]:
+    """The known people with these external ids."""
+    if not (wanted := sorted(set(external_ids))):
+        return {}
+    text = await connection.fetchval("SELECT tocsin.subjects($1, $2)::text", project_id, wanted)
+    return {external_id: _subject(fields) for external_id, fields in msgspec.json.decode(text).items()}
 
 
 def _subject(fields: dict[str, Any]) -> Subject:

@@ -40,6 +40,7 @@ from tocsin.rules.lookup import (
     ACTION_LABEL,
     ACTION_URL,
     ACTIVE_PEOPLE,
+    MAX_RECIPIENTS,
     READ_CLAIMED,
     Batch,
     Claimed,
@@ -53,7 +54,6 @@ MOST_PROJECTS = 16
 MOST_EACH = 200
 TOGETHER = 200
 """Events, recipients and deliveries that projects with little work read or write in one statement."""
-MAX_RECIPIENTS = 10_000
 TOLD_TOGETHER = 10_000
 """Recipients written in one transaction, unless a single event has more."""
 PATIENCE_SECONDS = 0.01

@@ -16,7 +16,7 @@ from tocsin.kit.together import Alone
 from tocsin.rules import lookup
 from tocsin.rules.destinations import Meant, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
-from tocsin.rules.jobs import Event, Job, RuleOutcome
+from tocsin.rules.jobs import Event, Job, Outcome, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.models import Rule
 from tocsin.rules.schemas import Rendering, TestAnswer, TestDestination, TestEvent, TestRecipient
@@ -40,11 +40,12 @@ async def try_rule(
     if not set(patterns_for(sent.type)) & set(rule.event_types):
         return _not_covered(rule, sent.type)
     connection = await driver(session)
-    candidate = _candidate(rule, targets)
+    candidate = as_candidate(rule, targets)
     subject = await lookup.subject_of(connection, rule.project_id, lookup.payload_user(payload))
     event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
     project = await lookup.project_of(connection, rule.project_id)
-    outcome = await _judged(evaluator, Job(event, subject.fields if subject else None, project, [candidate.source]))
+    job = Job(event, subject.fields if subject else None, project, [candidate.source])
+    (outcome,) = (await judged(evaluator, job)).rules
     people = await lookup.people_for(
         Alone(connection, lookup.ACTIVE_PEOPLE), rule.project_id, env, [candidate], [subject.id] if subject else []
     )
@@ -58,7 +59,7 @@ def _not_covered(rule: Rule, type_: str) -> TestAnswer:
     return _told(rule, RuleOutcome(str(rule.id), False, reason), [], Meant([], []))
 
 
-def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:
+def as_candidate(rule: Rule, targets: Targets) -> lookup.Rule:
     """The rule as the pipeline would read it."""
     return lookup.Rule(
         id=rule.id,
@@ -81,7 +82,8 @@ def _candidate(rule: Rule, targets: Targets) -> lookup.Rule:
     )
 
 
-async def _judged(evaluator: Evaluator, job: Job) -> RuleOutcome:
+async def judged(evaluator: Evaluator, job: Job) -> Outcome:
+    """What the rules of a job say, while a request waits for it. Raises Unavailable."""
     try:
         async with asyncio.timeout(MOST_SECONDS):
             (outcome,) = await evaluator.evaluate([job])
@@ -89,7 +91,7 @@ async def _judged(evaluator: Evaluator, job: Job) -> RuleOutcome:
         raise Unavailable("evaluator_unavailable", str(error), 2) from None
     except TimeoutError:
         raise Unavailable("evaluator_busy", "Too many rules are being tested at the moment; try again.", 2) from None
-    return outcome.rules[0]
+    return outcome
 
 
 def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID], meant: Meant) -> TestAnswer:
@@ -106,12 +108,12 @@ def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID], meant: Meant
         recipients_total=len(reached),
         project_channels=[c for c in rule.channels if c in known and known[c].reaches == "project"] if tells else [],
         destinations=[TestDestination.model_validate(place) for place in meant.places] if tells else [],
-        rendered=_rendering(outcome.rendered) if tells else None,
+        rendered=rendering(outcome.rendered) if tells else None,
         missing=outcome.missing,
     )
 
 
-def _rendering(texts: dict[str, str]) -> Rendering:
+def rendering(texts: dict[str, str]) -> Rendering:
     return Rendering(
         title=texts["title"],
         message=texts["message"],

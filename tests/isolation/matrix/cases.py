@@ -514,10 +514,19 @@ CASES = (
     ),
     case("test_rule", rule_id="rule", body=lambda s: {"event": _event(s)}),
     case("test_rule_draft", body=_draft),
+    case(
+        "replay_rule",
+        rule_id="rule",
+        body=lambda s: {
+            "from": "2026-01-01T00:00:00Z",
+            "rule": seeds.rule(s, targetRoles=[s.id("role name")], targetUsers=[s.id("user")]),
+        },
+    ),
     case("send_event", by="key", body=_event),
     case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
     case("list_events"),
     case("read_event", event_id="event"),
+    case("explain_event", event_id="event", query=lambda s: {"userId": s.id("user")}),
     case(
         "list_notifications",
         query=lambda s: {"userId": s.id("user"), "ruleId": s.id("rule"), "eventId": s.id("event")},

@@ -1,0 +1,222 @@
+"""A rule or a draft over stored events: what would be different, with nothing stored or sent (issue 6, part 9)."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.client import Client, Project, Reply, sign_up
+from tests.people import Person, join
+from tests.pipeline import Working, make_rule, send_events, story
+from tocsin.kit.errors import Unavailable
+from tocsin.rules import past, replay
+
+LONG_AGO = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+async def shop(working: Working) -> Project:
+    return await sign_up(working.api, "Shop")
+
+
+@pytest.fixture
+async def ann(working: Working, shop: Project) -> Person:
+    return await join(working.api, shop, name="Ann")
+
+
+@pytest.fixture
+async def bob(working: Working, shop: Project) -> Person:
+    return await join(working.api, shop, name="Bob")
+
+
+async def replayed(caller: Client, rule: Any, /, **body: Any) -> Reply:
+    return await caller.post(f"/rules/{rule['id']}/replay", {"from": LONG_AGO, **body})
+
+
+async def difference(project: Project, rule: Any, /, **body: Any) -> Any:
+    reply = await replayed(project.key, rule, **body)
+    assert reply.status == 200, reply.json
+    return reply.json
+
+
+async def processed(project: Project, *payloads: dict[str, Any], type_: str = "order.created") -> list[str]:
+    events = await send_events(project.key, *payloads, type_=type_)
+    for event in events:
+        await story(project.key, event)
+    return events
+
+
+def draft(rule: Any, **fields: Any) -> dict[str, Any]:
+    names = ("name", "eventTypes", "condition", "targetUsers", "targetRoles", "channels", "title")
+    return {**{name: rule[name] for name in names}, **fields}
+
+
+def counts(answer: Any, *names: str) -> list[int]:
+    return [answer["counts"][name] for name in names]
+
+
+async def test_a_rule_that_has_not_changed_makes_no_difference(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], condition="payload.amount > 10")
+    await processed(shop, {"amount": 5}, {"amount": 50, "order": "A-1"})
+    answer = await difference(shop, rule)
+    assert counts(answer, "events", "matchedThen", "matchedNow", "errors") == [2, 1, 1, 0]
+    assert (answer["examples"], answer["nextCursor"]) == ([], None)
+
+
+async def test_a_draft_that_matches_more_and_less(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], condition="payload.amount > 10")
+    small, large = await processed(shop, {"amount": 5, "order": "A-1"}, {"amount": 50, "order": "A-2"})
+    answer = await difference(shop, rule, rule=draft(rule, condition="payload.amount < 10"))
+    assert counts(answer, "matchedThen", "matchedNow", "newlyMatching", "noLongerMatching") == [1, 1, 1, 1]
+    first, second = answer["examples"]
+    assert (first["eventId"], first["changes"]) == (small, ["newly_matching"])
+    assert (first["then"]["matched"], first["now"]["matched"], first["gained"]) == (False, True, [ann.id])
+    assert first["now"]["rendered"]["title"] == "Order A-1"
+    assert (second["eventId"], second["changes"], second["lost"]) == (large, ["no_longer_matching"], [ann.id])
+    assert (second["then"]["rendered"]["title"], second["now"]["rendered"]) == ("Order A-2", None)
+    assert second["now"]["reason"] != second["then"]["reason"]
+
+
+async def test_a_draft_that_tells_others_in_other_words(shop: Project, ann: Person, bob: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    await processed(shop, {"order": "A-1"})
+    answer = await difference(
+        shop, rule, rule=draft(rule, targetUsers=[bob.id], title="Bestellung {{ payload.order }}")
+    )
+    assert counts(answer, "recipientsChanged", "textsChanged") == [1, 1]
+    (example,) = answer["examples"]
+    assert (example["changes"], example["gained"], example["lost"]) == (["recipients", "texts"], [bob.id], [ann.id])
+    assert example["then"]["rendered"]["title"] == "Order A-1"
+    assert example["now"]["rendered"]["title"] == "Bestellung A-1"
+
+
+async def test_the_user_in_the_payload_is_told_as_live(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetPayloadUser=True)
+    await processed(shop, {"userId": ann.external_id}, {"userId": "nobody"})
+    answer = await difference(shop, rule)
+    assert counts(answer, "matchedThen", "matchedNow", "recipientsChanged") == [2, 2, 0]
+
+
+async def test_a_draft_that_listens_to_other_types(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], eventTypes=["order.created"])
+    await processed(shop, {"order": 1})
+    (paid,) = await processed(shop, {"order": 2}, type_="order.paid")
+    await processed(shop, {"order": 3}, type_="stock.low")
+    answer = await difference(shop, rule, rule=draft(rule, eventTypes=["order.paid"]))
+    assert counts(answer, "events", "newlyMatching", "noLongerMatching") == [2, 1, 1]
+    newly = next(each for each in answer["examples"] if each["eventId"] == paid)
+    assert (newly["then"]["reason"], newly["then"]["ruleVersion"]) == ("the rule did not look at the event", None)
+    only = await difference(shop, rule, rule=draft(rule, eventTypes=["order.*"]), eventTypes=["order.paid"])
+    assert counts(only, "events", "newlyMatching") == [1, 1]
+
+
+async def test_what_goes_wrong_is_counted(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    await processed(shop, {"order": "A-1"})
+    answer = await difference(shop, rule, rule=draft(rule, condition="int(payload.order) > 1"))
+    assert counts(answer, "errors", "matchedNow") == [1, 0]
+    assert "error" in answer["examples"][0]["changes"]
+
+
+async def test_nothing_is_stored_or_sent(working: Working, shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], condition="false")
+    (event,) = await processed(shop, {"order": 1})
+    before = await story(shop.key, event)
+    answer = await difference(shop, rule, rule=draft(rule, condition="true"))
+    assert counts(answer, "newlyMatching") == [1]
+    assert await story(shop.key, event) == before
+    for table in ("notifications", "deliveries", "notification_recipients"):
+        assert await working.sql.fetchval(f"SELECT count(*) FROM tocsin.{table} WHERE project_id = $1", shop.id) == 0
+
+
+async def test_it_goes_on_where_it_ended(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], condition="false")
+    events = await processed(shop, *({"order": number} for number in range(70)))
+    seen: list[str] = []
+    cursor = None
+    for _ in range(10):
+        more = {"cursor": cursor} if cursor else {}
+        answer = await difference(shop, rule, rule=draft(rule, condition="true"), limit=30, **more)
+        seen += [each["eventId"] for each in answer["examples"]]
+        if (cursor := answer["nextCursor"]) is None:
+            break
+    assert seen == events
+
+
+async def test_a_rare_type_is_found_behind_many_others(working: Working, shop: Project, ann: Person) -> None:
+    """More events of other types than one look takes in."""
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], eventTypes=["rare"], condition="false")
+    await working.sql.execute(
+        "INSERT INTO tocsin.events (project_id, env, id, type, payload, state, processed_at)"
+        " SELECT $1, 'live', tocsin.new_id(), 'common', '{}', 'processed', now() FROM generate_series(1, $2)",
+        *(shop.id, 2 * past.SCANNED_AT_ONCE + 1),
+    )
+    (event,) = await processed(shop, {"order": 1}, type_="rare")
+    answer = await difference(shop, rule, rule=draft(rule, condition="true"))
+    assert [each["eventId"] for each in answer["examples"]] == [event]
+    assert answer["scanned"] == 2 * past.SCANNED_AT_ONCE + 2
+
+
+async def test_only_the_time_asked_for_is_looked_at(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    await processed(shop, {"order": 1})
+    assert (await difference(shop, rule, to="2026-01-02T00:00:00Z"))["counts"]["events"] == 0
+    assert (await difference(shop, rule, **{"from": "2199-01-01T00:00:00Z"}))["counts"]["events"] == 0
+    backwards = await replayed(shop.key, rule, to="2025-01-01T00:00:00Z")
+    assert (backwards.status, backwards.json["errors"][0]["code"]) == (422, "ends_before_it_begins")
+
+
+async def test_mistakes_in_a_draft_are_pointed_out(shop: Project) -> None:
+    rule = await make_rule(shop, "realtime", targetRoles=["owner"])
+    reply = await replayed(shop.key, rule, rule=draft(rule, condition="payload."))
+    assert (reply.status, reply.pointers) == (422, ["/rule/condition"])
+
+
+async def test_whoever_may_not_see_events_may_not_replay_them(shop: Project) -> None:
+    rule = await make_rule(shop, "realtime", targetRoles=["owner"])
+    _, blind = await shop.new_key("rules:manage")
+    assert (await replayed(blind, rule)).code == "permission_missing"
+    _, idle = await shop.new_key("events:read", "rules:read")
+    assert (await replayed(idle, rule)).code == "permission_missing"
+
+
+async def test_other_projects_and_the_sandbox_have_events_of_their_own(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    other = await sign_up(working.api, "Other")
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    theirs = await make_rule(other, "realtime", targetRoles=["owner"])
+    await processed(shop, {"order": 1})
+    assert (await replayed(other.key, rule)).status == 404
+    assert (await difference(other, theirs))["counts"]["events"] == 0
+    sandbox = await replayed(shop.test_key, rule)
+    assert (sandbox.status, sandbox.json["counts"]["events"]) == (200, 0)
+
+
+async def test_a_cursor_is_good_for_its_rule_alone(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    second = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    await processed(shop, {"order": 1}, {"order": 2})
+    cursor = (await difference(shop, rule, limit=1))["nextCursor"]
+    assert (await replayed(shop.key, second, cursor=cursor)).code == "invalid_cursor"
+
+
+async def test_a_project_has_one_replay_at_a_time(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    await processed(shop, *({"order": number} for number in range(60)))
+    replies = await asyncio.gather(*(replayed(shop.key, rule) for _ in range(4)))
+    refused = [reply for reply in replies if reply.status != 200]
+    assert any(reply.status == 200 for reply in replies)
+    assert refused
+    assert {(reply.status, reply.code) for reply in refused} <= {(429, "replay_running"), (503, "overloaded")}
+    assert all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
+    assert (await replayed(shop.key, rule)).status == 200
+
+
+async def test_a_process_has_few_replays_at_a_time() -> None:
+    replays = replay.Replays()
+    async with replays.one(uuid4()), replays.one(uuid4()):
+        with pytest.raises(Unavailable):
+            async with replays.one(uuid4()):
+                pass
