@@ -64,6 +64,7 @@ class _Notification(msgspec.Struct):
     event_type: str | None
     client_event_id: str | None
     acknowledged: bool
+    hops: int
 
 
 class _Person(msgspec.Struct):
@@ -300,6 +301,7 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         recipients=batch.everybody.get(notification.id, ()) if delivery.user_id is None else (),
         attempt=delivery.attempts + 1,
         round=delivery.round,
+        hops=notification.hops,
     )
 
 

@@ -38,6 +38,7 @@ BOTH_ENVIRONMENTS = ("api_keys", "identity_secrets", "realtime_apps", "audit_log
 PIPELINE_TABLES = (
     "events",
     "event_keys",
+    "event_hops",
     "deliveries",
     "projects",
     "api_keys",
@@ -140,6 +141,7 @@ CROSS_PROJECT = (
     "take_turns",
     "tidy",
     "tidy_connection_checks",
+    "tidy_event_hops",
     "tidy_imports",
     "tidy_inbound",
     "tidy_mails",
