@@ -133,7 +133,7 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(evaluator.close)
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
-        choice = Choice(db, vault, defaults)
+        choice = Choice(db, vault, defaults, settings.opened_connections)
         changed = partial(tell_of_connection, broker)
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
