@@ -1,4 +1,4 @@
-"""A number at WhatsApp has one connection in the installation, and whoever comes second does not learn whose (T2, C8)."""
+"""A number at WhatsApp has one connection in the installation, and who comes second does not learn whose (T2, C8)."""
 
 import asyncio
 from typing import Any

@@ -37,7 +37,7 @@ class SetupStep(Answer):
 
 
 class ForeignAccount(Answer):
-    """What the address heard of that is not the connection's: the app at the provider that calls here has others too."""
+    """What the address heard of that is not the connection's: the app that calls here has others too."""
 
     account: str
     last_received_at: Time

@@ -36,8 +36,8 @@ MOST_FOREIGN = 40
 
 
 class Hook(Table):
-    """``secret`` is sealed. ``registered_at`` is when the provider was last told of the address, ``foreign_account`` what
-    it last told of that is not the connection's."""
+    """``secret`` is sealed. ``registered_at`` is when the provider was last told of the address, ``foreign_account``
+    what it last told of that is not the connection's."""
 
     __tablename__ = "hooks"
 

@@ -18,8 +18,8 @@ from tocsin.kit.crypto import Unreadable
 from tocsin.kit.vault import Vault
 
 OPENED_AT_MOST = 1_000
-"""More than a worker has deliveries in flight: with fewer, a batch over many connections would open each of them anew. A
-bot takes under 4 KiB here, no session and no client."""
+"""More than a worker has deliveries in flight: with fewer, a batch over many connections would open each of them anew.
+A bot takes under 4 KiB here, no session and no client."""
 IDLE_SECONDS = 30 * 60
 LOOK_OVER_SECONDS = 5 * 60
 

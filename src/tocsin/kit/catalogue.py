@@ -114,6 +114,7 @@ CROSS_PROJECT = (
     "forget_counters",
     "full_sandboxes",
     "hold_events",
+    "hosted_projects",
     "hold_quotas",
     "ingest_events",
     "insists_in",
