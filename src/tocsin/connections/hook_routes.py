@@ -125,15 +125,18 @@ async def _shown(call: Call, row: Connection, hook: Hook | None) -> SetupAnswer:
         verify_token=await opened_secret(call, hook) if hook and shows else None,
         registered_at=hook.registered_at if hook else None,
         last_received_at=hook.last_received_at if hook else None,
-        foreign_account=_foreign(hook),
+        foreign_account=_foreign(row, hook),
         steps=steps,
     )
     app = await app_of(call.session, row.id)
     return answer if app is None else answer.model_copy(update=await _of_app(call, settings, app))
 
 
-def _foreign(hook: Hook | None) -> ForeignAccount | None:
+def _foreign(row: Connection, hook: Hook | None) -> ForeignAccount | None:
+    """None also where the connection has moved to that account since."""
     if hook is None or hook.foreign_account is None or hook.foreign_at is None:
+        return None
+    if row.account is not None and row.account["id"] == hook.foreign_account:
         return None
     return ForeignAccount(account=hook.foreign_account, last_received_at=hook.foreign_at)
 
