@@ -46,6 +46,7 @@ class Endpoint:
     usual: Answer = Answer()
     answers: list[Answer] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    vias: list[str] = field(default_factory=list)
     forged: int = 0
     inside: int = 0
     most_inside: int = 0
@@ -54,6 +55,7 @@ class Endpoint:
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
         self._check(body, request)
+        self.vias.append(request.headers["Tocsin-Via"])
         self.calls.append(Call(request.headers["webhook-id"], body, time.monotonic()))
         answer = self.answers.pop(0) if self.answers else self.usual
         self.inside += 1

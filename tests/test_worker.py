@@ -44,6 +44,7 @@ STAGES = {
     "endpoints",
     "inbound",
     "poll",
+    "hosted",
     "webhooks",
 }
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")

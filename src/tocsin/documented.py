@@ -57,6 +57,7 @@ _PROBLEMS = {
     "422": "Invalid content",
     "429": "Too many requests",
     "503": "Temporarily unavailable",
+    "508": "Loop detected",
 }
 
 

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         True, description="Whether the API serves sockets. Without Redis one process of the installation may."
     )
     slots: int = Field(512, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
+    opened_connections: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        description="Connections whose secrets a worker keeps opened at most, under 4 KiB each.",
+    )
     lease_seconds: int = Field(
         60, ge=2, le=600, description="After so long the work of a worker that is silent goes to another."
     )

@@ -22,6 +22,7 @@
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
+    hosted  what Pusher apps elsewhere are told besides notifications
     poll    asking providers that cannot call us what there is
     pulse   which of match, send, clock, insist, webhooks, endpoints, mail, quotas, outages, seal, poll and inbound have
             work that no hint told them of
@@ -75,6 +76,8 @@ from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
 from tocsin.projects.proof import Names
 from tocsin.projects.retention import RetentionStage
+from tocsin.realtime import hosted as hosted_apps
+from tocsin.realtime.hosted import HostedStage
 from tocsin.realtime.signal import tell_of_connection
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
@@ -133,7 +136,7 @@ async def _work(installation: Installation) -> None:
         opened.push_async_callback(evaluator.close)
         door = await opened.enter_async_context(outgoing_door(settings))
         vault, defaults = Vault(installation.master), platform_defaults(settings)
-        choice = Choice(db, vault, defaults)
+        choice = Choice(db, vault, defaults, settings.opened_connections)
         changed = partial(tell_of_connection, broker)
         match_ear = await broker.waiter("events")
         match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
@@ -165,6 +168,7 @@ async def _work(installation: Installation) -> None:
         inbound = InboundStage(db, vault, door, broker)
         poll_ear = await broker.waiter("poll")
         poll = PollStage(db, vault, door, broker, poll_ear)
+        hosted = HostedStage(db, broker, door, vault, changed)
         insist_ear = await broker.waiter("insist")
         insist = InsistStage(db, broker, insist_ear)
         await evaluator.start()
@@ -180,7 +184,8 @@ async def _work(installation: Installation) -> None:
             inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
             messages: int = await db.hot.fetchval("SELECT tocsin.tidy_webhooks($1)", TIDY_AT_ONCE)
             imports: int = await db.hot.fetchval("SELECT tocsin.tidy_imports($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound, messages, imports) >= TIDY_AT_ONCE
+            hops: int = await db.hot.fetchval("SELECT tocsin.tidy_event_hops($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked, inbound, messages, imports, hops) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
@@ -217,6 +222,7 @@ async def _work(installation: Installation) -> None:
             ),
             Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
             Stage("poll", poll.run_once, poll_ear, ANYWAY_SECONDS),
+            Stage("hosted", hosted.run_once, await broker.waiter("hosted"), hosted_apps.EVERY_SECONDS),
             Stage("inbound", inbound.run_once, await broker.waiter("inbound"), ANYWAY_SECONDS),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
@@ -234,6 +240,7 @@ async def _work(installation: Installation) -> None:
                 await match.drain()
             await match.give_back()
             await poll.leave()
+            await hosted.leave()
             await asyncio.gather(*[each.drain(DRAIN_SECONDS) for each in (send, webhooks, inbound)])
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")

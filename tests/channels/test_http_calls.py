@@ -81,6 +81,7 @@ async def test_verifying_makes_the_call(door: Door) -> None:
         {"header": "X-Key"},
         {"headerValue": "{secret}"},
         {"header": "Host", "headerValue": "inside"},
+        {"header": "Tocsin-Via", "headerValue": "1"},
         {"header": "Transfer-Encoding", "headerValue": "chunked"},
         {"header": "X-Key", "headerValue": "{title}"},
         {"header": "X-Key", "headerValue": "a\r\nHost: inside"},

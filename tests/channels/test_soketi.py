@@ -18,7 +18,7 @@ from tests.engines import free_port, temporary_folder
 from tests.node import find_node, installed_packages
 from tests.realtime.pusher_js import PusherJs, pusher_js
 from tocsin.channels.contract import BadCredentials, Message
-from tocsin.channels.pusher import Pusher, PusherCredentials, PusherSettings
+from tocsin.channels.pusher import Event, Pusher, PusherCredentials, PusherSettings, publish
 from tocsin.kit.http import Door
 
 pytestmark = pytest.mark.skipif("TOCSIN_TEST_SOKETI" not in os.environ, reason="make soketi")
@@ -102,6 +102,23 @@ async def test_the_official_client_hears_a_notification(
     await Pusher().send(message(), None, soketi.settings, CREDENTIALS, door)
     data = (await js.fact(client="ann", channel=channel, event="notification.created"))["data"]
     assert data["title"] == message().title
+
+
+async def test_the_official_client_hears_what_else_is_published(soketi: Soketi, js: PusherJs, door: Door) -> None:
+    """One event for two channels, and two events in one call."""
+    ann, panel = f"private-user-{ANN.user_id}", "private-project-1"
+    await js.connect("ann", key=APP["key"])
+    for channel in (ann, panel):
+        await js.subscribe("ann", channel)
+    both = Event("notification.acknowledged", [ann, panel], '{"id":"1"}')
+    batch = [Event("connection.status_changed", [channel], '{"status":"error"}') for channel in (ann, panel)]
+    await publish([both], soketi.settings, CREDENTIALS, door)
+    await publish(batch, soketi.settings, CREDENTIALS, door)
+    for channel in (ann, panel):
+        acknowledged = await js.fact(client="ann", channel=channel, event="notification.acknowledged")
+        assert acknowledged["data"] == {"id": "1"}
+        changed = await js.fact(client="ann", channel=channel, event="connection.status_changed")
+        assert changed["data"] == {"status": "error"}
 
 
 async def test_its_refusals_with_200_are_refusals(soketi: Soketi, message: Callable[..., Message], door: Door) -> None:

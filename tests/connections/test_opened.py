@@ -50,6 +50,13 @@ def test_the_one_that_was_used_longest_ago_gives_way() -> None:
     assert kept.find(*places[1], VERSION) is None
 
 
+def test_an_operator_may_keep_fewer() -> None:
+    kept = OpenedConnections(2)
+    for _ in range(3):
+        kept.keep(new_id(), new_id(), bot())
+    assert len(kept) == 2
+
+
 def test_what_has_changed_since_is_not_found() -> None:
     kept, [place] = filled(1)
     assert kept.find(*place, datetime(2026, 1, 2, tzinfo=UTC)) is None

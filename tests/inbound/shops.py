@@ -44,6 +44,11 @@ class Shop:
         assert reply.status == 200, reply.json
         return reply.json
 
+    async def setup(self) -> Any:
+        reply = await self.project.key.get(f"/connections/{self.number.connection['id']}/setup")
+        assert reply.status == 200, reply.json
+        return reply.json
+
     async def becomes(self, found: Any, state: str) -> Any:
         async def look() -> Any:
             now = await self.delivery(found)

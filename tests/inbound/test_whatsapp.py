@@ -235,6 +235,19 @@ async def test_the_number_of_another_is_kept_and_has_no_effect(installed: Instal
     assert all("not this connection's" in row["last_error"] for row in rows)
     assert (await shop.delivery(done))["state"] == "sent"
     assert await windows(installed, shop.number) == {} == await windows(installed, rival.number)
+    told = (await rival.setup())["foreignAccount"]
+    assert told["account"] == shop.number.id and told["lastReceivedAt"]
+    assert (await shop.setup())["foreignAccount"] is None
+
+
+async def test_of_many_numbers_of_others_the_last_one_is_shown(installed: Installed, shop: Shop) -> None:
+    for id_ in ("100000000000001", "1" * 300):
+        foreign = {"metadata": {"phone_number_id": id_}, "messages": [written()]}
+        entry = {"id": "1", "changes": [{"field": "messages", "value": foreign}]}
+        body = {"object": "whatsapp_business_account", "entry": [entry]}
+        assert (await shop.number.call(body)).status == 200
+    await worked_on(installed, shop.number, 2)
+    assert (await shop.setup())["foreignAccount"]["account"] == "1" * 40
 
 
 async def test_the_message_of_another_is_not_moved_by_ones_own_number(installed: Installed, shop: Shop) -> None:

@@ -21,7 +21,7 @@ DEFAULTS = {
     "currency": "USD",
     "billingEmail": None,
     "security": {"require2fa": False, "requireSso": False, "ipAllowList": []},
-    "connections": {"usePlatform": True, "ownPerProvider": 1},
+    "connections": {"usePlatform": True, "ownPerProvider": 1, "requireVerifiedAddresses": False},
 }
 
 
@@ -43,6 +43,7 @@ async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None
         {"security": {"ipAllowList": ["127.0.0.1", "10.0.0.1/8"]}},
         {"connections": {"usePlatform": False}},
         {"connections": {"ownPerProvider": 3}},
+        {"connections": {"requireVerifiedAddresses": True}},
         {"currency": "CHF"},
         {"billingEmail": " Money@Shop.example"},
         {},
@@ -56,7 +57,7 @@ async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None
         "currency": "CHF",
         "billingEmail": "money@shop.example",
         "security": {"require2fa": False, "requireSso": True, "ipAllowList": ["127.0.0.1/32", "10.0.0.0/8"]},
-        "connections": {"usePlatform": False, "ownPerProvider": 3},
+        "connections": {"usePlatform": False, "ownPerProvider": 3, "requireVerifiedAddresses": True},
     }
     assert reply.json == wanted
     assert (await project.owner.get("/projects/me/settings")).json == wanted

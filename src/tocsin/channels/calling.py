@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, Rejected, Unavailable
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.errors import FieldError
+from tocsin.kit.hops import is_end_of_loop
 from tocsin.kit.http import MAX_BODY, TOTAL_SECONDS, Blocked, Door, Reply, Unreachable
 
 Told = TypeVar("Told", bound=msgspec.Struct)
@@ -67,13 +68,17 @@ async def exchanged(
     timeout: float = TOTAL_SECONDS,
     most: int = MAX_BODY,
 ) -> Reply:
-    """A reply of any status. Raises Rejected for what may not be called, Unavailable where nobody answers."""
+    """A reply of any status. Raises Rejected for what may not be called or led back here again and again, Unavailable
+    where nobody answers."""
     try:
-        return await door.request(method, url, headers=headers, body=body, timeout=timeout, most=most)
+        reply = await door.request(method, url, headers=headers, body=body, timeout=timeout, most=most)
     except Blocked as refusal:
         raise Rejected(refusal.detail) from refusal
     except Unreachable as failure:
         raise Unavailable(failure.reason) from failure
+    if is_end_of_loop(reply.status, reply.body):
+        raise Rejected("The call led to Tocsin again: a loop.", status=reply.status, answer=reply.text(ANSWER_LIMIT))
+    return reply
 
 
 def failure_of(reply: Reply) -> Rejected | Unavailable | BadCredentials:

@@ -110,7 +110,7 @@ class Message:
     ``recipient`` is set where the provider reaches a person; ``recipients`` names everybody concerned where
     it reaches the project. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
     ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
-    notification has insisted since (R3).
+    notification has insisted since (R3). ``hops`` is how often what it tells of has passed through Tocsin before.
     """
 
     delivery_id: UUID
@@ -133,6 +133,7 @@ class Message:
     window_expires_at: datetime | None = None
     attempt: int = 1
     round: int = 0
+    hops: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

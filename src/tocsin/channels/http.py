@@ -12,6 +12,7 @@ from tocsin.channels.calling import HeaderSecret, call, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
 from tocsin.channels.wording import links
 from tocsin.kit.errors import FieldError
+from tocsin.kit.hops import HEADER
 from tocsin.kit.http import MAX_URL, Door, Reply, parse_target
 
 WORDS = ("title", "message", "priority", "project", "link", "event", "id", "secret")
@@ -61,7 +62,9 @@ class HttpSettings(Described):
         return self
 
 
-_OURS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "te", "upgrade"})
+_OURS = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "te", "upgrade", HEADER.lower()}
+)
 
 
 class HttpCredentials(Described):

@@ -3,6 +3,7 @@
 Whatever speaks Pusher's HTTP API will do: Pusher itself, or a server of one's own.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -27,8 +28,11 @@ from tocsin.kit.http import MAX_URL, Door, Reply
 from tocsin.kit.pusher_signature import signed_query
 from tocsin.kit.schema import iso
 
-EVENT = "notification.created"
 MAX_DATA_BYTES = 10_240
+MOST_CHANNELS = 100
+"""Of one event."""
+MOST_EVENTS = 10
+"""Of one call, each for one channel."""
 NOBODYS_CHANNEL = "tocsin-verification"
 _ELLIPSIS_BYTES = 3
 
@@ -73,6 +77,14 @@ class _Refusal(msgspec.Struct):
     code: int = 0
 
 
+class Event(msgspec.Struct, frozen=True):
+    """What is told on some channels; ``data`` is JSON text."""
+
+    name: str
+    channels: list[str]
+    data: str
+
+
 class Pusher(Channel[PusherSettings, PusherCredentials]):
     """One event for each recipient: under the same name, on the same channel and with the same data as from us."""
 
@@ -98,8 +110,9 @@ class Pusher(Channel[PusherSettings, PusherCredentials]):
         door: Door,
     ) -> Receipt:
         assert message.recipient is not None
-        event = {"name": EVENT, "channels": [f"private-user-{message.recipient.user_id}"], "data": data_of(message)}
-        reply = await _called(door, settings, credentials, "POST", "events", msgspec.json.encode(event))
+        name = "notification.repeated" if message.round else "notification.created"
+        event = Event(name, [f"private-user-{message.recipient.user_id}"], data_of(message))
+        reply = await publish([event], settings, credentials, door)
         return Receipt(delivered=False, status=reply.status, answer=reply.text(ANSWER_LIMIT))
 
     async def verify(self, settings: PusherSettings, credentials: PusherCredentials, door: Door) -> Account:
@@ -109,6 +122,16 @@ class Pusher(Channel[PusherSettings, PusherCredentials]):
 
     async def check(self, settings: PusherSettings, credentials: PusherCredentials, door: Door) -> list[FieldError]:
         return await url_problems(door, settings.url, "/settings/url") if settings.url else []
+
+
+async def publish(
+    events: Sequence[Event], settings: PusherSettings, credentials: PusherCredentials, door: Door
+) -> Reply:
+    """One event for up to ``MOST_CHANNELS``, or up to ``MOST_EVENTS`` for one channel each. Raises as ``send`` does."""
+    if len(events) == 1:
+        return await _called(door, settings, credentials, "POST", "events", msgspec.json.encode(events[0]))
+    batch = [{"name": each.name, "channel": channel, "data": each.data} for each in events for channel in each.channels]
+    return await _called(door, settings, credentials, "POST", "batch_events", msgspec.json.encode({"batch": batch}))
 
 
 def data_of(message: Message) -> str:

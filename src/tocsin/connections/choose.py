@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import kinds, providers, sender
 from tocsin.connections.levels import SENDS, WORDS, Candidate, NoRoute, line_of, pick
-from tocsin.connections.opened import Closed, Opened, OpenedConnections, opened
+from tocsin.connections.opened import OPENED_AT_MOST, Closed, Opened, OpenedConnections, opened
 from tocsin.kit.db import Database, Env
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.vault import Vault
@@ -75,11 +75,13 @@ class Wanted(NamedTuple):
 class Choice:
     """Chooses connections for one worker, which keeps those ``opened`` that it uses."""
 
-    def __init__(self, db: Database, vault: Vault, defaults: dict[str, PlatformDefault]) -> None:
+    def __init__(
+        self, db: Database, vault: Vault, defaults: dict[str, PlatformDefault], most_opened: int = OPENED_AT_MOST
+    ) -> None:
         self._db = db
         self._vault = vault
         self._defaults = defaults
-        self.opened = OpenedConnections()
+        self.opened = OpenedConnections(most_opened)
 
     async def routes(
         self, project_id: UUID, env: Env, candidates: Iterable[Candidate], wanted: Iterable[Wanted]

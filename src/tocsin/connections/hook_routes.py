@@ -36,6 +36,13 @@ class SetupStep(Answer):
     done: bool | None = Field(description="Null where nothing can tell.")
 
 
+class ForeignAccount(Answer):
+    """What the address heard of that is not the connection's: the app that calls here has others too."""
+
+    account: str
+    last_received_at: Time
+
+
 class SetupAnswer(Answer):
     """Where the provider calls, and how far the connection is; of a number under a registered app, that of the app."""
 
@@ -46,6 +53,11 @@ class SetupAnswer(Answer):
     verify_token: str | None = Field(description="What you enter at the provider beside the address, if it asks.")
     registered_at: Time | None = Field(description="When the provider last agreed to the address, or to be asked.")
     last_received_at: Time | None = Field(description="When it last told something, to the minute.")
+    foreign_account: ForeignAccount | None = Field(
+        None,
+        description="The account that is not this connection's and that its address heard about last, to the minute."
+        " Of WhatsApp a phone number ID. Nothing follows from what is told of it.",
+    )
     error: str | None = Field(None, description="Why the provider could not be told of a new address just now.")
     steps: list[SetupStep]
 
@@ -113,10 +125,20 @@ async def _shown(call: Call, row: Connection, hook: Hook | None) -> SetupAnswer:
         verify_token=await opened_secret(call, hook) if hook and shows else None,
         registered_at=hook.registered_at if hook else None,
         last_received_at=hook.last_received_at if hook else None,
+        foreign_account=_foreign(row, hook),
         steps=steps,
     )
     app = await app_of(call.session, row.id)
     return answer if app is None else answer.model_copy(update=await _of_app(call, settings, app))
+
+
+def _foreign(row: Connection, hook: Hook | None) -> ForeignAccount | None:
+    """None also where the connection has moved to that account since."""
+    if hook is None or hook.foreign_account is None or hook.foreign_at is None:
+        return None
+    if row.account is not None and row.account["id"] == hook.foreign_account:
+        return None
+    return ForeignAccount(account=hook.foreign_account, last_received_at=hook.foreign_at)
 
 
 async def _of_app(call: Call, settings: Settings, app: MetaApp) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from pydantic import ValidationError
 from sqlalchemy import select, text
@@ -30,10 +31,13 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _TOKEN_BYTES = 24
 """192 bits: the address is guessed by nobody."""
 _SECRET_BYTES = 32
+MOST_FOREIGN = 40
+"""Characters that are kept of the name of an account that is not the connection's."""
 
 
 class Hook(Table):
-    """``secret`` is sealed. ``registered_at`` is when the provider was last told of the address."""
+    """``secret`` is sealed. ``registered_at`` is when the provider was last told of the address, ``foreign_account``
+    what it last told of that is not the connection's."""
 
     __tablename__ = "hooks"
 
@@ -47,6 +51,8 @@ class Hook(Table):
     last_received_at: Mapped[datetime | None]
     polled: Mapped[bool] = mapped_column(server_default=text("false"))
     polled_after: Mapped[str | None]
+    foreign_account: Mapped[str | None]
+    foreign_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,16 @@ async def opened_hook(session: AsyncSession, vault: Vault, project_id: UUID, con
     )
 
 
+async def note_foreign(connection: asyncpg.Connection, project_id: UUID, id_: UUID, account: str) -> None:
+    """Keep that the address heard about another account than the connection's: the last one, to the minute."""
+    await connection.execute(_NOTE_FOREIGN, project_id, id_, account[:MOST_FOREIGN])
+
+
+_NOTE_FOREIGN = """
+UPDATE tocsin.hooks SET foreign_account = $3, foreign_at = now()
+WHERE project_id = $1 AND connection_id = $2
+    AND (foreign_account IS DISTINCT FROM $3 OR foreign_at < now() - interval '1 minute')
+"""
 _BEGIN_ANEW = text("""
 UPDATE tocsin.hooks SET polled_after = NULL, poll_token = NULL, poll_until = '-infinity'
 WHERE connection_id = :connection

@@ -18,6 +18,8 @@ from tocsin.kit.crypto import Unreadable
 from tocsin.kit.vault import Vault
 
 OPENED_AT_MOST = 1_000
+"""More than a worker has deliveries in flight: with fewer, a batch over many connections would open each of them anew.
+A bot takes under 4 KiB here, no session and no client."""
 IDLE_SECONDS = 30 * 60
 LOOK_OVER_SECONDS = 5 * 60
 
@@ -46,9 +48,10 @@ class _Kept(NamedTuple):
 
 
 class OpenedConnections:
-    """Those that this process has used lately, the longest unused first."""
+    """Those that this process has used lately, ``most`` of them, the longest unused first."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = OPENED_AT_MOST) -> None:
+        self._most = most
         self._kept: OrderedDict[tuple[UUID, UUID], _Kept] = OrderedDict()
 
     def __len__(self) -> int:
@@ -65,7 +68,7 @@ class OpenedConnections:
     def keep(self, project_id: UUID, id_: UUID, opened: Opened) -> None:
         self._kept[project_id, id_] = _Kept(opened, time.monotonic())
         self._kept.move_to_end((project_id, id_))
-        if len(self._kept) > OPENED_AT_MOST:
+        if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
     async def look_over(self) -> bool:

@@ -64,6 +64,7 @@ class _Notification(msgspec.Struct):
     event_type: str | None
     client_event_id: str | None
     acknowledged: bool
+    hops: int
 
 
 class _Person(msgspec.Struct):
@@ -71,6 +72,7 @@ class _Person(msgspec.Struct):
     external_user_id: str | None
     name: str | None
     email: str | None
+    email_proven: bool
     phone: str | None
     locale: str | None
     status: str
@@ -82,12 +84,15 @@ class _Address(msgspec.Struct):
     channel: str
     value: str
     refused: bool
+    proven: bool
 
 
 class _Read(msgspec.Struct):
-    """The answer of ``read_outgoing``."""
+    """The answer of ``read_outgoing``. ``to_proven_only``: the project sends to no mailbox or telephone that nobody has
+    shown to be the person's."""
 
     project_name: str
+    to_proven_only: bool
     deliveries: list[_Delivery]
     notifications: list[_Notification]
     people: list[_Person]
@@ -121,6 +126,7 @@ class _Batch:
 
     project_id: UUID
     project_name: str
+    to_proven_only: bool
     env: Env
     notifications: Mapping[UUID | None, _Notification]
     people: Mapping[UUID | None, _Person]
@@ -189,6 +195,7 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
     return _Batch(
         project_id,
         read.project_name,
+        read.to_proven_only,
         env,
         notifications={notification.id: notification for notification in read.notifications},
         people=people,
@@ -196,22 +203,25 @@ def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
             id_: tuple(_recipient(people[user_id]) for user_id in user_ids if user_id in people)
             for id_, user_ids in read.recipients.items()
         },
-        addresses=_addresses(read.people, read.addresses),
+        addresses=_addresses(read.people, read.addresses, proven_first=read.to_proven_only),
         devices={address.id: address for address in read.addresses if not address.refused},
     )
 
 
-def _addresses(people: Iterable[_Person], addresses: Collection[_Address]) -> Mapping[tuple[UUID, str], _Address]:
+def _addresses(
+    people: Iterable[_Person], addresses: Collection[_Address], *, proven_first: bool
+) -> Mapping[tuple[UUID, str], _Address]:
     """Of each person and kind the one to send to: the newest, or the profile's own. Those refused come first."""
     found: dict[tuple[UUID, str], _Address] = {}
     for person in people:
-        for kind, value in (("email", person.email), ("phone", person.phone)):
+        for kind, value, proven in (("email", person.email, person.email_proven), ("phone", person.phone, False)):
             if value:
-                found[person.id, kind] = _Address(None, person.id, kind, value, refused=False)
+                found[person.id, kind] = _Address(None, person.id, kind, value, refused=False, proven=proven)
     for address in addresses:
         key = (address.user_id, address.channel)
         if not address.refused:
-            found[key] = address
+            if not (proven_first and key in found and found[key].proven and not address.proven):
+                found[key] = address
         elif key in found and found[key].value == address.value:
             del found[key]  # an opt-out from the address of the profile counts as well
     return _standing_in(found, {(each.user_id, each.channel, each.value) for each in addresses if each.refused}) | found
@@ -242,7 +252,8 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, rout
         message,
         address.value if address else None,
         route,
-        refusal=_refusal(message, kind, person, address, gone=delivery.address_id is not None),
+        refusal=_refusal(message, kind, person, address, gone=delivery.address_id is not None)
+        or _unproven(batch, kind, address),
         over=_over(batch, delivery),
         address_id=address.id if address else None,
         shown=_shown(address) if address else None,
@@ -300,6 +311,7 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         recipients=batch.everybody.get(notification.id, ()) if delivery.user_id is None else (),
         attempt=delivery.attempts + 1,
         round=delivery.round,
+        hops=notification.hops,
     )
 
 
@@ -309,6 +321,17 @@ def _source(notification: _Notification) -> SourceEvent | None:
     return SourceEvent(
         id=notification.event_id, type=notification.event_type, client_event_id=notification.client_event_id
     )
+
+
+_PROVABLE = {"email": "the e-mail address", "phone": "the phone number"}
+"""What a person may be asked to prove, of the kinds of addresses."""
+
+
+def _unproven(batch: _Batch, kind: Provider, address: _Address | None) -> str | None:
+    """Why nothing is sent to an address that nobody has proven, where the project asks for that (C10)."""
+    if not batch.to_proven_only or address is None or address.proven or kind.address_kind not in _PROVABLE:
+        return None
+    return f"{_PROVABLE[kind.address_kind]} is not verified"
 
 
 def _recipient(person: _Person) -> Recipient:

@@ -41,7 +41,7 @@ from tocsin.deliveries.ack_links import AckLink, AckLinks
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
 from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_at, record
-from tocsin.kit import crash
+from tocsin.kit import crash, hops
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
@@ -311,10 +311,11 @@ class SendStage:
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
-            async with asyncio.timeout(self._send_limit):
-                outcome: Any = await route.channel.send(
-                    message, outgoing.address, route.settings, route.credentials, self._door
-                )
+            with hops.after(message.hops):
+                async with asyncio.timeout(self._send_limit):
+                    outcome: Any = await route.channel.send(
+                        message, outgoing.address, route.settings, route.credentials, self._door
+                    )
         except SendFailure as failure:
             outcome = failure
         except TimeoutError:

@@ -25,6 +25,7 @@ from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit import crash
 from tocsin.kit.db import Env
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Forbidden, Problem, Unauthorized
+from tocsin.kit.hops import HEADER, read_hops
 from tocsin.kit.ids import id_time, new_id_texts
 from tocsin.kit.problems import as_problem, rendered
 from tocsin.plans.quotas import SANDBOX_EVENTS, exhausted
@@ -37,6 +38,7 @@ BATCH_BYTES = 5 * 1024 * 1024
 _NEEDED = "events:write"
 _json = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
+_VIA = HEADER.lower().encode()
 
 
 class AcceptEvent:
@@ -54,9 +56,10 @@ class AcceptEvent:
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
             self._backlog.check(caller.project_id)
+            hops = read_hops(headers.get(_VIA))
             body = await _body(headers, scope, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
-            (stored,) = await self._store.store(_incoming(caller, [event]))
+            (stored,) = await self._store.store(_incoming(caller, [event]), hops)
             status, answer = _answer(stored, caller.env)
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
@@ -79,16 +82,17 @@ class AcceptBatch:
             headers = dict(scope["headers"])
             caller = await _caller(self._gate, headers, scope)
             self._backlog.check(caller.project_id)
+            hops = read_hops(headers.get(_VIA))
             body = await _body(headers, scope, receive, BATCH_BYTES)
-            answer = await self._accept(caller, read_batch(body))
+            answer = await self._accept(caller, read_batch(body), hops)
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
             return
         await _respond(send, 202, answer)
 
-    async def _accept(self, caller: Principal, items: list[Event | Problem]) -> bytes:
+    async def _accept(self, caller: Principal, items: list[Event | Problem], hops: int) -> bytes:
         good = [item for item in items if isinstance(item, Event)]
-        stored = iter(await self._store.store(_incoming(caller, good)) if good else [])
+        stored = iter(await self._store.store(_incoming(caller, good), hops) if good else [])
         results = [
             _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored), caller.env)
             for index, item in enumerate(items)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tocsin.auth.guard import Need, openapi_part
+from tocsin.kit.hops import HEADER, MOST_HOPS
 
 _NEED = Need("events:write")
 
@@ -13,6 +14,20 @@ _NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 def _json(ref: str, description: str) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{ref}"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+_VIA = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": f"Of a call by Tocsin that caused the event, passed on as it was. Over {MOST_HOPS} is a loop: 508.",
+    "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,3}$"},
+}
+_LOOP = {"description": "Loop detected"}
+
+
+def _with_via(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "parameters": [*part["parameters"], _VIA]}
 
 
 def _body(ref: str) -> dict[str, Any]:
@@ -29,11 +44,12 @@ PATHS: dict[str, Any] = {
                 " answers 200 with the first id; the same id with another body is 409."
             ),
             "operationId": "send_event",
-            **openapi_part(_NEED, ["POST"]),
+            **_with_via(openapi_part(_NEED, ["POST"])),
             "requestBody": _body("EventIn"),
             "responses": {
                 "200": _json("EventAccepted", "A repeat: nothing new was stored."),
                 "202": _json("EventAccepted", "Stored."),
+                "508": _LOOP,
             },
         }
     },
@@ -43,9 +59,9 @@ PATHS: dict[str, Any] = {
             "summary": "Send up to 1,000 events",
             "description": "A result for each index; a bad event does not spoil the others.",
             "operationId": "send_events",
-            **openapi_part(replace(_NEED, idempotent=False), ["POST"]),
+            **_with_via(openapi_part(replace(_NEED, idempotent=False), ["POST"])),
             "requestBody": _body("EventBatch"),
-            "responses": {"202": _json("BatchResult", "What became of each.")},
+            "responses": {"202": _json("BatchResult", "What became of each."), "508": _LOOP},
         }
     },
 }

@@ -12,6 +12,7 @@ request at a time is let through to find out whether it is back (P11).
 import asyncio
 from collections import deque
 from typing import NamedTuple, cast
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -21,7 +22,7 @@ from prometheus_client import Gauge
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.crowd import turned_away
-from tocsin.kit.db import Database
+from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import Unavailable
 from tocsin.kit.problems import is_away
 from tocsin.plans.unlimited import Unlimited
@@ -40,6 +41,10 @@ WORTH_ANOTHER = 100
 WAITING = Gauge("tocsin_events_waiting_to_be_stored", "Events in memory, accepted by nobody yet.")
 
 log = structlog.get_logger(__name__)
+
+_NOTE = """
+INSERT INTO tocsin.event_hops (project_id, env, event_id, hops) SELECT $1, $2, unnest($3::uuid[]), $4
+"""
 
 Part = tuple[list["Incoming"], asyncio.Future[list["Stored"]], int]
 """The events of one request, who waits for them, and the characters of their payloads."""
@@ -113,10 +118,15 @@ class EventStore:
             return turned_away("events", _database_away())
         return turned_away("events", Unavailable("overloaded", "Too many events wait to be stored; try again."))
 
-    async def store(self, events: list[Incoming]) -> list[Stored]:
-        """Durable when this returns; raises Unavailable (nothing stored, or not known to be) otherwise."""
+    async def store(self, events: list[Incoming], hops: int = 0) -> list[Stored]:
+        """Durable when this returns; raises Unavailable (nothing stored, or not known to be) otherwise.
+
+        ``hops`` is how often they have passed through Tocsin before; it is there before whatever they lead to.
+        """
         if self.full:
             raise self.refusal()
+        if hops:
+            await self._note(events, hops)
         future: asyncio.Future[list[Stored]] = asyncio.get_running_loop().create_future()
         size = sum([len(event.payload) for event in events])
         self._waiting.append((events, future, size))
@@ -125,6 +135,14 @@ class EventStore:
         if len(self._under_way) < MOST_UNDER_WAY and (not self._under_way or self._count >= WORTH_ANOTHER):
             self._under_way.add(asyncio.create_task(self._commit_groups()))
         return await future
+
+    async def _note(self, events: list[Incoming], hops: int) -> None:
+        first = events[0]
+        try:
+            async with self._db.unit(UUID(first.project_id), cast(Env, first.env)) as connection:
+                await connection.execute(_NOTE, first.project_id, first.env, [each.id for each in events], hops)
+        except Exception as error:
+            raise _unavailable(error) from error
 
     async def drain(self) -> None:
         """Wait until everything taken so far is committed."""

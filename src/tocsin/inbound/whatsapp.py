@@ -16,6 +16,7 @@ from tocsin.channels.whatsapp.reports import Report
 from tocsin.channels.whatsapp.templates import change
 from tocsin.connections.choose import mark_error
 from tocsin.connections.correspondents import close_window, wrote
+from tocsin.connections.hooks import MOST_FOREIGN, note_foreign
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.connections.templates import note_template
 from tocsin.deliveries.record import counted, judged
@@ -61,7 +62,9 @@ async def receive(payload: Any, context: Context) -> str | None:
     report = msgspec.convert(payload, Report)
     number = cast(WhatsAppSettings, context.hook.settings).phone_number_id
     if report.number_id is not None and report.number_id != number:
-        return f"it is about the number {report.number_id[:40]}, which is not this connection's"
+        async with context.db.unit(context.project_id, context.env) as connection:
+            await note_foreign(connection, context.project_id, context.hook.connection_id, report.number_id)
+        return f"it is about the number {report.number_id[:MOST_FOREIGN]}, which is not this connection's"
     try:
         if report.kind == "message":
             return await _message(report, context)

@@ -38,6 +38,7 @@ BOTH_ENVIRONMENTS = ("api_keys", "identity_secrets", "realtime_apps", "audit_log
 PIPELINE_TABLES = (
     "events",
     "event_keys",
+    "event_hops",
     "deliveries",
     "projects",
     "api_keys",
@@ -113,6 +114,7 @@ CROSS_PROJECT = (
     "forget_counters",
     "full_sandboxes",
     "hold_events",
+    "hosted_projects",
     "hold_quotas",
     "ingest_events",
     "insists_in",
@@ -140,6 +142,7 @@ CROSS_PROJECT = (
     "take_turns",
     "tidy",
     "tidy_connection_checks",
+    "tidy_event_hops",
     "tidy_imports",
     "tidy_inbound",
     "tidy_mails",

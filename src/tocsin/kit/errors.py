@@ -112,6 +112,10 @@ class TooManyRequests(Problem):
     status, title = 429, "Too many requests"
 
 
+class LoopDetected(Problem):
+    status, title = 508, "Loop detected"
+
+
 class Unavailable(Problem):
     """Temporary, ours: the caller should come back after ``Retry-After``, in seconds.
 

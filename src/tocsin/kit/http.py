@@ -25,6 +25,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from tocsin import __version__
+from tocsin.kit import hops
 from tocsin.kit.addresses import Address, Network, lies_in, refusal, unwrapped
 from tocsin.kit.hostnames import lies_under
 from tocsin.kit.http2 import Broken, Http2Pool, Untrusted
@@ -367,7 +368,7 @@ class Door:
             async with self._session.request(
                 method,
                 URL(target.url),
-                headers=headers,
+                headers={**(headers or {}), hops.HEADER: hops.passage()},
                 data=body,
                 allow_redirects=False,
                 timeout=limits,

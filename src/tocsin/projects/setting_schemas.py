@@ -49,6 +49,7 @@ class SecurityUpdate(Body):
 class ConnectionsUpdate(Body):
     use_platform: bool = unsent()
     own_per_provider: Annotated[int, Field(ge=1, le=20), WHOLE] = unsent()
+    require_verified_addresses: bool = unsent()
 
 
 class SettingsUpdate(Body):
@@ -73,6 +74,9 @@ class SecurityAnswer(Answer):
 class ConnectionsAnswer(Answer):
     use_platform: bool = Field(True, description="Whether the platform's connections may send where no other can.")
     own_per_provider: int = Field(1, description="How many connections a person may have at one provider.")
+    require_verified_addresses: bool = Field(
+        False, description="Whether mail and SMS go only to addresses that were proven to be the person's."
+    )
 
 
 class SettingsAnswer(Answer):

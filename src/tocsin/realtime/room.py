@@ -18,6 +18,10 @@ def user_channel(user_id: UUID) -> str:
     return f"{USER_PREFIX}{user_id}"
 
 
+def panel_channel(project_id: UUID) -> str:
+    return f"private-project-{project_id}"
+
+
 class Room:
     """``people`` maps who is on their own channel to the highest ``feed_seq`` they were sent, None until known."""
 
@@ -36,7 +40,7 @@ class Room:
 
     @property
     def panel_channel(self) -> str:
-        return f"private-project-{self.app.project_id}"
+        return panel_channel(self.app.project_id)
 
     @property
     def waits(self) -> bool:

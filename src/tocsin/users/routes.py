@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
@@ -194,7 +194,7 @@ async def add_address(
     user = await find_user(call.session, user_id)
     call.write_to(user.env)
     if device is None:
-        return await _add_single(call, user, body)
+        return await _add_single(call, response, user, body)
     row, before = await register_device(call.session, user, body.channel, device, body.label)
     answer = _address_shown(row)
     if before != user.id:
@@ -213,7 +213,9 @@ async def _check_callable(door: Door, url: str) -> None:
         raise Invalid([FieldError("/value", refusal.code, refusal.detail)]) from None
 
 
-async def _add_single(call: Call, user: User, body: AddressCreate) -> AddressAnswer:
+async def _add_single(call: Call, response: Response, user: User, body: AddressCreate) -> AddressAnswer:
+    if body.verified and call.own_only:
+        raise Forbidden("cannot_vouch", "Whether an address is proven is said by the project, not by the person.")
     if problem := address_problem(body.channel, body.value):
         raise Invalid([FieldError("/value", "invalid_address", f"The {body.channel} address {problem}.")])
     values: dict[str, Any] = {
@@ -224,14 +226,28 @@ async def _add_single(call: Call, user: User, body: AddressCreate) -> AddressAns
         "channel": body.channel,
         "value": body.value,
         "label": body.label,
+        "verified_at": func.now() if body.verified else None,
     }
     row = (
         await call.session.scalars(insert(Address).values(values).on_conflict_do_nothing().returning(Address))
     ).one_or_none()
+    told = {"channel": body.channel, "value": body.value}
     if row is None:
-        raise Conflict("address_taken", "The user already has this address.")
-    await call.audit("address.created", "user", user.id, after={"channel": body.channel, "value": body.value})
+        row = await _vouched(call, user, body) if body.verified else None
+        if row is None:
+            raise Conflict("address_taken", "The user already has this address.")
+        response.status_code = 200
+        await call.audit("address.verified", "user", user.id, after=told)
+        return _address_shown(row)
+    await call.audit("address.created", "user", user.id, after={**told, "verified": body.verified})
     return _address_shown(row)
+
+
+async def _vouched(call: Call, user: User, body: AddressCreate) -> Address | None:
+    """The person's address, proven from now on; None where it was before."""
+    this = (Address.user_id == user.id, Address.channel == body.channel, Address.value == body.value)
+    proven = update(Address).where(*this, Address.verified_at.is_(None)).values(verified_at=func.now())
+    return (await call.session.scalars(proven.returning(Address))).one_or_none()
 
 
 def _address_shown(row: Address) -> AddressAnswer:

@@ -154,6 +154,11 @@ class AddressCreate(Body):
     label: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
         None, description="What people call it.", examples=["Ann's phone"]
     )
+    verified: bool = Field(
+        False,
+        description="You have proven that it is the person's, by a code of your own for instance. People cannot say so"
+        " of themselves. Said of an address that is there already it is noted, and answered with 200.",
+    )
 
 
 class AddressAnswer(Answer):

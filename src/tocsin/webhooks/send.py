@@ -24,6 +24,7 @@ from tocsin.channels.contract import ANSWER_LIMIT, WEBHOOK_RETRIES, Rejected, Se
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.webhook import WebhookCredentials, WebhookSettings, signed_call
 from tocsin.deliveries.record import retry_at
+from tocsin.kit import hops
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.http import Door, Reply
@@ -71,6 +72,7 @@ class Outgoing:
     content: bytes
     settings: WebhookSettings
     credentials: WebhookCredentials | None
+    hops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,7 @@ async def _load(connection: asyncpg.Connection, vault: Vault, batch: Batch, ids:
                 body(row["event_type"], batch.project_id, row["created_at"], row["data"] or "null"),
                 WebhookSettings.model_validate({"url": row["url"], "timeoutSeconds": row["timeout_seconds"]}),
                 secrets,
+                row["hops"] or 0,
             )
         )
     return loaded
@@ -262,12 +265,14 @@ async def _load(connection: asyncpg.Connection, vault: Vault, batch: Batch, ids:
 
 # What the database told of by itself has no data of its own yet: it is read of the delivery, which has reached its end.
 _READ = """
-SELECT m.id, m.endpoint_id, m.event_type, m.created_at, m.tries, m.attempts, e.url, e.timeout_seconds, e.secret,
+SELECT r.*, (SELECT h.hops FROM tocsin.event_hops h
+    WHERE h.project_id = $1 AND h.event_id = (r.data::json->>'eventId')::uuid) AS hops
+FROM (SELECT m.id, m.endpoint_id, m.event_type, m.created_at, m.tries, m.attempts, e.url, e.timeout_seconds, e.secret,
     coalesce(m.data, (SELECT t.data FROM tocsin.deliveries_as_told($1, ARRAY[m.delivery_id]) t))::text AS data,
     CASE WHEN e.previous_until > now() THEN e.previous_secret END AS previous_secret
 FROM tocsin.webhook_messages m
 JOIN tocsin.webhook_endpoints e ON e.project_id = m.project_id AND e.id = m.endpoint_id
-WHERE m.project_id = $1 AND m.id = ANY ($2) AND m.lease_token = $3
+WHERE m.project_id = $1 AND m.id = ANY ($2) AND m.lease_token = $3) r
 """
 
 
@@ -287,10 +292,11 @@ async def attempted(outgoing: Outgoing, door: Door, seconds: float) -> Reply | S
     if outgoing.credentials is None:
         return Unavailable("The signing secret cannot be read; rotate it.")
     try:
-        async with asyncio.timeout(seconds):
-            return await signed_call(
-                f"msg_{outgoing.id.hex}", outgoing.content, outgoing.settings, outgoing.credentials, door
-            )
+        with hops.after(outgoing.hops):
+            async with asyncio.timeout(seconds):
+                return await signed_call(
+                    f"msg_{outgoing.id.hex}", outgoing.content, outgoing.settings, outgoing.credentials, door
+                )
     except SendFailure as failure:
         return failure
     except TimeoutError:
