@@ -8,6 +8,20 @@ import msgspec
 from tests.client import Client, Reply
 from tests.sounds.wave import tone
 
+BOUNDARY = "x-boundary"
+AS_FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def form(name: str, file: bytes | None = None) -> bytes:
+    """The body of an upload, the same bytes each time."""
+    fields = (
+        (b'name="name"', name.encode()),
+        (b'name="file"; filename="sound.wav"', tone() if file is None else file),
+    )
+    parts = (b"Content-Disposition: form-data; " + head + b"\r\n\r\n" + body for head, body in fields)
+    edge = f"--{BOUNDARY}".encode()
+    return b"".join(edge + b"\r\n" + part + b"\r\n" for part in parts) + edge + b"--\r\n"
+
 
 async def upload(
     client: Client, name: str, file: bytes | None = None, filename: str = "sound.wav", **more: str

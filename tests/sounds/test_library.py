@@ -8,7 +8,7 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.plans.build import put_on
-from tests.sounds.library import fetched, upload, uploaded
+from tests.sounds.library import AS_FORM, fetched, form, upload, uploaded
 from tests.sounds.wave import heard, pitch_of, tone
 from tocsin.sounds.upload import MOST_IN_SANDBOX
 
@@ -96,13 +96,9 @@ async def test_a_form_without_a_file_or_with_strange_fields_is_refused_at_its_pl
 
 
 async def test_the_same_idempotency_key_uploads_once(acme: Project) -> None:
-    body = (
-        b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nonce\r\n'
-        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + tone() + b"\r\n--x--\r\n"
-    )
-    headers = {"Content-Type": "multipart/form-data; boundary=x", "Idempotency-Key": "upload-1"}
-    first = await acme.key.send("POST", "/sounds", body, headers=headers)
-    second = await acme.key.send("POST", "/sounds", body, headers=headers)
+    headers = {**AS_FORM, "Idempotency-Key": "upload-1"}
+    first = await acme.key.send("POST", "/sounds", form("once"), headers=headers)
+    second = await acme.key.send("POST", "/sounds", form("once"), headers=headers)
     assert (first.status, second.status) == (201, 201)
     assert first.json == second.json
 
