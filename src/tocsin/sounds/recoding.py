@@ -1,16 +1,14 @@
 """Files of tenants, decoded and encoded anew where nothing they do hurts: in a process for each (`child`)."""
 
 import asyncio
-import os
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from tocsin.kit.errors import FieldError, Invalid, Problem, Unavailable, UnsupportedMediaType
-from tocsin.kit.lifeline import tied_to_parent
+from tocsin.kit.lifeline import bare_environment, tied_to_parent
 from tocsin.sounds.bounds import LEAST_RATE, MOST_CHANNELS, MOST_RATE, MOST_SECONDS, Outcome
 
 AT_ONCE = 2
@@ -55,15 +53,7 @@ class Recoder:
 
 
 async def _outcome(file: bytes, format_: str) -> Outcome:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-s", "-m", "tocsin.sounds.child", format_),
-        stdin=pipe,
-        stdout=pipe,
-        env=_environment(),
-        cwd="/",
-        preexec_fn=tied_to_parent(signal.SIGKILL),
-    )
+    process = await _started(format_)
     try:
         async with asyncio.timeout(SECONDS):
             _, answer = await asyncio.gather(_feed(process, file), _read(process))
@@ -74,6 +64,21 @@ async def _outcome(file: bytes, format_: str) -> Outcome:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+async def _started(format_: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-s", "-m", "tocsin.sounds.child", format_),
+            stdin=pipe,
+            stdout=pipe,
+            env=bare_environment(OPENBLAS_NUM_THREADS="1"),  # each thread maps memory
+            cwd="/",
+            preexec_fn=tied_to_parent(signal.SIGKILL),
+        )
+    except OSError as error:
+        raise Unavailable("sounds_unavailable", "The system starts no process to decode sounds in.", 5) from error
 
 
 async def _feed(process: asyncio.subprocess.Process, file: bytes) -> None:
@@ -91,12 +96,6 @@ async def _read(process: asyncio.subprocess.Process) -> bytes:
         if len(answer) > MOST_OUTCOME:
             raise ConnectionError("the process says more than it can have to say")
     return answer
-
-
-def _environment() -> dict[str, str]:
-    """Where the code is, and nothing else: the child must not know secrets. One thread, for each maps memory."""
-    paths = [str(Path(path).resolve()) for path in sys.path]
-    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "TZ": "UTC", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _refusal(problem: str) -> Problem:

@@ -28,11 +28,12 @@ def _recoder(request: Request) -> Recoder:
 
 
 Recoding = Annotated[Recoder, Depends(_recoder)]
+Uploaded = Annotated[SoundUpload, Form(media_type="multipart/form-data")]
 
 
 @router.post("/sounds", operation_id="create_sound", status_code=201)
 @needs("sounds:manage", network_first=True, upload=True)
-async def create(admitted: Admitted, recoder: Recoding, body: Annotated[SoundUpload, Form()]) -> SoundAnswer:
+async def create(admitted: Admitted, recoder: Recoding, body: Uploaded) -> SoundAnswer:
     """Upload a sound. It is kept as an MP3 made of it, without anything else that was in the file."""
     outcome = await recoder.recoded(await uploaded(body.file))
     call = await admitted.begin()
