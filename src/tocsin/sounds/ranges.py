@@ -28,7 +28,6 @@ def file_answer(
         "ETag": f'"{digest}"',
         "Cache-Control": f"{'public' if shared else 'private'}, {_YEAR}",
         "Accept-Ranges": "bytes",
-        "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Content-Disposition": disposition,
