@@ -141,6 +141,21 @@ async def test_whoever_names_a_sound_makes_its_deletion_wait(working: Working, s
         assert (saved.status, deleted.status) in ((201, 409), (422, 204))
 
 
+async def test_a_sound_that_two_delete_at_once_is_deleted_once(working: Working, shop: Project) -> None:
+    sound = await uploaded(shop.key, "gone")
+    replies = await asyncio.gather(*(shop.key.delete(f"/sounds/{sound['id']}") for _ in range(3)))
+    assert sorted(reply.status for reply in replies) == [204, 404, 404]
+    entries = (await shop.owner.get("/audit", action="sound.deleted")).json["items"]
+    assert [entry["resourceId"] for entry in entries] == [sound["id"]]
+
+
+async def test_defaults_that_two_set_at_once_are_those_of_one(working: Working, shop: Project) -> None:
+    wanted = [{"normal": "ping"}, {"low": "thud"}, {"high": "horn"}]
+    replies = await asyncio.gather(*(shop.key.put("/sounds/defaults", {"priorities": each}) for each in wanted))
+    assert [reply.status for reply in replies] == [200, 200, 200]
+    assert (await shop.key.get("/sounds/defaults")).json["priorities"] in wanted
+
+
 async def test_a_webhook_is_told_name_and_address(working: Working, shop: Project) -> None:
     async with endpoint() as far:
         await far.connect(shop)

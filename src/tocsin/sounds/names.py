@@ -31,8 +31,7 @@ async def unknown_names(session: AsyncSession, project_id: UUID, named: Mapping[
 
 
 async def refuse_in_use(session: AsyncSession, sound: Sound) -> None:
-    """Raise Conflict naming what would be left without its sound; from now on nothing new names any."""
-    await session.execute(_HOLD, {"name": _lock(sound.project_id)})
+    """Raise Conflict naming what would be left without its sound; the caller holds the project's sounds."""
     rules = list(await session.scalars(_RULES, {"name": sound.name, "env": sound.env, "most": MOST_NAMED + 1}))
     if rules:
         raise Conflict("sound_in_use", f"Rules still name this sound: {_listed(rules)}. Change them first.")
@@ -41,7 +40,7 @@ async def refuse_in_use(session: AsyncSession, sound: Sound) -> None:
 
 
 async def hold(session: AsyncSession, project_id: UUID) -> None:
-    """Let nobody else add or delete sounds of this project until the end of the transaction."""
+    """Let nobody else add, delete or begin to name sounds of this project until the end of the transaction."""
     await session.execute(_HOLD, {"name": _lock(project_id)})
 
 

@@ -13,7 +13,7 @@ from tocsin.sounds.bounds import LEAST_RATE, MOST_CHANNELS, MOST_RATE, MOST_SECO
 
 AT_ONCE = 2
 MOST_WAITING = 10
-SECONDS = 20.0
+SECONDS = 30.0
 MOST_OUTCOME = 8 << 20
 """Bytes; 30 seconds of two channels as WAV have 5.3 million."""
 

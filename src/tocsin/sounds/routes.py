@@ -11,7 +11,7 @@ from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.sounds.built_in import BY_ID
 from tocsin.sounds.models import Sound
-from tocsin.sounds.names import refuse_in_use
+from tocsin.sounds.names import hold, refuse_in_use
 from tocsin.sounds.ranges import DOCUMENTED, file_answer
 from tocsin.sounds.recoding import Recoder
 from tocsin.sounds.schemas import SoundAnswer, SoundUpload
@@ -88,6 +88,7 @@ async def remove(call: Called, sound_id: PathId) -> Response:
     """Delete a sound that no rule and no default names. Notifications that were made are silent from now on."""
     if sound_id in BY_ID:
         raise Conflict("built_in_sound", "Built-in sounds cannot be deleted.")
+    await hold(call.session, call.project_id)
     sound = await find(call.session, sound_id)
     call.write_to(sound.env)
     await refuse_in_use(call.session, sound)

@@ -45,7 +45,7 @@ class SoundAnswer(Answer):
     created_at: Time
 
 
-class ByPriority(Body):
+class SoundsByPriority(Body):
     """Names of sounds."""
 
     critical: Text | None = None
@@ -57,13 +57,13 @@ class ByPriority(Body):
 Topic = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 
 
-class DefaultsBody(Body):
+class SoundDefaultsBody(Body):
     """Which sound where a rule names none: that of its topic, else that of its priority, else none."""
 
     topics: dict[Topic, Text] = Field({}, max_length=MOST_TOPICS, examples=[{"orders": "cash_register"}])
-    priorities: ByPriority = Field(ByPriority(), examples=[{"critical": "siren"}])
+    priorities: SoundsByPriority = Field(SoundsByPriority(), examples=[{"critical": "siren"}])
 
 
-class DefaultsAnswer(Answer):
+class SoundDefaultsAnswer(Answer):
     topics: dict[str, str]
     priorities: dict[str, str]
