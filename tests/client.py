@@ -74,7 +74,11 @@ class Client:
         )
         async with self.http.request(method, url, data=body, params=params, headers=sent) as answer:
             raw = await answer.read()
-            decoded = msgspec.json.decode(raw) if raw and answer.content_type in JSON else raw.decode() or None
+            decoded = (
+                msgspec.json.decode(raw)
+                if raw and answer.content_type in JSON
+                else raw.decode(errors="replace") or None
+            )
             return Reply(answer.status, decoded, answer.headers)
 
     def at(self, other: "Client") -> "Client":

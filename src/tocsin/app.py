@@ -100,6 +100,11 @@ from tocsin.signin.sso.routes import Sso
 from tocsin.signin.sso.routes import router as sso_routes
 from tocsin.signin.sso.settings_routes import router as sso_settings_routes
 from tocsin.signin.sso.tickets import Tickets
+from tocsin.sounds.default_routes import router as sound_default_routes
+from tocsin.sounds.links import SoundLinks
+from tocsin.sounds.play_routes import router as play_routes
+from tocsin.sounds.recoding import Recoder
+from tocsin.sounds.routes import router as sound_routes
 from tocsin.users.opt_out_routes import router as opt_out_routes
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes
@@ -157,6 +162,8 @@ ROUTERS = (
     realtime_routes,
     rule_routes,
     replay_routes,
+    sound_default_routes,
+    sound_routes,
     event_routes,
     meta_routes,
     audit_routes,
@@ -195,7 +202,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     counter = calls.CallCounter(db)
     store = EventStore(db, broker, settings.event_queue)
     backlog = Backlog(db, settings.backlog_seconds)
-    sockets = Sockets(db, gate.vault, credentials, tenants, broker, relayed=settings.redis_url is not None)
+    sound_links = SoundLinks(master, settings.base_url)
+    sockets = Sockets(db, gate.vault, credentials, tenants, broker, sound_links, relayed=settings.redis_url is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -243,6 +251,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.links = Links(master)
     app.state.opt_outs = OptOutLinks(master, settings.base_url)
     app.state.ack_links = AckLinks(master, settings.base_url)
+    app.state.sound_links = sound_links
+    app.state.recoder = Recoder()
     app.state.sso = Sso(Tickets(master))
     app.state.broker = broker
     app.state.connection_changed = partial(tell_of_connection, broker)
@@ -278,6 +288,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.include_router(inbound_routes, prefix=PREFIX)
     app.include_router(opt_out_routes, prefix=PREFIX)
     app.include_router(ack_routes, prefix=PREFIX)
+    app.include_router(play_routes, prefix=PREFIX)
     app.include_router(health_routes)
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)

@@ -82,6 +82,7 @@ from tocsin.realtime.signal import tell_of_connection
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
+from tocsin.sounds.links import SoundLinks
 from tocsin.startup import Installation
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.webhooks.send import WebhookStage
@@ -155,6 +156,7 @@ async def _work(installation: Installation) -> None:
             freed=send_ear.wake,
             changed=changed,
             links=links,
+            sounds=SoundLinks(installation.master, settings.base_url),
         )
         clock = ClockStage(db, broker)
         webhook_ear = await broker.waiter("webhooks")

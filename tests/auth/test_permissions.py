@@ -43,8 +43,8 @@ APPLESS = {"/users/{user_id}/terminate_connections"}
 CALLED_BACK = {"/api/v1/hooks/whatsapp/app/{token}", "/api/v1/hooks/{provider}/{token}"}
 """Providers prove themselves by the address and by a secret or signature of their own."""
 
-CLICKED = {"/api/v1/ack/{token}", "/api/v1/opt-out/{token}"}
-"""Stands in mails, and is signed by us."""
+CLICKED = {"/api/v1/ack/{token}", "/api/v1/opt-out/{token}", "/api/v1/sound-files/{name}"}
+"""Stands in what we send, and is signed by us."""
 
 
 def walk(routes: list[BaseRoute], prefix: str = "") -> Iterator[tuple[str, BaseRoute]]:

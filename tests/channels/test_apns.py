@@ -96,6 +96,18 @@ async def test_a_critical_alert_sounds_on_a_muted_phone_where_the_app_may(
     assert (high["sound"], high["interruption-level"]) == ("alarm", "time-sensitive")
 
 
+async def test_a_sound_of_the_library_is_the_file_of_that_name_in_the_app(
+    message: Builder, door: Door, apple: Http2Server
+) -> None:
+    """C9: its name with the ending that the app's files have."""
+    caf = ApnsSettings.model_validate({"topic": "com.example.acme", "criticalAlerts": True, "soundExtension": "caf"})
+    await Apns().send(message(sound_url="https://tocsin.example.com/x"), TOKEN, SETTINGS, credentials(), door)
+    await Apns().send(message(sound_url="https://tocsin.example.com/x"), TOKEN, caf, credentials(), door)
+    plain, critical = (asked.json["aps"]["sound"] for asked in apple.asked)
+    assert plain == "alarm.wav"
+    assert critical == {"critical": 1, "name": "alarm.caf", "volume": 1.0}
+
+
 async def test_a_low_priority_neither_lights_the_screen_nor_drains_the_battery(
     message: Builder, door: Door, apple: Http2Server
 ) -> None:

@@ -68,6 +68,17 @@ async def test_each_sound_has_its_android_channel(message: Builder, door: Door, 
     assert (plain["priority"], plain["ttl"]) == ("NORMAL", "60s")
 
 
+async def test_a_sound_of_the_library_is_a_resource_on_android_and_a_file_on_ios(
+    message: Builder, door: Door, google: Google
+) -> None:
+    """C9: resources of Android are named without an ending, sounds of iOS with one."""
+    await Fcm().send(message(sound_url="https://tocsin.example.com/x"), TOKEN, SETTINGS, credentials(google), door)
+    sent = google.asked[0].json["message"]
+    shown = sent["android"]["notification"]
+    assert (shown["channelId"], shown["sound"]) == ("alarm", "alarm")
+    assert sent["apns"]["payload"]["aps"]["sound"] == "alarm.wav"
+
+
 async def test_a_token_is_asked_for_once_and_by_the_account_itself(
     message: Builder, door: Door, google: Google
 ) -> None:

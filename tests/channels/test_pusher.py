@@ -45,7 +45,7 @@ async def test_a_person_is_sent_an_event_on_their_own_channel(message: Build, do
 
 
 def test_the_data_is_what_our_own_sockets_are_told(message: Build) -> None:
-    given = message()
+    given = message(sound_url="https://tocsin.example.com/api/v1/sound-files/abc.mp3")
     assert given.event and given.action
     row = {
         "id": given.notification_id,
@@ -60,10 +60,10 @@ def test_the_data_is_what_our_own_sockets_are_told(message: Build) -> None:
         "event_type": given.event.type,
         "client_event_id": given.event.client_event_id,
     }
-    assert json.loads(data_of(given)) == json.loads(announcement.created(row))
+    assert json.loads(data_of(given)) == json.loads(announcement.created(row, given.sound_url))
     bare = message(event=None, action=None, sound=None)
     row |= {"event_id": None, "action": None, "sound": None}
-    assert json.loads(data_of(bare)) == json.loads(announcement.created(row))
+    assert json.loads(data_of(bare)) == json.loads(announcement.created(row, None))
 
 
 @pytest.mark.parametrize("letter", ["a", "ü", "🎉", "\x01", '"'])

@@ -94,6 +94,7 @@ async def test_the_body_says_what_happened_and_to_whom(
             "title": "Oven 3 is too hot",
             "message": "It has been at 312 °C for 4 minutes.\nSomebody should look.",
             "sound": "alarm",
+            "soundUrl": None,
             "priority": "critical",
             "action": {"label": "Open the oven", "url": "https://acme.example.com/ovens/3?a=1&b=2"},
             "requireAck": True,

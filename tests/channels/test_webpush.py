@@ -25,12 +25,13 @@ from tocsin.kit.http import Door
 SCRIPT = Path(__file__).parent / "push_service"
 SETTINGS = WebPushSettings.model_validate({"subject": "mailto:ops@acme.example.com"})
 KEYS = WebPush().issue()
+SOUND = "https://tocsin.example.com/api/v1/sound-files/abc.mp3"
 
 
 async def test_a_browser_can_read_it_and_see_who_sent_it(message: Builder, door: Door) -> None:
     async with answering(201, Location="https://push.example.com/m/7") as far:
         browser = Browser(f"{far.url}/push/secret-path")
-        receipt = await WebPush().send(message(), browser.address, SETTINGS, KEYS, door)
+        receipt = await WebPush().send(message(sound_url=SOUND), browser.address, SETTINGS, KEYS, door)
     [asked] = far.asked
     assert (receipt.delivered, receipt.provider_message_id) == (False, "https://push.example.com/m/7")
     assert asked.headers["Content-Encoding"] == "aes128gcm"
@@ -44,6 +45,7 @@ async def test_a_browser_can_read_it_and_see_who_sent_it(message: Builder, door:
         "label": "Open the oven",
         "ackUrl": "https://tocsin.example.com/ack/abc",
         "sound": "alarm",
+        "soundUrl": SOUND,
         "priority": "critical",
         "requireAck": True,
         "notificationId": str(message().notification_id),

@@ -22,6 +22,7 @@ from tocsin.kit.db import Database, Env
 from tocsin.kit.postgres import Running
 from tocsin.notifications.write import NewNotification, write_notifications
 from tocsin.realtime.signal import Kind, channel_of, signals
+from tocsin.sounds.built_in import BUILT_IN
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Hand:
             message="Ann ordered",
             action={"url": "https://example.com/o/1"},
             sound="bell",
+            sound_digest=BUILT_IN["bell"].digest,
             priority="high",
             require_ack=True,
             topic=None,

@@ -41,6 +41,7 @@ async def test_a_recipient_hears_a_notification_with_its_place_in_their_feed(
     first = await place.hand.tell(acme, ann.id)
     data = (await js.fact(event="notification.created"))["data"]
     created_at = data.pop("createdAt")
+    assert "/api/v1/sound-files/" in data.pop("soundUrl")
     assert created_at.endswith("Z") and len(created_at) == len("2026-01-01T00:00:00.000Z")
     assert data == {
         "id": str(first),

@@ -14,6 +14,7 @@ from tocsin.realtime.relay import Relay
 from tocsin.realtime.room import MOST_WAITING, Room, user_channel
 from tocsin.realtime.server import App
 from tocsin.realtime.signal import Signal
+from tocsin.sounds.links import SoundLinks
 
 ANN = new_id()
 
@@ -59,7 +60,13 @@ async def test_a_project_is_listened_to_while_a_socket_is_here(place: Place) -> 
     project = await sign_up(place.api, "Swept")
     app = App(project.signed_up["realtime"]["live"]["appId"], UUID(project.id), "acme", "live", ("s",))
     hub = Hub()
-    live = Live(place.hand.db, place.hand.broker, hub, Relay(place.hand.broker, hub))
+    live = Live(
+        place.hand.db,
+        place.hand.broker,
+        hub,
+        Relay(place.hand.broker, hub),
+        SoundLinks(place.site.master, "https://tocsin.example.com"),
+    )
     await live.attend(app)
     link = Recorder()
     client = hub.connect(app.app_id, "pk", link, None)

@@ -14,16 +14,20 @@ TOO_SLOW = "tocsin.too_slow"
 """Where the scope of a request whose body was given up carries the seconds it had: the connection keeps the clock."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _FORM = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
 
 
-async def checked_body(request: Request, *, required: bool, form: bool) -> Request:
+async def checked_body(request: Request, *, required: bool, form: bool, upload: bool = False) -> Request:
     """The request with its body already read and decoded; raises the Problem that is wrong with it.
 
-    With ``form`` a urlencoded form is taken too, as the JSON object of its fields.
+    With ``form`` a urlencoded form is taken too, as the JSON object of its fields. With ``upload`` a multipart form is
+    taken and nothing else; it is read, and taken apart by the endpoint's framework.
     """
     if request.method not in WRITES:
         return request
     body = await read_body(request.headers.get("content-length"), request.scope, request.receive, MAX_BODY_BYTES)
+    if upload:
+        return _with_form(request, body)
     # Some clients name a type for the body they do not send (aiohttp: application/octet-stream).
     if not body and not required:
         return _decoded(request, body, None)
@@ -69,6 +73,12 @@ def check_content_type(value: str, encoding: str) -> None:
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if kind.strip().lower() != "application/json" or charset not in ("", "utf-8"):
         raise UnsupportedMediaType("unsupported_media_type", "Send the body as application/json in UTF-8.")
+
+
+def _with_form(request: Request, body: bytes) -> Request:
+    if not request.headers.get("content-type", "").lower().startswith(_MULTIPART):
+        raise UnsupportedMediaType("unsupported_media_type", f"Send the body as {_MULTIPART}.")
+    return _decoded(request, body, None)
 
 
 def _as_json(request: Request) -> Request:

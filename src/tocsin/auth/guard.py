@@ -65,6 +65,7 @@ class Need:
     while_suspended: bool = False
     network_first: bool = False
     form: bool = False
+    upload: bool = False
     before_enrolment: bool = False
     foreign_query: bool = False
 
@@ -157,11 +158,13 @@ def needs(
     while_suspended: bool = False,
     network_first: bool = False,
     form: bool = False,
+    upload: bool = False,
     before_enrolment: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare the permission of an endpoint; ``own`` also admits people to their own things.
 
     With ``form`` a urlencoded form is taken too, and reaches the endpoint as the JSON object of its fields.
+    With ``upload`` the body is a multipart form, and nothing else.
     ``before_enrolment`` also admits who has yet to set up the second factor that the project requires.
     """
     if permission not in PERMISSIONS | PLATFORM_PERMISSIONS:
@@ -174,6 +177,7 @@ def needs(
             while_suspended=while_suspended,
             network_first=network_first,
             form=form,
+            upload=upload,
             before_enrolment=before_enrolment,
         )
     )
@@ -230,7 +234,7 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             _check_query(request, known, foreign=self.need.foreign_query)
             required = self.body_field is not None and self.body_field.field_info.is_required()
-            checked = await checked_body(request, required=required, form=self.need.form)
+            checked = await checked_body(request, required=required, form=self.need.form, upload=self.need.upload)
             if self.need.permission is None and not self.need.public_key:
                 return await handle(checked)
             return await _inside(self.need, checked, handle)

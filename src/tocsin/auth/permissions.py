@@ -14,6 +14,8 @@ PERMISSIONS: dict[str, str] = {
     "events:read": "See events and what became of them.",
     "rules:read": "See rules.",
     "rules:manage": "Create, change, test and delete rules.",
+    "sounds:read": "See and hear sounds, and which are the defaults.",
+    "sounds:manage": "Upload and delete sounds, set the defaults.",
     "users:read": "See users.",
     "users:manage": "Create, change, approve and delete users.",
     "roles:read": "See roles.",

@@ -30,7 +30,7 @@ from tocsin.channels.contract import (
     SendFailure,
     Unavailable,
 )
-from tocsin.channels.payload import MOST_ACTION, fitting
+from tocsin.channels.payload import MOST_ACTION, SoundExtension, bundled, fitting
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.channels.signing import es256
 from tocsin.kit.http import Blocked, Door, Reply, Unreachable
@@ -85,6 +85,7 @@ class ApnsSettings(Described):
         title="Critical alerts",
         description="Critical notifications sound even when the phone is muted. The app needs Apple's entitlement.",
     )
+    sound_extension: SoundExtension = "wav"
     ttl_seconds: int = Field(
         86_400, title="Time to live", description="Seconds that a device may be out of reach.", ge=0, le=2_592_000
     )
@@ -213,7 +214,7 @@ def _headers(message: Message, settings: ApnsSettings) -> dict[str, str]:
 
 def _payload(message: Message, title: str, text: str, settings: ApnsSettings) -> dict[str, Any]:
     critical = message.priority == "critical" and settings.critical_alerts
-    sound: Any = message.sound or "default"
+    sound = bundled(message, settings.sound_extension) or "default"
     payload: dict[str, Any] = {
         "aps": {
             "alert": {"title": title, "body": text},

@@ -108,7 +108,8 @@ class Message:
     """One rendered notification on its way: all that a channel may know of it.
 
     ``recipient`` is set where the provider reaches a person; ``recipients`` names everybody concerned where
-    it reaches the project. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
+    it reaches the project. ``sound_url`` is where ``sound`` is played; without one, ``sound`` is just the name of a
+    file in an app. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
     ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
     notification has insisted since (R3). ``hops`` is how often what it tells of has passed through Tocsin before.
     """
@@ -123,6 +124,7 @@ class Message:
     priority: Priority
     created_at: datetime
     sound: str | None = None
+    sound_url: str | None = None
     action: Action | None = None
     require_ack: bool = False
     ack_url: str | None = None

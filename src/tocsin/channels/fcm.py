@@ -24,7 +24,7 @@ from tocsin.channels.contract import (
     Unavailable,
 )
 from tocsin.channels.google_tokens import GoogleTokens, ServiceAccount, check_account, read_account
-from tocsin.channels.payload import MOST_ACTION, fitting
+from tocsin.channels.payload import MOST_ACTION, SoundExtension, bundled, fitting
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door, Reply
@@ -54,6 +54,7 @@ class FcmSettings(Described):
         description="Of notifications without a sound; those with one go to the channel named like their sound.",
         pattern=r"^[A-Za-z0-9_.-]{1,100}$",
     )
+    sound_extension: SoundExtension = "wav"
     ttl_seconds: int = Field(
         86_400, title="Time to live", description="Seconds that a phone may be out of reach.", ge=0, le=2_419_200
     )
@@ -180,7 +181,7 @@ def _post(message: Message, title: str, text: str, token: str, settings: FcmSett
         },
         "apns": {
             "headers": {"apns-priority": "5" if message.priority == "low" else "10", "apns-collapse-id": once},
-            "payload": {"aps": {"sound": message.sound or "default"}},
+            "payload": {"aps": {"sound": bundled(message, settings.sound_extension) or "default"}},
         },
     }
 

@@ -1,9 +1,10 @@
 """Push messages are small: what they carry is shortened until it fits, and refused where that is not enough."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from pydantic import Field
 
 from tocsin.channels.contract import Message, Rejected
 from tocsin.channels.wording import shortened
@@ -12,6 +13,17 @@ MOST_TITLE = 250
 """Characters. No phone shows more."""
 MOST_ACTION = 2_000
 """Bytes of an action's address, which cannot be shortened."""
+
+
+SoundExtension = Annotated[
+    Literal["wav", "caf", "aiff"],
+    Field(title="Sound files", description="Ending of the files in the iOS app that are named like your sounds."),
+]
+
+
+def bundled(message: Message, extension: str) -> str | None:
+    """The file of the sound in an app for Apple's devices. What is no sound of Tocsin's names its file itself."""
+    return f"{message.sound}.{extension}" if message.sound and message.sound_url else message.sound
 
 
 def fitting(message: Message, limit: int, build: Callable[[str, str], Any]) -> bytes:

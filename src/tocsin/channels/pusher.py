@@ -150,6 +150,7 @@ def _encoded(message: Message, text: str) -> str:
         "title": message.title,
         "message": text,
         "sound": message.sound,
+        "soundUrl": message.sound_url,
         "priority": message.priority,
         "action": {"url": message.action.url, "label": message.action.label} if message.action else None,
         "requireAck": message.require_ack,

@@ -212,6 +212,7 @@ def _notification(message: Message) -> dict[str, Any]:
             "title": message.title,
             "message": message.message,
             "sound": message.sound,
+            "soundUrl": message.sound_url,
             "priority": message.priority,
             "action": message.action and {"label": message.action.label, "url": message.action.url},
             "requireAck": message.require_ack,

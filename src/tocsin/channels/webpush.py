@@ -243,6 +243,7 @@ def _shown(message: Message, title: str, text: str) -> dict[str, Any]:
         "label": message.action.label if message.action else None,
         "ackUrl": message.ack_url,
         "sound": message.sound,
+        "soundUrl": message.sound_url,
         "priority": message.priority,
         "requireAck": message.require_ack,
         "notificationId": str(message.notification_id),

@@ -15,6 +15,7 @@ from tocsin.connections.levels import Candidate, NoRoute
 from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
+from tocsin.sounds.links import SoundLinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class _Notification(msgspec.Struct):
     message: str
     action: dict[str, Any] | None
     sound: str | None
+    sound_digest: str | None
     priority: Priority
     require_ack: bool
     created_at: datetime
@@ -128,6 +130,7 @@ class _Batch:
     project_name: str
     to_proven_only: bool
     env: Env
+    sounds: SoundLinks
     notifications: Mapping[UUID | None, _Notification]
     people: Mapping[UUID | None, _Person]
     everybody: Mapping[UUID, tuple[Recipient, ...]]
@@ -161,7 +164,13 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
 
 
 async def load(
-    reading: Calls, choice: Choice, project_id: UUID, env: Env, ids: Sequence[UUID], token: UUID
+    reading: Calls,
+    choice: Choice,
+    sounds: SoundLinks,
+    project_id: UUID,
+    env: Env,
+    ids: Sequence[UUID],
+    token: UUID,
 ) -> list[Outgoing]:
     """The deliveries whose lease is still ours."""
     addressed = [channel for channel, kind in kinds().items() if kind.address_kind]
@@ -169,7 +178,7 @@ async def load(
     (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
     sending = _read.decode(row[1])
     read, places = sending.outgoing, sending.destinations
-    batch = _batch(project_id, env, read)
+    batch = _batch(project_id, env, sounds, read)
     addressed_to = {each.id: batch.address_of(each) for each in read.deliveries}
     wanted = {each.id: _wanted(each, addressed_to[each.id]) for each in read.deliveries if each.id not in places}
     routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
@@ -190,13 +199,14 @@ def _wanted(delivery: _Delivery, address: _Address | None) -> Wanted:
     return Wanted(delivery.channel, delivery.user_id, address.value if address else None, device_kind)
 
 
-def _batch(project_id: UUID, env: Env, read: _Read) -> _Batch:
+def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read) -> _Batch:
     people: dict[UUID | None, _Person] = {person.id: person for person in read.people}
     return _Batch(
         project_id,
         read.project_name,
         read.to_proven_only,
         env,
+        sounds,
         notifications={notification.id: notification for notification in read.notifications},
         people=people,
         everybody={
@@ -304,6 +314,7 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         priority=notification.priority,
         created_at=notification.created_at,
         sound=notification.sound,
+        sound_url=batch.sounds.make(batch.project_id, batch.env, notification.sound_digest),
         action=Action(url=action["url"], label=action.get("label")) if action else None,
         require_ack=notification.require_ack,
         event=_source(notification),

@@ -46,6 +46,7 @@ from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.problems import is_away
 from tocsin.kit.together import Together
+from tocsin.sounds.links import SoundLinks
 from tocsin.users.devices import forget_device
 from tocsin.users.opting_out import OptOutLinks
 
@@ -112,6 +113,7 @@ class SendStage:
         freed: Callable[[], None],
         changed: Changed,
         links: Links | None,
+        sounds: SoundLinks,
     ) -> None:
         """``freed`` is called when there is room again for work that had to be left, ``changed`` when a provider
         has asked for a pause. ``links`` are None where the world cannot reach us."""
@@ -135,6 +137,7 @@ class SendStage:
         self._freed = freed
         self._changed = changed
         self._links = links
+        self._sounds = sounds
         self._pace = Pace(db.hot, lease_seconds)
         self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
@@ -223,7 +226,7 @@ class SendStage:
         """Read a batch and send each of it. One that cannot be read spoils only itself: its lease runs out."""
         project_id, env, token, _ = batch
         try:
-            outgoing = await load(self._reading, self._choice, project_id, env, ids, token)
+            outgoing = await load(self._reading, self._choice, self._sounds, project_id, env, ids, token)
             turns = await self._pace.turns(uuid4(), _wanting(outgoing)) if env == "live" else {}
         except asyncio.CancelledError:
             self._settle_all(batch, ids)

@@ -5,8 +5,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def bare_environment(**more: str) -> dict[str, str]:
+    """For a child that must not know secrets of ours: where the code is, and what is named here."""
+    paths = [str(Path(path).resolve()) for path in sys.path]
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "TZ": "UTC", **more}
 
 
 def tied_to_parent(signal_: signal.Signals) -> Callable[[], None] | None:

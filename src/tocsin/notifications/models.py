@@ -25,6 +25,7 @@ class Notification(Table):
     message: Mapped[str]
     action: Mapped[dict[str, Any] | None]
     sound: Mapped[str | None]
+    sound_digest: Mapped[str | None]
     priority: Mapped[str]
     require_ack: Mapped[bool]
     topic: Mapped[str | None]

@@ -15,6 +15,7 @@ from tocsin.notifications.acknowledge import acknowledge
 from tocsin.notifications.models import Notification, NotificationRecipient
 from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Stats
 from tocsin.notifications.show import shown
+from tocsin.sounds.links import SoundLinks
 
 router = guarded_router(tags=["notifications"])
 
@@ -59,7 +60,9 @@ async def list_notifications(
             paging.newest_first = False
     if whose is None:
         found = await page(call.session, query, Notification.id, paging, call.gate.cursors, call.place, _same)
-        return Page[NotificationAnswer](items=await shown(call.session, found["items"]), nextCursor=found["nextCursor"])
+        return Page[NotificationAnswer](
+            items=await shown(call.session, _sounds(call), found["items"]), nextCursor=found["nextCursor"]
+        )
     mine = query.join(
         NotificationRecipient,
         (NotificationRecipient.project_id == Notification.project_id)
@@ -68,7 +71,7 @@ async def list_notifications(
     if sinceSeq is not None:
         return await _missed(call, mine, paging, whose, sinceSeq)
     found = await page(call.session, mine, Notification.id, paging, call.gate.cursors, call.place, _same)
-    items = await shown(call.session, found["items"], whose)
+    items = await shown(call.session, _sounds(call), found["items"], whose)
     return Page[NotificationAnswer](items=items, nextCursor=found["nextCursor"])
 
 
@@ -91,7 +94,7 @@ async def _missed(
         since_seq = call.gate.cursors.open(call.place, paging.cursor).int
     missed = mine.where(NotificationRecipient.feed_seq > since_seq).order_by(NotificationRecipient.feed_seq)
     rows = list(await call.session.scalars(missed.limit(paging.limit + 1)))
-    items = await shown(call.session, rows[: paging.limit], whose)
+    items = await shown(call.session, _sounds(call), rows[: paging.limit], whose)
     last = items[-1].seq if len(rows) > paging.limit else None
     cursor = call.gate.cursors.seal(call.place, UUID(int=last)) if last is not None else None
     return Page[NotificationAnswer](items=items, nextCursor=cursor)
@@ -164,7 +167,7 @@ async def _answer(call: Call, notification_id: UUID) -> NotificationAnswer:
     """One notification as the caller may see it; somebody else's looks absent to those confined to their own."""
     notification = await _find(call, notification_id)
     only = call.principal.user_id if call.own_only else None
-    (answer,) = await shown(call.session, [notification], only)
+    (answer,) = await shown(call.session, _sounds(call), [notification], only)
     if call.own_only and not answer.recipients:
         raise NotFound()
     return answer
@@ -172,3 +175,7 @@ async def _answer(call: Call, notification_id: UUID) -> NotificationAnswer:
 
 def _same(notification: Notification) -> Notification:
     return notification
+
+
+def _sounds(call: Call) -> SoundLinks:
+    return cast(SoundLinks, call.request.app.state.sound_links)

@@ -48,6 +48,7 @@ class NotificationAnswer(Answer):
     message: str
     action: dict[str, Any] | None
     sound: str | None
+    sound_url: str | None = Field(description="Where the sound is played, without credentials.")
     priority: Priority
     require_ack: bool
     topic: str | None

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.kit.db import Env
 from tocsin.notifications.models import Notification
 from tocsin.notifications.schemas import AcknowledgedBy, Insistence, NotificationAnswer, RecipientAnswer
+from tocsin.sounds.links import SoundLinks
 
 MOST_RECIPIENTS_SHOWN = 200
 
@@ -42,7 +44,7 @@ SELECT notification_id, times, repeats_at, taken, escalates_at FROM tocsin.insis
 
 
 async def shown(
-    session: AsyncSession, notifications: Sequence[Notification], only: UUID | None = None
+    session: AsyncSession, sounds: SoundLinks, notifications: Sequence[Notification], only: UUID | None = None
 ) -> list[NotificationAnswer]:
     """Answers in three queries for any number of notifications, two where none waits for an acknowledgement.
 
@@ -58,17 +60,18 @@ async def shown(
     waiting = [each.id for each in notifications if each.require_ack and each.acked_at is None]
     rows = await session.execute(_INSISTENCES, {"ids": waiting}) if waiting else ()
     insisting = {row.notification_id: row for row in rows}
-    return [_shown(n, people[n.id], sums.get(n.id), insisting.get(n.id), only) for n in notifications]
+    return [_shown(n, sounds, people[n.id], sums.get(n.id), insisting.get(n.id), only) for n in notifications]
 
 
 def _shown(
-    notification: Notification, people: list[Any], sums: Any, insisting: Any, only: UUID | None
+    notification: Notification, sounds: SoundLinks, people: list[Any], sums: Any, insisting: Any, only: UUID | None
 ) -> NotificationAnswer:
     recipients = [row for row in people if row.mine]
     return NotificationAnswer(
         **{
             name: getattr(notification, name) for name in NotificationAnswer.model_fields if hasattr(Notification, name)
         },
+        sound_url=sounds.make(notification.project_id, cast(Env, notification.env), notification.sound_digest),
         seq=recipients[0].feed_seq if only and recipients else None,
         recipients=[
             RecipientAnswer(

@@ -67,6 +67,8 @@ class NewNotification:
     insist: "Insist | None" = None
     internal: bool = False
     """Made of one of Tocsin's own occurrences: no quota counts it."""
+    sound_digest: str | None = None
+    """Of the content that the sound's name stands for now."""
     over_quota: bool = False
     """Nothing was left of the month's quota: it is kept, and its deliveries are dropped."""
     id: UUID = field(default_factory=new_id)
@@ -123,6 +125,7 @@ def _row(notification: NewNotification) -> dict[str, Any]:
         "message": n.message,
         "action": n.action,
         "sound": n.sound,
+        "sound_digest": n.sound_digest,
         "priority": n.priority,
         "require_ack": n.require_ack,
         "topic": n.topic,

@@ -30,6 +30,9 @@ COUNTS = {
             WHERE project_id = :project AND env = 'live' AND owner = 'project' AND channel = 'webhook')
         + (SELECT count(*) FROM tocsin.webhook_endpoints
             WHERE project_id = :project AND env = 'live' AND status <> 'removed')"""),
+    "sounds": text("SELECT count(*) FROM tocsin.sounds WHERE project_id = :project AND env = 'live'"),
+    "storageBytes": text("""
+        SELECT coalesce(sum(bytes), 0) FROM tocsin.sounds WHERE project_id = :project AND env = 'live'"""),
 }
 """The totals that are counted today; the others of the catalogue have nothing to count yet."""
 
@@ -76,6 +79,8 @@ async def standing(session: AsyncSession, project_id: UUID) -> dict[str, int]:
 
 def limit_reached(total: str, allowed: Entitlements) -> Forbidden:
     detail = f"The plan {allowed.plan} allows {allowed.limit(total):,} {total}, and the project has them all."
+    if total == "storageBytes":
+        detail = f"The plan {allowed.plan} keeps {allowed.limit(total):,} bytes of files, and this would be more."
     return Forbidden("limit_reached", detail)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from tocsin.kit.schema import iso
 
 
-def created(row: Any) -> str:
+def created(row: Any, sound_url: str | None) -> str:
     """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``."""
     event = None
     if row["event_id"] is not None:
@@ -21,6 +21,7 @@ def created(row: Any) -> str:
             "title": row["title"],
             "message": row["message"],
             "sound": row["sound"],
+            "soundUrl": sound_url,
             "priority": row["priority"],
             "action": msgspec.Raw(row["action"].encode()) if row["action"] is not None else None,
             "requireAck": row["require_ack"],

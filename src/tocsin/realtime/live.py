@@ -24,6 +24,7 @@ from tocsin.realtime.relay import Relay
 from tocsin.realtime.room import USER_PREFIX, Room, user_channel
 from tocsin.realtime.server import App
 from tocsin.realtime.signal import Kind, Signal, channel_of, read_signal
+from tocsin.sounds.links import SoundLinks
 
 SWEEP_SECONDS = 10.0
 RETRY_SECONDS = 0.25
@@ -37,11 +38,12 @@ log = structlog.get_logger(__name__)
 class Live:
     """The rooms of one process, one per app with a socket. Takes over the hub's word of who joins and leaves."""
 
-    def __init__(self, db: Database, broker: Broker, hub: Hub, relay: Relay) -> None:
+    def __init__(self, db: Database, broker: Broker, hub: Hub, relay: Relay, sounds: SoundLinks) -> None:
         self._db = db
         self._broker = broker
         self._hub = hub
         self._relay = relay
+        self._sounds = sounds
         self._rooms: dict[str, Room] = {}
         hub.on_occupied = self._occupied
         hub.on_vacated = self._vacated
@@ -166,7 +168,7 @@ class Live:
                     connection, room.app.project_id, room.app.env, known[start : start + PEOPLE_A_READ]
                 )
             for row in rows:
-                self._send(room, "created", row["user_id"], announcement.created(row), row["feed_seq"])
+                self._send(room, "created", row["user_id"], self._created(room, row), row["feed_seq"])
                 room.caught_up.add((row["user_id"], row["feed_seq"]))
 
     async def _tell(self, room: Room) -> None:
@@ -201,7 +203,7 @@ class Live:
     async def _tell_of(self, room: Room, kind: Kind, row: Any) -> None:
         if kind == "created" and row["recipients"] is not None:
             self._broadcast(room, room.panel_channel, kind, announcement.summary(row))
-        data = announcement.acknowledged(row) if kind == "acknowledged" else announcement.created(row)
+        data = announcement.acknowledged(row) if kind == "acknowledged" else self._created(room, row)
         people = zip(row["people"] or (), row["seqs"] or (), strict=True)
         for number, (person, seq) in enumerate(people, start=1):
             if kind == "created" and (person, seq) in room.caught_up:
@@ -209,6 +211,9 @@ class Live:
             self._send(room, kind, person, data, seq)
             if number % FRAMES_A_TURN == 0:
                 await asyncio.sleep(0)
+
+    def _created(self, room: Room, row: Any) -> str:
+        return announcement.created(row, self._sounds.make(room.app.project_id, _env(room), row["sound_digest"]))
 
     async def _learn(self, room: Room) -> None:
         """Note how far the feeds of those who arrived have counted; what is there already, they ask for."""

@@ -16,7 +16,7 @@ MOST_MISSED = 100
 """Notifications one person is sent after a gap; who missed more finds a hole in ``seq`` and asks for the rest."""
 
 _NOTIFICATIONS = """
-SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.priority, n.action, n.require_ack, n.created_at,
+SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
     n.event_id, n.event_type, n.client_event_id, heard.people, heard.seqs,
     CASE WHEN $3 THEN (SELECT count(*) FROM tocsin.notification_recipients c
         WHERE c.project_id = $1 AND c.notification_id = n.id) END AS recipients,
@@ -36,7 +36,7 @@ _TO_EVERYBODY = _NOTIFICATIONS.format(listed="")
 _TO_LISTED = _NOTIFICATIONS.format(listed=" AND r.user_id = ANY($5)")
 
 _NEWER = """
-SELECT n.id, n.title, n.message, n.sound, n.priority, n.action, n.require_ack, n.created_at,
+SELECT n.id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
     n.event_id, n.event_type, n.client_event_id, newer.user_id, newer.feed_seq
 FROM unnest($3::uuid[], $4::bigint[]) AS heard (user_id, seq)
 CROSS JOIN LATERAL (

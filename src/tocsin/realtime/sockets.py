@@ -23,6 +23,7 @@ from tocsin.realtime.hub import Hub
 from tocsin.realtime.live import Live
 from tocsin.realtime.relay import Relay
 from tocsin.realtime.server import App, Headers, RealtimeServer
+from tocsin.sounds.links import SoundLinks
 
 CLAIM_SECONDS = 3.0
 """How long a process that is replaced may take to let the role go."""
@@ -51,6 +52,7 @@ class Sockets:
         credentials: Credentials,
         tenants: Tenants,
         broker: Broker,
+        sounds: SoundLinks,
         *,
         relayed: bool,
     ) -> None:
@@ -61,7 +63,7 @@ class Sockets:
         self._relayed = relayed
         self._broker = broker
         self._tenants = tenants
-        self._live = Live(db, broker, self.hub, self.relay)
+        self._live = Live(db, broker, self.hub, self.relay, sounds)
         self._leaving: asyncio.Task[None] | None = None
         self.server = RealtimeServer(
             self.hub,

@@ -14,11 +14,11 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from tocsin.kit.lifeline import bare_environment
 from tocsin.rules.jobs import Job, Outcome, Request, RuleOutcome, RuleSource, Task
 
 MEMORY_BYTES = 512 << 20
@@ -326,7 +326,7 @@ class _Child:
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, stdin=pipe, stdout=pipe, env=_environment(), cwd="/"
+                sys.executable, *arguments, stdin=pipe, stdout=pipe, env=bare_environment(), cwd="/"
             )
         except OSError as error:
             raise EvaluatorUnavailable("The system does not start an evaluation process.") from error
@@ -392,12 +392,6 @@ class _Child:
         await self._process.wait()
         assert self._process.stdin
         self._process.stdin.close()
-
-
-def _environment() -> dict[str, str]:
-    """Where the code is, and nothing else: the child must not know secrets."""
-    paths = [str(Path(path).resolve()) for path in sys.path]
-    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "TZ": "UTC"}
 
 
 def _cpu_clock(pid: int) -> int:

@@ -46,6 +46,8 @@ class Rule(msgspec.Struct):
     target_roles: tuple[UUID, ...]
     target_users: tuple[UUID, ...]
     target_destinations: tuple[str, ...] = ()
+    sound_digest: str | None = None
+    """Of the project's own sound of that name."""
     repeat: dict[str, int] | None = None
     escalation: list[dict[str, Any]] | None = None
     escalation_loops: int = 1

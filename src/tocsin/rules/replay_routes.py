@@ -55,7 +55,7 @@ async def _wanted(call: Call, rule_id: UUID, body: RuleReplay) -> tuple[Wanted, 
     saved = rule = await find_rule(call.session, rule_id)
     targets, _ = (await read_targets(call.session, [rule_id]))[rule_id]
     if body.rule is not None:
-        targets = await checked(call.session, body.rule, "/rule")
+        targets = await checked(call.session, call.project_id, body.rule, "/rule")
         rule = drafted(call.project_id, call.env, body.rule)
         rule.id, rule.version = saved.id, saved.version
     first, before = (await call.session.execute(_BETWEEN, {"from": body.from_, "to": body.to})).one()

@@ -72,7 +72,7 @@ async def list_rules(
 @needs("rules:manage")
 async def test_draft(call: Called, evaluator: Trying, body: DraftTest) -> TestAnswer:
     """Try a rule that is not saved. It is checked like one that would be."""
-    targets = await checked(call.session, body.rule, "/rule")
+    targets = await checked(call.session, call.project_id, body.rule, "/rule")
     rule = drafted(call.project_id, call.env, body.rule)
     return await try_rule(call.session, call.env, evaluator, rule, targets, body.event)
 

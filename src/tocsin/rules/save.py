@@ -22,6 +22,7 @@ from tocsin.rules.models import Rule, RulePattern, RuleVersion
 from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
 from tocsin.rules.show import find_rule, shown_one
 from tocsin.rules.targets import Targets, read_targets, resolve, write_targets
+from tocsin.sounds.names import unknown_names
 
 _TARGETS: dict[str, Any] = {
     "target_roles": True,
@@ -35,7 +36,7 @@ async def create_rule(
     session: AsyncSession, project_id: UUID, env: Env, author: Principal, body: RuleCreate
 ) -> RuleAnswer:
     """A new rule. Raises Invalid with every mistake at its place, Conflict when a type gets too many rules."""
-    targets = await checked(session, body)
+    targets = await checked(session, project_id, body)
     async with room_for(session, project_id, env, "rules"):
         await lock_rules(session, project_id)
         rule = drafted(project_id, env, body)
@@ -53,7 +54,9 @@ async def change_rule(
 
     A rule that Tocsin had suspended counts as mended: the reason goes, ``active`` is the caller's to set.
     """
-    sent = await checked(session, body)
+    # A name from before there were sounds may stay, and be sent again with the rest.
+    kept = (await find_rule(session, rule_id)).sound
+    sent = await checked(session, author.project_id, body, kept_sound=kept)
     await lock_rules(session, author.project_id)
     rule = await find_rule(session, rule_id)
     before = await shown_one(session, rule)
@@ -80,11 +83,19 @@ def drafted(project_id: UUID, env: Env, body: RuleCreate) -> Rule:
     return Rule(project_id=project_id, id=new_id(), env=env, version=1, **body.model_dump(exclude=_TARGETS))
 
 
-async def checked(session: AsyncSession, body: RuleCreate | RuleUpdate, pointer: str = "") -> Targets:
+async def checked(
+    session: AsyncSession,
+    project_id: UUID,
+    body: RuleCreate | RuleUpdate,
+    pointer: str = "",
+    *,
+    kept_sound: str | None = None,
+) -> Targets:
     """The targets of what was sent. Raises Invalid with the mistakes in its texts and the names nobody has."""
     mistakes = await asyncio.to_thread(lambda: list(_mistakes(body, pointer)))
     targets, unknown = await resolve(session, body, pointer)
-    if errors := [*mistakes, *unknown]:
+    named = {f"{pointer}/sound": body.sound} if body.sound not in (None, kept_sound) else {}
+    if errors := [*mistakes, *unknown, *await unknown_names(session, project_id, named)]:
         raise Invalid(errors)
     return targets
 

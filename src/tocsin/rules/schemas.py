@@ -148,7 +148,11 @@ class RuleFields(Body):
         examples=["payload.amount > 1000"],
     )
     action: Action | None = None
-    sound: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+    sound: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="Name of a sound; without one the project's defaults say which: `GET /sounds/defaults`.",
+        examples=["chime"],
+    )
     repeat: Repeat | None = Field(None, description="Takes `requireAck`.")
     escalation: list[EscalationStep] | None = Field(
         None, max_length=10, description="Step after step until somebody acknowledges; takes `requireAck`."

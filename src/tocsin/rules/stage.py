@@ -49,6 +49,7 @@ from tocsin.rules.lookup import (
     people_for,
     read_claimed,
 )
+from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
@@ -405,6 +406,7 @@ def _notification(
         message=outcome.rendered["message"],
         action=action,
         sound=rule.sound,
+        sound_digest=digest_of(rule.sound, rule.sound_digest),
         priority=rule.priority,
         require_ack=rule.require_ack,
         topic=rule.topic,

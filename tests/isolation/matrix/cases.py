@@ -23,6 +23,7 @@ from tests.isolation.matrix import seeds
 from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
 from tests.signin.hostile import CLIENT, came_back
+from tests.sounds.library import AS_FORM, form
 from tocsin.kit.ids import new_id
 from tocsin.signin.sso.routes import s256
 
@@ -95,6 +96,11 @@ async def _lost_pending(s: Scene) -> Id:
 async def _lost_address(s: Scene) -> Id:
     body = {"channel": "email", "value": f"{_word()}@example.com"}
     return s.fresh("address", await s.make(f"/users/{s.ids['user']}/addresses", body))
+
+
+async def _lost_sound(s: Scene) -> Id:
+    made = await s.project.owner.send("POST", "/sounds", form(f"sound_{_word()}"), headers=AS_FORM)
+    return s.fresh("sound", made.json)
 
 
 async def _lost_role(s: Scene) -> Id:
@@ -504,7 +510,13 @@ CASES = (
         body=lambda s: {"address": "orders-2"},
     ),
     case("list_rules"),
-    case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")])),
+    case("list_sounds"),
+    case("create_sound", body=lambda s: form(f"sound_{_word()}"), headers=lambda s: AS_FORM),
+    case("read_sound_file", sound_id="sound"),
+    case("set_sound_defaults", body=lambda s: {"topics": {"orders": s.id("sound name")}}),
+    case("read_sound_defaults"),
+    case("delete_sound", sound_id=_lost_sound),
+    case("create_rule", body=lambda s: seeds.rule(s, targetRoles=[s.id("role name")], sound=s.id("sound name"))),
     case("read_rule", rule_id="rule"),
     case("list_rule_versions", rule_id="rule"),
     case(

@@ -11,6 +11,7 @@ from tests.isolation.matrix.places import Id
 from tests.operators import operator
 from tests.people import Person, join
 from tests.pipeline import Working, send_event, story
+from tests.sounds.library import AS_FORM, form
 from tocsin.kit.roles import Roles
 from tocsin.kit.vault import Vault
 from tocsin.mail.printed import printed
@@ -105,6 +106,9 @@ async def _rules(scene: Scene) -> None:
     scene.ids["meta app"] = (await scene.make("/meta-apps", app))["id"]
     scene.ids["webhook endpoint"] = (await scene.make("/webhook-endpoints", listening(scene)))["id"]
     scene.ids["webhook message"] = await webhook_message(scene)
+    scene.ids["sound name"] = f"sound_{secrets.token_hex(4)}"
+    uploaded = await scene.project.owner.send("POST", "/sounds", form(scene.ids["sound name"]), headers=AS_FORM)
+    scene.ids["sound"] = created(uploaded)["id"]
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
     (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
     scene.ids["audit"] = entry["id"]

@@ -2,19 +2,16 @@
 
 import asyncio
 import itertools
-import os
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from tocsin.channels.longtail.exchange import LENGTH, Order, Result, Rules, framed
 from tocsin.kit.http import Door
-from tocsin.kit.lifeline import tied_to_parent
+from tocsin.kit.lifeline import bare_environment, tied_to_parent
 
 START_SECONDS = 60.0
 SEND_SECONDS = 20
@@ -81,7 +78,7 @@ class Library:
                 *(sys.executable, "-P", "-s", "-m", "tocsin.channels.longtail.child"),
                 stdin=pipe,
                 stdout=pipe,
-                env=_environment(self._rules.proxy),
+                env=bare_environment(**_way_out(self._rules.proxy)),
                 cwd="/",
                 preexec_fn=tied_to_parent(signal.SIGKILL),
             )
@@ -137,11 +134,8 @@ def _rules(door: Door) -> Rules:
     )
 
 
-def _environment(proxy: str | None) -> dict[str, str]:
-    """Where the code is and the way out: the process must not know secrets of ours."""
-    paths = [str(Path(path).resolve()) for path in sys.path]
-    way_out: dict[str, Any] = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy} if proxy else {}
-    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "TZ": "UTC", **way_out}
+def _way_out(proxy: str | None) -> dict[str, str]:
+    return {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy} if proxy else {}
 
 
 async def _write(process: asyncio.subprocess.Process, message: msgspec.Struct) -> None:
