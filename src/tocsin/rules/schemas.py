@@ -74,6 +74,11 @@ Pattern = Annotated[
 ]
 EventTypes = Annotated[
     list[Pattern],
+    Field(min_length=1, max_length=50, description="Event types, prefixes (`order.*`) or `*`."),
+    AfterValidator(without_doubles),
+]
+Triggers = Annotated[
+    list[Pattern],
     Field(max_length=50, description="Event types, prefixes (`order.*`) or `*`; none where there is a `clock`."),
     AfterValidator(without_doubles),
 ]
@@ -225,7 +230,7 @@ class RuleFields(Body):
 
 class RuleCreate(RuleFields):
     name: RuleName
-    event_types: EventTypes = Field([])
+    event_types: Triggers = Field([])
     target_roles: Roles = Field([])
     target_users: Users = Field([])
     target_payload_user: PayloadUser = False
@@ -241,7 +246,7 @@ class RuleCreate(RuleFields):
 
 class RuleUpdate(RuleFields):
     name: RuleName = unsent()
-    event_types: EventTypes = unsent()
+    event_types: Triggers = unsent()
     target_roles: Roles = unsent()
     target_users: Users = unsent()
     target_payload_user: PayloadUser = unsent()
