@@ -24,6 +24,7 @@ STAGES = {
     "match",
     "send",
     "clock",
+    "clocks",
     "insist",
     "forgot",
     "mail",

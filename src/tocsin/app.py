@@ -86,6 +86,8 @@ from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.replay import Replays
 from tocsin.rules.replay_routes import router as replay_routes
 from tocsin.rules.routes import router as rule_routes
+from tocsin.rules.starter_routes import install_first
+from tocsin.rules.starter_routes import router as starter_routes
 from tocsin.settings import Settings
 from tocsin.signin.account_page import write_account_pages
 from tocsin.signin.email_routes import router as email_routes
@@ -164,6 +166,7 @@ ROUTERS = (
     replay_routes,
     sound_default_routes,
     sound_routes,
+    starter_routes,
     event_routes,
     meta_routes,
     audit_routes,
@@ -198,6 +201,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         tenants,
         Tries(db, master),
         Devices(master, secure=settings.base_url.startswith("https://")),
+        install_first,
     )
     counter = calls.CallCounter(db)
     store = EventStore(db, broker, settings.event_queue)

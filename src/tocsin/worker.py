@@ -3,6 +3,7 @@
     match   events -> rules -> notifications and deliveries
     send    deliveries -> connections -> providers -> attempts
     clock   due retries, leases that ran out
+    clocks  rules that run by the time of day -> events with the counts of the period
     insist  what nobody acknowledged -> deliveries, once more or to further people
     forgot  forgotten passwords -> mails with links
     webhooks messages to webhook endpoints -> their answers
@@ -24,8 +25,8 @@
     inbound what providers told us -> what follows from it
     hosted  what Pusher apps elsewhere are told besides notifications
     poll    asking providers that cannot call us what there is
-    pulse   which of match, send, clock, insist, webhooks, endpoints, mail, quotas, outages, seal, poll and inbound have
-            work that no hint told them of
+    pulse   which of match, send, clock, clocks, insist, webhooks, endpoints, mail, quotas, outages, seal, poll and
+            inbound have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -50,6 +51,7 @@ from tocsin import pulse
 from tocsin.audit import anchor
 from tocsin.audit.anchor import AnchorStage
 from tocsin.audit.seal import SealStage
+from tocsin.clocks.stage import ClocksStage
 from tocsin.connections import checks
 from tocsin.connections.checks import CheckStage
 from tocsin.connections.choose import Choice
@@ -194,6 +196,7 @@ async def _work(installation: Installation) -> None:
             Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
             Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
+            Stage("clocks", ClocksStage(db, broker).run_once, await broker.waiter("clocks"), ANYWAY_SECONDS),
             Stage("insist", insist.run_once, insist_ear, ANYWAY_SECONDS),
             Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), 10.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
@@ -213,7 +216,7 @@ async def _work(installation: Installation) -> None:
             ),
             Stage(
                 "outages",
-                OutageStage(db, vault, changed).run_once,
+                OutageStage(db, broker, vault, changed).run_once,
                 await broker.waiter("outages"),
                 ANYWAY_SECONDS,
             ),

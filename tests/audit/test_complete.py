@@ -133,6 +133,7 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "change_destination": [("destination.updated", BOTH)],
     "delete_destination": [("destination.deleted", BEFORE)],
     "create_rule": [("rule.created", AFTER)],
+    "install_starter_rules": [("rule.created", AFTER)],
     "change_rule": [("rule.updated", BOTH)],
     "delete_rule": [("rule.deleted", BEFORE)],
     "acknowledge_notification": [("notification.acknowledged", {"userId", "via"})],

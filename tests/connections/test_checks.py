@@ -14,6 +14,7 @@ from tests.connections.build import created, make_hook, read
 from tests.running import Site
 from tocsin.connections.checks import MOST_EACH, REFUSALS_STOP, CheckStage
 from tocsin.connections.outages import OutageStage
+from tocsin.kit import broker as brokers
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
@@ -28,7 +29,7 @@ class Checking:
         self.changed: list[tuple[UUID, str, UUID]] = []
         vault = Vault(site.master)
         self._checks = CheckStage(db, vault, door, lambda *place: self.changed.append(place), None)
-        self._outages = OutageStage(db, vault, lambda *place: self.changed.append(place))
+        self._outages = OutageStage(db, brokers.connect(None, db.url), vault, lambda *place: self.changed.append(place))
         self._sql = sql
 
     async def check(self, *connections: Any) -> None:

@@ -138,7 +138,7 @@ async def test_after_a_downgrade_what_is_there_stays_and_can_be_changed(shop: Pr
     rules = [await make_rule(shop) for _ in range(2)]
     people = [await shop.add_user(roles=["viewer"]) for _ in range(2)]
     await put_on(sql, shop, "free", quotas={"rules": 1, "users": 1, "teamMembers": 1})
-    assert len((await shop.owner.get("/rules")).json["items"]) == 2
+    assert len((await shop.owner.get("/rules")).json["items"]) == 3  # with the one that every project begins with
     assert (await shop.owner.put(f"/rules/{rules[0]['id']}", {"title": "y"})).status == 200
     assert (await shop.owner.put(f"/users/{people[0]['id']}", {"roles": ["agent"]})).status == 200
     assert (await shop.owner.post("/rules", RULE)).code == "limit_reached"

@@ -40,7 +40,10 @@ async def made(project: Project, **fields: Any) -> Any:
 @pytest.fixture
 async def fresh(api: Client) -> AsyncIterator[Project]:
     """A project without any rule."""
-    yield await sign_up(api, "Fresh")
+    project = await sign_up(api, "Fresh")
+    for first in (await project.owner.get("/rules")).json["items"]:
+        await project.owner.delete(f"/rules/{first['id']}")
+    yield project
 
 
 def errors(reply: Reply) -> list[tuple[str, str]]:

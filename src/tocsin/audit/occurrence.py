@@ -2,6 +2,7 @@
 
 They are marked ``internal``: they count towards no quota, neither do the notifications made of them, and both get
 through where a quota is used up. Whoever raises one makes sure that what a rule does with it does not raise the next.
+Besides, a project is told of the same thing once within an hour, and of one kind so often at most.
 """
 
 from typing import Any
@@ -12,9 +13,18 @@ import asyncpg
 from tocsin.kit.db import as_json
 from tocsin.kit.ids import new_id
 
+MOST_WITHIN_AN_HOUR = 20
+"""Of one kind in a project."""
+
 _OCCUR = """
 INSERT INTO tocsin.events (project_id, id, env, type, payload, source, internal)
-VALUES ($1, $2, $3, $4, $5, 'tocsin', true)
+SELECT $1, $2, $3, $4, $5, 'tocsin', true
+FROM (
+    SELECT count(*) AS times, coalesce(bool_or(e.payload::text = $6), false) AS told
+    FROM (SELECT payload FROM tocsin.events WHERE project_id = $1 AND type = $4 AND internal
+        AND id >= tocsin.first_id_at(now() - interval '1 hour') LIMIT $7) e
+) hour
+WHERE hour.times < $7 AND NOT hour.told
 """
 
 
@@ -22,4 +32,5 @@ async def occur(
     connection: asyncpg.Connection, project_id: UUID, env: str, type_: str, payload: dict[str, Any]
 ) -> None:
     """Store an event such as ``tocsin.quota.warning`` in the caller's transaction; the caller wakes the broker."""
-    await connection.execute(_OCCUR, project_id, new_id(), env, type_, as_json(payload))
+    told = as_json(payload)
+    await connection.execute(_OCCUR, project_id, new_id(), env, type_, told, told, MOST_WITHIN_AN_HOUR)

@@ -85,6 +85,8 @@ class Gate:
     tenants: Tenants
     tries: Tries
     devices: Devices
+    first_rules: Callable[[AsyncSession, UUID, UUID], Awaitable[None]]
+    """Gives a new project the rules that it begins with; told whose they are."""
 
 
 @dataclass(slots=True)

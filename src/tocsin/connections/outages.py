@@ -1,8 +1,8 @@
 """A stage of the worker: telling whoever owns a connection that it has stopped, and ending the pauses of others.
 
 An outage is told once, whoever noticed it: the row says that it is told, in the transaction that writes the mail, the
-entry of the audit log and the messages to webhook endpoints. It may be told again after the connection has been well
-in between.
+entry of the audit log, the messages to webhook endpoints and the event that rules can use (R7). It may be told again
+after the connection has been well in between.
 """
 
 from uuid import UUID
@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.audit.occurrence import occur
 from tocsin.audit.record import Actor, record
 from tocsin.connections.announce import Changed
 from tocsin.connections.owner_mail import mail_owner
-from tocsin.kit.db import Database, Env
+from tocsin.kit.broker import Broker
+from tocsin.kit.db import Database, Env, driver
 from tocsin.kit.vault import Vault
 
 MOST_AT_ONCE = 100
@@ -22,8 +24,9 @@ MOST_AT_ONCE = 100
 class OutageStage:
     """Any number may run: an outage belongs to whoever takes it."""
 
-    def __init__(self, db: Database, vault: Vault, changed: Changed) -> None:
+    def __init__(self, db: Database, broker: Broker, vault: Vault, changed: Changed) -> None:
         self._db = db
+        self._broker = broker
         self._vault = vault
         self._changed = changed
 
@@ -37,6 +40,7 @@ class OutageStage:
             async with self._db.scope(project_id, env) as session:
                 told = await _tell(session, self._vault, project_id, env, id_)
             if told:
+                self._broker.wake("events")
                 self._changed(project_id, env, id_)
         return MOST_AT_ONCE in (len(resumed), len(untold))
 
@@ -48,6 +52,15 @@ async def _tell(session: AsyncSession, vault: Vault, project_id: UUID, env: Env,
         return False
     after = {"after": {"name": row.name, "status": "error", "statusReason": row.status_reason}}
     await record(session, project_id, env, Actor("system", None), "connection.stopped", "connection", id_, after)
+    occurred = {
+        "connectionId": str(id_),
+        "provider": row.provider,
+        "channel": row.channel,
+        "owner": row.owner,
+        "name": row.name,
+        "statusReason": row.status_reason,
+    }
+    await occur(await driver(session), project_id, env, "tocsin.connection.error", occurred)
     await mail_owner(session, vault, project_id, env, "connection_stopped", row)
     return True
 
@@ -55,7 +68,7 @@ async def _tell(session: AsyncSession, vault: Vault, project_id: UUID, env: Env,
 _TAKE = text("""
 UPDATE tocsin.connections SET outage_told = true
 WHERE project_id = :project AND id = :id AND status = 'error' AND NOT outage_told
-RETURNING name, provider, user_id, status_reason,
+RETURNING name, provider, channel, owner, user_id, status_reason,
     tocsin.tell_webhooks(project_id, tocsin.current_env(), 'connection.error', json_build_object(
         'connectionId', id, 'provider', provider, 'channel', channel, 'owner', owner, 'name', name,
         'status', status, 'statusReason', status_reason))

@@ -91,6 +91,7 @@ async def did_not_arrive(connection: asyncpg.Connection, delivery: Reported, tol
     )
     if told["state"] == "failed":
         await connection.execute(_TELL, delivery.project_id, delivery.id)
+        await connection.execute(_OCCUR, delivery.project_id, delivery.id)
 
 
 _FAILED = """
@@ -102,6 +103,7 @@ _ATTEMPT_FAILED = """
 UPDATE tocsin.attempts SET outcome = $4, error = $5, next_due_at = $6
 WHERE project_id = $1 AND delivery_id = $2 AND number = $3
 """
+_OCCUR = "SELECT tocsin.occur_failing($1, tocsin.current_env(), ARRAY[$2::uuid])"
 _TELL = """
 SELECT tocsin.tell_of_deliveries($1, tocsin.current_env(), ARRAY[$2::uuid]) WHERE tocsin.deliveries_are_heard($1)
 """

@@ -21,7 +21,10 @@ COUNTS = {
         JOIN tocsin.roles r ON r.project_id = h.project_id AND r.id = h.role_id
         WHERE h.project_id = :project AND h.env = 'live'
             AND EXISTS (SELECT FROM unnest(r.permissions) AS p (name) WHERE p.name <> 'own:manage')"""),
-    "rules": text("SELECT count(*) FROM tocsin.rules WHERE project_id = :project AND env = 'live'"),
+    # Those that hear of Tocsin's own occurrences alone are free, as those are: every project begins with one.
+    "rules": text("""
+        SELECT count(*) FROM tocsin.rules r WHERE r.project_id = :project AND r.env = 'live' AND (r.clock IS NOT NULL
+            OR EXISTS (SELECT FROM unnest(r.event_types) AS t (type) WHERE NOT starts_with(t.type, 'tocsin.')))"""),
     "bots": text("""
         SELECT count(*) FROM tocsin.connections
         WHERE project_id = :project AND env = 'live' AND owner = 'project' AND channel NOT IN ('webhook', 'email')"""),

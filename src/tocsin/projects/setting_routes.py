@@ -8,6 +8,7 @@ from sqlalchemy import select
 from tocsin.auth.guard import Call, Called, client_ip, guarded_router, needs
 from tocsin.auth.revocation import revoke
 from tocsin.auth.source import lies_within, networks
+from tocsin.clocks.keep import project_moved
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.projects.models import Project
 from tocsin.projects.setting_schemas import SettingsAnswer, SettingsUpdate
@@ -31,6 +32,9 @@ async def update_settings(call: Called, body: SettingsUpdate) -> SettingsAnswer:
     before = SettingsAnswer.model_validate(project.settings)
     project.settings = _merged(project.settings, body.model_dump(by_alias=True, exclude_unset=True))
     answer = SettingsAnswer.model_validate(project.settings)
+    if answer.timezone != before.timezone:
+        await call.session.flush()
+        await project_moved(call.session, call.project_id, call.env)
     if answer.security.ip_allow_list != before.security.ip_allow_list:
         _check_own_address(call, answer.security.ip_allow_list)
         await revoke(call.session, call.project_id, "project", str(call.project_id))

@@ -43,9 +43,10 @@ GROUP BY m.pattern HAVING sum(c.n) >= :most ORDER BY sum(c.n) DESC, m.pattern LI
 
 
 async def refuse_crowding(
-    session: AsyncSession, project_id: UUID, rule_id: UUID, patterns: Sequence[str], pointer: str = "/eventTypes"
+    session: AsyncSession, project_id: UUID, rule_id: UUID, patterns: Sequence[str], pointer: str = "/eventTypes/{}"
 ) -> None:
-    """Raise Conflict when one more active rule with these patterns would be too many for some type.
+    """Raise Conflict when one more active rule with these patterns would be too many for some type. ``pointer`` is
+    the place of a pattern, by its number.
 
     The caller holds ``lock_rules``: two rules saved at once would not see each other.
     """
@@ -63,7 +64,7 @@ async def refuse_crowding(
         return
     index = next(index for index, pattern in enumerate(patterns) if pattern in patterns_for(crowded))
     detail = f"{MOST_RULES} active rules meet {crowded!r} already; switch one of them off first."
-    raise Conflict("too_many_rules", detail, errors=[FieldError(f"{pointer}/{index}", "too_many_rules", detail)])
+    raise Conflict("too_many_rules", detail, errors=[FieldError(pointer.format(index), "too_many_rules", detail)])
 
 
 async def lock_rules(session: AsyncSession, project_id: UUID) -> None:

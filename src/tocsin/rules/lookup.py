@@ -16,6 +16,7 @@ import msgspec
 
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
+from tocsin.rules.clocked import ClockRun, run_of
 from tocsin.rules.jobs import RuleSource
 from tocsin.rules.matching import patterns_for
 
@@ -56,6 +57,10 @@ class Rule(msgspec.Struct):
     def __post_init__(self) -> None:
         self.source = _source(self)
 
+    @property
+    def runs_by_clock(self) -> bool:
+        return not self.event_types
+
 
 class Claimed(msgspec.Struct):
     """A claimed event as read back; ``payload`` is the JSON that was sent."""
@@ -89,6 +94,17 @@ class Batch:
     events: list[Claimed]
     rules: dict[str, list[Rule]]
     subjects: dict[str, "Subject"]
+    clocks: list[Rule]
+    """Rules that run by a clock."""
+
+    def candidates(self, event: Claimed) -> list[Rule]:
+        """The rules that an event may meet: of its type, or the one whose clock made it."""
+        run = self.run(event)
+        return self.rules[event.type] if run is None else [rule for rule in self.clocks if rule.id == run.rule_id]
+
+    def run(self, event: Claimed) -> ClockRun | None:
+        """The run of a clock that an event tells, if it is one."""
+        return run_of(event.type, event.payload) if event.internal else None
 
     def subject(self, event: Claimed) -> "Subject | None":
         """The person an event is about, if the project knows them."""
@@ -107,7 +123,8 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     (row,) = await reading.call(project_id, env, uuids(ids), token, weight=len(ids))
     read = _read.decode(row[1])
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
-    return Batch(read.project, read.events, _by_type(read), subjects)
+    clocks = [rule for rule in read.rules if rule.runs_by_clock]
+    return Batch(read.project, read.events, _by_type(read), subjects, clocks)
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:

@@ -37,6 +37,8 @@ class Rule(Table):
     repeat: Mapped[dict[str, Any] | None]
     escalation: Mapped[list[Any] | None]
     escalation_loops: Mapped[int]
+    clock: Mapped[dict[str, Any] | None]
+    starter: Mapped[str | None]
     topic: Mapped[str | None]
     version: Mapped[int]
     created_by: Mapped[UUID | None]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.principal import Principal
+from tocsin.clocks import CLOCK_TYPE
+from tocsin.clocks.keep import keep_clock
 from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.ids import new_id
@@ -22,6 +24,7 @@ from tocsin.rules.models import Rule, RulePattern, RuleVersion
 from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
 from tocsin.rules.show import find_rule, shown_one
 from tocsin.rules.targets import Targets, read_targets, resolve, write_targets
+from tocsin.rules.triggers import refuse_untimely
 from tocsin.sounds.names import unknown_names
 
 _TARGETS: dict[str, Any] = {
@@ -32,15 +35,27 @@ _TARGETS: dict[str, Any] = {
 """Kept as rows of their own."""
 
 
+class Author(Protocol):
+    """Who makes or changes a rule: ``kind`` is that of a caller."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> UUID: ...
+
+
 async def create_rule(
-    session: AsyncSession, project_id: UUID, env: Env, author: Principal, body: RuleCreate
+    session: AsyncSession, project_id: UUID, env: Env, author: Author, body: RuleCreate, starter: str | None = None
 ) -> RuleAnswer:
-    """A new rule. Raises Invalid with every mistake at its place, Conflict when a type gets too many rules."""
+    """A new rule, installed as a starter or not.
+
+    Raises Invalid with every mistake at its place, Conflict when a type gets too many rules.
+    """
     targets = await checked(session, project_id, body)
     async with room_for(session, project_id, env, "rules"):
         await lock_rules(session, project_id)
         rule = drafted(project_id, env, body)
-        rule.created_by = author.id
+        rule.created_by, rule.starter = author.id, starter
         session.add(rule)
         await session.flush()
     await write_targets(session, rule, targets)
@@ -57,10 +72,18 @@ async def change_rule(
     # A name from before there were sounds may stay, and be sent again with the rest.
     kept = (await find_rule(session, rule_id)).sound
     sent = await checked(session, author.project_id, body, kept_sound=kept)
-    await lock_rules(session, author.project_id)
-    rule = await find_rule(session, rule_id)
+    # One that heard of Tocsin's own occurrences alone counts towards nothing until it hears of something else.
+    totals = ("rules",) if body.model_fields_set & {"event_types", "clock"} else ()
+    async with room_for(session, author.project_id, author.env, *totals):
+        await lock_rules(session, author.project_id)
+        return await _change(session, await find_rule(session, rule_id), author, body, sent)
+
+
+async def _change(
+    session: AsyncSession, rule: Rule, author: Author, body: RuleUpdate, sent: Targets
+) -> tuple[RuleAnswer, RuleAnswer]:
     before = await shown_one(session, rule)
-    targets, _ = (await read_targets(session, [rule_id]))[rule_id]
+    targets, _ = (await read_targets(session, [rule.id]))[rule.id]
     wanted = Targets(
         sent.roles if "target_roles" in body.model_fields_set else targets.roles,
         sent.users if "target_users" in body.model_fields_set else targets.users,
@@ -68,6 +91,8 @@ async def change_rule(
     )
     for name, value in body.model_dump(exclude_unset=True, exclude=_TARGETS).items():
         setattr(rule, name, value)
+    if body.clock is not None:
+        rule.clock = body.clock.model_dump()  # with what it says by leaving it out
     if not session.is_modified(rule) and wanted == targets:
         return before, before
     rule.suspended_reason = None
@@ -114,14 +139,17 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
             yield from check(text, f"{pointer}/{place}")
 
 
-async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleAnswer:
+async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnswer:
     """Make the rule findable by its patterns while it is active, and keep this version of it."""
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
+    refuse_untimely(rule)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
-        await refuse_crowding(session, rule.project_id, rule.id, rule.event_types)
-        await session.execute(insert(RulePattern), [_pattern(rule, pattern) for pattern in widest(rule.event_types)])
+        patterns, place = ([CLOCK_TYPE], "/clock") if rule.clock else (widest(rule.event_types), "/eventTypes/{}")
+        await refuse_crowding(session, rule.project_id, rule.id, rule.event_types or patterns, place)
+        await session.execute(insert(RulePattern), [_pattern(rule, pattern) for pattern in patterns])
+    await keep_clock(session, rule.project_id, rule.env, rule.id, rule.clock if rule.active else None)
     await session.refresh(rule)
     answer = await shown_one(session, rule)
     session.add(

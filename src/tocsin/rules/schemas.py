@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from tocsin.channels.registry import kinds
+from tocsin.clocks.schedule import SHORTEST_GAP, problem_of
 from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
 from tocsin.rules.matching import MAX_TYPE_LENGTH, TYPE, valid_event_type, valid_pattern
@@ -50,7 +52,7 @@ def _each_once(values: list[str]) -> list[str]:
     return values
 
 
-def _without_doubles(values: list[str]) -> list[str]:
+def without_doubles(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
@@ -73,7 +75,12 @@ Pattern = Annotated[
 EventTypes = Annotated[
     list[Pattern],
     Field(min_length=1, max_length=50, description="Event types, prefixes (`order.*`) or `*`."),
-    AfterValidator(_without_doubles),
+    AfterValidator(without_doubles),
+]
+Triggers = Annotated[
+    list[Pattern],
+    Field(max_length=50, description="Event types, prefixes (`order.*`) or `*`; none where there is a `clock`."),
+    AfterValidator(without_doubles),
 ]
 Channels = Annotated[
     list[Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]],
@@ -101,7 +108,7 @@ Destinations = Annotated[
         "else the project's.",
         examples=[["orders"]],
     ),
-    AfterValidator(_without_doubles),
+    AfterValidator(without_doubles),
 ]
 PayloadUser = Annotated[bool, Field(description="Also tell the person whose externalUserId is `payload.userId`.")]
 Template = Annotated[Text, StringConstraints(max_length=MAX_TEMPLATE)]
@@ -138,6 +145,64 @@ class EscalationStep(Body):
         return self
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["08:00"])]
+
+
+def _zone(value: str) -> str:
+    if value not in ("project", "recipient") and value not in available_timezones():
+        raise PydanticCustomError(
+            "unknown_timezone", "The name of a time zone (IANA), `project` or `recipient`.", {"zone": value[:60]}
+        )
+    return value
+
+
+def _cron(value: str) -> str:
+    if problem := problem_of(value):
+        raise PydanticCustomError("invalid_cron", "This {problem}.", {"problem": problem})
+    return value
+
+
+Zone = Annotated[
+    Text,
+    StringConstraints(max_length=64),
+    AfterValidator(_zone),
+    Field(
+        description="`project`, `recipient` (each person's own, else the project's), or the name of a zone.",
+        examples=["Europe/Vienna"],
+    ),
+]
+
+
+class RuleClock(Body):
+    """When a rule runs that waits for no event: a time on some days, or a line of cron."""
+
+    time: TimeOfDay | None = None
+    days: Annotated[list[Day], Field(min_length=1, max_length=7), AfterValidator(_each_once)] | None = Field(
+        None, description="Every day where none is named."
+    )
+    cron: Annotated[Text, StringConstraints(max_length=100), AfterValidator(_cron)] | None = Field(
+        None,
+        description="Minute, hour, day of the month, month, day of the week; "
+        f"every {SHORTEST_GAP.seconds // 60} minutes at most.",
+        examples=["0 8 * * 1-5"],
+    )
+    timezone: Zone = "project"
+    daily_summary: bool = Field(
+        False, description="For the people alone who have their daily summary on, at the time that each of them chose."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_clock(self) -> Self:
+        if (self.time is None) == (self.cron is None):
+            raise PydanticCustomError("one_of", "A clock has a `time` or a line of `cron`.")
+        if self.cron is not None and self.days is not None:
+            raise PydanticCustomError("one_of", "The line of `cron` says on which days; leave out `days`.")
+        if self.daily_summary and (self.time is None or self.timezone != "recipient"):
+            raise PydanticCustomError("daily_summary", "A daily summary has a `time` in the zone `recipient`.")
+        return self
+
+
 class RuleFields(Body):
     """What may be null: saying so takes it away."""
 
@@ -157,6 +222,7 @@ class RuleFields(Body):
     escalation: list[EscalationStep] | None = Field(
         None, max_length=10, description="Step after step until somebody acknowledges; takes `requireAck`."
     )
+    clock: RuleClock | None = Field(None, description="Runs by the time of day instead of by `eventTypes`.")
     topic: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
         None, description="What people switch on and off in their preferences."
     )
@@ -164,7 +230,7 @@ class RuleFields(Body):
 
 class RuleCreate(RuleFields):
     name: RuleName
-    event_types: EventTypes
+    event_types: Triggers = Field([])
     target_roles: Roles = Field([])
     target_users: Users = Field([])
     target_payload_user: PayloadUser = False
@@ -180,7 +246,7 @@ class RuleCreate(RuleFields):
 
 class RuleUpdate(RuleFields):
     name: RuleName = unsent()
-    event_types: EventTypes = unsent()
+    event_types: Triggers = unsent()
     target_roles: Roles = unsent()
     target_users: Users = unsent()
     target_payload_user: PayloadUser = unsent()
@@ -210,6 +276,14 @@ class EscalationAnswer(Answer):
     users: list[UUID] = Field([])
 
 
+class ClockAnswer(Answer):
+    time: str | None = None
+    days: list[str] | None = None
+    cron: str | None = None
+    timezone: str
+    daily_summary: bool = False
+
+
 class RuleAnswer(Answer):
     """What a rule is. What came with a later release has a default: versions are kept as answers showed them."""
 
@@ -233,6 +307,8 @@ class RuleAnswer(Answer):
     repeat: RepeatAnswer | None
     escalation: list[EscalationAnswer] | None
     escalation_loops: int = 1
+    clock: ClockAnswer | None = None
+    starter: str | None = Field(None, description="The starter rule that it was installed as.")
     active: bool
     suspended_reason: str | None = Field(description="Why Tocsin itself switched the rule off; any change clears it.")
     topic: str | None

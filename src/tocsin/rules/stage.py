@@ -32,6 +32,7 @@ from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
 from tocsin.notifications.write import DEVICES_OF, Insist, NewNotification, rows, waits_to_be_sent, with_devices
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
+from tocsin.rules.clocked import ClockRun, whose_time
 from tocsin.rules.destinations import Destination, Destinations, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event as JobEvent
@@ -252,7 +253,7 @@ class MatchStage:
         hold_until = asyncio.get_running_loop().time() + self._lease_seconds * HOLDING_SHARE
         batch = await read_claimed(self._reading, project_id, env, ids, token)
         crash.here("match.after_read")
-        jobs = [_job(event, batch) for event in batch.events if batch.rules[event.type]]
+        jobs = [_job(event, batch) for event in batch.events if batch.candidates(event)]
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
         decided = await _decide(self._people, self._db.hot, project_id, env, batch, outcomes)
@@ -318,7 +319,7 @@ def _job(event: Claimed, batch: Batch) -> Job:
         JobEvent(str(event.id), event.type, event.source or "", iso(event.moment), bytes(event.payload)),
         subject.fields if subject else None,
         batch.project,
-        [rule.source for rule in batch.rules[event.type]],
+        [rule.source for rule in batch.candidates(event)],
     )
 
 
@@ -333,19 +334,19 @@ async def _decide(
     matched = {
         rule.id: rule
         for event in batch.events
-        for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False)
+        for rule, outcome in zip(batch.candidates(event), outcomes.get(str(event.id), ()), strict=False)
         if outcome.matched
     }
     subjects = [subject.id for subject in batch.subjects.values()] if matched else []
     people = await people_for(asked, project_id, env, list(matched.values()), subjects)
-    told_by: dict[tuple[UUID, UUID | None], dict[UUID, str]] = {}
+    told_by: dict[tuple[UUID, UUID | ClockRun | None], dict[UUID, str]] = {}
     named = await _destinations(pool, project_id, env, list(matched.values()), people, subjects)
     decided = []
     for event in batch.events:
         trace: list[dict[str, Any]] = []
         made: list[NewNotification] = []
-        subject = batch.subject(event)
-        for rule, outcome in zip(batch.rules[event.type], outcomes.get(str(event.id), ()), strict=False):
+        subject, run = batch.subject(event), batch.run(event)
+        for rule, outcome in zip(batch.candidates(event), outcomes.get(str(event.id), ()), strict=False):
             told: dict[str, Any] = {
                 "ruleId": str(rule.id),
                 "ruleName": rule.name,
@@ -358,10 +359,14 @@ async def _decide(
                 told["error"] = outcome.error
             if not outcome.matched or outcome.error:
                 continue
-            who = rule.id, subject.id if subject else None
+            who = rule.id, run or (subject.id if subject else None)
             recipients = told_by.get(who)
             if recipients is None:
-                recipients = told_by[who] = people.recipients(rule, subject.id if subject else None)
+                recipients = people.recipients(rule, subject.id if subject else None)
+                if run:
+                    now_theirs = await whose_time(pool, project_id, env, run, recipients)
+                    recipients = {user: reason for user, reason in recipients.items() if user in now_theirs}
+                told_by[who] = recipients
             meant = named.meant(rule.target_destinations, recipients)
             told["reason"] = "; ".join([outcome.reason, *meant.remarks])
             notification = _notification(event, rule, outcome, recipients, meant.places)
@@ -413,7 +418,7 @@ def _notification(
         channels=rule.channels,
         recipients=dict(islice(recipients.items(), MAX_RECIPIENTS)) if len(recipients) > MAX_RECIPIENTS else recipients,
         destinations=places,
-        internal=event.internal,
+        internal=event.internal and not rule.runs_by_clock,
         insist=_insist(rule),
     )
 

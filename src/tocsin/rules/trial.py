@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.channels.registry import kinds
+from tocsin.clocks import CLOCK_TYPE
 from tocsin.kit.db import Env, driver
 from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
@@ -37,7 +38,7 @@ async def try_rule(
     if len(payload) > EVENT_BYTES:
         detail = f"An event may have {EVENT_BYTES // 1024} KiB at most."
         raise Invalid([FieldError("/event/payload", "event_too_large", detail)], code="event_too_large")
-    if not set(patterns_for(sent.type)) & set(rule.event_types):
+    if not set(patterns_for(sent.type)) & set(rule.event_types or [CLOCK_TYPE]):
         return _not_covered(rule, sent.type)
     connection = await driver(session)
     candidate = as_candidate(rule, targets)
@@ -55,7 +56,7 @@ async def try_rule(
 
 
 def _not_covered(rule: Rule, type_: str) -> TestAnswer:
-    reason = f"the rule's event types do not cover {type_!r}: {', '.join(rule.event_types)}"
+    reason = f"the rule's event types do not cover {type_!r}: {', '.join(rule.event_types or [CLOCK_TYPE])}"
     return _told(rule, RuleOutcome(str(rule.id), False, reason), [], Meant([], []))
 
 

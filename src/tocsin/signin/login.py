@@ -24,6 +24,7 @@ from tocsin.signin.schemas import LoginBody
 from tocsin.signin.second_factor import read_factor, spend
 from tocsin.signin.sessions import begin_session
 from tocsin.signin.sso.required import refuse_password
+from tocsin.signin.suspicious import is_new_place, tell_suspicious
 
 
 class CodeMissing(Unauthorized):
@@ -120,15 +121,23 @@ async def _fitting(body: LoginBody, accounts: Sequence[Any]) -> Any:
 
 async def _enter(gate: Gate, body: LoginBody, account: Any, knocking: Knocking) -> TokensAnswer:
     """The tokens of a new session. Raises CodeMissing, Unauthorized for a wrong code, Forbidden without sign-on."""
+    place = account.project_id, account.env, account.user_id
+    known = gate.devices.knows(knocking.device, account.project_id, account.user_id)
     counter = Counter("code", f"{account.project_id}:{account.user_id}", CODES)
-    if knocking.device is not None and gate.devices.knows(knocking.device, account.project_id, account.user_id):
+    if knocking.device is not None and known:
         counter = Counter("device code", knocking.device.id, CODES)
-    shown = code_shown(gate, account.project_id, account.env, account.user_id, body.code, counter)
-    async with shown as session:
-        await refuse_password(session, account.user_id)
-        return await begin_session(
-            gate, session, account.project_id, account.user_id, ip=knocking.ip, user_agent=knocking.user_agent
-        )
+    try:
+        async with code_shown(gate, *place, body.code, counter) as session:
+            await refuse_password(session, account.user_id)
+            if not known and await is_new_place(session, account.user_id, knocking.ip):
+                await tell_suspicious(session, *place, "new_place", knocking.ip)
+            return await begin_session(
+                gate, session, account.project_id, account.user_id, ip=knocking.ip, user_agent=knocking.user_agent
+            )
+    except TooManyRequests:
+        async with gate.db.scope(account.project_id, account.env) as session:
+            await tell_suspicious(session, *place, "wrong_codes", knocking.ip)
+        raise
 
 
 @asynccontextmanager

@@ -21,8 +21,10 @@ from tocsin.auth.source import check_address, networks
 from tocsin.auth.tenant import Named
 from tocsin.auth.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, Refresh
 from tocsin.auth.tries import REFRESHES, Counter, network_of
+from tocsin.kit.db import switch_scope
 from tocsin.kit.errors import Unauthorized
 from tocsin.kit.ids import PLATFORM_ID, new_id
+from tocsin.signin.suspicious import tell_suspicious
 
 GRACE = timedelta(seconds=10)
 
@@ -104,12 +106,14 @@ async def _carry_on(gate: Gate, refresh: Refresh, named: list[Named], ip: str | 
             nonce = bytes(row.nonce)
             return await _tokens(gate, session, refresh.project_id, row.user_id, refresh.session_id, generation, nonce)
         await end_session(session, refresh.project_id, refresh.session_id, "a spent refresh token was used")
+        await switch_scope(session, refresh.project_id, row.env)
+        await tell_suspicious(session, refresh.project_id, row.env, row.user_id, "spent_token", ip)
     raise _ended()
 
 
 # Whoever waits for the row reads it as the one before left it, so of many at once one rotates.
 _READ = text("""
-SELECT s.user_id, s.nonce, s.generation, p.slug,
+SELECT s.user_id, s.nonce, s.generation, p.slug, u.env,
     s.revoked_at IS NULL AND s.expires_at > now() AND u.status = 'active' AS live,
     COALESCE(s.rotated_at > clock_timestamp() - CAST(:grace AS interval), false) AS just_rotated
 FROM tocsin.sessions s JOIN tocsin.users u ON u.project_id = s.project_id AND u.id = s.user_id

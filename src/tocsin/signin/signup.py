@@ -153,6 +153,7 @@ async def found(
         identity[env] = await _identity_secret(gate, session, project_id, env)
         realtime[env] = await _realtime_app(gate, session, project_id, env, pair.key)
     await session.flush()
+    await gate.first_rules(session, project_id, owner.id)
     return Founded(project, owner, keys, identity, realtime)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.revocation import end_sessions_of, revoke_all
+from tocsin.clocks.keep import look_again
 from tocsin.kit.db import as_json, violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
@@ -90,6 +91,11 @@ class Draft:
         return self.stored is not None and any(self.values[name] != self.stored[name] for name in IDENTITIES)
 
     @property
+    def relocated(self) -> bool:
+        """Whether their clock shows another time now."""
+        return self.stored is not None and self.values["timezone"] != self.stored["timezone"]
+
+    @property
     def blocked(self) -> bool:
         """Whether somebody who was let in would be shut out."""
         return self.stored is not None and self.stored["status"] == "active" != self.values["status"]
@@ -124,6 +130,8 @@ async def write(
     known = [draft for draft in drafts if draft.stored is not None]
     async with an_owner_kept(session, [draft.id for draft in known if draft.may_cease_to_own]):
         await _update(session, [draft for draft in known if draft.changed])
+        if any(draft.relocated for draft in known):
+            await look_again(session, project_id)
         await _insert(session, project_id, env, [draft for draft in drafts if draft.stored is None], password_hash)
         await _block(session, project_id, [draft.id for draft in known if draft.blocked])
         await take_other_roles(

@@ -534,6 +534,8 @@ CASES = (
             "rule": seeds.rule(s, targetRoles=[s.id("role name")], targetUsers=[s.id("user")]),
         },
     ),
+    case("list_starter_rules"),
+    case("install_starter_rules", body=lambda s: {"names": ["orders"], "targetRoles": [s.id("role name")]}),
     case("send_event", by="key", body=_event),
     case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
     case("list_events"),
