@@ -33,8 +33,11 @@ from tocsin.deliveries.ack_links import AckLinks
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
+from tocsin.event_types.routes import router as event_type_routes
+from tocsin.event_types.seen import FLUSH_SECONDS as SEEN_SECONDS
 from tocsin.events.accept import AcceptBatch, AcceptEvent
 from tocsin.events.backlog import Backlog
+from tocsin.events.declared import Declared
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
@@ -164,6 +167,7 @@ ROUTERS = (
     replay_routes,
     sound_default_routes,
     sound_routes,
+    event_type_routes,
     event_routes,
     meta_routes,
     audit_routes,
@@ -204,6 +208,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     backlog = Backlog(db, settings.backlog_seconds)
     sound_links = SoundLinks(master, settings.base_url)
     sockets = Sockets(db, gate.vault, credentials, tenants, broker, sound_links, relayed=settings.redis_url is not None)
+    declared = Declared(db, lambda: credentials.trusted)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -218,6 +223,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             opened.push_async_callback(store.drain)
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
+            await opened.enter_async_context(flushed(SEEN_SECONDS, declared.flush))
             app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.aside = await opened.enter_async_context(aside())
             app.state.evaluator = Evaluator()
@@ -262,7 +268,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.draining = False
     app.state.sockets = sockets
     app.state.hub = sockets.hub
-    app.state.revocation_listeners = [sockets.revoked, tenants.revoked]
+    app.state.revocation_listeners = [sockets.revoked, tenants.revoked, declared.revoked]
     problems.install(app)
     # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
     # key is left out on purpose: it does not belong into a browser.
@@ -275,8 +281,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         max_age=3600,
     )
     express: dict[str, Endpoint] = {
-        f"{PREFIX}/events": AcceptEvent(gate, store, backlog),
-        f"{PREFIX}/events/batch": AcceptBatch(gate, store, backlog),
+        f"{PREFIX}/events": AcceptEvent(gate, store, backlog, declared),
+        f"{PREFIX}/events/batch": AcceptBatch(gate, store, backlog, declared),
     }
     for path, endpoint in express.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))

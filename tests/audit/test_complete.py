@@ -135,6 +135,9 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "create_rule": [("rule.created", AFTER)],
     "change_rule": [("rule.updated", BOTH)],
     "delete_rule": [("rule.deleted", BEFORE)],
+    "create_event_type": [("event_type.created", AFTER)],
+    "change_event_type": [("event_type.updated", BOTH)],
+    "delete_event_type": [("event_type.deleted", BEFORE)],
     "acknowledge_notification": [("notification.acknowledged", {"userId", "via"})],
     "retry_delivery": [("delivery.retried", BOTH)],
 }

@@ -76,6 +76,7 @@ PIPELINE_TABLES = (
     "connection_turns",
     "imports",
     "reachability",
+    "seen_event_types",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -121,6 +122,7 @@ CROSS_PROJECT = (
     "lent_refusals",
     "mail_waits",
     "more_waiting_stages",
+    "note_event_types",
     "note_keys_used",
     "oldest_waiting",
     "outlived",

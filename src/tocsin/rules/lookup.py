@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from tocsin.event_types.judge import WarningType
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 from tocsin.rules.jobs import RuleSource
@@ -76,6 +77,7 @@ class _Read(msgspec.Struct):
     events: list[Claimed]
     rules: list[Rule]
     subjects: dict[str, dict[str, Any]]
+    warning_types: list[WarningType] = []
 
 
 _read = msgspec.json.Decoder(_Read)
@@ -89,6 +91,7 @@ class Batch:
     events: list[Claimed]
     rules: dict[str, list[Rule]]
     subjects: dict[str, "Subject"]
+    warning_types: list[WarningType]
 
     def subject(self, event: Claimed) -> "Subject | None":
         """The person an event is about, if the project knows them."""
@@ -107,7 +110,7 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     (row,) = await reading.call(project_id, env, uuids(ids), token, weight=len(ids))
     read = _read.decode(row[1])
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
-    return Batch(read.project, read.events, _by_type(read), subjects)
+    return Batch(read.project, read.events, _by_type(read), subjects, read.warning_types)
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:

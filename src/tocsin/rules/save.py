@@ -16,10 +16,11 @@ from tocsin.kit.ids import new_id
 from tocsin.plans.totals import room_for
 from tocsin.rules import conditions, templates
 from tocsin.rules.crowding import lock_rules, refuse_crowding
+from tocsin.rules.declared import unknown_fields
 from tocsin.rules.fit import refuse_unfit
 from tocsin.rules.matching import widest
 from tocsin.rules.models import Rule, RulePattern, RuleVersion
-from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
+from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate, RuleWarning
 from tocsin.rules.show import find_rule, shown_one
 from tocsin.rules.targets import Targets, read_targets, resolve, write_targets
 from tocsin.sounds.names import unknown_names
@@ -118,6 +119,7 @@ async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleA
     """Make the rule findable by its patterns while it is active, and keep this version of it."""
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
+    warnings = await unknown_fields(session, rule.project_id, rule.event_types, rule.condition)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
         await refuse_crowding(session, rule.project_id, rule.id, rule.event_types)
@@ -130,12 +132,12 @@ async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleA
             rule_id=rule.id,
             version=rule.version,
             env=rule.env,
-            rule=answer.model_dump(mode="json", by_alias=True),
+            rule=answer.model_dump(mode="json", by_alias=True, exclude={"warnings"}),
             created_by=f"{author.kind}:{author.id}",
         )
     )
     await session.flush()
-    return answer
+    return answer.model_copy(update={"warnings": [RuleWarning.model_validate(each) for each in warnings]})
 
 
 def _refuse_unstoppable(rule: Rule) -> None:

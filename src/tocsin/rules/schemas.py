@@ -7,9 +7,11 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from tocsin.channels.registry import kinds
+from tocsin.event_types.names import MAX_TYPE_LENGTH, TYPE
+from tocsin.event_types.schemas import TypeName
 from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
-from tocsin.rules.matching import MAX_TYPE_LENGTH, TYPE, valid_event_type, valid_pattern
+from tocsin.rules.matching import valid_pattern
 from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
 
 Priority = Literal["critical", "high", "normal", "low"]
@@ -20,15 +22,6 @@ def _pattern(value: str) -> str:
         raise PydanticCustomError(
             "invalid_pattern",
             "An event type such as order.created, a prefix such as order.*, or * alone; 200 characters at most.",
-        )
-    return value
-
-
-def checked_event_type(value: str) -> str:
-    if not valid_event_type(value):
-        raise PydanticCustomError(
-            "invalid_event_type",
-            "A type is dotted words of letters, digits, _ and -, 200 characters at most: order.created.",
         )
     return value
 
@@ -56,12 +49,6 @@ def _without_doubles(values: list[str]) -> list[str]:
 
 RuleName = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["Large orders"])]
 Description = Annotated[Text, StringConstraints(max_length=2_000)]
-# Shown beside the check and not made by it, so that a mistake is told in words instead of a pattern.
-EventType = Annotated[
-    str,
-    AfterValidator(checked_event_type),
-    Field(json_schema_extra={"pattern": f"^{TYPE.pattern}$", "maxLength": MAX_TYPE_LENGTH}, examples=["order.created"]),
-]
 Pattern = Annotated[
     str,
     AfterValidator(_pattern),
@@ -210,6 +197,16 @@ class EscalationAnswer(Answer):
     users: list[UUID] = Field([])
 
 
+class RuleWarning(Answer):
+    """Something in a rule that is allowed and probably meant otherwise."""
+
+    pointer: str
+    code: str
+    detail: str
+    line: int | None = None
+    column: int | None = None
+
+
 class RuleAnswer(Answer):
     """What a rule is. What came with a later release has a default: versions are kept as answers showed them."""
 
@@ -240,6 +237,10 @@ class RuleAnswer(Answer):
     created_by: UUID | None = Field(description="The key or user that made it.")
     created_at: Time
     updated_at: Time
+    warnings: list[RuleWarning] = Field(
+        [],
+        description="Told when a rule is saved: fields in its condition that no registered type of its events has.",
+    )
 
 
 class VersionAnswer(Answer):
@@ -256,13 +257,15 @@ class TestEvent(Body):
 
     __test__ = False
 
-    type: EventType
+    type: TypeName
     payload: dict[str, Any] = Field(examples=[{"orderId": "A-17", "amount": 1250}])
     source: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
 class RuleTest(Body):
-    event: TestEvent
+    event: TestEvent | None = Field(
+        None, description="Without one the example of the rule's first registered event type is taken."
+    )
 
 
 class DraftTest(Body):

@@ -111,6 +111,10 @@ async def _lost_rule(s: Scene) -> Id:
     return s.fresh("rule", await s.make("/rules", seeds.rule(s)))
 
 
+async def _lost_event_type(s: Scene) -> Id:
+    return s.fresh("event type", await s.make("/event-types", {"name": f"made.{_word()}"}))
+
+
 async def _lost_connection(s: Scene) -> Id:
     body = {"provider": "webhook", "name": _word(), "settings": {"url": s.hook_url}}
     return s.fresh("connection", await s.make("/connections", body))
@@ -534,6 +538,12 @@ CASES = (
             "rule": seeds.rule(s, targetRoles=[s.id("role name")], targetUsers=[s.id("user")]),
         },
     ),
+    case("list_event_types"),
+    case("list_seen_event_types"),
+    case("create_event_type", body=lambda s: {"name": f"made.{_word()}", "schema": {"type": "object"}}),
+    case("read_event_type", event_type_id="event type"),
+    case("change_event_type", event_type_id="event type", body=lambda s: {"description": s.mark}),
+    case("delete_event_type", event_type_id=_lost_event_type),
     case("send_event", by="key", body=_event),
     case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
     case("list_events"),

@@ -110,6 +110,8 @@ async def _rules(scene: Scene) -> None:
     uploaded = await scene.project.owner.send("POST", "/sounds", form(scene.ids["sound name"]), headers=AS_FORM)
     scene.ids["sound"] = created(uploaded)["id"]
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
+    declared = {"name": "order.created", "description": scene.mark, "schema": {"type": "object"}, "mode": "reject"}
+    scene.ids["event type"] = (await scene.make("/event-types", declared))["id"]
     (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
     scene.ids["audit"] = entry["id"]
 
