@@ -108,6 +108,7 @@ from tocsin.sounds.links import SoundLinks
 from tocsin.sounds.play_routes import router as play_routes
 from tocsin.sounds.recoding import Recoder
 from tocsin.sounds.routes import router as sound_routes
+from tocsin.templates.routes import router as wording_routes
 from tocsin.users.opt_out_routes import router as opt_out_routes
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes
@@ -168,6 +169,7 @@ ROUTERS = (
     sound_default_routes,
     sound_routes,
     event_type_routes,
+    wording_routes,
     event_routes,
     meta_routes,
     audit_routes,

@@ -138,6 +138,8 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "create_event_type": [("event_type.created", AFTER)],
     "change_event_type": [("event_type.updated", BOTH)],
     "delete_event_type": [("event_type.deleted", BEFORE)],
+    "save_template": [("template.updated", BOTH)],
+    "reset_template": [("template.reset", BEFORE)],
     "acknowledge_notification": [("notification.acknowledged", {"userId", "via"})],
     "retry_delivery": [("delivery.retried", BOTH)],
 }
@@ -167,6 +169,7 @@ TELLS_ITSELF = {
     "authorize_socket": "it changes nothing",
     "test_sso": "it changes nothing",
     "test_rule": "it changes nothing",
+    "preview_template": "it changes nothing",
     "test_rule_draft": "it changes nothing",
     "replay_rule": "it changes nothing",
 }

@@ -18,6 +18,7 @@ from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import FieldError
 
 MOST_PROJECTS = 10_000
+READ_SECONDS = 5.0
 MOST_CHARACTERS = 64_000_000
 """Of schemas that a process remembers; the longest unused project goes first."""
 BREATH = BUDGET // 4
@@ -44,6 +45,7 @@ class Refusing:
         self._known: OrderedDict[Place, tuple[Mapping[str, Schema], int]] = OrderedDict()
         self._characters = 0
         self._forgotten = 0
+        self._reading: dict[Place, asyncio.Future[Mapping[str, Schema]]] = {}
 
     async def faults(
         self, project_id: UUID, env: Env, events: list[tuple[str, dict[str, Any]]]
@@ -78,8 +80,22 @@ class Refusing:
         return known[0] if known else None
 
     async def _read(self, place: Place) -> Mapping[str, Schema]:
+        """Read once for all who ask meanwhile: a busy backend asks with all its connections when a process is new."""
+        reading = self._reading.get(place)
+        if reading is None:
+            reading = self._reading[place] = asyncio.ensure_future(self._fetch(place))
+            reading.add_done_callback(lambda done: self._fetched(place, done))
+        return await asyncio.shield(reading)
+
+    def _fetched(self, place: Place, done: asyncio.Future[Mapping[str, Schema]]) -> None:
+        if self._reading.get(place) is done:
+            del self._reading[place]
+        if not done.cancelled():
+            done.exception()
+
+    async def _fetch(self, place: Place) -> Mapping[str, Schema]:
         before = self._forgotten
-        async with self._db.unit(*place) as connection:
+        async with asyncio.timeout(READ_SECONDS), self._db.unit(*place) as connection:
             rows = await connection.fetch(_REFUSING, place[0])
         types = {row["name"]: Schema(row["schema"], row["weight"]) for row in rows}
         # What was changed while we read is read again next time.
@@ -101,10 +117,15 @@ class Refusing:
     def revoked(self, project_id: UUID, kind: str, _ref: str) -> None:
         """Look again where a type was changed."""
         if kind == CHANGED:
-            self._forgotten += 1
+            self._look_anew()
             for env in ("live", "test"):
                 self._forget((project_id, env))
         elif kind == "everything":
-            self._forgotten += 1
+            self._look_anew()
             for place in list(self._known):
                 self._forget(place)
+
+    def _look_anew(self) -> None:
+        """What is being read may be from before the change: nobody else waits for it, and it is not remembered."""
+        self._forgotten += 1
+        self._reading.clear()

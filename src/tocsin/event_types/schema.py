@@ -5,11 +5,13 @@ could make judging take long in spite of that is weighed when it is saved.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 import msgspec
+import structlog
 
 from tocsin.event_types.parts import Schema as Source
 from tocsin.event_types.parts import everywhere, referred
@@ -36,6 +38,9 @@ _NOT_HERE = (
     "unevaluatedProperties",
     "unevaluatedItems",
 )
+
+
+log = structlog.get_logger(__name__)
 
 
 def check(source: dict[str, Any], pointer: str) -> list[FieldError]:
@@ -86,14 +91,20 @@ def _too_heavy(source: dict[str, Any], pointer: str) -> list[FieldError]:
 
 
 class Schema:
-    """A compiled schema. Raises ValueError for one that does not compile."""
+    """A schema that was checked, compiled when it is first asked."""
 
     def __init__(self, text: bytes | str, weight: int) -> None:
-        try:
-            self._validator = _compiled(msgspec.json.decode(text))
-        except jsonschema_rs.ValidationError as error:
-            raise ValueError(error.message) from error
+        self._text = text
         self._weight = weight
+
+    @cached_property
+    def _validator(self) -> jsonschema_rs.Draft202012Validator | None:
+        """None for what a later release of the validator does not take: then nothing is judged."""
+        try:
+            return _compiled(msgspec.json.decode(self._text))
+        except (jsonschema_rs.ValidationError, ValueError) as error:
+            log.warning("a saved schema does not compile any more", reason=str(error)[:200])
+            return None
 
     def cost(self, payload_bytes: int) -> int:
         return payload_bytes * self._weight
@@ -103,11 +114,12 @@ class Schema:
         if self.cost(payload_bytes) > BUDGET:
             words = f"The payload is too large to be judged by its schema: {payload_bytes:,} bytes."
             return [FieldError(pointer, "schema_too_costly", words)]
-        if self._validator.is_valid(payload):
+        validator = self._validator
+        if validator is None or validator.is_valid(payload):
             return []
         return [
             FieldError(pointer + _pointer(error.instance_path), "schema_mismatch", _sentence(error.message))
-            for error in islice(self._validator.iter_errors(payload), MOST_FAULTS)
+            for error in islice(validator.iter_errors(payload), MOST_FAULTS)
         ]
 
 

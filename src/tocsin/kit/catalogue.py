@@ -245,6 +245,10 @@ CONTENT = (
     "details",
     "recipient",
     "data",
+    "translations",
+    "faults",
+    "example",
+    "body",
 )
 """Columns with what people wrote or must not lose: never readable across projects."""
 

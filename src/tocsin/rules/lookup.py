@@ -19,6 +19,7 @@ from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 from tocsin.rules.jobs import RuleSource
 from tocsin.rules.matching import patterns_for
+from tocsin.rules.translations import sources, together
 
 ACTION_URL = "actionUrl"
 ACTION_LABEL = "actionLabel"
@@ -52,9 +53,12 @@ class Rule(msgspec.Struct):
     repeat: dict[str, int] | None = None
     escalation: list[dict[str, Any]] | None = None
     escalation_loops: int = 1
+    translations: dict[str, dict[str, Any]] | None = None
+    template: dict[str, dict[str, Any]] | None = None
     source: RuleSource = msgspec.field(default_factory=lambda: RuleSource(""))
 
     def __post_init__(self) -> None:
+        self.translations = together(self.template, self.translations)
         self.source = _source(self)
 
 
@@ -130,6 +134,7 @@ def _source(rule: Rule) -> RuleSource:
         templates[ACTION_URL] = rule.action["url"]
         if rule.action.get("label"):
             templates[ACTION_LABEL] = rule.action["label"]
+    templates |= sources(rule.translations)
     return RuleSource(str(rule.id), rule.condition or None, templates)
 
 

@@ -14,7 +14,7 @@ from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.ids import new_id
 from tocsin.plans.totals import room_for
-from tocsin.rules import conditions, templates
+from tocsin.rules import conditions, templates, translations
 from tocsin.rules.crowding import lock_rules, refuse_crowding
 from tocsin.rules.declared import unknown_fields
 from tocsin.rules.fit import refuse_unfit
@@ -38,6 +38,7 @@ async def create_rule(
 ) -> RuleAnswer:
     """A new rule. Raises Invalid with every mistake at its place, Conflict when a type gets too many rules."""
     targets = await checked(session, project_id, body)
+    await translations.refuse_languages(session, project_id, body)
     async with room_for(session, project_id, env, "rules"):
         await lock_rules(session, project_id)
         rule = drafted(project_id, env, body)
@@ -58,6 +59,7 @@ async def change_rule(
     # A name from before there were sounds may stay, and be sent again with the rest.
     kept = (await find_rule(session, rule_id)).sound
     sent = await checked(session, author.project_id, body, kept_sound=kept)
+    await translations.refuse_languages(session, author.project_id, body)
     await lock_rules(session, author.project_id)
     rule = await find_rule(session, rule_id)
     before = await shown_one(session, rule)
@@ -113,12 +115,14 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
     for check, text, place in texts:
         if text is not None:
             yield from check(text, f"{pointer}/{place}")
+    yield from translations.mistakes(body.translations, pointer)
 
 
 async def _finish(session: AsyncSession, rule: Rule, author: Principal) -> RuleAnswer:
     """Make the rule findable by its patterns while it is active, and keep this version of it."""
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
+    await translations.refuse_unknown_template(session, rule.template)
     warnings = await unknown_fields(session, rule.project_id, rule.event_types, rule.condition)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:

@@ -62,8 +62,9 @@ EventTypes = Annotated[
     Field(min_length=1, max_length=50, description="Event types, prefixes (`order.*`) or `*`."),
     AfterValidator(_without_doubles),
 ]
+Channel = Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]
 Channels = Annotated[
-    list[Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]],
+    list[Channel],
     Field(
         min_length=1,
         max_length=20,
@@ -93,6 +94,7 @@ Destinations = Annotated[
 PayloadUser = Annotated[bool, Field(description="Also tell the person whose externalUserId is `payload.userId`.")]
 Template = Annotated[Text, StringConstraints(max_length=MAX_TEMPLATE)]
 Title = Annotated[Template, StringConstraints(min_length=1), Field(examples=["Order {{ payload.orderId }}"])]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$")]
 Seconds = Annotated[int, Field(ge=10, le=86_400)]
 Loops = Annotated[int, Field(ge=1, le=10, description="How often the steps of `escalation` are gone through.")]
 
@@ -102,6 +104,25 @@ class Action(Body):
 
     url: Annotated[Template, StringConstraints(min_length=1), Field(examples=["https://x.example/{{ payload.id }}"])]
     label: Annotated[Template, StringConstraints(min_length=1)] | None = None
+
+
+class Translation(Body):
+    """The words in one language. What is left out is as in the rule."""
+
+    title: Title | None = None
+    message: Template | None = None
+    action: Action | None = None
+
+
+Translations = Annotated[
+    dict[Language, Translation],
+    Field(
+        max_length=20,
+        description="The words by language. Each person gets those of their locale, with or without its region, else "
+        "of the project's language, else the rule's own.",
+        examples=[{"de": {"title": "Bestellung {{ payload.orderId }}"}}],
+    ),
+]
 
 
 class Repeat(Body):
@@ -135,6 +156,12 @@ class RuleFields(Body):
         examples=["payload.amount > 1000"],
     )
     action: Action | None = None
+    translations: Translations | None = None
+    template: Annotated[Text, StringConstraints(max_length=63)] | None = Field(
+        None,
+        description="Name of templates of the kind `notification`, whose words go before `title` and `message` in "
+        "their languages and channels.",
+    )
     sound: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None,
         description="Name of a sound; without one the project's defaults say which: `GET /sounds/defaults`.",
@@ -186,6 +213,12 @@ class ActionAnswer(Answer):
     label: str | None = None
 
 
+class TranslationAnswer(Answer):
+    title: str | None = None
+    message: str | None = None
+    action: ActionAnswer | None = None
+
+
 class RepeatAnswer(Answer):
     every_seconds: int
     max_times: int
@@ -224,6 +257,8 @@ class RuleAnswer(Answer):
     title: str
     message: str
     action: ActionAnswer | None
+    translations: dict[str, TranslationAnswer] | None = None
+    template: str | None = None
     sound: str | None
     priority: Priority
     require_ack: bool
@@ -289,6 +324,7 @@ class Rendering(Answer):
     message: str
     action_url: str | None
     action_label: str | None
+    translations: dict[str, TranslationAnswer] = Field(description="By language, what differs from the rest.")
 
 
 class TestAnswer(Answer):

@@ -50,6 +50,7 @@ from tocsin.rules.lookup import (
     people_for,
     read_claimed,
 )
+from tocsin.rules.translations import printed
 from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16
@@ -412,6 +413,7 @@ def _notification(
         title=outcome.rendered["title"],
         message=outcome.rendered["message"],
         action=action,
+        translations=printed(outcome.rendered),
         sound=rule.sound,
         sound_digest=digest_of(rule.sound, rule.sound_digest),
         priority=rule.priority,

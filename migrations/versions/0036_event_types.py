@@ -1,17 +1,18 @@
-"""Types of events with their schemas, and words of a rule in several languages (E7, R1)."""
+"""Types of events with their schemas, words of a rule in several languages, and templates (E7, R1)."""
 
 from tocsin.kit.migrate import as_owner, as_pipeline
 from tocsin.kit.walls import Kind, for_pipeline, walled
 
-revision = "0031"
-down_revision = "0030"
+revision = "0036"
+down_revision = "0035"
 
-TABLES: dict[str, Kind] = {"event_types": "config", "seen_event_types": "traffic"}
+TABLES: dict[str, Kind] = {"event_types": "config", "seen_event_types": "traffic", "templates": "config"}
 
 
 def upgrade() -> None:
     as_owner(TYPES)
     as_owner(WORDS)
+    as_owner(TEMPLATES)
     for table, kind in TABLES.items():
         as_owner("\n".join(walled(table, kind)))
     as_owner(for_pipeline("seen_event_types"))
@@ -57,6 +58,27 @@ ALTER TABLE tocsin.rules ADD COLUMN translations json;
 ALTER TABLE tocsin.notifications ADD COLUMN translations json;
 """
 
+# ``channel`` is empty where the words are for all that have none of their own.
+TEMPLATES = """
+CREATE TABLE tocsin.templates (
+    project_id uuid NOT NULL REFERENCES tocsin.projects (id) ON DELETE CASCADE,
+    id uuid NOT NULL,
+    env text NOT NULL CHECK (env IN ('live', 'test')),
+    kind text NOT NULL CHECK (kind IN ('notification', 'system_mail')),
+    name text NOT NULL,
+    channel text NOT NULL DEFAULT '',
+    language text NOT NULL,
+    subject text NOT NULL,
+    body text NOT NULL,
+    version integer NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (project_id, id),
+    CONSTRAINT templates_once UNIQUE (project_id, kind, name, channel, language, env)
+);
+ALTER TABLE tocsin.rules ADD COLUMN template text;
+"""
+
 PIPELINE_GRANTS = """
 GRANT SELECT (project_id, env, name), INSERT (project_id, env, name, id), UPDATE (last_seen_at)
     ON tocsin.seen_event_types TO {pipeline};
@@ -82,6 +104,9 @@ BEGIN
             SELECT DISTINCT p.rule_id FROM patterns w CROSS JOIN LATERAL (
                 SELECT p.rule_id FROM tocsin.rule_patterns p
                 WHERE p.project_id = project AND p.pattern = w.pattern OFFSET 0) p
+        ), preset AS MATERIALIZED (
+            SELECT d.topics, d.priorities FROM tocsin.sound_defaults d WHERE d.project_id = project
+            ORDER BY d.env DESC LIMIT 1
         )
         SELECT pg_catalog.json_build_object(
             'project', (SELECT pg_catalog.json_build_object('id', p.id, 'name', p.name, 'slug', p.slug)
@@ -94,10 +119,20 @@ BEGIN
                     'id', r.id, 'version', r.version, 'name', r.name, 'event_types', r.event_types,
                     'condition', r.condition, 'title', r.title, 'message', r.message, 'action', r.action,
                     'translations', r.translations,
-                    'channels', r.channels, 'sound', r.sound, 'priority', r.priority,
+                    'template', CASE WHEN r.template IS NOT NULL THEN (
+                        SELECT pg_catalog.json_object_agg(
+                            t.language || CASE WHEN t.channel = '' THEN '' ELSE '@' || t.channel END,
+                            pg_catalog.json_build_object('title', t.subject, 'message', t.body))
+                        FROM (SELECT DISTINCT ON (t.channel, t.language) t.* FROM tocsin.templates t
+                            WHERE t.project_id = project AND t.kind = 'notification' AND t.name = r.template
+                            ORDER BY t.channel, t.language, t.env DESC) t) END,
+                    'channels', r.channels, 'sound', h.sound, 'priority', r.priority,
                     'require_ack', r.require_ack, 'topic', r.topic,
                     'target_payload_user', r.target_payload_user,
                     'target_destinations', r.target_destinations,
+                    'sound_digest', CASE WHEN h.sound IS NOT NULL THEN (
+                        SELECT s.digest FROM tocsin.sounds s WHERE s.project_id = project AND s.name = h.sound
+                        ORDER BY s.env DESC LIMIT 1) END,
                     'target_roles', ARRAY(SELECT t.role_id FROM tocsin.rule_targets t
                         WHERE t.project_id = project AND t.rule_id = r.id AND t.role_id IS NOT NULL AND t.step IS NULL
                         ORDER BY t.position),
@@ -116,6 +151,9 @@ BEGIN
                         FROM pg_catalog.json_array_elements(r.escalation) WITH ORDINALITY AS s (step, nth))))
                 FROM found f CROSS JOIN LATERAL (
                     SELECT * FROM tocsin.rules r WHERE r.project_id = project AND r.id = f.rule_id OFFSET 0) r
+                LEFT JOIN preset p ON true
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(r.sound, p.topics->>r.topic, p.priorities->>r.priority) AS sound OFFSET 0) h
                 WHERE r.active), '[]'),
             'warning_types', coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                     'name', t.name, 'schema', t.schema, 'weight', t.weight))
@@ -165,11 +203,12 @@ CREATE OR REPLACE FUNCTION tocsin.write_notifications(project uuid, environment 
     LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     INSERT INTO tocsin.notifications (project_id, env, id, event_id, event_type, client_event_id, rule_id,
-        rule_version, title, message, action, sound, priority, require_ack, topic, internal, over_quota, translations)
+        rule_version, title, message, action, sound, priority, require_ack, topic, internal, over_quota, sound_digest,
+        translations)
     SELECT project, environment, n.* FROM pg_catalog.json_to_recordset(made) AS n (id uuid, event_id uuid, event_type text,
         client_event_id text, rule_id uuid, rule_version integer, title text, message text, action json, sound text,
         priority text, require_ack boolean, topic text, internal boolean, over_quota boolean,
-        translations json);
+        sound_digest text, translations json);
     WITH told AS MATERIALIZED (
         SELECT n.id, r.key::uuid AS user_id, r.value AS reason, count(*) OVER (PARTITION BY r.key) AS times,
             row_number() OVER (PARTITION BY r.key ORDER BY n.id) AS nth
@@ -216,7 +255,7 @@ BEGIN
 END $$;
 """
 
-# As before, and with the words in other languages, and the language of the project.
+# As before, and with the words in other languages, and the language and looks of the project.
 READING = """
 CREATE OR REPLACE FUNCTION tocsin.read_outgoing(project uuid, env text, ids uuid[], token uuid, addressed text[]) RETURNS json
     LANGUAGE plpgsql AS $$
@@ -239,19 +278,23 @@ BEGIN
         SELECT pg_catalog.json_build_object(
             'project_name', (SELECT p.name FROM tocsin.projects p WHERE p.id = project),
             'language', (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = project),
+            'branding', (SELECT p.branding FROM tocsin.projects p WHERE p.id = project),
+            'to_proven_only', coalesce((SELECT p.settings #>> '{{connections,requireVerifiedAddresses}}'
+                FROM tocsin.projects p WHERE p.id = project), 'false')::boolean,
             'deliveries', coalesce((SELECT pg_catalog.json_agg(o ORDER BY o.rank, o.id) FROM ours o), '[]'),
             'notifications', coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-                    'id', n.id, 'title', n.title, 'message', n.message, 'action', n.action, 'sound', n.sound,
-                    'translations', n.translations,
+                    'id', n.id, 'title', n.title, 'message', n.message, 'action', n.action, 'translations', n.translations, 'sound', n.sound,
                     'priority', n.priority, 'require_ack', n.require_ack, 'created_at', n.created_at,
                     'event_id', n.event_id, 'event_type', n.event_type, 'client_event_id', n.client_event_id,
-                    'acknowledged', n.acked_at IS NOT NULL))
+                    'acknowledged', n.acked_at IS NOT NULL, 'sound_digest', n.sound_digest,
+                    'hops', coalesce((SELECT h.hops FROM tocsin.event_hops h
+                        WHERE h.project_id = project AND h.event_id = n.event_id), 0)))
                 FROM (SELECT DISTINCT o.notification_id FROM ours o) w CROSS JOIN LATERAL (
                     SELECT * FROM tocsin.notifications n
                     WHERE n.project_id = project AND n.id = w.notification_id OFFSET 0) n), '[]'),
             'people', coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                     'id', u.id, 'external_user_id', u.external_user_id, 'name', u.name, 'email', u.email,
-                    'phone', u.phone, 'locale', u.locale, 'status', u.status))
+                    'email_proven', u.email_verified_at IS NOT NULL, 'phone', u.phone, 'locale', u.locale, 'status', u.status))
                 FROM (SELECT o.user_id FROM ours o UNION SELECT e.user_id FROM everybody e) w CROSS JOIN LATERAL (
                     SELECT * FROM tocsin.users u WHERE u.project_id = project AND u.id = w.user_id OFFSET 0) u), '[]'),
             'recipients', coalesce((SELECT pg_catalog.json_object_agg(g.notification_id, g.people) FROM (
@@ -259,7 +302,7 @@ BEGIN
                     FROM everybody e GROUP BY e.notification_id) g), '{{}}'),
             'addresses', coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                     'id', a.id, 'user_id', a.user_id, 'channel', a.channel, 'value', a.value,
-                    'refused', a.opted_out_at IS NOT NULL)
+                    'refused', a.opted_out_at IS NOT NULL, 'proven', a.verified_at IS NOT NULL)
                     ORDER BY a.opted_out_at IS NULL, a.id)
                 FROM (SELECT DISTINCT o.user_id FROM ours o WHERE o.channel = ANY (addressed)) w CROSS JOIN LATERAL (
                     SELECT * FROM tocsin.addresses a
