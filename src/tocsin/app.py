@@ -33,8 +33,11 @@ from tocsin.deliveries.ack_links import AckLinks
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
 from tocsin.edge import Edge, Endpoint
+from tocsin.event_types.routes import router as event_type_routes
+from tocsin.event_types.seen import FLUSH_SECONDS as SEEN_SECONDS
 from tocsin.events.accept import AcceptBatch, AcceptEvent
 from tocsin.events.backlog import Backlog
+from tocsin.events.declared import Declared
 from tocsin.events.routes import router as event_routes
 from tocsin.events.store import EventStore
 from tocsin.health import router as health_routes
@@ -107,6 +110,7 @@ from tocsin.sounds.links import SoundLinks
 from tocsin.sounds.play_routes import router as play_routes
 from tocsin.sounds.recoding import Recoder
 from tocsin.sounds.routes import router as sound_routes
+from tocsin.templates.routes import router as wording_routes
 from tocsin.users.opt_out_routes import router as opt_out_routes
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes
@@ -167,6 +171,8 @@ ROUTERS = (
     sound_default_routes,
     sound_routes,
     starter_routes,
+    event_type_routes,
+    wording_routes,
     event_routes,
     meta_routes,
     audit_routes,
@@ -208,6 +214,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     backlog = Backlog(db, settings.backlog_seconds)
     sound_links = SoundLinks(master, settings.base_url)
     sockets = Sockets(db, gate.vault, credentials, tenants, broker, sound_links, relayed=settings.redis_url is not None)
+    declared = Declared(db, lambda: credentials.trusted)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -222,6 +229,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             opened.push_async_callback(store.drain)
             await opened.enter_async_context(flushed(calls.FLUSH_SECONDS, counter.flush))
             await opened.enter_async_context(flushed(last_used.FLUSH_SECONDS, credentials.last_used.flush))
+            await opened.enter_async_context(flushed(SEEN_SECONDS, declared.flush))
             app.state.door = await opened.enter_async_context(outgoing_door(settings))
             app.state.aside = await opened.enter_async_context(aside())
             app.state.evaluator = Evaluator()
@@ -266,7 +274,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.state.draining = False
     app.state.sockets = sockets
     app.state.hub = sockets.hub
-    app.state.revocation_listeners = [sockets.revoked, tenants.revoked]
+    app.state.revocation_listeners = [sockets.revoked, tenants.revoked, declared.revoked]
     problems.install(app)
     # Apps in browsers call with a public key or a token, never with a cookie, so any origin may; the secret of a
     # key is left out on purpose: it does not belong into a browser.
@@ -279,8 +287,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
         max_age=3600,
     )
     express: dict[str, Endpoint] = {
-        f"{PREFIX}/events": AcceptEvent(gate, store, backlog),
-        f"{PREFIX}/events/batch": AcceptBatch(gate, store, backlog),
+        f"{PREFIX}/events": AcceptEvent(gate, store, backlog, declared),
+        f"{PREFIX}/events/batch": AcceptBatch(gate, store, backlog, declared),
     }
     for path, endpoint in express.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))

@@ -86,6 +86,7 @@ from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
 from tocsin.sounds.links import SoundLinks
 from tocsin.startup import Installation
+from tocsin.templates.mails import OwnWords
 from tocsin.users.opting_out import OptOutLinks
 from tocsin.webhooks.send import WebhookStage
 from tocsin.webhooks.upkeep import UpkeepStage
@@ -167,7 +168,7 @@ async def _work(installation: Installation) -> None:
         domains = DomainWatch(db, Names(settings.dns_servers))
         forgotten = ForgottenStage(db, vault)
         expiry = RetentionStage(db, settings.retention_days)
-        mail = MailStage(db, vault, door, mail_server(settings))
+        mail = MailStage(db, vault, door, mail_server(settings), OwnWords(db, evaluator))
         purge = PurgeStage(db, partial(leave_all, db, vault, settings, door))
         inbound = InboundStage(db, vault, door, broker)
         poll_ear = await broker.waiter("poll")

@@ -136,6 +136,11 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "install_starter_rules": [("rule.created", AFTER)],
     "change_rule": [("rule.updated", BOTH)],
     "delete_rule": [("rule.deleted", BEFORE)],
+    "create_event_type": [("event_type.created", AFTER)],
+    "change_event_type": [("event_type.updated", BOTH)],
+    "delete_event_type": [("event_type.deleted", BEFORE)],
+    "save_template": [("template.updated", BOTH)],
+    "reset_template": [("template.reset", BEFORE)],
     "acknowledge_notification": [("notification.acknowledged", {"userId", "via"})],
     "retry_delivery": [("delivery.retried", BOTH)],
 }
@@ -165,6 +170,7 @@ TELLS_ITSELF = {
     "authorize_socket": "it changes nothing",
     "test_sso": "it changes nothing",
     "test_rule": "it changes nothing",
+    "preview_template": "it changes nothing",
     "test_rule_draft": "it changes nothing",
     "replay_rule": "it changes nothing",
 }

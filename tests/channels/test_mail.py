@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from tocsin.channels.contract import Action, Message, Recipient
+from tocsin.channels.contract import Action, Branding, Message, Recipient
 from tocsin.channels.mail import MAX_SUBJECT, mailbox_problem, written
 
 Build = Callable[..., Message]
@@ -48,6 +48,24 @@ def links_and_tags(html: str) -> tuple[list[str], set[str]]:
 
     Reader().feed(html)
     return links, tags
+
+
+def test_a_project_looks_like_itself(message: Build) -> None:
+    looks = Branding(
+        logo_url='https://cdn.example.com/"><script>logo.png', color="#ffcc00", footer="Acme <Ltd>\r\nVienna\x07"
+    )
+    html = part(received(message(branding=looks)), "html")
+    assert "background:#ffcc00;color:#000000" in html
+    assert "script" not in html
+    assert "Acme &lt;Ltd&gt;\nVienna</p>" in html
+    plain = message(
+        branding=Branding(logo_url="https://cdn.example.com/logo.png", color="red;}", footer="Acme\nVienna")
+    )
+    links, tags = links_and_tags(part(received(plain), "html"))
+    assert "https://cdn.example.com/logo.png" in links
+    assert "img" in tags
+    assert "red" not in part(received(plain), "html")
+    assert part(received(plain), "plain").rstrip().endswith("Acme\nVienna")
 
 
 def test_headers_name_the_delivery_and_ask_for_no_automatic_answer(message: Build) -> None:

@@ -59,11 +59,14 @@ def test_the_data_is_what_our_own_sockets_are_told(message: Build) -> None:
         "event_id": given.event.id,
         "event_type": given.event.type,
         "client_event_id": given.event.client_event_id,
+        "translations": None,
+        "locales": None,
+        "language": None,
     }
-    assert json.loads(data_of(given)) == json.loads(announcement.created(row, given.sound_url))
+    assert json.loads(data_of(given)) == json.loads(announcement.Created(row, given.sound_url).to(ANN.user_id))
     bare = message(event=None, action=None, sound=None)
     row |= {"event_id": None, "action": None, "sound": None}
-    assert json.loads(data_of(bare)) == json.loads(announcement.created(row, None))
+    assert json.loads(data_of(bare)) == json.loads(announcement.Created(row, None).to(ANN.user_id))
 
 
 @pytest.mark.parametrize("letter", ["a", "ü", "🎉", "\x01", '"'])

@@ -88,6 +88,7 @@ async def test_an_event_that_waits(acme: Project) -> None:
         "clientEventId": "w-1",
         "notifications": [],
         "trace": [],
+        "faults": [],
     }
 
 
@@ -240,7 +241,7 @@ async def test_lists_filter_and_page(fresh: Project, match: Match, sql: asyncpg.
     assert ([item["id"] for item in rest["items"]], rest["nextCursor"]) == ([done], None)
     (item,) = rest["items"]
     whole = (await fresh.key.get(f"/events/{done}")).json
-    assert item == {name: value for name, value in whole.items() if name not in ("notifications", "trace")}
+    assert item == {name: value for name, value in whole.items() if name not in ("notifications", "trace", "faults")}
     for wrong in ({"type": "a..b"}, {"status": "leased"}, {"clientEventId": ""}):
         assert (await fresh.key.get("/events", **wrong)).status == 422
 

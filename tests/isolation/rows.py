@@ -20,6 +20,8 @@ _VALUES: dict[str, Any] = {
     "purpose": "verify_email",
     "reachability.state": "reachable",
     "connection_checks.outcome": "ok",
+    "event_types.mode": "off",
+    "templates.kind": "notification",
 }
 # Columns that may be empty but must be filled here, because they refer to another row or a check wants one.
 _FILLED = {

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.rules.matching import MAX_TYPE_LENGTH, patterns_for, valid_event_type, valid_pattern, widest
+from tocsin.event_types.names import MAX_TYPE_LENGTH, valid_event_type
+from tocsin.rules.matching import patterns_for, valid_pattern, widest
 
 segments = st.text("abcXYZ019_-", min_size=1, max_size=8)
 event_types = st.lists(segments, min_size=1, max_size=6).map(".".join)

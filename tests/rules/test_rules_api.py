@@ -449,6 +449,7 @@ async def test_a_try_tells_what_the_rule_would_do(acme: Project) -> None:
             "message": "Acme gold ",
             "actionUrl": "https://x.example/7",
             "actionLabel": None,
+            "translations": {},
         },
         "missing": ["payload.nothing"],
     }

@@ -14,6 +14,7 @@ What can be taken back, and by what it is named:
 - ``access`` (id of a user or a key): somebody who may less than before, and still may something
 - ``visit`` (its id): a platform admin's stay in the project, ended before its time
 - ``project`` (its id): whatever is remembered of the project, such as its status
+- ``event_types`` (a name): what is remembered of the project's event types
 - ``everything``: never written; a process tells it to itself when it was blind for longer than rows are kept
 """
 

@@ -104,6 +104,20 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Branding:
+    """How a project looks in its mails (P4). ``color`` is ``#RRGGBB``, ``logo_url`` begins with https."""
+
+    logo_url: str | None = None
+    color: str | None = None
+    footer: str | None = None
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Branding":
+        """Of what a project keeps under the names of the API."""
+        return cls(logo_url=kept.get("logoUrl"), color=kept.get("brandColor"), footer=kept.get("emailFooter"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One rendered notification on its way: all that a channel may know of it.
 
@@ -136,6 +150,7 @@ class Message:
     attempt: int = 1
     round: int = 0
     hops: int = 0
+    branding: Branding = field(default_factory=Branding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,8 @@ def _text(message: Message) -> str:
     parts = [one_line(message.title), _body(message)]
     parts += [f"{link.label}: {link.url}" for link in _links(message)]
     parts.append(f"-- \n{one_line(message.project_name)}")
+    if footer := _footer(message):
+        parts.append(footer)
     if message.unsubscribe_url:
         parts.append(f"Unsubscribe: {message.unsubscribe_url}")
     return "\n\n".join(parts) + "\n"
@@ -95,9 +97,11 @@ def _text(message: Message) -> str:
 
 def _html(message: Message) -> str:
     locale = (message.recipient and message.recipient.locale) or "en"
+    ground = _color(message)
+    ink = _readable_on(ground)
     links = "".join(
         f'<p><a href="{escape(link.url)}" style="display:inline-block;padding:10px 16px;border-radius:6px;'
-        f'background:#1f2937;color:#ffffff;text-decoration:none">{escape(link.label or link.url)}</a></p>'
+        f'background:{ground};color:{ink};text-decoration:none">{escape(link.label or link.url)}</a></p>'
         for link in _links(message)
     )
     unsubscribe = (
@@ -109,15 +113,56 @@ def _html(message: Message) -> str:
         f'<!doctype html><html lang="{escape(locale)}"><head><meta charset="utf-8">'
         f"<title>{escape(one_line(message.title))}</title></head>"
         '<body style="margin:0;padding:24px;font-family:sans-serif;font-size:16px;color:#111827">'
+        f"{_logo(message)}"
         f'<h1 style="font-size:20px;margin:0 0 12px">{escape(one_line(message.title))}</h1>'
         f'<p style="white-space:pre-line">{escape(_body(message))}</p>{links}'
         f'<p style="font-size:13px;color:#6b7280">{escape(one_line(message.project_name))}{unsubscribe}</p>'
+        f"{_html_footer(message)}"
         "</body></html>\n"
     )
 
 
+def _logo(message: Message) -> str:
+    """The picture of the project, which the reader's program may load or not."""
+    url = message.branding.logo_url
+    if url is None or not _SECURE.match(url):
+        return ""
+    name = escape(one_line(message.project_name))
+    return f'<p style="margin:0 0 16px"><img src="{escape(url)}" alt="{name}" style="max-height:48px;border:0"></p>'
+
+
+def _color(message: Message) -> str:
+    color = message.branding.color or ""
+    return color if _HEX.fullmatch(color) else _DARK
+
+
+def _readable_on(color: str) -> str:
+    """Black or white, whichever stands out more from a colour (WCAG 2.2, relative luminance)."""
+    parts = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > _MIDDLE else "#ffffff"
+
+
+def _footer(message: Message) -> str:
+    return _plain(message.branding.footer or "").strip()
+
+
+def _html_footer(message: Message) -> str:
+    footer = escape(_footer(message))
+    return f'<p style="font-size:13px;color:#6b7280;white-space:pre-line">{footer}</p>' if footer else ""
+
+
+_DARK = "#1f2937"
+_MIDDLE = 0.179  # black and white stand out equally
+_HEX = re.compile(r"#[0-9A-Fa-f]{6}")
+
+
 def _body(message: Message) -> str:
-    return _CONTROLS.sub("", message.message.replace("\r\n", "\n").replace("\r", "\n"))
+    return _plain(message.message)
+
+
+def _plain(text: str) -> str:
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _links(message: Message) -> list[Action]:
@@ -130,4 +175,5 @@ def _links(message: Message) -> list[Action]:
     return [link for link in wanted if _WEB.match(link.url)]
 
 
+_SECURE = re.compile(r"https://[^\s\x00-\x1f\x7f<>\"]+\Z", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^\s\x00-\x1f\x7f<>\"]+\Z", re.IGNORECASE)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.channels.contract import Action, Message, Priority, Provider, Recipient, SourceEvent
+from tocsin.channels.contract import Action, Branding, Message, Priority, Provider, Recipient, SourceEvent
 from tocsin.channels.registry import device_kinds, kinds
 from tocsin.connections.choose import Choice, Route, Wanted
 from tocsin.connections.levels import Candidate, NoRoute
@@ -16,6 +16,7 @@ from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 from tocsin.sounds.links import SoundLinks
+from tocsin.users.language import Words, words_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class _Notification(msgspec.Struct):
     client_event_id: str | None
     acknowledged: bool
     hops: int
+    translations: dict[str, dict[str, Any]] | None = None
 
 
 class _Person(msgspec.Struct):
@@ -101,6 +103,8 @@ class _Read(msgspec.Struct):
     recipients: dict[UUID, list[UUID]]
     addresses: list[_Address]
     connections: list[Candidate]
+    language: str | None = None
+    branding: dict[str, Any] | None = None
 
 
 class _Destination(msgspec.Struct):
@@ -129,6 +133,8 @@ class _Batch:
     project_id: UUID
     project_name: str
     to_proven_only: bool
+    language: str | None
+    branding: Branding
     env: Env
     sounds: SoundLinks
     notifications: Mapping[UUID | None, _Notification]
@@ -205,6 +211,8 @@ def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read) -> _Batc
         project_id,
         read.project_name,
         read.to_proven_only,
+        read.language,
+        Branding.of(read.branding or {}),
         env,
         sounds,
         notifications={notification.id: notification for notification in read.notifications},
@@ -302,15 +310,19 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
     notification = batch.notifications.get(delivery.notification_id)
     if notification is None:
         return None
-    action = notification.action
+    written = Words(notification.title, notification.message, notification.action)
+    words = words_in(
+        written, notification.translations, person.locale if person else None, batch.language, channel=delivery.channel
+    )
+    action = words.action
     return Message(
         delivery_id=delivery.id,
         notification_id=notification.id,
         project_id=batch.project_id,
         project_name=batch.project_name,
         env=batch.env,
-        title=notification.title,
-        message=notification.message,
+        title=words.title,
+        message=words.message,
         priority=notification.priority,
         created_at=notification.created_at,
         sound=notification.sound,
@@ -323,6 +335,7 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         attempt=delivery.attempts + 1,
         round=delivery.round,
         hops=notification.hops,
+        branding=batch.branding,
     )
 
 

@@ -20,6 +20,7 @@ from tocsin.auth.principal import Principal
 from tocsin.auth.tenant import Named
 from tocsin.auth.tokens import Access
 from tocsin.events.backlog import Backlog
+from tocsin.events.declared import Declared
 from tocsin.events.shape import EVENT_BYTES, Event, read_batch, read_event
 from tocsin.events.store import EventStore, Incoming, Stored
 from tocsin.kit import crash
@@ -44,10 +45,11 @@ _VIA = HEADER.lower().encode()
 class AcceptEvent:
     """`POST /events`."""
 
-    def __init__(self, gate: Gate, store: EventStore, backlog: Backlog) -> None:
+    def __init__(self, gate: Gate, store: EventStore, backlog: Backlog, declared: Declared) -> None:
         self._gate = gate
         self._store = store
         self._backlog = backlog
+        self._declared = declared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -59,8 +61,10 @@ class AcceptEvent:
             hops = read_hops(headers.get(_VIA))
             body = await _body(headers, scope, receive, EVENT_BYTES)
             event = read_event(body, _idempotency_key(scope, headers))
+            await self._declared.check(caller, event)
             (stored,) = await self._store.store(_incoming(caller, [event]), hops)
             status, answer = _answer(stored, caller.env)
+            self._declared.note(caller, [event])
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes a problem, logged where unexpected
             await rendered(as_problem(error), scope.get("tocsin.request_id", ""))(scope, receive, send)
             return
@@ -70,10 +74,11 @@ class AcceptEvent:
 class AcceptBatch:
     """`POST /events/batch`: a result for each index; a bad event does not spoil the others."""
 
-    def __init__(self, gate: Gate, store: EventStore, backlog: Backlog) -> None:
+    def __init__(self, gate: Gate, store: EventStore, backlog: Backlog, declared: Declared) -> None:
         self._gate = gate
         self._store = store
         self._backlog = backlog
+        self._declared = declared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -91,12 +96,14 @@ class AcceptBatch:
         await _respond(send, 202, answer)
 
     async def _accept(self, caller: Principal, items: list[Event | Problem], hops: int) -> bytes:
+        items = await self._declared.judged(caller, items)
         good = [item for item in items if isinstance(item, Event)]
         stored = iter(await self._store.store(_incoming(caller, good), hops) if good else [])
         results = [
             _refused(index, item) if isinstance(item, Problem) else _result(index, next(stored), caller.env)
             for index, item in enumerate(items)
         ]
+        self._declared.note(caller, good)
         counts = Counter([result.status for result in results])
         return msgspec.json.encode(
             {

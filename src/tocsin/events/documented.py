@@ -41,7 +41,8 @@ PATHS: dict[str, Any] = {
             "summary": "Send an event",
             "description": (
                 "Answered once the event is durable. With a `clientEventId` (or an Idempotency-Key) a repeat"
-                " answers 200 with the first id; the same id with another body is 409."
+                " answers 200 with the first id; the same id with another body is 409. An event that its registered"
+                " type refuses is 422 `schema_mismatch` with the places."
             ),
             "operationId": "send_event",
             **_with_via(openapi_part(_NEED, ["POST"])),

@@ -24,4 +24,5 @@ class Event(Table):
     state: Mapped[str]
     outcome: Mapped[str | None]
     trace: Mapped[list[Any] | None]
+    faults: Mapped[list[Any] | None]
     processed_at: Mapped[datetime | None]

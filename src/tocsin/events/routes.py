@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import defer
 
 from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.event_types.schemas import TypeName
 from tocsin.events.explain.explanation import explain
 from tocsin.events.explain.schemas import Explanation
 from tocsin.events.models import Event
@@ -17,7 +18,6 @@ from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import FilterId, PathId
 from tocsin.rules.routes import Trying
-from tocsin.rules.schemas import EventType
 from tocsin.users.models import User
 from tocsin.users.people import find_by_external_id, find_user
 
@@ -31,14 +31,14 @@ _STATES = {"received": ("received", "leased"), "processed": ("processed",), "fai
 async def list_events(
     call: Called,
     paging: Annotated[Paging, Depends()],
-    type: EventType | None = None,
+    type: TypeName | None = None,
     status: Status | None = None,
     clientEventId: Annotated[
         str | None, Query(min_length=1, max_length=255, description="Known for 30 days after it was sent.")
     ] = None,
 ) -> Page[EventSummary]:
     """What came in, without what became of it: `GET /events/{id}` tells that."""
-    query = select(Event).options(defer(Event.trace, raiseload=True))
+    query = select(Event).options(defer(Event.trace, raiseload=True), defer(Event.faults, raiseload=True))
     if type:
         query = query.where(Event.type == type)
     if status:

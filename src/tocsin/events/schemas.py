@@ -83,8 +83,20 @@ class RuleStory(Answer):
     deliveries_total: int
 
 
+class FaultAnswer(Answer):
+    """A place where the payload does not fit the schema of its type."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
 class EventStory(EventSummary):
     """An event and the whole way it took."""
+
+    faults: list[FaultAnswer] = Field(
+        description="What is wrong with the payload by a type whose mode is `warn`; the first ten."
+    )
 
     notifications: list[UUID]
     trace: list[RuleStory] = Field(description="Every rule that could meet the type, in the order of evaluation.")

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tocsin.event_types.names import valid_event_type
 from tocsin.kit.errors import BadRequest, FieldError, Invalid, Problem
 from tocsin.kit.strict_json import MAX_DEPTH, escaped, faults, holds_oddity, looks_large, looks_odd
-from tocsin.rules.matching import valid_event_type
 
 MOST_IN_BATCH = 1_000
 EVENT_BYTES = 256 * 1024

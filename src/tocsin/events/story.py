@@ -39,6 +39,7 @@ async def read_story(session: AsyncSession, project_id: UUID, event_id: UUID) ->
     attempts = await attempts_of(session, project_id, [row.id for rows in deliveries.values() for row in rows])
     return EventStory(
         **EventSummary.model_validate(event).model_dump(),
+        faults=event.faults or [],
         notifications=notifications,
         trace=[_rule(each, recipients, deliveries, attempts) for each in told],
     )

@@ -77,6 +77,7 @@ PIPELINE_TABLES = (
     "connection_turns",
     "imports",
     "reachability",
+    "seen_event_types",
 )
 """Read or changed across projects by the functions of the pipeline."""
 
@@ -123,6 +124,7 @@ CROSS_PROJECT = (
     "lent_refusals",
     "mail_waits",
     "more_waiting_stages",
+    "note_event_types",
     "note_keys_used",
     "oldest_waiting",
     "outlived",
@@ -245,6 +247,10 @@ CONTENT = (
     "details",
     "recipient",
     "data",
+    "translations",
+    "faults",
+    "example",
+    "body",
 )
 """Columns with what people wrote or must not lose: never readable across projects."""
 

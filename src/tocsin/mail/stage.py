@@ -6,15 +6,18 @@ A mail is tried again until its time runs out, ever more slowly, at most an hour
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import msgspec
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.channels.contract import Action, BadCredentials, Message, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import Action, BadCredentials, Branding, Message, Rejected, SendFailure, Unavailable
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.smtp import Smtp, SmtpCredentials, SmtpSettings
 from tocsin.kit.crypto import Unreadable
@@ -22,7 +25,7 @@ from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.mail.post import details_of
-from tocsin.mail.words import written
+from tocsin.mail.words import Words, unlinked, written
 
 MOST_PROJECTS = 16
 MOST_EACH = 4
@@ -66,12 +69,27 @@ class Outcome(NamedTuple):
     wait: float = 0.0
 
 
+class Loaded(NamedTuple):
+    """A mail as it was kept, and what it is to say."""
+
+    row: Any
+    details: dict[str, str]
+
+
+Reword = Callable[[UUID, Env, str, Mapping[str, str], str | None], Awaitable[Words | None]]
+"""The project's own words for a mail of a kind with these details, to somebody of this locale."""
+
+
 class MailStage:
-    def __init__(self, db: Database, vault: Vault, door: Door, server: MailServer | None) -> None:
+    def __init__(
+        self, db: Database, vault: Vault, door: Door, server: MailServer | None, reword: "Reword | None" = None
+    ) -> None:
+        """``reword`` has the project's own words for a mail, if it has any."""
         self._db = db
         self._vault = vault
         self._door = door
         self._server = server
+        self._reword = reword
         self._after = NOBODY
         self._said = False
 
@@ -111,22 +129,31 @@ class MailStage:
     async def _handle(self, server: MailServer, mail: Claimed, token: UUID) -> None:
         try:
             async with self._db.scope(mail.project_id, mail.env) as session:
-                outgoing = await self._load(session, mail, token)
-            if outgoing is None:
+                loaded = await self._load(session, mail, token)
+            if loaded is None:
                 return
-            outcome = await self._send(server, outgoing)
+            outcome = await self._send(server, await self._written(mail, loaded))
         except Unreadable as error:
             outcome = Outcome("failed", f"not readable: {error}")
         async with self._db.scope(mail.project_id, mail.env) as session:
             await _record(session, mail, token, outcome)
 
-    async def _load(self, session: AsyncSession, mail: Claimed, token: UUID) -> Outgoing | None:
+    async def _load(self, session: AsyncSession, mail: Claimed, token: UUID) -> "Loaded | None":
         """The mail, unless somebody else claimed it meanwhile, or its person is gone."""
         row = (await session.execute(_LOAD, {"id": mail.id, "token": token})).one_or_none()
         if row is None:
             return None
         details = await details_of(session, self._vault, mail.project_id, mail.id, row.details)
-        message = as_message(mail, row.kind, row.name, row.created_at, details)
+        return Loaded(row, details)
+
+    async def _written(self, mail: Claimed, loaded: "Loaded") -> Outgoing:
+        row, details = loaded
+        own = None
+        if self._reword is not None:
+            own = await self._reword(mail.project_id, mail.env, row.kind, details, row.locale)
+        words = own or written(row.kind, row.name, details)
+        message = as_message(mail, words, row.name, row.created_at, details)
+        message = replace(message, branding=_looks(row.branding))
         return Outgoing(message, row.recipient, row.attempts, row.give_up_at, row.last_error)
 
     async def _send(self, server: MailServer, outgoing: Outgoing) -> Outcome:
@@ -144,9 +171,10 @@ class MailStage:
         return Outcome("sent")
 
 
-def as_message(mail: Claimed, kind: str, project_name: str, created_at: datetime, details: dict[str, str]) -> Message:
+def as_message(
+    mail: Claimed, words: Words, project_name: str, created_at: datetime, details: dict[str, str]
+) -> Message:
     """The mail as the e-mail channel takes it. Its Message-ID follows from the id, so a second copy can be told."""
-    words = written(kind, project_name, details)
     return Message(
         delivery_id=mail.id,
         notification_id=mail.id,
@@ -159,6 +187,12 @@ def as_message(mail: Claimed, kind: str, project_name: str, created_at: datetime
         created_at=created_at,
         action=Action(url=details["url"], label=words.button) if words.button else None,
     )
+
+
+def _looks(branding: str) -> Branding:
+    """Of these mails, which strangers get too: no picture from elsewhere, no link but their own."""
+    looks = Branding.of(msgspec.json.decode(branding))
+    return replace(looks, logo_url=None, footer=unlinked(looks.footer or ""))
 
 
 def _again(server: MailServer, outgoing: Outgoing, failure: SendFailure) -> Outcome:
@@ -182,8 +216,10 @@ async def _record(session: AsyncSession, mail: Claimed, token: UUID, outcome: Ou
 
 
 _LOAD = text("""
-SELECT m.kind, m.recipient, m.details, m.attempts, m.give_up_at, m.last_error, m.created_at, p.name
+SELECT m.kind, m.recipient, m.details, m.attempts, m.give_up_at, m.last_error, m.created_at, p.name,
+    CAST(p.branding AS text) AS branding, u.locale
 FROM tocsin.mails m JOIN tocsin.projects p ON p.id = m.project_id
+LEFT JOIN tocsin.users u ON u.project_id = m.project_id AND u.id = m.user_id
 WHERE m.id = :id AND m.lease_token = :token AND m.state = 'queued'
 """)
 _RECORD = text("""

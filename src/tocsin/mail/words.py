@@ -129,6 +129,11 @@ def no_link(name: str) -> str:
     return " ".join(_LEADS_AWAY.sub(" ", name).split())[:_LONGEST_NAME]
 
 
+def unlinked(text: str) -> str:
+    """Words that a project chose, line by line, leading nowhere: the button of a mail is its only link."""
+    return "\n".join(" ".join(_LEADS_AWAY.sub(" ", line).split()) for line in text.splitlines())
+
+
 # Without this a sign-up with the right project name would let anybody mail advertisements in our name.
 _LEADS_AWAY = re.compile(r"[\x00-\x1f\x7f-\x9f<>]|\bwww\.|//|:(?=/)", re.IGNORECASE)
 _LONGEST_NAME = 80

@@ -24,6 +24,7 @@ class Notification(Table):
     title: Mapped[str]
     message: Mapped[str]
     action: Mapped[dict[str, Any] | None]
+    translations: Mapped[dict[str, Any] | None]
     sound: Mapped[str | None]
     sound_digest: Mapped[str | None]
     priority: Mapped[str]

@@ -47,6 +47,10 @@ class NotificationAnswer(Answer):
     title: str
     message: str
     action: dict[str, Any] | None
+    translations: dict[str, Any] | None = Field(
+        description="What it says in further languages. Where it is shown as part of somebody's feed, it is in theirs, "
+        "and this is null."
+    )
     sound: str | None
     sound_url: str | None = Field(description="Where the sound is played, without credentials.")
     priority: Priority

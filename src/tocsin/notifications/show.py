@@ -1,7 +1,7 @@
 """Notifications as an answer: recipients, acknowledgements, and what their deliveries add up to."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from tocsin.kit.db import Env
 from tocsin.notifications.models import Notification
 from tocsin.notifications.schemas import AcknowledgedBy, Insistence, NotificationAnswer, RecipientAnswer
 from tocsin.sounds.links import SoundLinks
+from tocsin.users.language import Words, words_in
 
 MOST_RECIPIENTS_SHOWN = 200
 
@@ -60,17 +61,49 @@ async def shown(
     waiting = [each.id for each in notifications if each.require_ack and each.acked_at is None]
     rows = await session.execute(_INSISTENCES, {"ids": waiting}) if waiting else ()
     insisting = {row.notification_id: row for row in rows}
-    return [_shown(n, sounds, people[n.id], sums.get(n.id), insisting.get(n.id), only) for n in notifications]
+    said = await _said(session, notifications, only)
+    return [_shown(n, sounds, people[n.id], sums.get(n.id), insisting.get(n.id), only, said) for n in notifications]
+
+
+Said = Callable[[Notification], dict[str, Any]]
+"""The words of a notification, and those in further languages where they are shown."""
+
+
+async def _said(session: AsyncSession, notifications: Sequence[Notification], only: UUID | None) -> Said:
+    """Everything that it says, or to one person what it says in their language; one query where it matters."""
+    if only is None or not any(each.translations for each in notifications):
+        return lambda each: {"translations": each.translations if only is None else None}
+    locale, language = (await session.execute(_LANGUAGES, {"only": only})).one()
+
+    def to_one(each: Notification) -> dict[str, Any]:
+        words = words_in(
+            Words(each.title, each.message, each.action), each.translations, locale, language, channel="realtime"
+        )
+        return {**words._asdict(), "translations": None}
+
+    return to_one
+
+
+_LANGUAGES = text("""
+SELECT (SELECT u.locale FROM tocsin.users u WHERE u.id = :only), p.settings->>'language' FROM tocsin.projects p
+""")
 
 
 def _shown(
-    notification: Notification, sounds: SoundLinks, people: list[Any], sums: Any, insisting: Any, only: UUID | None
+    notification: Notification,
+    sounds: SoundLinks,
+    people: list[Any],
+    sums: Any,
+    insisting: Any,
+    only: UUID | None,
+    said: Said,
 ) -> NotificationAnswer:
     recipients = [row for row in people if row.mine]
+    fields = {
+        name: getattr(notification, name) for name in NotificationAnswer.model_fields if hasattr(Notification, name)
+    }
     return NotificationAnswer(
-        **{
-            name: getattr(notification, name) for name in NotificationAnswer.model_fields if hasattr(Notification, name)
-        },
+        **{**fields, **said(notification)},
         sound_url=sounds.make(notification.project_id, cast(Env, notification.env), notification.sound_digest),
         seq=recipients[0].feed_seq if only and recipients else None,
         recipients=[

@@ -64,6 +64,8 @@ class NewNotification:
     destinations: Sequence[Place] = ()
     devices: Devices = field(default_factory=dict)
     """Where a channel tells people on each of theirs; of other people too."""
+    translations: Mapping[str, Mapping[str, Any]] | None = None
+    """By language what differs from ``title``, ``message`` and ``action`` (`users.language`)."""
     insist: "Insist | None" = None
     internal: bool = False
     """Made of one of Tocsin's own occurrences: no quota counts it."""
@@ -124,6 +126,7 @@ def _row(notification: NewNotification) -> dict[str, Any]:
         "title": n.title,
         "message": n.message,
         "action": n.action,
+        "translations": n.translations,
         "sound": n.sound,
         "sound_digest": n.sound_digest,
         "priority": n.priority,

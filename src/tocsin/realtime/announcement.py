@@ -4,26 +4,51 @@ What is the same for every recipient is encoded once; ``with_seq`` adds the reci
 """
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from tocsin.kit.schema import iso
+from tocsin.users.language import Words, words_in
 
 
-def created(row: Any, sound_url: str | None) -> str:
-    """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``."""
+class Created:
+    """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``: encoded once
+    for each locale that they have."""
+
+    def __init__(self, row: Any, sound_url: str | None) -> None:
+        self._row = row
+        self._sound_url = sound_url
+        self._translations = msgspec.json.decode(row["translations"]) if row["translations"] else None
+        self._locales: dict[str, str] = msgspec.json.decode(row["locales"]) if row["locales"] else {}
+        self._encoded: dict[str | None, str] = {}
+
+    def to(self, person: UUID) -> str:
+        locale = self._locales.get(str(person))
+        if locale not in self._encoded:
+            self._encoded[locale] = self._for(locale)
+        return self._encoded[locale]
+
+    def _for(self, locale: str | None) -> str:
+        action = msgspec.json.decode(self._row["action"]) if self._row["action"] else None
+        written = Words(self._row["title"], self._row["message"], action)
+        words = words_in(written, self._translations, locale, self._row["language"], channel="realtime")
+        return _created(self._row, words, self._sound_url)
+
+
+def _created(row: Any, words: Words, sound_url: str | None) -> str:
     event = None
     if row["event_id"] is not None:
         event = {"id": row["event_id"], "type": row["event_type"], "clientEventId": row["client_event_id"]}
     return _json(
         {
             "id": row["id"],
-            "title": row["title"],
-            "message": row["message"],
+            "title": words.title,
+            "message": words.message,
             "sound": row["sound"],
             "soundUrl": sound_url,
             "priority": row["priority"],
-            "action": msgspec.Raw(row["action"].encode()) if row["action"] is not None else None,
+            "action": words.action,
             "requireAck": row["require_ack"],
             "createdAt": iso(row["created_at"]),
             "event": event,

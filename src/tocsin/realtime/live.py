@@ -168,8 +168,9 @@ class Live:
                     connection, room.app.project_id, room.app.env, known[start : start + PEOPLE_A_READ]
                 )
             for row in rows:
-                self._send(room, "created", row["user_id"], self._created(room, row), row["feed_seq"])
-                room.caught_up.add((row["user_id"], row["feed_seq"]))
+                person = row["user_id"]
+                self._send(room, "created", person, self._created(room, row).to(person), row["feed_seq"])
+                room.caught_up.add((person, row["feed_seq"]))
 
     async def _tell(self, room: Room) -> None:
         """Read what the waiting signals are about, and send it."""
@@ -203,17 +204,18 @@ class Live:
     async def _tell_of(self, room: Room, kind: Kind, row: Any) -> None:
         if kind == "created" and row["recipients"] is not None:
             self._broadcast(room, room.panel_channel, kind, announcement.summary(row))
-        data = announcement.acknowledged(row) if kind == "acknowledged" else self._created(room, row)
+        data = announcement.acknowledged(row) if kind == "acknowledged" else None
+        told = self._created(room, row)
         people = zip(row["people"] or (), row["seqs"] or (), strict=True)
         for number, (person, seq) in enumerate(people, start=1):
             if kind == "created" and (person, seq) in room.caught_up:
                 continue
-            self._send(room, kind, person, data, seq)
+            self._send(room, kind, person, data or told.to(person), seq)
             if number % FRAMES_A_TURN == 0:
                 await asyncio.sleep(0)
 
-    def _created(self, room: Room, row: Any) -> str:
-        return announcement.created(row, self._sounds.make(room.app.project_id, _env(room), row["sound_digest"]))
+    def _created(self, room: Room, row: Any) -> announcement.Created:
+        return announcement.Created(row, self._sounds.make(room.app.project_id, _env(room), row["sound_digest"]))
 
     async def _learn(self, room: Room) -> None:
         """Note how far the feeds of those who arrived have counted; what is there already, they ask for."""

@@ -24,7 +24,11 @@ SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority,
         SELECT ROW(a.user_id, a.acked_at, a.acked_via) FROM tocsin.notification_recipients a
         WHERE a.project_id = $1 AND a.notification_id = n.id AND a.acked_at IS NOT NULL
         ORDER BY a.acked_at, a.user_id LIMIT 100) END AS acknowledged,
-    n.acked_by, n.acked_at, n.acked_via
+    n.acked_by, n.acked_at, n.acked_via, n.translations,
+    CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
+        END AS language,
+    CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u
+        WHERE u.project_id = $1 AND u.id = ANY(heard.people) AND u.locale IS NOT NULL) END AS locales
 FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, position)
 JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = asked.id
 CROSS JOIN LATERAL (
@@ -37,7 +41,11 @@ _TO_LISTED = _NOTIFICATIONS.format(listed=" AND r.user_id = ANY($5)")
 
 _NEWER = """
 SELECT n.id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
-    n.event_id, n.event_type, n.client_event_id, newer.user_id, newer.feed_seq
+    n.event_id, n.event_type, n.client_event_id, newer.user_id, newer.feed_seq, n.translations,
+    CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
+        END AS language,
+    CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u
+        WHERE u.project_id = $1 AND u.id = newer.user_id AND u.locale IS NOT NULL) END AS locales
 FROM unnest($3::uuid[], $4::bigint[]) AS heard (user_id, seq)
 CROSS JOIN LATERAL (
     SELECT r.user_id, r.notification_id, r.feed_seq FROM tocsin.notification_recipients r

@@ -24,6 +24,9 @@ from tocsin.rules.conditions import Condition, Facts
 from tocsin.rules.jobs import Event, Request, RuleOutcome, RuleSource, Task
 from tocsin.rules.templates import RenderError, Template, fitted
 
+MOST_PRINTED = 256 * 1024
+"""Characters that all texts of a rule print together, in all languages."""
+
 FLUSH_NS = 5_000_000
 """Outcomes are sent at least this often while work goes on, so that a kill loses little."""
 
@@ -167,6 +170,9 @@ class Evaluation:
                 outcome.error, outcome.reason = "render_error", f"{name}: {error}"
                 return
             missing |= dict.fromkeys(printed.missing)
+        if sum(map(len, rendered.values())) > MOST_PRINTED:
+            outcome.error, outcome.reason = "render_error", "its texts together are too long"
+            return
         outcome.rendered, outcome.missing = rendered, list(missing)
 
 

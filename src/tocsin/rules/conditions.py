@@ -124,8 +124,8 @@ def _not_compiling(expression: str, pointer: str) -> list[FieldError]:
 def _surely_wrong(source: str, stream: Sequence[Token], pointer: str) -> Iterator[FieldError]:
     """Mistakes the compiler cannot see: to it, fields and regular expressions are known only at run time."""
     for path in paths(stream, frozenset({"event"})):
-        if len(path) > 1 and _key(path[1]) not in EVENT_FIELDS:
-            words = f"An event has no field {_key(path[1])!r}; it has {', '.join(EVENT_FIELDS)}."
+        if len(path) > 1 and literal_key(path[1]) not in EVENT_FIELDS:
+            words = f"An event has no field {literal_key(path[1])!r}; it has {', '.join(EVENT_FIELDS)}."
             yield positioned(pointer, "unknown_name", words, source, path[1].offset)
     for index, token in enumerate(stream):
         if token.text in _CLOCK and [t.text for t in stream[max(0, index - 4) : index]] == _EVENT_TIMESTAMP:
@@ -162,7 +162,8 @@ def _literal(text: str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _key(step: Token) -> str | int:
+def literal_key(step: Token) -> str | int:
+    """The name or number by which a step of a path takes a member."""
     if step.kind == "string":
         return _literal(step.text)
     return int(step.text) if step.text.isdigit() else step.text.strip("`")
@@ -261,7 +262,7 @@ def _absence(path: tuple[Token, ...], facts: Facts, message: str) -> Verdict | N
     """The verdict about the first step of a path that the data cannot follow; None when it can follow all."""
     value, walked = facts.roots[path[0].text], path[0].text
     for step in path[1:]:
-        key = _key(step)
+        key = literal_key(step)
         here = f"{walked}.{key}" if isinstance(key, str) and key.isidentifier() else f"{walked}[{json.dumps(key)}]"
         if value is None:
             return Verdict(False, _nothing_there(walked, here))

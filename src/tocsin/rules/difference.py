@@ -135,5 +135,9 @@ class _Compared:
 def _printed(heard: Heard) -> Rendering:
     action = heard.action or {}
     return Rendering(
-        title=heard.title, message=heard.message, action_url=action.get("url"), action_label=action.get("label")
+        title=heard.title,
+        message=heard.message,
+        action_url=action.get("url"),
+        action_label=action.get("label"),
+        translations=heard.translations,
     )

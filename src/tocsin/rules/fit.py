@@ -14,7 +14,8 @@ def refuse_unfit(rule: Rule) -> None:
 
     Title and message are shortened when they are sent, an address cannot be.
     """
-    least = least_bytes(rule.action["url"]) if rule.action else 0
+    translated = [said["action"] for said in (rule.translations or {}).values() if said.get("action")]
+    least = max((least_bytes(action["url"]) for action in [rule.action, *translated] if action), default=0)
     for channel in rule.channels:
         most = kinds()[channel].action_bytes if channel in kinds() else None
         if most is not None and least > most:

@@ -14,11 +14,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from tocsin.event_types.judge import WarningType
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 from tocsin.rules.clocked import ClockRun, run_of
 from tocsin.rules.jobs import RuleSource
 from tocsin.rules.matching import patterns_for
+from tocsin.rules.translations import sources, together
 
 ACTION_URL = "actionUrl"
 ACTION_LABEL = "actionLabel"
@@ -52,9 +54,12 @@ class Rule(msgspec.Struct):
     repeat: dict[str, int] | None = None
     escalation: list[dict[str, Any]] | None = None
     escalation_loops: int = 1
+    translations: dict[str, dict[str, Any]] | None = None
+    template: dict[str, dict[str, Any]] | None = None
     source: RuleSource = msgspec.field(default_factory=lambda: RuleSource(""))
 
     def __post_init__(self) -> None:
+        self.translations = together(self.template, self.translations)
         self.source = _source(self)
 
     @property
@@ -81,6 +86,7 @@ class _Read(msgspec.Struct):
     events: list[Claimed]
     rules: list[Rule]
     subjects: dict[str, dict[str, Any]]
+    warning_types: list[WarningType] = []
 
 
 _read = msgspec.json.Decoder(_Read)
@@ -96,6 +102,7 @@ class Batch:
     subjects: dict[str, "Subject"]
     clocks: list[Rule]
     """Rules that run by a clock."""
+    warning_types: list[WarningType]
 
     def candidates(self, event: Claimed) -> list[Rule]:
         """The rules that an event may meet: of its type, or the one whose clock made it."""
@@ -124,7 +131,7 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     read = _read.decode(row[1])
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
     clocks = [rule for rule in read.rules if rule.runs_by_clock]
-    return Batch(read.project, read.events, _by_type(read), subjects, clocks)
+    return Batch(read.project, read.events, _by_type(read), subjects, clocks, read.warning_types)
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:
@@ -144,6 +151,7 @@ def _source(rule: Rule) -> RuleSource:
         templates[ACTION_URL] = rule.action["url"]
         if rule.action.get("label"):
             templates[ACTION_LABEL] = rule.action["label"]
+    templates |= sources(rule.translations)
     return RuleSource(str(rule.id), rule.condition or None, templates)
 
 

@@ -29,6 +29,8 @@ class Rule(Table):
     title: Mapped[str]
     message: Mapped[str]
     action: Mapped[dict[str, Any] | None]
+    translations: Mapped[dict[str, Any] | None]
+    template: Mapped[str | None]
     sound: Mapped[str | None]
     priority: Mapped[str]
     active: Mapped[bool]

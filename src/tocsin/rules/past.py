@@ -49,6 +49,7 @@ class Heard(NamedTuple):
     title: str
     message: str
     action: dict[str, Any] | None
+    translations: dict[str, Any]
     people: frozenset[UUID]
     total: int
 
@@ -105,6 +106,7 @@ async def read_heard(
             row["title"],
             row["message"],
             msgspec.json.decode(row["action"]) if row["action"] else None,
+            msgspec.json.decode(row["translations"]) if row["translations"] else {},
             frozenset(row["people"]),
             row["total"],
         )
@@ -113,7 +115,7 @@ async def read_heard(
 
 
 _HEARD = """
-SELECT n.id, n.title, n.message, n.action::text AS action,
+SELECT n.id, n.title, n.message, n.action::text AS action, n.translations::text AS translations,
     ARRAY(SELECT r.user_id FROM tocsin.notification_recipients r
         WHERE r.project_id = $1 AND r.notification_id = n.id AND r.reason NOT LIKE 'escalation%' LIMIT $3) AS people,
     (SELECT count(*) FROM tocsin.notification_recipients r

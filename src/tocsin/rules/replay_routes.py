@@ -18,6 +18,7 @@ from tocsin.rules.replay_schemas import ReplayAnswer, ReplayCounts, RuleReplay
 from tocsin.rules.save import checked, drafted
 from tocsin.rules.show import find_rule
 from tocsin.rules.targets import read_targets
+from tocsin.rules.translations import words_of
 from tocsin.rules.trial import as_candidate
 
 router = guarded_router(tags=["rules"])
@@ -60,7 +61,7 @@ async def _wanted(call: Call, rule_id: UUID, body: RuleReplay) -> tuple[Wanted, 
         rule.id, rule.version = saved.id, saved.version
     first, before = (await call.session.execute(_BETWEEN, {"from": body.from_, "to": body.to})).one()
     wanted = Wanted(
-        as_candidate(rule, targets),
+        as_candidate(rule, targets, await words_of(call.session, call.project_id, rule.template)),
         frozenset(rule.event_types),
         frozenset(rule.event_types) | frozenset(saved.event_types),
         frozenset(body.event_types) if body.event_types else None,

@@ -5,22 +5,24 @@ from typing import Annotated, cast
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Called, guarded_router, needs
+from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.event_types.schemas import TypeName
 from tocsin.kit.pagination import Limit, Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.rules.crowding import lock_rules
+from tocsin.rules.declared import example_for
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.models import Rule, RuleVersion
 from tocsin.rules.save import change_rule, checked, create_rule, drafted
 from tocsin.rules.schemas import (
     DraftTest,
-    EventType,
     RuleAnswer,
     RuleCreate,
     RuleTest,
     RuleUpdate,
     TestAnswer,
+    TestEvent,
     VersionAnswer,
 )
 from tocsin.rules.show import find_rule, shown, shown_one
@@ -52,7 +54,7 @@ async def list_rules(
     call: Called,
     paging: Annotated[Paging, Depends()],
     active: bool | None = None,
-    eventType: Annotated[EventType | None, Query(description="Only rules that can meet this type.")] = None,
+    eventType: Annotated[TypeName | None, Query(description="Only rules that can meet this type.")] = None,
     search: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
 ) -> Page[RuleAnswer]:
     """Rules, the sandbox's and the live ones for a test caller."""
@@ -127,7 +129,13 @@ async def list_versions(call: Called, rule_id: PathId, limit: Limit = 50) -> lis
 @router.post("/rules/{rule_id}/test", operation_id="test_rule")
 @needs("rules:manage")
 async def test(call: Called, evaluator: Trying, rule_id: PathId, body: RuleTest) -> TestAnswer:
-    """Try a rule on an event that is not stored. Nothing is sent."""
+    """Try a rule on an event that is not stored, or on the example of its event type. Nothing is sent."""
     rule = await find_rule(call.session, rule_id)
+    event = body.event or await _example(call, rule)
     targets, _ = (await read_targets(call.session, [rule_id]))[rule_id]
-    return await try_rule(call.session, call.env, evaluator, rule, targets, body.event)
+    return await try_rule(call.session, call.env, evaluator, rule, targets, event)
+
+
+async def _example(call: Call, rule: Rule) -> TestEvent:
+    found = await example_for(call.session, call.project_id, rule.event_types)
+    return TestEvent(type=found.name, payload=found.example or {})

@@ -16,12 +16,13 @@ from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.ids import new_id
 from tocsin.plans.totals import room_for
-from tocsin.rules import conditions, templates
+from tocsin.rules import conditions, templates, translations
 from tocsin.rules.crowding import lock_rules, refuse_crowding
+from tocsin.rules.declared import unknown_fields
 from tocsin.rules.fit import refuse_unfit
 from tocsin.rules.matching import widest
 from tocsin.rules.models import Rule, RulePattern, RuleVersion
-from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate
+from tocsin.rules.schemas import RuleAnswer, RuleCreate, RuleUpdate, RuleWarning
 from tocsin.rules.show import find_rule, shown_one
 from tocsin.rules.targets import Targets, read_targets, resolve, write_targets
 from tocsin.rules.triggers import refuse_untimely
@@ -52,6 +53,7 @@ async def create_rule(
     Raises Invalid with every mistake at its place, Conflict when a type gets too many rules.
     """
     targets = await checked(session, project_id, body)
+    await translations.refuse_languages(session, project_id, body)
     async with room_for(session, project_id, env, "rules"):
         await lock_rules(session, project_id)
         rule = drafted(project_id, env, body)
@@ -72,6 +74,7 @@ async def change_rule(
     # A name from before there were sounds may stay, and be sent again with the rest.
     kept = (await find_rule(session, rule_id)).sound
     sent = await checked(session, author.project_id, body, kept_sound=kept)
+    await translations.refuse_languages(session, author.project_id, body)
     # One that heard of Tocsin's own occurrences alone counts towards nothing until it hears of something else.
     totals = ("rules",) if body.model_fields_set & {"event_types", "clock"} else ()
     async with room_for(session, author.project_id, author.env, *totals):
@@ -137,6 +140,7 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
     for check, text, place in texts:
         if text is not None:
             yield from check(text, f"{pointer}/{place}")
+    yield from translations.mistakes(body.translations, pointer)
 
 
 async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnswer:
@@ -144,6 +148,8 @@ async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnsw
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
     refuse_untimely(rule)
+    await translations.refuse_unknown_template(session, rule.template)
+    warnings = await unknown_fields(session, rule.project_id, rule.event_types, rule.condition)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
         patterns, place = ([CLOCK_TYPE], "/clock") if rule.clock else (widest(rule.event_types), "/eventTypes/{}")
@@ -158,12 +164,12 @@ async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnsw
             rule_id=rule.id,
             version=rule.version,
             env=rule.env,
-            rule=answer.model_dump(mode="json", by_alias=True),
+            rule=answer.model_dump(mode="json", by_alias=True, exclude={"warnings"}),
             created_by=f"{author.kind}:{author.id}",
         )
     )
     await session.flush()
-    return answer
+    return answer.model_copy(update={"warnings": [RuleWarning.model_validate(each) for each in warnings]})
 
 
 def _refuse_unstoppable(rule: Rule) -> None:

@@ -9,9 +9,11 @@ from pydantic_core import PydanticCustomError
 
 from tocsin.channels.registry import kinds
 from tocsin.clocks.schedule import SHORTEST_GAP, problem_of
+from tocsin.event_types.names import MAX_TYPE_LENGTH, TYPE
+from tocsin.event_types.schemas import TypeName
 from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
-from tocsin.rules.matching import MAX_TYPE_LENGTH, TYPE, valid_event_type, valid_pattern
+from tocsin.rules.matching import valid_pattern
 from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
 
 Priority = Literal["critical", "high", "normal", "low"]
@@ -22,15 +24,6 @@ def _pattern(value: str) -> str:
         raise PydanticCustomError(
             "invalid_pattern",
             "An event type such as order.created, a prefix such as order.*, or * alone; 200 characters at most.",
-        )
-    return value
-
-
-def checked_event_type(value: str) -> str:
-    if not valid_event_type(value):
-        raise PydanticCustomError(
-            "invalid_event_type",
-            "A type is dotted words of letters, digits, _ and -, 200 characters at most: order.created.",
         )
     return value
 
@@ -58,12 +51,6 @@ def without_doubles(values: list[str]) -> list[str]:
 
 RuleName = Annotated[Text, StringConstraints(min_length=1, max_length=200), Field(examples=["Large orders"])]
 Description = Annotated[Text, StringConstraints(max_length=2_000)]
-# Shown beside the check and not made by it, so that a mistake is told in words instead of a pattern.
-EventType = Annotated[
-    str,
-    AfterValidator(checked_event_type),
-    Field(json_schema_extra={"pattern": f"^{TYPE.pattern}$", "maxLength": MAX_TYPE_LENGTH}, examples=["order.created"]),
-]
 Pattern = Annotated[
     str,
     AfterValidator(_pattern),
@@ -82,8 +69,9 @@ Triggers = Annotated[
     Field(max_length=50, description="Event types, prefixes (`order.*`) or `*`; none where there is a `clock`."),
     AfterValidator(without_doubles),
 ]
+Channel = Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]
 Channels = Annotated[
-    list[Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]],
+    list[Channel],
     Field(
         min_length=1,
         max_length=20,
@@ -113,6 +101,7 @@ Destinations = Annotated[
 PayloadUser = Annotated[bool, Field(description="Also tell the person whose externalUserId is `payload.userId`.")]
 Template = Annotated[Text, StringConstraints(max_length=MAX_TEMPLATE)]
 Title = Annotated[Template, StringConstraints(min_length=1), Field(examples=["Order {{ payload.orderId }}"])]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$")]
 Seconds = Annotated[int, Field(ge=10, le=86_400)]
 Loops = Annotated[int, Field(ge=1, le=10, description="How often the steps of `escalation` are gone through.")]
 
@@ -122,6 +111,25 @@ class Action(Body):
 
     url: Annotated[Template, StringConstraints(min_length=1), Field(examples=["https://x.example/{{ payload.id }}"])]
     label: Annotated[Template, StringConstraints(min_length=1)] | None = None
+
+
+class Translation(Body):
+    """The words in one language. What is left out is as in the rule."""
+
+    title: Title | None = None
+    message: Template | None = None
+    action: Action | None = None
+
+
+Translations = Annotated[
+    dict[Language, Translation],
+    Field(
+        max_length=20,
+        description="The words by language. Each person gets those of their locale, with or without its region, else "
+        "of the project's language, else the rule's own.",
+        examples=[{"de": {"title": "Bestellung {{ payload.orderId }}"}}],
+    ),
+]
 
 
 class Repeat(Body):
@@ -213,6 +221,12 @@ class RuleFields(Body):
         examples=["payload.amount > 1000"],
     )
     action: Action | None = None
+    translations: Translations | None = None
+    template: Annotated[Text, StringConstraints(max_length=63)] | None = Field(
+        None,
+        description="Name of templates of the kind `notification`, whose words go before `title` and `message` in "
+        "their languages and channels.",
+    )
     sound: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None,
         description="Name of a sound; without one the project's defaults say which: `GET /sounds/defaults`.",
@@ -265,6 +279,12 @@ class ActionAnswer(Answer):
     label: str | None = None
 
 
+class TranslationAnswer(Answer):
+    title: str | None = None
+    message: str | None = None
+    action: ActionAnswer | None = None
+
+
 class RepeatAnswer(Answer):
     every_seconds: int
     max_times: int
@@ -284,6 +304,16 @@ class ClockAnswer(Answer):
     daily_summary: bool = False
 
 
+class RuleWarning(Answer):
+    """Something in a rule that is allowed and probably meant otherwise."""
+
+    pointer: str
+    code: str
+    detail: str
+    line: int | None = None
+    column: int | None = None
+
+
 class RuleAnswer(Answer):
     """What a rule is. What came with a later release has a default: versions are kept as answers showed them."""
 
@@ -301,6 +331,8 @@ class RuleAnswer(Answer):
     title: str
     message: str
     action: ActionAnswer | None
+    translations: dict[str, TranslationAnswer] | None = None
+    template: str | None = None
     sound: str | None
     priority: Priority
     require_ack: bool
@@ -316,6 +348,10 @@ class RuleAnswer(Answer):
     created_by: UUID | None = Field(description="The key or user that made it.")
     created_at: Time
     updated_at: Time
+    warnings: list[RuleWarning] = Field(
+        [],
+        description="Told when a rule is saved: fields in its condition that no registered type of its events has.",
+    )
 
 
 class VersionAnswer(Answer):
@@ -332,13 +368,15 @@ class TestEvent(Body):
 
     __test__ = False
 
-    type: EventType
+    type: TypeName
     payload: dict[str, Any] = Field(examples=[{"orderId": "A-17", "amount": 1250}])
     source: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
 class RuleTest(Body):
-    event: TestEvent
+    event: TestEvent | None = Field(
+        None, description="Without one the example of the rule's first registered event type is taken."
+    )
 
 
 class DraftTest(Body):
@@ -362,6 +400,7 @@ class Rendering(Answer):
     message: str
     action_url: str | None
     action_label: str | None
+    translations: dict[str, TranslationAnswer] = Field(description="By language, what differs from the rest.")
 
 
 class TestAnswer(Answer):

@@ -35,7 +35,12 @@ async def shown_one(session: AsyncSession, rule: Rule) -> RuleAnswer:
 
 
 def _shown(rule: Rule, named: Named) -> RuleAnswer:
-    told = {"target_roles": named.roles, "target_users": named.users, "escalation": _steps(rule, named)}
+    told: dict[str, Any] = {
+        "target_roles": named.roles,
+        "target_users": named.users,
+        "escalation": _steps(rule, named),
+        "warnings": [],
+    }
     fields: dict[str, Any] = {name: getattr(rule, name) for name in RuleAnswer.model_fields if name not in told}
     return RuleAnswer(**fields, **told)
 

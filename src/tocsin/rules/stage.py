@@ -12,7 +12,7 @@ holds up nobody else's events.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
+from tocsin.event_types.judge import Judge
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env, json_text
@@ -50,6 +51,7 @@ from tocsin.rules.lookup import (
     people_for,
     read_claimed,
 )
+from tocsin.rules.translations import printed
 from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16
@@ -79,12 +81,14 @@ NOBODY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What became of one event: the outcome, the trace of every rule considered, the notifications to write."""
+    """What became of one event: the outcome, the trace of every rule considered, the notifications to write, and what
+    its type finds wrong with it."""
 
     event: Claimed
     outcome: str
     trace: list[dict[str, Any]]
     made: list[NewNotification]
+    faults: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class MatchStage:
         self._after = NOBODY
         self._strikes: defaultdict[UUID, int] = defaultdict(int)
         self._unlimited = Unlimited()
+        self._judge = Judge()
         self._owed: list[_Owed] = []
         self._suspects_at = 0.0
         self._under_way: dict[asyncio.Task[None], UUID] = {}
@@ -257,6 +262,9 @@ class MatchStage:
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
         decided = await _decide(self._people, self._db.hot, project_id, env, batch, outcomes)
+        if batch.warning_types:
+            faults = await self._judge.faults(batch.warning_types, batch.events)
+            decided = [replace(each, faults=faults.get(each.event.id)) for each in decided]
         first, *further = _portions(decided)
         await self._write(project_id, env, token, first)
         await self._suspend(project_id, env, outcomes)
@@ -410,6 +418,7 @@ def _notification(
         title=outcome.rendered["title"],
         message=outcome.rendered["message"],
         action=action,
+        translations=printed(outcome.rendered),
         sound=rule.sound,
         sound_digest=digest_of(rule.sound, rule.sound_digest),
         priority=rule.priority,
@@ -462,7 +471,9 @@ async def _write_matched(
     made: list[NewNotification],
 ) -> set[UUID]:
     """Write all of it, or what belongs to the events whose lease is still ours; those events."""
-    outcomes = [{"id": each.event.id, "outcome": each.outcome, "trace": each.trace} for each in decided]
+    outcomes = [
+        {"id": each.event.id, "outcome": each.outcome, "trace": each.trace, "faults": each.faults} for each in decided
+    ]
     texts = json_text(outcomes), rows(made)
     crash.soon("match.under_way")
     weight = len(decided) + sum(len(n.recipients) * len(n.channels) + len(n.devices) for n in made)

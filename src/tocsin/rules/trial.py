@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,7 +15,7 @@ from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone
-from tocsin.rules import lookup
+from tocsin.rules import lookup, translations
 from tocsin.rules.destinations import Meant, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Event, Job, Outcome, RuleOutcome
@@ -41,7 +42,7 @@ async def try_rule(
     if not set(patterns_for(sent.type)) & set(rule.event_types or [CLOCK_TYPE]):
         return _not_covered(rule, sent.type)
     connection = await driver(session)
-    candidate = as_candidate(rule, targets)
+    candidate = as_candidate(rule, targets, await translations.words_of(session, rule.project_id, rule.template))
     subject = await lookup.subject_of(connection, rule.project_id, lookup.payload_user(payload))
     event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
     project = await lookup.project_of(connection, rule.project_id)
@@ -60,7 +61,7 @@ def _not_covered(rule: Rule, type_: str) -> TestAnswer:
     return _told(rule, RuleOutcome(str(rule.id), False, reason), [], Meant([], []))
 
 
-def as_candidate(rule: Rule, targets: Targets) -> lookup.Rule:
+def as_candidate(rule: Rule, targets: Targets, template: dict[str, dict[str, Any]] | None) -> lookup.Rule:
     """The rule as the pipeline would read it."""
     return lookup.Rule(
         id=rule.id,
@@ -80,6 +81,8 @@ def as_candidate(rule: Rule, targets: Targets) -> lookup.Rule:
         target_roles=tuple(targets.roles),
         target_users=tuple(targets.users),
         target_destinations=tuple(rule.target_destinations),
+        translations=rule.translations,
+        template=template,
     )
 
 
@@ -120,4 +123,5 @@ def rendering(texts: dict[str, str]) -> Rendering:
         message=texts["message"],
         action_url=texts.get(lookup.ACTION_URL),
         action_label=texts.get(lookup.ACTION_LABEL),
+        translations=translations.printed(texts) or {},
     )

@@ -111,6 +111,14 @@ async def _lost_rule(s: Scene) -> Id:
     return s.fresh("rule", await s.make("/rules", seeds.rule(s)))
 
 
+async def _lost_event_type(s: Scene) -> Id:
+    return s.fresh("event type", await s.make("/event-types", {"name": f"made.{_word()}"}))
+
+
+async def _lost_template(s: Scene) -> Id:
+    return s.fresh("template", await seeds.worded(s, name=_word()))
+
+
 async def _lost_connection(s: Scene) -> Id:
     body = {"provider": "webhook", "name": _word(), "settings": {"url": s.hook_url}}
     return s.fresh("connection", await s.make("/connections", body))
@@ -536,6 +544,18 @@ CASES = (
     ),
     case("list_starter_rules"),
     case("install_starter_rules", body=lambda s: {"names": ["orders"], "targetRoles": [s.id("role name")]}),
+    case("list_event_types"),
+    case("list_seen_event_types"),
+    case("create_event_type", body=lambda s: {"name": f"made.{_word()}", "schema": {"type": "object"}}),
+    case("read_event_type", event_type_id="event type"),
+    case("change_event_type", event_type_id="event type", body=lambda s: {"description": s.mark}),
+    case("delete_event_type", event_type_id=_lost_event_type),
+    case("list_project_templates"),
+    case("list_default_templates"),
+    case("save_template", body=lambda s: seeds.wording(s)),
+    case("read_template", template_id="template"),
+    case("preview_template", template_id="template", body=lambda s: {"eventId": s.id("event")}),
+    case("reset_template", template_id=_lost_template),
     case("send_event", by="key", body=_event),
     case("send_events", by="key", body=lambda s: {"events": [_event(s)]}),
     case("list_events"),

@@ -110,6 +110,9 @@ async def _rules(scene: Scene) -> None:
     uploaded = await scene.project.owner.send("POST", "/sounds", form(scene.ids["sound name"]), headers=AS_FORM)
     scene.ids["sound"] = created(uploaded)["id"]
     scene.ids["rule"] = (await scene.make("/rules", rule(scene)))["id"]
+    declared = {"name": "order.created", "description": scene.mark, "schema": {"type": "object"}, "mode": "reject"}
+    scene.ids["event type"] = (await scene.make("/event-types", declared))["id"]
+    scene.ids["template"] = (await worded(scene))["id"]
     (entry,) = (await scene.project.owner.get("/audit", action="rule.created")).json["items"]
     scene.ids["audit"] = entry["id"]
 
@@ -181,6 +184,17 @@ async def webhook_message(scene: Scene) -> str:
     reply = await scene.project.owner.post(f"/webhook-endpoints/{scene.ids['webhook endpoint']}/test")
     assert reply.status == 200, reply.json
     return str(reply.json["logId"])
+
+
+def wording(scene: Scene, **fields: Any) -> dict[str, Any]:
+    words = {"subject": f"{scene.mark} {{{{ payload.note }}}}", "body": scene.mark}
+    return {"kind": "notification", "name": "orders", "language": "de", **words, **fields}
+
+
+async def worded(scene: Scene, **fields: Any) -> Any:
+    reply = await scene.project.owner.put("/templates", wording(scene, **fields))
+    assert reply.status == 200, reply.json
+    return reply.json
 
 
 def rule(scene: Scene, **fields: Any) -> dict[str, Any]:

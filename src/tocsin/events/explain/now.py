@@ -18,6 +18,7 @@ from tocsin.rules.jobs import Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.models import Rule
 from tocsin.rules.targets import read_targets
+from tocsin.rules.translations import words_of
 from tocsin.rules.trial import as_candidate, judged
 
 MOST_RULES = 200
@@ -45,7 +46,10 @@ async def rules_since(
     if not rules:
         return []
     targets = await read_targets(session, [rule.id for rule in rules])
-    candidates = [as_candidate(rule, targets[rule.id][0]) for rule in rules]
+    candidates = [
+        as_candidate(rule, targets[rule.id][0], await words_of(session, rule.project_id, rule.template))
+        for rule in rules
+    ]
     subject, outcomes = await _judged(session, evaluator, event, candidates)
     return [
         _since(rule, event, looked, outcome, targets_person=_targets(candidate, asked, subject))

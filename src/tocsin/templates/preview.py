@@ -1,0 +1,68 @@
+"""What a template prints, in the child as the worker would have it printed. Nothing is sent."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.kit.db import driver
+from tocsin.kit.errors import FieldError, Invalid, Unavailable
+from tocsin.kit.ids import new_id
+from tocsin.kit.schema import iso
+from tocsin.rules import lookup
+from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.jobs import Event, Job, RuleOutcome, RuleSource
+from tocsin.templates import system_mails
+from tocsin.templates.models import Template
+from tocsin.templates.schemas import Preview
+
+# Below the 10 s after which PostgreSQL ends a transaction that asks nothing.
+MOST_SECONDS = 6
+
+
+async def previewed(session: AsyncSession, evaluator: Evaluator, row: Template, event_id: UUID | None) -> Preview:
+    """Raises Invalid for an event that is not there and for a template that cannot be printed with it."""
+    connection = await driver(session)
+    event = await _event(session, event_id) if event_id else _empty(row)
+    subject = await lookup.subject_of(connection, row.project_id, lookup.payload_user(event.payload))
+    project = await lookup.project_of(connection, row.project_id)
+    source = RuleSource(str(row.id), None, {"title": row.subject, "message": row.body})
+    try:
+        outcome = await printed(evaluator, Job(event, subject.fields if subject else None, project, [source]))
+    except (EvaluatorUnavailable, TimeoutError):
+        raise Unavailable("evaluator_unavailable", "Nothing can be printed at the moment; try again.", 2) from None
+    if outcome.error:
+        raise Invalid([FieldError("/eventId" if event_id else "", "render_error", outcome.reason)])
+    return Preview(subject=outcome.rendered["title"], body=outcome.rendered["message"], missing=outcome.missing)
+
+
+async def printed(evaluator: Evaluator, job: Job) -> RuleOutcome:
+    """The outcome of the one text of a job. Raises EvaluatorUnavailable and TimeoutError."""
+    async with asyncio.timeout(MOST_SECONDS):
+        (outcome,) = await evaluator.evaluate([job])
+    return outcome.rules[0]
+
+
+def empty_event(payload: dict[str, str]) -> Event:
+    """The event of what is no event's: its values stand under ``payload``."""
+    return Event(str(new_id()), "template.preview", "", iso(datetime.now(UTC)), msgspec.json.encode(payload))
+
+
+def _empty(row: Template) -> Event:
+    return empty_event(system_mails.sample(row.name) if row.kind == "system_mail" else {})
+
+
+async def _event(session: AsyncSession, event_id: UUID) -> Event:
+    found = (await session.execute(_EVENT, {"id": event_id})).one_or_none()
+    if found is None:
+        raise Invalid([FieldError("/eventId", "unknown_event", "There is no such event.")])
+    return Event(str(found.id), found.type, found.source or "", iso(found.moment), found.payload.encode())
+
+
+_EVENT = text("""
+SELECT id, type, source, coalesce(client_timestamp, received_at) AS moment, CAST(payload AS text) AS payload
+FROM tocsin.events WHERE id = :id
+""")

@@ -1,0 +1,93 @@
+"""Saving a template: checked as a whole, then written over what was there."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.kit.db import Env
+from tocsin.kit.errors import Conflict, FieldError, Invalid
+from tocsin.kit.ids import new_id
+from tocsin.plans.entitlements import check_feature
+from tocsin.rules import templates
+from tocsin.rules.translations import FEATURE, MOST_CHARACTERS
+from tocsin.templates import system_mails
+from tocsin.templates.models import Template
+from tocsin.templates.schemas import TemplateBody
+
+WHITE_LABEL = "whiteLabel"
+MOST_TEMPLATES = 1_000
+MOST_OF_A_NAME = 40
+"""Which a rule prints all of."""
+
+
+async def save(session: AsyncSession, project_id: UUID, env: Env, body: TemplateBody) -> Template:
+    """The template as it is now. Raises Invalid with every mistake at its place, Forbidden where the plan has no
+    further languages, Conflict for one too many."""
+    if errors := await asyncio.to_thread(lambda: list(_mistakes(body))):
+        raise Invalid(errors)
+    await session.execute(_LOCK, {"name": f"templates:{project_id}"})
+    await _refuse_beyond_plan(session, project_id, body)
+    words = {"subject": body.subject, "body": body.body}
+    key = {"kind": body.kind, "name": body.name, "channel": body.channel or "", "language": body.language}
+    statement = insert(Template).values(project_id=project_id, id=new_id(), env=env, version=1, **key, **words)
+    changed = {**words, "version": Template.version + 1, "updated_at": func.now()}
+    written = statement.on_conflict_do_update(constraint="templates_once", set_=changed).returning(Template)
+    row = (await session.scalars(written, execution_options={"populate_existing": True})).one()
+    await _refuse_too_many(session, row)
+    return row
+
+
+async def _refuse_too_many(session: AsyncSession, row: Template) -> None:
+    count, same, characters = (
+        await session.execute(_COUNT, {"env": row.env, "kind": row.kind, "name": row.name})
+    ).one()
+    if count > MOST_TEMPLATES:
+        raise Conflict("too_many_templates", f"A project has {MOST_TEMPLATES:,} templates at most.")
+    if same > MOST_OF_A_NAME or characters > MOST_CHARACTERS:
+        words = f"A template has {MOST_OF_A_NAME} languages and channels and {MOST_CHARACTERS:,} characters at most."
+        raise Conflict("template_too_large", words)
+
+
+async def refuse_in_use(session: AsyncSession, row: Template) -> None:
+    """Raise Conflict for the last template of a name that rules go by."""
+    if row.kind == "notification" and (await session.execute(_LAST_IN_USE, {"name": row.name, "id": row.id})).scalar():
+        raise Conflict("template_in_use", "Rules still name this template; change them first.")
+
+
+async def _refuse_beyond_plan(session: AsyncSession, project_id: UUID, body: TemplateBody) -> None:
+    """Other words for Tocsin's mails take a plan without its name, a second language one that has languages."""
+    if body.kind == "system_mail":
+        await check_feature(session, project_id, WHITE_LABEL)
+    same = select(func.count()).where(Template.kind == body.kind, Template.name == body.name)
+    if await session.scalar(same.where(Template.language != body.language)):
+        await check_feature(session, project_id, FEATURE)
+
+
+def _mistakes(body: TemplateBody) -> Iterator[FieldError]:
+    wrong = [*templates.check(body.subject, "/subject"), *templates.check(body.body, "/body")]
+    yield from wrong
+    if body.kind == "notification":
+        return
+    if body.channel is not None:
+        yield FieldError("/channel", "not_available", "A mail of Tocsin's own has no channel.")
+    if body.name not in system_mails.NAMES:
+        known = ", ".join(system_mails.NAMES)
+        yield FieldError("/name", "unknown_name", f"There is no such mail; there are {known}.")
+    elif not wrong:
+        yield from system_mails.check(body.name, body.subject, body.body)
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_COUNT = text("""
+SELECT count(*), count(*) FILTER (WHERE kind = :kind AND name = :name),
+    coalesce(sum(length(subject) + length(body)) FILTER (WHERE kind = :kind AND name = :name), 0)
+FROM tocsin.templates WHERE env = :env
+""")
+_LAST_IN_USE = text("""
+SELECT EXISTS (SELECT FROM tocsin.rules r WHERE r.template = :name)
+    AND NOT EXISTS (SELECT FROM tocsin.templates t WHERE t.kind = 'notification' AND t.name = :name AND t.id <> :id)
+""")
