@@ -35,6 +35,7 @@ from tocsin.notifications.acknowledge import set_acknowledged
 from tocsin.notifications.insist import InsistStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
+from tocsin.sounds.links import SoundLinks
 
 T = TypeVar("T")
 
@@ -105,7 +106,10 @@ class World:
         door = await self.opened.enter_async_context(Door(allowed=[ip_network("127.0.0.0/8")]))
         choice = Choice(self.db, Vault(self._site.master), {})
         self._match = MatchStage(self.db, broker, evaluator, 60, freed=_nothing)
-        self._send = SendStage(self.db, door, choice, 8, 60, freed=_nothing, changed=_nothing, links=None)
+        sounds = SoundLinks(self._site.master, self._url)
+        self._send = SendStage(
+            self.db, door, choice, 8, 60, freed=_nothing, changed=_nothing, links=None, sounds=sounds
+        )
         self._insist = InsistStage(self.db, broker, await broker.waiter("insist"))
         self._clock = ClockStage(self.db, broker)
 
