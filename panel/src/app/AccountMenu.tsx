@@ -1,4 +1,4 @@
-import { ActionIcon, Avatar, Menu, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Menu, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { IconBook, IconLogout, IconMoon } from "@/components/ui/icons";
 import { leave, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -13,7 +13,7 @@ export function AccountMenu() {
     <Menu position="bottom-end" width={240} withinPortal>
       <Menu.Target>
         <ActionIcon variant="transparent" radius="xl" size="lg" aria-label={t("Account")}>
-          <Avatar size={30} radius="xl" src={me.user.avatarUrl} name={name} alt="" color="gray" />
+          <span className="me" data-letter={name.slice(0, 1).toUpperCase()} />
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>

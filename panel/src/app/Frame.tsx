@@ -114,15 +114,14 @@ function SideBar() {
   );
 }
 
-const LINES = { live: "Live", waiting: "Reconnecting", off: "Not live" } as const;
+const LINES = { live: "Connected", waiting: "Reconnecting", off: "Not connected" } as const;
 
 function LineDot() {
   const { line } = useLine();
   return (
     <Tooltip label={line === "live" ? t("What happens is shown at once.") : t("Updates are not shown by themselves.")}>
       <span className="line-dot" data-line={line} role="status">
-        <span className="mantine-visible-from-md">{t(LINES[line])}</span>
-        <span className="visually-hidden mantine-hidden-from-md">{t(LINES[line])}</span>
+        <span className="line-word">{t(LINES[line])}</span>
       </span>
     </Tooltip>
   );

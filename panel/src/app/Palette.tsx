@@ -56,14 +56,14 @@ function useActions(): SpotlightActionData[] {
     queries.clear();
     choose(env === "live" ? "test" : "live");
   };
-  const all: (SpotlightActionData & { needs?: string })[] = [
-    { id: "send", label: t("Send an event"), leftSection: <IconSend size={18} />, onClick: () => void go("/events/send"), needs: "events:write" },
-    { id: "rule", label: t("Make a rule"), leftSection: <IconPlus size={18} />, onClick: () => void go("/rules/new"), needs: "rules:manage" },
-    { id: "connect", label: t("Connect a channel"), leftSection: <IconPlus size={18} />, onClick: () => void go("/connections/new"), needs: "connections:manage" },
-    { id: "env", label: env === "live" ? t("Switch to Test") : t("Switch to Live"), leftSection: <IconActivity size={18} />, onClick: switchEnv },
-    { id: "scheme", label: t("Switch light and dark"), leftSection: <IconMoon size={18} />, onClick: toggleColorScheme },
+  const all: [SpotlightActionData, string?][] = [
+    [{ id: "send", label: t("Send an event"), leftSection: <IconSend size={18} />, onClick: () => void go("/events/send") }, "events:write"],
+    [{ id: "rule", label: t("Make a rule"), leftSection: <IconPlus size={18} />, onClick: () => void go("/rules/new") }, "rules:manage"],
+    [{ id: "connect", label: t("Connect a channel"), leftSection: <IconPlus size={18} />, onClick: () => void go("/connections/new") }, "connections:manage"],
+    [{ id: "env", label: env === "live" ? t("Switch to Test") : t("Switch to Live"), leftSection: <IconActivity size={18} />, onClick: switchEnv }],
+    [{ id: "scheme", label: t("Switch light and dark"), leftSection: <IconMoon size={18} />, onClick: toggleColorScheme }],
   ];
-  return all.filter(({ needs }) => !needs || permissions.includes(needs)).map(({ needs: _, ...action }) => action);
+  return all.filter(([, needs]) => !needs || permissions.includes(needs)).map(([action]) => action);
 }
 
 function useIds(query: string): SpotlightActionData[] {

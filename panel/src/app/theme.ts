@@ -12,6 +12,8 @@ import { keep, kept } from "@/lib/store";
 import { t } from "@/lib/t";
 
 const FONT = "'Inter Variable', system-ui, sans-serif";
+/** The grounds on which the brand is hardest to read as text. */
+const ON = { light: "#e4e7f0", dark: "#343946" };
 const GROUND = { light: "#ffffff", dark: "#15171c" };
 
 /** Cool greys, so that a project's own colour is the only one that speaks. */
@@ -56,25 +58,25 @@ export function variablesOf(colour: string): CSSVariablesResolver {
       "--mantine-color-dimmed": "#5c6270",
       "--mantine-color-placeholder": "#6b7280",
       "--mantine-color-error": "#c0222b",
-      "--mantine-color-anchor": readable(colour, "#f3f4f7"),
-      "--mantine-color-brand-text": readable(colour, "#f3f4f7"),
-      "--mantine-color-brand-light-color": readable(colour, "#e9ebf5"),
+      "--mantine-color-anchor": readable(colour, ON.light),
+      "--mantine-color-brand-text": readable(colour, ON.light),
+      "--mantine-color-brand-light-color": readable(colour, ON.light),
       "--panel-ground": "#f8f9fb",
       "--panel-surface": GROUND.light,
       "--panel-line": "#e4e7ec",
-      "--panel-brand": readable(colour, "#f3f4f7"),
+      "--panel-brand": readable(colour, ON.light),
     },
     dark: {
       "--mantine-color-dimmed": "#a0a7b5",
       "--mantine-color-placeholder": "#8d94a3",
       "--mantine-color-error": "#ff8a8a",
-      "--mantine-color-anchor": readable(colour, "#2b2f39"),
-      "--mantine-color-brand-text": readable(colour, "#2b2f39"),
-      "--mantine-color-brand-light-color": readable(colour, "#343946"),
+      "--mantine-color-anchor": readable(colour, ON.dark),
+      "--mantine-color-brand-text": readable(colour, ON.dark),
+      "--mantine-color-brand-light-color": readable(colour, ON.dark),
       "--panel-ground": "#101216",
       "--panel-surface": GROUND.dark,
       "--panel-line": "#2b2f39",
-      "--panel-brand": readable(colour, "#2b2f39"),
+      "--panel-brand": readable(colour, ON.dark),
     },
   });
 }

@@ -17,6 +17,8 @@ import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Health } from "./Health";
+import { useProviders } from "./providers";
+import type { ObjectSchema } from "./schema";
 import { Setup } from "./Setup";
 
 type Connection = Schemas["ConnectionAnswer"];
@@ -60,11 +62,23 @@ function Whole({ one }: { one: Connection }) {
       </Section>
       {may && <Verify one={one} />}
       {may && <Setup id={one.id} />}
-      <Section title={t("Settings")}>
-        <Facts facts={Object.entries({ ...one.settings, ...one.credentials }).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])} />
-      </Section>
+      <Settings one={one} />
       <Health id={one.id} />
     </>
+  );
+}
+
+/** By the names that the provider gives them; secrets come masked. */
+function Settings({ one }: { one: Connection }) {
+  const provider = useProviders().data?.find((each) => each.provider === one.provider);
+  const fields = [provider?.settingsSchema, provider?.credentialsSchema].map((schema) => (schema as ObjectSchema | undefined)?.properties ?? {});
+  const titles: ObjectSchema["properties"] = Object.assign({}, ...fields);
+  const given = Object.entries({ ...one.settings, ...one.credentials }).filter(([, value]) => value !== null);
+  if (!given.length) return null;
+  return (
+    <Section title={t("Settings")}>
+      <Facts facts={given.map(([name, value]) => [titles?.[name]?.title ?? name, typeof value === "string" ? value : JSON.stringify(value)])} />
+    </Section>
   );
 }
 

@@ -25,7 +25,7 @@ export function Health({ id }: { id: string }) {
       )}
       {data?.checks.items.length === 0 && (
         <Text size="sm" c="dimmed">
-          {t("Not checked yet. Verified connections are checked by themselves.")}
+          {t("No regular check yet. Verified connections are checked by themselves.")}
         </Text>
       )}
       {data?.checks.items.map((check) => (

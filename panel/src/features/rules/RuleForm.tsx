@@ -17,12 +17,11 @@ interface Props {
   draft: Draft;
   save: (draft: Draft) => Promise<unknown>;
   saving: boolean;
-  ruleId?: string;
 }
 
 const REPEAT = { everySeconds: 300, maxTimes: 3 };
 
-export function RuleForm({ draft, save, saving, ruleId }: Props) {
+export function RuleForm({ draft, save, saving }: Props) {
   const may = useMay("rules:manage");
   const [problem, setProblem] = useState<Problem | null>(null);
   const form = useForm<Draft>({ initialValues: draft });
@@ -51,6 +50,8 @@ export function RuleForm({ draft, save, saving, ruleId }: Props) {
   return (
     <form onSubmit={form.onSubmit(submit)}>
       <fieldset disabled={!may} style={{ border: 0, padding: 0, margin: 0, minWidth: 0 }}>
+       <div className="rule-grid">
+        <div>
         <Section title={t("When")}>
           <Stack>
             <TextInput label={t("Name")} placeholder={t("Large orders")} required {...form.getInputProps("name")} />
@@ -117,7 +118,11 @@ export function RuleForm({ draft, save, saving, ruleId }: Props) {
             <Textarea label={t("Message")} autosize minRows={2} placeholder="{{ payload.amount }} EUR from {{ payload.customer }}" {...form.getInputProps("message")} />
           </Stack>
         </Section>
-        <RuleTrial draft={values} sample={known.sample} ruleId={ruleId} />
+        </div>
+        <div className="rule-trial">
+          <RuleTrial draft={values} sample={known.sample} />
+        </div>
+       </div>
         {problem && <Failed error={problem} />}
         {may && (
           <Group mt="md">

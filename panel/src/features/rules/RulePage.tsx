@@ -53,7 +53,7 @@ function Editor({ draft, rule }: { draft: Draft; rule?: Rule }) {
       if (!rule) await go(`/rules/${saved.id}`, { replace: true });
     },
   });
-  return <RuleForm draft={draft} save={(body) => saving.mutateAsync(body)} saving={saving.isPending} ruleId={rule?.id} />;
+  return <RuleForm draft={draft} save={(body) => saving.mutateAsync(body)} saving={saving.isPending} />;
 }
 
 function Remove({ rule }: { rule: Rule }) {

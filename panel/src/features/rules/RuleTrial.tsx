@@ -15,7 +15,7 @@ type Event = Schemas["EventSummary"];
 type Verdict = Schemas["TestAnswer"];
 
 /** What the rule, as it stands in the form, would do with a real event of the past, or with one made up. */
-export function RuleTrial({ draft, sample }: { draft: Draft; sample: Event | null; ruleId?: string }) {
+export function RuleTrial({ draft, sample }: { draft: Draft; sample: Event | null }) {
   const may = useMay("rules:manage");
   const [changed, setChanged] = useState<{ type: string; payload: string } | null>(null);
   const event = changed ?? {

@@ -30,11 +30,11 @@ export function ChannelStep({ next }: { next: () => void }) {
           <IconCheck size={18} aria-hidden /> {one.name}
         </div>
       ))}
-      <div className="choices" role="group" aria-label={t("Channel")}>
+      <div className="choices choices-wide" role="group" aria-label={t("Channel")}>
         {first.map((each) => (
           <button key={each.provider} type="button" className="choice" aria-pressed={chosen === each.provider} onClick={() => setChosen(each.provider)}>
             <strong>{each.title}</strong>
-            <span>{each.channel}</span>
+            <span>{each.reaches === "person" ? t("reaches each person") : t("reaches the project, once")}</span>
           </button>
         ))}
       </div>
