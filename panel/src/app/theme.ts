@@ -11,6 +11,9 @@ import { readable, shades } from "@/lib/colour";
 import { keep, kept } from "@/lib/store";
 import { t } from "@/lib/t";
 
+const CLOSE = { "aria-label": t("Close") };
+/** The head of a dialog is a `header`, and must not count as a second banner of the page. */
+const NO_BANNER = { header: { role: "presentation" } };
 const FONT = "'Inter Variable', system-ui, sans-serif";
 /** The grounds on which the brand is hardest to read as text. */
 const ON = { light: "#e4e7f0", dark: "#343946" };
@@ -43,9 +46,9 @@ export function themeOf(colour: string) {
     defaultRadius: "md",
     cursorType: "pointer",
     components: {
-      Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": t("Close") }, radius: "lg" } }),
-      Drawer: Drawer.extend({ defaultProps: { closeButtonProps: { "aria-label": t("Close") } } }),
-      Notification: Notification.extend({ defaultProps: { closeButtonProps: { "aria-label": t("Close") } } }),
+      Modal: Modal.extend({ defaultProps: { closeButtonProps: CLOSE, attributes: NO_BANNER, radius: "lg" } }),
+      Drawer: Drawer.extend({ defaultProps: { closeButtonProps: CLOSE, attributes: NO_BANNER } }),
+      Notification: Notification.extend({ defaultProps: { closeButtonProps: CLOSE } }),
     },
   });
 }

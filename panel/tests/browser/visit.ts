@@ -76,12 +76,12 @@ export async function shot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
 }
 
-/** Nothing that axe finds, but for its own mistake about headers of dialogs. */
+/** Nothing that axe finds, by all of its rules. */
 export async function accessible(page: Page): Promise<void> {
   // By the debugger, which the page's policy does not bind.
   await page.evaluate(AXE);
   const found = (await page.evaluate(
-    `axe.run(document, { rules: { "landmark-no-duplicate-banner": { enabled: false } } })
+    `axe.run(document)
       .then((all) => all.violations.map((one) => one.id + ": " + one.nodes.map((node) => node.html + " " + (node.failureSummary ?? "")).join("; ")))`,
   )) as string[];
   expect(found, page.url()).toEqual([]);

@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ _NOT_SERVED = frozenset({PAGE, "manifest.json", "built"})
 _ENCODINGS = {".br": "br", ".gz": "gzip"}
 """In order of preference."""
 
+_REFUSED = re.compile(r";\s*q=0(\.0*)?\s*$")
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
@@ -29,7 +31,7 @@ class File:
 
     def accepted(self, accept_encoding: str) -> tuple[bytes, str | None]:
         """The smallest form that a client takes, and its encoding."""
-        offered = {part.split(";")[0].strip() for part in accept_encoding.split(",") if "q=0" not in part}
+        offered = {part.partition(";")[0].strip() for part in accept_encoding.split(",") if not _REFUSED.search(part)}
         for encoding, body in self.encoded.items():
             if encoding in offered:
                 return body, encoding
