@@ -23,7 +23,7 @@ test("a rule is made in the form, tried against a real event, and kept as CEL (P
   await page.goto("/panel/rules/new?type=order.created");
   await page.getByLabel("Name").fill("Small orders");
   await page.getByRole("button", { name: "Condition", exact: true }).click();
-  await page.getByRole("textbox", { name: "Field" }).fill("payload.amount");
+  await page.locator("input[aria-label=Field]").fill("payload.amount");
   await page.getByLabel("Comparison").selectOption("<");
   await page.getByLabel("Value", { exact: true }).fill("100");
   await page.getByLabel("Title").fill("Small order {{ payload.orderId }}");
