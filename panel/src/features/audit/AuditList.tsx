@@ -1,11 +1,10 @@
-import { Select, TextInput } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
-import { useState } from "react";
+import { Select } from "@mantine/core";
 import { IconList } from "@/components/ui/icons";
 import { Json } from "@/components/ui/Code";
 import { useFilters } from "@/components/ui/filters";
 import { Listing } from "@/components/ui/Listing";
 import { Page, Section } from "@/components/ui/Page";
+import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
@@ -14,16 +13,12 @@ import { t } from "@/lib/t";
 
 type Entry = Schemas["AuditAnswer"];
 
-const SETTLE_MS = 250;
-
 export function Component() {
   const [filters, change] = useFilters(["action", "actorType"]);
-  const [action, setAction] = useState(filters.action ?? "");
-  const [settled] = useDebouncedValue(action, SETTLE_MS);
-  const list = usePages(["audit", settled, filters.actorType], (cursor, signal) =>
+  const list = usePages(["audit", filters.action, filters.actorType], (cursor, signal) =>
     answered(
       api.GET("/api/v1/audit", {
-        params: { query: { action: settled || undefined, actorType: filters.actorType, cursor } },
+        params: { query: { action: filters.action, actorType: filters.actorType, cursor } },
         signal,
       }),
     ),
@@ -31,15 +26,7 @@ export function Component() {
   return (
     <Page title={t("Audit log")} lead={t("Who changed what, from where. Entries are sealed into a chain and cannot be changed.")}>
       <div className="filters">
-        <TextInput
-          placeholder={t("Action, such as rule.updated")}
-          aria-label={t("Action")}
-          value={action}
-          onChange={({ currentTarget: { value } }) => {
-            setAction(value);
-            change({ action: value || null });
-          }}
-        />
+        <Search label={t("Action")} placeholder={t("Action, such as rule.updated")} value={filters.action} change={(action) => change({ action })} />
         <Select
           placeholder={t("Anybody")}
           aria-label={t("Who")}

@@ -1,16 +1,16 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation, useNavigate, useParams } from "react-router";
+import { useLocation, useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
-import { confirm } from "@/components/ui/confirm";
 import { Facts } from "@/components/ui/Facts";
 import { IconAlert } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
+import { RemoveButton } from "@/components/ui/RemoveButton";
 import { Secret } from "@/components/ui/Secret";
 import { Failed, RowSkeletons } from "@/components/ui/States";
-import { tell, tellProblem } from "@/components/ui/told";
+import { tell } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
 import { queries } from "@/lib/queries";
@@ -132,27 +132,15 @@ function Verify({ one }: { one: Connection }) {
 }
 
 function Remove({ one }: { one: Connection }) {
-  const go = useNavigate();
   const may = useMay("connections:manage") && one.owner !== "platform";
-  const removing = useMutation({
-    mutationFn: () => answered(api.DELETE("/api/v1/connections/{connection_id}", { params: { path: { connection_id: one.id } } })),
-    onSuccess: async () => {
-      await go("/connections");
-      await queries.invalidateQueries({ queryKey: ["connections"] });
-    },
-    onError: tellProblem,
-  });
   if (!may) return null;
-  const ask = () =>
-    confirm({
-      title: t("Delete {name}?", { name: one.name }),
-      text: t("Its credentials are destroyed. Messages of this channel take the next connection, if there is one."),
-      yes: t("Delete"),
-      act: () => removing.mutate(),
-    });
   return (
-    <Button variant="default" onClick={ask} loading={removing.isPending}>
-      {t("Delete")}
-    </Button>
+    <RemoveButton
+      title={t("Delete {name}?", { name: one.name })}
+      text={t("Its credentials are destroyed. Messages of this channel take the next connection, if there is one.")}
+      remove={() => answered(api.DELETE("/api/v1/connections/{connection_id}", { params: { path: { connection_id: one.id } } }))}
+      list="/connections"
+      name="connections"
+    />
   );
 }

@@ -1,27 +1,19 @@
-import { Button, Select, TextInput } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
-import { useState } from "react";
+import { Button, Select } from "@mantine/core";
 import { Link } from "react-router";
 import { IconActivity, IconSend } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
+import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { useFilters } from "@/components/ui/filters";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { EventRows, useEvents, type EventFilter } from "./EventRows";
 
-const SETTLE_MS = 250;
-
 export function Component() {
   const [filters, change] = useFilters(["type", "status"]);
-  const [type, setType] = useState(filters.type ?? "");
-  const [settled] = useDebouncedValue(type, SETTLE_MS);
-  const events = useEvents({ type: settled || undefined, status: filters.status as EventFilter["status"] });
-  const narrowed = Boolean(settled || filters.status);
-  const clear = () => {
-    setType("");
-    change({ type: null, status: null });
-  };
+  const events = useEvents({ type: filters.type, status: filters.status as EventFilter["status"] });
+  const narrowed = Boolean(filters.type || filters.status);
+  const clear = () => change({ type: null, status: null });
   return (
     <Page
       title={t("Events")}
@@ -29,15 +21,7 @@ export function Component() {
       actions={<SendButton />}
     >
       <div className="filters">
-        <TextInput
-          placeholder={t("Type, such as order.created")}
-          aria-label={t("Type")}
-          value={type}
-          onChange={({ currentTarget: { value } }) => {
-            setType(value);
-            change({ type: value || null });
-          }}
-        />
+        <Search label={t("Type")} placeholder={t("Type, such as order.created")} value={filters.type} change={(type) => change({ type })} />
         <Select
           placeholder={t("Any status")}
           aria-label={t("Status")}

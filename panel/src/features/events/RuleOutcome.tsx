@@ -1,9 +1,9 @@
 import { Anchor, Text } from "@mantine/core";
 import { Link } from "react-router";
+import { Attempt } from "@/components/ui/Attempt";
 import { Badge } from "@/components/ui/Badge";
 import type { Schemas } from "@/lib/api";
 import { t, tn } from "@/lib/t";
-import { milliseconds } from "@/lib/when";
 import { When } from "@/components/ui/When";
 
 type Rule = Schemas["RuleStory"];
@@ -71,16 +71,7 @@ export function DeliveryOutcome({ delivery }: { delivery: Delivery }) {
         </Text>
       )}
       {delivery.attempts.map((attempt) => (
-        <div key={attempt.number} className="attempt">
-          <Badge state={attempt.outcome} />
-          <span>
-            {t("Attempt {n}", { n: attempt.number })}
-            {attempt.status ? ` · ${attempt.status}` : ""}
-            {attempt.error ? ` · ${attempt.error}` : ""}
-          </span>
-          <span className="dimmed">{milliseconds(attempt.durationMs)}</span>
-          {attempt.answer && <pre>{attempt.answer}</pre>}
-        </div>
+        <Attempt key={attempt.number} {...attempt} />
       ))}
     </div>
   );

@@ -1,6 +1,7 @@
 import { Anchor, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
+import { Attempt } from "@/components/ui/Attempt";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
@@ -10,7 +11,7 @@ import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
-import { exact, milliseconds } from "@/lib/when";
+import { exact } from "@/lib/when";
 import { AckButton, standing } from "./Acknowledge";
 import { RetryButton } from "./RetryButton";
 
@@ -91,15 +92,8 @@ function OneDelivery({ delivery }: { delivery: Delivery }) {
         {delivery.lastError && <Text size="sm" c="dimmed" w="100%">{delivery.lastError}</Text>}
       </header>
       {delivery.attempts.map((attempt) => (
-        <div key={attempt.number} className="delivery attempt">
-          <Badge state={attempt.outcome} />
-          <span>
-            {t("Attempt {n}", { n: attempt.number })} · {exact(attempt.startedAt)}
-            {attempt.status ? ` · ${attempt.status}` : ""}
-            {attempt.error ? ` · ${attempt.error}` : ""}
-          </span>
-          <span className="dimmed">{milliseconds(attempt.durationMs)}</span>
-          {attempt.answer && <pre>{attempt.answer}</pre>}
+        <div key={attempt.number} className="delivery">
+          <Attempt {...attempt} />
         </div>
       ))}
     </div>

@@ -1,12 +1,12 @@
-import { Button, Switch, TextInput } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { Button, Switch } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
 import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { IconPlus, IconRoute } from "@/components/ui/icons";
 import { Listing } from "@/components/ui/Listing";
+import { useFilters } from "@/components/ui/filters";
 import { Page, Section } from "@/components/ui/Page";
+import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { tellProblem } from "@/components/ui/told";
 import { answered, api, type Schemas } from "@/lib/api";
@@ -16,14 +16,11 @@ import { t } from "@/lib/t";
 
 type Rule = Schemas["RuleAnswer"];
 
-const SETTLE_MS = 250;
-
 export function Component() {
-  const [search, setSearch] = useState("");
-  const [settled] = useDebouncedValue(search, SETTLE_MS);
+  const [filters, change] = useFilters(["search"]);
   const mayManage = useMay("rules:manage");
-  const rules = usePages(["rules", settled], (cursor, signal) =>
-    answered(api.GET("/api/v1/rules", { params: { query: { search: settled || undefined, cursor } }, signal })),
+  const rules = usePages(["rules", "list", filters.search], (cursor, signal) =>
+    answered(api.GET("/api/v1/rules", { params: { query: { search: filters.search, cursor } }, signal })),
   );
   const make = mayManage && (
     <Button component={Link} to="/rules/new" leftSection={<IconPlus size={16} aria-hidden />}>
@@ -33,12 +30,7 @@ export function Component() {
   return (
     <Page title={t("Rules")} lead={t("Which events matter, who hears of them, and how.")} actions={make}>
       <div className="filters">
-        <TextInput
-          placeholder={t("Name")}
-          aria-label={t("Search rules")}
-          value={search}
-          onChange={({ currentTarget: { value } }) => setSearch(value)}
-        />
+        <Search label={t("Search rules")} placeholder={t("Name")} value={filters.search} change={(search) => change({ search })} />
       </div>
       <Section>
         <Listing
@@ -46,7 +38,7 @@ export function Component() {
           query={rules}
           to={(rule) => `/rules/${rule.id}`}
           empty={
-            settled ? (
+            filters.search ? (
               <Empty icon={IconRoute} title={t("Nothing fits")}>
                 {t("No rule has this in its name.")}
               </Empty>

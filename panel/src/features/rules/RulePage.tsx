@@ -1,10 +1,9 @@
-import { Button } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearchParams } from "react-router";
-import { confirm } from "@/components/ui/confirm";
 import { Page, Section } from "@/components/ui/Page";
+import { RemoveButton } from "@/components/ui/RemoveButton";
 import { Failed, RowSkeletons } from "@/components/ui/States";
-import { tell, tellProblem } from "@/components/ui/told";
+import { tell } from "@/components/ui/told";
 import { answered, api, type Schemas } from "@/lib/api";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
@@ -57,27 +56,15 @@ function Editor({ draft, rule }: { draft: Draft; rule?: Rule }) {
 }
 
 function Remove({ rule }: { rule: Rule }) {
-  const go = useNavigate();
   const may = useMay("rules:manage");
-  const removing = useMutation({
-    mutationFn: () => answered(api.DELETE("/api/v1/rules/{rule_id}", { params: { path: { rule_id: rule.id } } })),
-    onSuccess: async () => {
-      await go("/rules");
-      await queries.invalidateQueries({ queryKey: ["rules"] });
-    },
-    onError: tellProblem,
-  });
   if (!may) return null;
-  const ask = () =>
-    confirm({
-      title: t("Delete {name}?", { name: rule.name }),
-      text: t("Events are no longer compared with it. What it made stays."),
-      yes: t("Delete"),
-      act: () => removing.mutate(),
-    });
   return (
-    <Button variant="default" onClick={ask} loading={removing.isPending}>
-      {t("Delete")}
-    </Button>
+    <RemoveButton
+      title={t("Delete {name}?", { name: rule.name })}
+      text={t("Events are no longer compared with it. What it made stays.")}
+      remove={() => answered(api.DELETE("/api/v1/rules/{rule_id}", { params: { path: { rule_id: rule.id } } }))}
+      list="/rules"
+      name="rules"
+    />
   );
 }

@@ -1,11 +1,11 @@
-import { Button, Select, TextInput } from "@mantine/core";
-import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
-import { useState } from "react";
+import { Button, Select } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
 import { Badge } from "@/components/ui/Badge";
 import { useFilters } from "@/components/ui/filters";
 import { IconPlus, IconUsers } from "@/components/ui/icons";
 import { Listing } from "@/components/ui/Listing";
 import { Page, Section } from "@/components/ui/Page";
+import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
@@ -16,18 +16,14 @@ import { NewUser } from "./NewUser";
 
 type User = Schemas["UserAnswer"];
 
-const SETTLE_MS = 250;
-
 export function Component() {
   const may = useMay("users:manage");
   const [opened, { open, close }] = useDisclosure();
   const [filters, change] = useFilters(["search", "status"]);
-  const [search, setSearch] = useState(filters.search ?? "");
-  const [settled] = useDebouncedValue(search, SETTLE_MS);
-  const list = usePages(["users", "list", settled, filters.status], (cursor, signal) =>
+  const list = usePages(["users", "list", filters.search, filters.status], (cursor, signal) =>
     answered(
       api.GET("/api/v1/users", {
-        params: { query: { search: settled || undefined, status: filters.status as User["status"] | undefined, cursor } },
+        params: { query: { search: filters.search, status: filters.status as User["status"] | undefined, cursor } },
         signal,
       }),
     ),
@@ -40,15 +36,7 @@ export function Component() {
   return (
     <Page title={t("People")} lead={t("Who can be told, and who may sign in here.")} actions={add}>
       <div className="filters">
-        <TextInput
-          placeholder={t("Name or e-mail")}
-          aria-label={t("Search people")}
-          value={search}
-          onChange={({ currentTarget: { value } }) => {
-            setSearch(value);
-            change({ search: value || null });
-          }}
-        />
+        <Search label={t("Search people")} placeholder={t("Name or e-mail")} value={filters.search} change={(search) => change({ search })} />
         <Select
           placeholder={t("Any status")}
           aria-label={t("Status")}

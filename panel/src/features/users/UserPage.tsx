@@ -1,12 +1,12 @@
 import { Button, Group, MultiSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
-import { confirm } from "@/components/ui/confirm";
 import { Facts } from "@/components/ui/Facts";
 import { Page, Section } from "@/components/ui/Page";
+import { RemoveButton } from "@/components/ui/RemoveButton";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { tell, tellProblem } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
@@ -122,7 +122,6 @@ function Addresses({ id }: { id: string }) {
 }
 
 function Actions({ user }: { user: User }) {
-  const go = useNavigate();
   const may = useMay("users:manage");
   const approving = useMutation({
     mutationFn: () => answered(api.POST("/api/v1/users/{user_id}/approve", path(user.id))),
@@ -134,18 +133,8 @@ function Actions({ user }: { user: User }) {
     onSettled: again,
     onError: tellProblem,
   });
-  const removing = useMutation({
-    mutationFn: () => answered(api.DELETE("/api/v1/users/{user_id}", path(user.id))),
-    onSuccess: async () => {
-      await go("/users");
-      await again();
-    },
-    onError: tellProblem,
-  });
   if (!may) return null;
   const name = user.name ?? user.email ?? t("this person");
-  const ask = () =>
-    confirm({ title: t("Delete {name}?", { name }), text: t("With addresses, preferences and connections. What they were told stays without them."), yes: t("Delete"), act: () => removing.mutate() });
   return (
     <>
       {user.status === "pending" && (
@@ -158,9 +147,13 @@ function Actions({ user }: { user: User }) {
           {user.status === "active" ? t("Block") : t("Let in again")}
         </Button>
       )}
-      <Button variant="default" loading={removing.isPending} onClick={ask}>
-        {t("Delete")}
-      </Button>
+      <RemoveButton
+        title={t("Delete {name}?", { name })}
+        text={t("With addresses, preferences and connections. What they were told stays without them.")}
+        remove={() => answered(api.DELETE("/api/v1/users/{user_id}", path(user.id)))}
+        list="/users"
+        name="users"
+      />
     </>
   );
 }

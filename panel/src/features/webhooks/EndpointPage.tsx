@@ -1,13 +1,13 @@
 import { Alert, Button, Group, Select, Text } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation, useNavigate, useParams } from "react-router";
+import { useLocation, useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { CodeBlock } from "@/components/ui/Code";
-import { confirm } from "@/components/ui/confirm";
 import { Facts } from "@/components/ui/Facts";
 import { IconAlert, IconSend } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
+import { RemoveButton } from "@/components/ui/RemoveButton";
 import { Secret } from "@/components/ui/Secret";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { tell, tellProblem } from "@/components/ui/told";
@@ -144,33 +144,26 @@ function Recover({ one }: { one: Endpoint }) {
 }
 
 function Actions({ one }: { one: Endpoint }) {
-  const go = useNavigate();
   const may = useMay("webhooks:manage");
   const switching = useMutation({
     mutationFn: (status: "active" | "disabled") => answered(api.PUT("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(one.id), body: { status } })),
     onSettled: again,
     onError: tellProblem,
   });
-  const removing = useMutation({
-    mutationFn: () => answered(api.DELETE("/api/v1/webhook-endpoints/{endpoint_id}", path(one.id))),
-    onSuccess: async () => {
-      await go("/webhooks");
-      await again();
-    },
-    onError: tellProblem,
-  });
   if (!may) return null;
-  const ask = () =>
-    confirm({ title: t("Delete the endpoint?"), text: t("It is not called any more, and its log goes with it."), yes: t("Delete"), act: () => removing.mutate() });
   const next = one.status === "active" ? "disabled" : "active";
   return (
     <>
       <Button variant="default" loading={switching.isPending} onClick={() => switching.mutate(next)}>
         {next === "active" ? t("Switch on") : t("Switch off")}
       </Button>
-      <Button variant="default" loading={removing.isPending} onClick={ask}>
-        {t("Delete")}
-      </Button>
+      <RemoveButton
+        title={t("Delete the endpoint?")}
+        text={t("It is not called any more, and its log goes with it.")}
+        remove={() => answered(api.DELETE("/api/v1/webhook-endpoints/{endpoint_id}", path(one.id)))}
+        list="/webhooks"
+        name="webhooks"
+      />
     </>
   );
 }

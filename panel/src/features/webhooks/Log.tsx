@@ -1,5 +1,6 @@
 import { Button, Drawer, Group, Select, Text } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { Attempt } from "@/components/ui/Attempt";
 import { Badge } from "@/components/ui/Badge";
 import { Json } from "@/components/ui/Code";
 import { useFilters } from "@/components/ui/filters";
@@ -13,7 +14,6 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { queries, usePages } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
-import { exact, milliseconds } from "@/lib/when";
 
 type Entry = Schemas["WebhookLogAnswer"];
 
@@ -103,14 +103,7 @@ function OneCall({ id }: { id: string }) {
         </Text>
       )}
       {data.attempts.map((attempt) => (
-        <div key={attempt.number} className="attempt">
-          <Badge state={attempt.success ? "ok" : "failed"} />
-          <span>
-            {t("Attempt {n}", { n: attempt.number })} · {exact(attempt.startedAt)} · {attempt.responseStatus ?? attempt.error}
-          </span>
-          <span className="dimmed">{milliseconds(attempt.durationMs)}</span>
-          {attempt.responseBody && <pre>{attempt.responseBody}</pre>}
-        </div>
+        <Attempt key={attempt.number} {...attempt} outcome={attempt.success ? "ok" : "failed"} status={attempt.responseStatus} answer={attempt.responseBody} />
       ))}
       {data.payload && (
         <>
