@@ -19,11 +19,11 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 ##@ The two commands
 
 .PHONY: up
-up: $(VENV)/.runtime ## Run everything on this machine: database, API, worker
+up: $(VENV)/.runtime panel-or-go-on ## Run everything on this machine: database, API, worker
 	@exec $(BIN)/tocsin up
 
 .PHONY: test
-test: lint types suite ## Install what tests need, then check style, types and imports, and run every test
+test: lint types panel-test suite ## Install what tests need, then check style, types and imports, and run every test
 
 ##@ While Tocsin runs
 
@@ -44,6 +44,19 @@ suite: $(VENV)/.dev
 .PHONY: pytest
 pytest: $(VENV)/.dev ## Run the tests alone; ARGS="tests/up -k port" narrows them
 	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: panel
+panel: $(VENV)/.made ## Build the panel, if its sources changed
+	@$(BIN)/python panel/build.py
+
+# The API works without a panel, so a machine that cannot fetch what builds one still comes up.
+.PHONY: panel-or-go-on
+panel-or-go-on: $(VENV)/.runtime
+	@$(BIN)/python panel/build.py --or-go-on
+
+.PHONY: panel-test
+panel-test: $(VENV)/.dev ## Check the panel's style and types, and run its tests that need no browser
+	@$(BIN)/python panel/build.py --check
 
 .PHONY: fmt
 fmt: $(VENV)/.dev ## Format the code
@@ -92,14 +105,14 @@ lock: $(VENV).uv/.made ## Renew both lock files within the bounds of pyproject.t
 
 .PHONY: clean
 clean: ## Remove the environment and caches; data in .tocsin stays
-	rm -rf $(VENV) $(VENV).uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV).uv panel/node_modules src/tocsin/panel/dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The locks name no address of a registry and nothing of the machine that made them.
 COMPILE = $(VENV).uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \

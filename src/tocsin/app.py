@@ -59,6 +59,7 @@ from tocsin.methods import Methods, documented
 from tocsin.notifications.ack_routes import router as ack_routes
 from tocsin.notifications.routes import router as notification_routes
 from tocsin.outgoing import outgoing_door
+from tocsin.panel.routes import serve_panel
 from tocsin.platform.admin_routes import router as admin_routes
 from tocsin.platform.audit_routes import router as platform_audit_routes
 from tocsin.platform.links import Links
@@ -305,6 +306,7 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     app.add_route("/setup", setup_page, include_in_schema=False)
     write_openapi(app)
     write_account_pages(app)
+    serve_panel(app, gate, settings)
     app.mount("/docs/assets", StaticFiles(directory=swagger_files()))
     methods = {**documented(ROUTERS, PREFIX), **documented([health_routes], "")}
     for path in express:

@@ -39,6 +39,13 @@ class SocketAuthAnswer(BaseModel):
     user_data: str | None = Field(None, description="When signing in: who the caller is, as signed.")
 
 
+class OpenedAnswer(Answer):
+    """Which app a caller's sockets open."""
+
+    app_id: str = Field(description="Digits, as Pusher's libraries want them.")
+    key: str | None = Field(description="The public key to connect with; null where the project has none in use.")
+
+
 class StatsAnswer(Answer):
     """Of the caller's app, over all processes; a channel on which sockets of several are is one."""
 
@@ -76,6 +83,14 @@ async def authorize(call: Called, body: SocketAuth) -> SocketAuthAnswer:
     return SocketAuthAnswer.model_validate(signed)
 
 
+@router.get("/realtime/app", operation_id="read_realtime_app")
+@needs("realtime:read", own=True)
+async def read_app(call: Called) -> OpenedAnswer:
+    """What somebody who is signed in connects with: panels and apps that were not built with a key."""
+    app = await _app(call)
+    return OpenedAnswer(app_id=str(app.app_id), key=await _public_key(call))
+
+
 @router.get("/realtime/stats", operation_id="read_realtime_stats")
 @needs("realtime:read", network_first=True)
 async def stats(admitted: Admitted, request: Request) -> StatsAnswer:
@@ -111,16 +126,18 @@ async def _person(call: Call) -> dict[str, Any]:
 
 async def _signer(call: Call) -> tuple[str, str]:
     """A public key of the caller's app, and the app's secret."""
-    app = await _app(call)
-    return await _public_key(call), await call.open("realtime_apps", call.env, "secret", app.secret)
+    app, key = await _app(call), await _public_key(call)
+    if key is None:
+        raise Conflict("no_public_key", "The project has no API key in use in this environment, so it has no sockets.")
+    return key, await call.open("realtime_apps", call.env, "secret", app.secret)
 
 
 async def _app(call: Call) -> RealtimeApp:
     return (await call.session.scalars(select(RealtimeApp).where(RealtimeApp.env == call.env))).one()
 
 
-async def _public_key(call: Call) -> str:
-    """The caller's own, else the oldest in use: every key of an environment opens the same app."""
+async def _public_key(call: Call) -> str | None:
+    """The caller's own, else the oldest in use, if any: every key of an environment opens the same app."""
     usable = (
         select(ApiKey.key)
         .where(ApiKey.env == call.env, ApiKey.status == "active")
@@ -128,7 +145,4 @@ async def _public_key(call: Call) -> str:
     )
     if call.principal.key_id is not None:
         usable = usable.where(ApiKey.id == call.principal.key_id)
-    key = await call.session.scalar(usable.order_by(ApiKey.id).limit(1))
-    if key is None:
-        raise Conflict("no_public_key", "The project has no API key in use in this environment, so it has no sockets.")
-    return key
+    return await call.session.scalar(usable.order_by(ApiKey.id).limit(1))

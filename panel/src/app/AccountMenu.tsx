@@ -1,0 +1,42 @@
+import { ActionIcon, Menu, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { IconBook, IconLogout, IconMoon } from "@/components/ui/icons";
+import { leave, useSession } from "@/lib/session";
+import { t } from "@/lib/t";
+
+export function AccountMenu() {
+  const me = useSession((session) => session.me);
+  const { setColorScheme } = useMantineColorScheme();
+  const dark = useComputedColorScheme("light") === "dark";
+  if (!me) return null;
+  const name = me.user.name ?? me.user.email ?? t("You");
+  return (
+    <Menu position="bottom-end" width={240} withinPortal>
+      <Menu.Target>
+        <ActionIcon variant="transparent" radius="xl" size="lg" aria-label={t("Account")}>
+          <span className="me" data-letter={name.slice(0, 1).toUpperCase()} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <div style={{ padding: "8px 12px" }}>
+          <Text size="sm" fw={600} truncate>
+            {name}
+          </Text>
+          <Text size="xs" c="dimmed" truncate>
+            {me.user.roles.join(", ")} · {me.project.name}
+          </Text>
+        </div>
+        <Menu.Divider />
+        <Menu.Item leftSection={<IconMoon size={16} />} onClick={() => setColorScheme(dark ? "light" : "dark")}>
+          {dark ? t("Light colours") : t("Dark colours")}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconBook size={16} />} component="a" href="/docs" target="_blank">
+          {t("API reference")}
+        </Menu.Item>
+        <Menu.Divider />
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
+          {t("Sign out")}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

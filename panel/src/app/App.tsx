@@ -1,0 +1,31 @@
+import { MantineProvider } from "@mantine/core";
+import { ModalsProvider } from "@mantine/modals";
+import { Notifications } from "@mantine/notifications";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { RouterProvider } from "react-router";
+import { queries } from "@/lib/queries";
+import { useColour } from "@/components/brand/brand";
+import { router } from "./routes";
+import { schemes, themeOf, variablesOf } from "./theme";
+
+export function App() {
+  const colour = useColour();
+  const theme = useMemo(() => themeOf(colour), [colour]);
+  const variables = useMemo(() => variablesOf(colour), [colour]);
+  return (
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={variables}
+      colorSchemeManager={schemes}
+      defaultColorScheme="auto"
+    >
+      <QueryClientProvider client={queries}>
+        <ModalsProvider>
+          <Notifications position="bottom-right" limit={4} />
+          <RouterProvider router={router} />
+        </ModalsProvider>
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

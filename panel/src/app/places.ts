@@ -1,0 +1,65 @@
+import type { Icon } from "@tabler/icons-react";
+import {
+  IconActivity,
+  IconBell,
+  IconHome,
+  IconKey,
+  IconList,
+  IconPlug,
+  IconRoute,
+  IconShield,
+  IconUsers,
+  IconWebhook,
+} from "@/components/ui/icons";
+import { t } from "@/lib/t";
+
+export interface Place {
+  to: string;
+  name: string;
+  icon: Icon;
+  /** Whoever lacks it does not see the place. */
+  needs: string;
+}
+
+export interface Group {
+  name: string;
+  places: Place[];
+}
+
+/** The side bar, which is also the palette's first list. */
+export const GROUPS: Group[] = [
+  { name: "", places: [{ to: "/", name: t("Home"), icon: IconHome, needs: "events:read" }] },
+  {
+    name: t("Monitor"),
+    places: [
+      { to: "/events", name: t("Events"), icon: IconActivity, needs: "events:read" },
+      { to: "/notifications", name: t("Notifications"), icon: IconBell, needs: "own:manage" },
+    ],
+  },
+  {
+    name: t("Automate"),
+    places: [{ to: "/rules", name: t("Rules"), icon: IconRoute, needs: "rules:read" }],
+  },
+  {
+    name: t("Connect"),
+    places: [
+      { to: "/connections", name: t("Connections"), icon: IconPlug, needs: "connections:read" },
+      { to: "/webhooks", name: t("Webhooks"), icon: IconWebhook, needs: "webhooks:read" },
+      { to: "/keys", name: t("API keys"), icon: IconKey, needs: "keys:manage" },
+    ],
+  },
+  {
+    name: t("Project"),
+    places: [
+      { to: "/users", name: t("People"), icon: IconUsers, needs: "users:read" },
+      { to: "/roles", name: t("Roles"), icon: IconShield, needs: "roles:read" },
+      { to: "/audit", name: t("Audit log"), icon: IconList, needs: "audit:read" },
+    ],
+  },
+];
+
+export function allowed(groups: Group[], permissions: readonly string[]): Group[] {
+  return groups
+    .map((group) => ({ ...group, places: group.places.filter((place) => permissions.includes(place.needs)) }))
+    .filter((group) => group.places.length > 0);
+}

@@ -1,0 +1,1 @@
+export const HOUSE_COLOUR = "#3b4cca";

@@ -1,0 +1,59 @@
+import { Anchor, Box, Group, Text, Title } from "@mantine/core";
+import { useDocumentTitle } from "@mantine/hooks";
+import type { ReactNode } from "react";
+import { Link } from "react-router";
+import { boot } from "@/lib/boot";
+import { IconArrowLeft } from "./icons";
+
+interface PageProps {
+  title: string;
+  lead?: ReactNode;
+  actions?: ReactNode;
+  back?: { to: string; label: string };
+  children: ReactNode;
+}
+
+/** A page's head and body: what this is, what can be done with it, and then the thing itself. */
+export function Page({ title, lead, actions, back, children }: PageProps) {
+  useDocumentTitle(`${title} · ${boot.project?.name ?? "Tocsin"}`);
+  return (
+    <Box className="page">
+      {back && (
+        <Anchor component={Link} to={back.to} size="sm" className="page-back">
+          <IconArrowLeft size={14} aria-hidden /> {back.label}
+        </Anchor>
+      )}
+      <Group justify="space-between" align="flex-start" className="page-head" gap="md">
+        <div className="page-title">
+          <Title order={1} size="h2">
+            {title}
+          </Title>
+          {lead && (
+            <Text c="dimmed" size="sm" mt={4} component="div">
+              {lead}
+            </Text>
+          )}
+        </div>
+        {actions && <Group gap="xs">{actions}</Group>}
+      </Group>
+      {children}
+    </Box>
+  );
+}
+
+/** A framed part of a page. */
+export function Section({ title, aside, children }: { title?: string; aside?: ReactNode; children: ReactNode }) {
+  return (
+    <section className="section">
+      {title && (
+        <Group justify="space-between" className="section-head">
+          <Title order={2} size="h5">
+            {title}
+          </Title>
+          {aside}
+        </Group>
+      )}
+      <div className="section-body">{children}</div>
+    </section>
+  );
+}

@@ -1,0 +1,35 @@
+import { Button } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { useNavigate } from "react-router";
+import { queries } from "@/lib/queries";
+import { t } from "@/lib/t";
+import { confirm } from "./confirm";
+import { tellProblem } from "./told";
+
+interface Props {
+  title: string;
+  text: string;
+  remove: () => Promise<unknown>;
+  /** The list that it is gone from, by address and by the first word of its queries. */
+  list: string;
+  name: string;
+}
+
+/** Deletes what the page shows, after a question, and goes to the list. */
+export function RemoveButton({ title, text, remove, list, name }: Props) {
+  const go = useNavigate();
+  const removing = useMutation({
+    mutationFn: remove,
+    onSuccess: async () => {
+      await go(list);
+      await queries.invalidateQueries({ queryKey: [name] });
+    },
+    onError: tellProblem,
+  });
+  const ask = () => confirm({ title, text, yes: t("Delete"), act: () => removing.mutate() });
+  return (
+    <Button variant="default" onClick={ask} loading={removing.isPending}>
+      {t("Delete")}
+    </Button>
+  );
+}

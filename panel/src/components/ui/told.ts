@@ -1,0 +1,14 @@
+import { notifications } from "@mantine/notifications";
+import { asProblem } from "@/lib/problem";
+import { t } from "@/lib/t";
+
+export function tell(message: string): void {
+  notifications.show({ message, color: "teal", autoClose: 4_000 });
+}
+
+/** What an action met with, where no form is there to show it. Stays until it is closed. */
+export function tellProblem(error: unknown): void {
+  const problem = asProblem(error);
+  const trace = problem.requestId ? ` (${t("request")} ${problem.requestId})` : "";
+  notifications.show({ message: problem.message + trace, color: "red", autoClose: false, role: "alert" });
+}

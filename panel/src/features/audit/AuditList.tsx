@@ -1,0 +1,79 @@
+import { Select } from "@mantine/core";
+import { IconList } from "@/components/ui/icons";
+import { Json } from "@/components/ui/Code";
+import { useFilters } from "@/components/ui/filters";
+import { Listing } from "@/components/ui/Listing";
+import { Page, Section } from "@/components/ui/Page";
+import { Search } from "@/components/ui/Search";
+import { Empty } from "@/components/ui/States";
+import { When } from "@/components/ui/When";
+import { answered, api, type Schemas } from "@/lib/api";
+import { usePages } from "@/lib/queries";
+import { t } from "@/lib/t";
+
+type Entry = Schemas["AuditAnswer"];
+
+export function Component() {
+  const [filters, change] = useFilters(["action", "actorType"]);
+  const list = usePages(["audit", filters.action, filters.actorType], (cursor, signal) =>
+    answered(
+      api.GET("/api/v1/audit", {
+        params: { query: { action: filters.action, actorType: filters.actorType, cursor } },
+        signal,
+      }),
+    ),
+  );
+  return (
+    <Page title={t("Audit log")} lead={t("Who changed what, from where. Entries are sealed into a chain and cannot be changed.")}>
+      <div className="filters">
+        <Search label={t("Action")} placeholder={t("Action, such as rule.updated")} value={filters.action} change={(action) => change({ action })} />
+        <Select
+          placeholder={t("Anybody")}
+          aria-label={t("Who")}
+          clearable
+          clearButtonProps={{ "aria-label": t("Clear") }}
+          value={filters.actorType ?? null}
+          onChange={(actorType) => change({ actorType })}
+          data={[
+            { value: "user", label: t("People") },
+            { value: "key", label: t("API keys") },
+            { value: "system", label: t("Tocsin itself") },
+          ]}
+        />
+      </div>
+      <Section>
+        <Listing
+          label={t("Audit log")}
+          query={list}
+          empty={
+            <Empty icon={IconList} title={t("Nothing fits")}>
+              {t("No entry has this action and actor.")}
+            </Empty>
+          }
+          columns={[
+            { name: t("Action"), cell: (entry) => <code>{entry.action}</code> },
+            { name: t("Who"), cell: (entry) => who(entry) },
+            { name: t("From"), width: 140, cell: (entry) => entry.ipAddress ?? "–" },
+            { name: t("When"), width: 130, cell: (entry) => <When time={entry.timestamp} /> },
+            { name: t("Change"), cell: (entry) => <Change entry={entry} /> },
+          ]}
+        />
+      </Section>
+    </Page>
+  );
+}
+
+function who({ actorType, actorId }: Entry): string {
+  return actorId ? `${actorType} …${actorId.slice(-6)}` : actorType;
+}
+
+function Change({ entry }: { entry: Entry }) {
+  if (entry.erasedAt) return <span className="dimmed">{t("erased")}</span>;
+  if (!entry.metadata || Object.keys(entry.metadata).length === 0) return <span className="dimmed">–</span>;
+  return (
+    <details>
+      <summary>{entry.resourceType}</summary>
+      <Json value={entry.metadata} label={t("What changed")} />
+    </details>
+  );
+}

@@ -1,0 +1,41 @@
+import { useQuery } from "@tanstack/react-query";
+import { Id } from "@/components/ui/Code";
+import { Facts } from "@/components/ui/Facts";
+import { IconCheck, IconCircle } from "@/components/ui/icons";
+import { Section } from "@/components/ui/Page";
+import { When } from "@/components/ui/When";
+import { answered, api } from "@/lib/api";
+import { t } from "@/lib/t";
+
+const LOOK_AGAIN_MS = 5_000;
+
+/** For providers that call us: where, with which token, and which of the steps are done. */
+export function Setup({ id }: { id: string }) {
+  const { data } = useQuery({
+    queryKey: ["connections", "setup", id],
+    retry: false,
+    queryFn: ({ signal }) => answered(api.GET("/api/v1/connections/{connection_id}/setup", { params: { path: { connection_id: id } }, signal })),
+    refetchInterval: ({ state }) => (state.data?.steps.some((step) => step.done === false) ? LOOK_AGAIN_MS : false),
+  });
+  if (!data || (data.mode === "none" && data.steps.length === 0)) return null;
+  return (
+    <Section title={t("Set-up")}>
+      {data.steps.map((step) => (
+        <div key={step.text} className="tick" data-done={step.done ?? undefined}>
+          {step.done ? <IconCheck size={18} aria-label={t("done")} /> : <IconCircle size={18} aria-hidden />}
+          <span>{step.text}</span>
+        </div>
+      ))}
+      {data.mode !== "none" && (
+        <Facts
+          facts={[
+            [t("Updates"), data.mode],
+            [t("Last received"), <When key="received" time={data.lastReceivedAt} never={t("nothing yet")} />],
+            ...(data.address ? ([[t("Address"), <Id key="address" value={data.address} />]] as [string, React.ReactNode][]) : []),
+            ...(data.verifyToken ? ([[t("Verify token"), <Id key="token" value={data.verifyToken} />]] as [string, React.ReactNode][]) : []),
+          ]}
+        />
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,16 @@
+import { useQuery } from "@tanstack/react-query";
+import { answered, api, type Schemas } from "@/lib/api";
+
+export type Provider = Schemas["ProviderAnswer"];
+
+const MINUTES_5 = 300_000;
+
+/** What can be connected; `realtime` needs no connection. */
+export function useProviders() {
+  return useQuery({
+    queryKey: ["providers"],
+    staleTime: MINUTES_5,
+    queryFn: async ({ signal }) =>
+      (await answered(api.GET("/api/v1/providers", { signal }))).filter((each) => each.provider !== "realtime"),
+  });
+}

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { defaults, filled, flattened, isSecret } from "./schema";
+
+test("a field that may be null is shown as what it is otherwise", () => {
+  const field = flattened({ title: "Password", anyOf: [{ type: "string", format: "password", writeOnly: true }, { type: "null" }] });
+  expect(field).toMatchObject({ title: "Password", type: "string" });
+  expect(isSecret(field)).toBe(true);
+});
+
+test("defaults begin the form, null ones leave it empty", () => {
+  expect(defaults({ properties: { port: { default: 587 }, name: { default: null }, host: {} } })).toEqual({ port: 587 });
+});
+
+test("what is empty is not sent, and zero and false are not empty", () => {
+  expect(filled({ a: "", b: null, c: 0, d: false, e: "x" })).toEqual({ c: 0, d: false, e: "x" });
+});

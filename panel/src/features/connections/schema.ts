@@ -1,0 +1,45 @@
+/** The part of JSON Schema that providers use for their settings and credentials. */
+export interface FieldSchema {
+  title?: string;
+  description?: string;
+  type?: string;
+  format?: string;
+  enum?: string[];
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  writeOnly?: boolean;
+  items?: { enum?: string[]; type?: string };
+  anyOf?: FieldSchema[];
+}
+
+export interface ObjectSchema {
+  description?: string;
+  properties?: Record<string, FieldSchema>;
+  required?: string[];
+}
+
+export type Values = Record<string, unknown>;
+
+/** A field that may be null is one that may be left empty. */
+export function flattened(field: FieldSchema): FieldSchema {
+  const real = field.anyOf?.find((each) => each.type !== "null");
+  return real ? { ...real, ...field } : field;
+}
+
+export function isSecret(field: FieldSchema): boolean {
+  return field.writeOnly === true || field.format === "password";
+}
+
+export function defaults(schema: ObjectSchema): Values {
+  return Object.fromEntries(
+    Object.entries(schema.properties ?? {})
+      .filter(([, field]) => field.default !== undefined && field.default !== null)
+      .map(([name, field]) => [name, field.default]),
+  );
+}
+
+/** What is sent: nothing for what was left empty, so that the provider's own default holds. */
+export function filled(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
+}

@@ -1,0 +1,169 @@
+import { Alert, Button, Group, Select, Text } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { useLocation, useParams } from "react-router";
+import { Badge } from "@/components/ui/Badge";
+import { CodeBlock } from "@/components/ui/Code";
+import { Facts } from "@/components/ui/Facts";
+import { IconAlert, IconSend } from "@/components/ui/icons";
+import { Page, Section } from "@/components/ui/Page";
+import { RemoveButton } from "@/components/ui/RemoveButton";
+import { Secret } from "@/components/ui/Secret";
+import { Failed, RowSkeletons } from "@/components/ui/States";
+import { tell, tellProblem } from "@/components/ui/told";
+import { When } from "@/components/ui/When";
+import { answered, api, type Schemas } from "@/lib/api";
+import { queries } from "@/lib/queries";
+import { useMay } from "@/lib/session";
+import { t, tn } from "@/lib/t";
+import { milliseconds } from "@/lib/when";
+import { Log } from "./Log";
+
+type Endpoint = Schemas["WebhookEndpointAnswer"];
+
+const again = () => queries.invalidateQueries({ queryKey: ["webhooks"] });
+const path = (id: string) => ({ params: { path: { endpoint_id: id } } });
+
+export function Component() {
+  const { id = "" } = useParams();
+  const { state } = useLocation();
+  const { data, error, refetch } = useQuery({
+    queryKey: ["webhooks", "one", id],
+    queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(id), signal })),
+  });
+  const secret = (state as { secret?: string } | null)?.secret;
+  return (
+    <Page title={t("Endpoint")} lead={data?.url} back={{ to: "/webhooks", label: t("Webhooks") }} actions={data && <Actions one={data} />}>
+      {secret && <Secret name={t("Signing secret")} value={secret} />}
+      {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} /> : <RowSkeletons />}
+    </Page>
+  );
+}
+
+function Whole({ one }: { one: Endpoint }) {
+  return (
+    <>
+      {one.statusReason && (
+        <Alert color="yellow" icon={<IconAlert aria-hidden />} mb="md" radius="lg">
+          <Text size="sm">{one.statusReason}</Text>
+        </Alert>
+      )}
+      <Section>
+        <Facts
+          facts={[
+            [t("Status"), <Badge key="status" state={one.status} />],
+            [t("Hears"), one.eventTypes.map((type) => <span key={type} className="chip">{type}</span>)],
+            [t("Last success"), <When key="success" time={one.lastSuccessAt} never={t("never")} />],
+            [t("Last failure"), <When key="failure" time={one.lastFailureAt} never={t("never")} />],
+            [t("Timeout"), t("{n} s", { n: one.timeoutSeconds })],
+          ]}
+        />
+      </Section>
+      <TestCall id={one.id} />
+      <Recover one={one} />
+      <Log endpointId={one.id} />
+    </>
+  );
+}
+
+/** Calls the endpoint now, and shows its own answer. */
+function TestCall({ id }: { id: string }) {
+  const may = useMay("webhooks:manage");
+  const testing = useMutation({
+    mutationFn: () => answered(api.POST("/api/v1/webhook-endpoints/{endpoint_id}/test", path(id))),
+    onSettled: again,
+  });
+  if (!may) return null;
+  const { data, error } = testing;
+  return (
+    <Section
+      title={t("Test")}
+      aside={
+        <Button size="xs" variant="default" leftSection={<IconSend size={14} aria-hidden />} loading={testing.isPending} onClick={() => testing.mutate()}>
+          {t("Call it now")}
+        </Button>
+      }
+    >
+      {error && <Failed error={error} />}
+      {!data && !error && (
+        <Text size="sm" c="dimmed">
+          {t("Sends a signed webhook.test and shows the answer here.")}
+        </Text>
+      )}
+      {data && (
+        <div role="status">
+          <Group gap="xs" mb="xs">
+            <Badge state={data.state} />
+            <Text size="sm">
+              {data.responseStatus ?? ""} {data.error ?? ""} {data.durationMs !== null && milliseconds(data.durationMs)}
+            </Text>
+          </Group>
+          {data.responseBody && <CodeBlock text={data.responseBody} label={t("Answer")} />}
+        </div>
+      )}
+    </Section>
+  );
+}
+
+const HOURS = { "1": t("the last hour"), "24": t("the last day"), "168": t("the last week") };
+const AN_HOUR_MS = 3_600_000;
+
+/** Sends again whatever failed since then; what arrived later is left out. */
+function Recover({ one }: { one: Endpoint }) {
+  const may = useMay("webhooks:manage");
+  const [hours, setHours] = useState<string>("24");
+  const recovering = useMutation({
+    mutationFn: () =>
+      answered(
+        api.POST("/api/v1/webhook-endpoints/{endpoint_id}/recover", {
+          ...path(one.id),
+          body: { since: new Date(Date.now() - Number(hours) * AN_HOUR_MS).toISOString() },
+        }),
+      ),
+    onSuccess: () => tell(t("Failed calls are being sent again.")),
+    onSettled: again,
+    onError: tellProblem,
+  });
+  if (!may) return null;
+  return (
+    <Section title={t("Recover")}>
+      <Group align="flex-end">
+        <Select label={t("Send again what failed in")} data={Object.entries(HOURS).map(([value, label]) => ({ value, label }))} value={hours} onChange={(value) => setHours(value ?? "24")} allowDeselect={false} />
+        <Button variant="default" loading={recovering.isPending} onClick={() => recovering.mutate()}>
+          {t("Send again")}
+        </Button>
+        {one.recovery && (
+          <Text size="sm" c="dimmed" role="status">
+            {tn(one.recovery.resent, "1 call sent again", "{n} calls sent again")}
+            {!one.recovery.finishedAt && ` … ${t("going on")}`}
+          </Text>
+        )}
+      </Group>
+    </Section>
+  );
+}
+
+function Actions({ one }: { one: Endpoint }) {
+  const may = useMay("webhooks:manage");
+  const switching = useMutation({
+    mutationFn: (status: "active" | "disabled") => answered(api.PUT("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(one.id), body: { status } })),
+    onSettled: again,
+    onError: tellProblem,
+  });
+  if (!may) return null;
+  const next = one.status === "active" ? "disabled" : "active";
+  return (
+    <>
+      <Button variant="default" loading={switching.isPending} onClick={() => switching.mutate(next)}>
+        {next === "active" ? t("Switch on") : t("Switch off")}
+      </Button>
+      <RemoveButton
+        title={t("Delete the endpoint?")}
+        text={t("It is not called any more, and its log goes with it.")}
+        remove={() => answered(api.DELETE("/api/v1/webhook-endpoints/{endpoint_id}", path(one.id)))}
+        list="/webhooks"
+        name="webhooks"
+      />
+    </>
+  );
+}
