@@ -10,8 +10,11 @@ import msgspec
 from tocsin.kit.schema import iso
 
 
-def created(row: Any, sound_url: str | None) -> str:
-    """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``."""
+def created(row: Any, sound_url: str | None, *, silent: bool = False) -> str:
+    """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``.
+
+    ``silent``: for whoever wants no sound now. It has none then, so that no app rings by mistake.
+    """
     event = None
     if row["event_id"] is not None:
         event = {"id": row["event_id"], "type": row["event_type"], "clientEventId": row["client_event_id"]}
@@ -20,8 +23,9 @@ def created(row: Any, sound_url: str | None) -> str:
             "id": row["id"],
             "title": row["title"],
             "message": row["message"],
-            "sound": row["sound"],
-            "soundUrl": sound_url,
+            "sound": None if silent else row["sound"],
+            "soundUrl": None if silent else sound_url,
+            "silent": silent,
             "priority": row["priority"],
             "action": msgspec.Raw(row["action"].encode()) if row["action"] is not None else None,
             "requireAck": row["require_ack"],

@@ -168,7 +168,8 @@ class Live:
                     connection, room.app.project_id, room.app.env, known[start : start + PEOPLE_A_READ]
                 )
             for row in rows:
-                self._send(room, "created", row["user_id"], self._created(room, row), row["feed_seq"])
+                data = self._created(room, row, silent=row["silent"])
+                self._send(room, "created", row["user_id"], data, row["feed_seq"])
                 room.caught_up.add((row["user_id"], row["feed_seq"]))
 
     async def _tell(self, room: Room) -> None:
@@ -204,16 +205,20 @@ class Live:
         if kind == "created" and row["recipients"] is not None:
             self._broadcast(room, room.panel_channel, kind, announcement.summary(row))
         data = announcement.acknowledged(row) if kind == "acknowledged" else self._created(room, row)
-        people = zip(row["people"] or (), row["seqs"] or (), strict=True)
-        for number, (person, seq) in enumerate(people, start=1):
+        quiet = data
+        if kind != "acknowledged" and any(row["silent"] or ()):
+            quiet = self._created(room, row, silent=True)
+        people = zip(row["people"] or (), row["seqs"] or (), row["silent"] or (), strict=True)
+        for number, (person, seq, silent) in enumerate(people, start=1):
             if kind == "created" and (person, seq) in room.caught_up:
                 continue
-            self._send(room, kind, person, data, seq)
+            self._send(room, kind, person, quiet if silent else data, seq)
             if number % FRAMES_A_TURN == 0:
                 await asyncio.sleep(0)
 
-    def _created(self, room: Room, row: Any) -> str:
-        return announcement.created(row, self._sounds.make(room.app.project_id, _env(room), row["sound_digest"]))
+    def _created(self, room: Room, row: Any, *, silent: bool = False) -> str:
+        sound_url = self._sounds.make(room.app.project_id, _env(room), row["sound_digest"])
+        return announcement.created(row, sound_url, silent=silent)
 
     async def _learn(self, room: Room) -> None:
         """Note how far the feeds of those who arrived have counted; what is there already, they ask for."""

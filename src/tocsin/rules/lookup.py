@@ -5,7 +5,7 @@ and as ``*`` in an index; rules of other types are never read.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -84,6 +84,7 @@ class _Read(msgspec.Struct):
 
 
 _read = msgspec.json.Decoder(_Read)
+_idle = msgspec.json.Decoder(dict[UUID, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Batch:
     subjects: dict[str, "Subject"]
     clocks: list[Rule]
     """Rules that run by a clock."""
+    idle: dict[UUID, str] = field(default_factory=dict)
+    """Rules that are outside of their active times and match nothing then, each with the reason (R4)."""
 
     def candidates(self, event: Claimed) -> list[Rule]:
         """The rules that an event may meet: of its type, or the one whose clock made it."""
@@ -113,7 +116,7 @@ class Batch:
 
 
 READ_CLAIMED = """
-SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token)
+SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token), tocsin.idle_rules(c.project, c.env)
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) WITH ORDINALITY AS c (project, env, ids, token, number)
 """
 
@@ -124,7 +127,7 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     read = _read.decode(row[1])
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
     clocks = [rule for rule in read.rules if rule.runs_by_clock]
-    return Batch(read.project, read.events, _by_type(read), subjects, clocks)
+    return Batch(read.project, read.events, _by_type(read), subjects, clocks, _idle.decode(row[2] or "{}"))
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:

@@ -144,6 +144,7 @@ async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnsw
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
     refuse_untimely(rule)
+    _refuse_held_alarms(rule)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:
         patterns, place = ([CLOCK_TYPE], "/clock") if rule.clock else (widest(rule.event_types), "/eventTypes/{}")
@@ -171,6 +172,13 @@ def _refuse_unstoppable(rule: Rule) -> None:
     if (rule.repeat or rule.escalation) and not rule.require_ack:
         detail = "What repeats or escalates does so until somebody acknowledges: set requireAck."
         raise Invalid([FieldError("/requireAck", "needs_acknowledgement", detail)])
+
+
+def _refuse_held_alarms(rule: Rule) -> None:
+    """Raise Invalid for a rule that would have something critical wait for its active times (R4)."""
+    if rule.priority == "critical" and rule.active_times and rule.active_times["outside"] == "hold":
+        detail = "What is critical never waits: choose skip, or another priority."
+        raise Invalid([FieldError("/activeTimes/outside", "critical_waits", detail)])
 
 
 def _pattern(rule: Rule, pattern: str) -> dict[str, Any]:
