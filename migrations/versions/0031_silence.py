@@ -122,7 +122,7 @@ BEGIN
         SELECT * INTO h FROM tocsin.hours_of(hours, place, today + nth);
         IF h.starts <= moment AND h.ends > moment THEN
             RETURN NULL;
-        ELSIF h.starts > moment THEN
+        ELSIF h.starts > moment AND h.ends > h.starts THEN
             RETURN h.starts;
         END IF;
     END LOOP;

@@ -31,8 +31,6 @@ _FALLBACK = (
 _CHANNELS = "By channel. False: nothing is sent there; over sockets it comes without a sound."
 _TOPICS = "By the topic that rules name. What is not named here comes by every channel of the rule."
 _QUIET = "In the person's timezone, else the project's. Null: none. Until it is said: the project's `quietHours`."
-    "In the person's timezone, else the project's. Null: none, whatever the project's are; left out: the project's."
-)
 
 
 class TopicWish(Body):
