@@ -87,9 +87,7 @@ async def test_what_it_dropped_can_be_sent_by_hand(shop: Project, ann: Any) -> N
     assert await until(sent)
 
 
-async def test_what_was_counted_is_forgotten_when_its_time_is_over(
-    posted: Posted, shop: Project, ann: Any
-) -> None:
+async def test_what_was_counted_is_forgotten_when_its_time_is_over(posted: Posted, shop: Project, ann: Any) -> None:
     made = await make_rule(shop, "email", targetUsers=[ann["id"]], throttle=THREE)
     await settled(shop, await send_event(shop.key))
     counted = "SELECT count(*) FROM tocsin.throttles WHERE rule_id = $1"
