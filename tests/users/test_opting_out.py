@@ -100,7 +100,7 @@ async def test_the_page_shows_the_persons_topics_and_switches_them_without_a_log
     await make_rule(shop, "email", targetRoles=["owner"], topic="layoffs", eventTypes=["layoffs"])
     path = await told(posted, shop, ann)
     page = await opened(posted, path)
-    assert "stock &amp; &lt;news&gt;" in page and "layoffs" not in page
+    assert "Shop: what is" in page and "stock &amp; &lt;news&gt;" in page and "layoffs" not in page
     assert page.count(" checked>") == 2
     assert await save(posted, path, ["orders", "stock & <news>"], ["stock & <news>"]) == 200
     wishes = (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
@@ -27,6 +28,7 @@ STRANGERS = Pace(20, again=False)
 """Addresses of one network that were not ours, in a quarter of an hour."""
 MAX_FORM_BYTES = 1024 * 1024
 _NO_MORE = "No more of these mails"
+_PROJECT = text("SELECT name FROM tocsin.projects WHERE id = :id")
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,10 +41,11 @@ async def show(request: Request, token: str) -> HTMLResponse:
     async with gate_of(request).db.scope(asked.project_id, asked.env) as session:
         person = await whose(session, asked)
         topics = await topics_of(session, person.id) if person else []
+        project = await session.scalar(_PROJECT, {"id": asked.project_id})
     if not topics:
         return page(f"{_NO_MORE}?", "This mailbox gets nothing more from this project.", button="Unsubscribe")
     switches = Switches([(topic.name, not topic.muted) for topic in topics], "Save")
-    words = "What is switched off reaches you by no channel."
+    words = f"{project}: what is switched off reaches you by no channel."
     return page("What do you want to hear of?", words, switches=switches, button=_NO_MORE)
 
 
