@@ -165,6 +165,7 @@ CREATE FUNCTION tocsin.may_withhold(project uuid) RETURNS boolean LANGUAGE sql S
             WHERE p.id = project AND pg_catalog.json_typeof(p.settings->'quietHours') = 'object')
 $$;
 -- Those of the deliveries that are not sent at all. ``fresh``: they count towards the throttles of their rules.
+-- Whoever acknowledges holds the recipient and waits for what insists, so this waits for no recipient.
 CREATE FUNCTION tocsin.withhold(project uuid, environment text, ids uuid[], fresh boolean) RETURNS uuid[]
     LANGUAGE plpgsql SET enable_nestloop = on AS $$
 DECLARE
@@ -251,9 +252,14 @@ BEGIN
         FROM wished w LEFT JOIN throttled t USING (notification_id, user_id)
         CROSS JOIN LATERAL (SELECT coalesce(w.refused, t.reason) AS reason) r
         WHERE coalesce(r.reason, w.quiet_until::text, w.idle_until::text) IS NOT NULL
+    ), free AS MATERIALIZED (
+        SELECT r.notification_id, r.user_id, coalesce(j.until, 'infinity') AS until
+        FROM judged j JOIN tocsin.notification_recipients r
+            ON r.project_id = project AND r.notification_id = j.notification_id AND r.user_id = j.user_id
+        WHERE j.id IS NULL FOR NO KEY UPDATE OF r SKIP LOCKED
     ), silenced AS (
-        UPDATE tocsin.notification_recipients r SET silent_until = coalesce(j.until, 'infinity') FROM judged j
-        WHERE j.id IS NULL AND r.project_id = project AND r.notification_id = j.notification_id AND r.user_id = j.user_id
+        UPDATE tocsin.notification_recipients r SET silent_until = f.until FROM free f
+        WHERE r.project_id = project AND r.notification_id = f.notification_id AND r.user_id = f.user_id
     ), quietly AS (
         UPDATE tocsin.deliveries d SET last_error = 'silently: ' || j.reason
         FROM made m JOIN judged j ON j.id IS NULL AND j.notification_id = m.notification_id AND j.user_id = m.user_id

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.client import Project
+from tests.client import Project, sign_up
 from tests.mail.posted import Posted
 from tests.notifications.silence import becomes, fall_due, hours, prefer, settled
 from tests.people import join
@@ -213,8 +213,6 @@ async def test_who_ends_before_the_commit_has_released_nothing_and_each_is_relea
 
 
 async def test_sockets_are_told_without_a_sound(working: Working) -> None:
-    from tests.client import sign_up
-
     shop = await sign_up(working.api, "Shop")
     ann, bob = await join(working.api, shop), await join(working.api, shop, name="Bob")
     await prefer(ann.client, ann.id, quietHours=hours(-1, 2))
@@ -225,6 +223,9 @@ async def test_sockets_are_told_without_a_sound(working: Working) -> None:
             await js.subscribe(name, person.channel)
         await send_event(shop.key)
         told = [(await js.fact(client=name, event="notification.created"))["data"] for name in ("ann", "bob")]
+    for person, silent in ((ann, True), (bob, False)):
+        [item] = (await person.client.get("/notifications")).json["items"]
+        assert item["silent"] is silent
     assert [(each["silent"], each["sound"]) for each in told] == [(True, None), (False, "bell")]
 
 
