@@ -70,9 +70,9 @@ async def choose(request: Request, token: str) -> HTMLResponse:
 async def _form(request: Request) -> dict[str, list[str]]:
     body = await read_body(request.headers.get("content-length"), request.scope, request.receive, MAX_FORM_BYTES)
     try:
-        return parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=2 * MOST_SHOWN + 1)
+        return parse_qs(body.decode("latin-1"), max_num_fields=2 * MOST_SHOWN + 1)
     except ValueError:
-        raise BadRequest("malformed_form", "The body is not a urlencoded form in UTF-8.") from None
+        raise BadRequest("malformed_form", "The form has more fields than the page has.") from None
 
 
 async def _leave(request: Request, session: AsyncSession, asked: OptOut) -> None:
