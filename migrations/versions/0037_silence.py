@@ -3,8 +3,8 @@
 from tocsin.kit.migrate import as_owner, as_pipeline, at_once, build_index
 from tocsin.kit.walls import Kind, for_pipeline, walled
 
-revision = "0035"
-down_revision = "0034"
+revision = "0037"
+down_revision = "0036"
 
 TABLES: dict[str, Kind] = {"throttles": "traffic"}
 
