@@ -104,6 +104,8 @@ CASES = {
     "a delivery to be sent": (delivery("queued", ready=True), ["send"]),
     "a retry that is due": (delivery("queued"), ["clock"]),
     "a retry to come": (delivery("queued", due_at=FUTURE), []),
+    "a delivery held until now": (delivery("held"), ["clock"]),
+    "a delivery that is held": (delivery("held", due_at=FUTURE), []),
     "a delivery being sent": (delivery("leased", lease_until=FUTURE), []),
     "a delivery whose lease ran out": (delivery("leased", lease_until=PAST), ["clock"]),
     "a delivery that arrived": (delivery("delivered"), []),

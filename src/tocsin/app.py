@@ -117,6 +117,7 @@ from tocsin.users.opting_out import OptOutLinks
 from tocsin.users.preference_routes import router as preference_routes
 from tocsin.users.role_routes import router as role_routes
 from tocsin.users.routes import router as user_routes
+from tocsin.users.topic_routes import router as topic_routes
 from tocsin.webhooks.endpoints import router as webhook_endpoint_routes
 from tocsin.webhooks.log import router as webhook_log_routes
 
@@ -151,6 +152,7 @@ ROUTERS = (
     visit_routes,
     user_routes,
     preference_routes,
+    topic_routes,
     role_routes,
     connection_routes,
     connection_health_routes,

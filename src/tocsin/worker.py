@@ -188,9 +188,10 @@ async def _work(installation: Installation) -> None:
             checked: int = await db.hot.fetchval("SELECT tocsin.tidy_connection_checks($1)", TIDY_AT_ONCE)
             inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
             messages: int = await db.hot.fetchval("SELECT tocsin.tidy_webhooks($1)", TIDY_AT_ONCE)
+            throttles: int = await db.hot.fetchval("SELECT tocsin.tidy_throttles($1)", TIDY_AT_ONCE)
             imports: int = await db.hot.fetchval("SELECT tocsin.tidy_imports($1)", TIDY_AT_ONCE)
             hops: int = await db.hot.fetchval("SELECT tocsin.tidy_event_hops($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound, messages, imports, hops) >= TIDY_AT_ONCE
+            return max(removed, mails, checked, inbound, messages, throttles, imports, hops) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),

@@ -61,6 +61,17 @@ def delivery(state: str, error: str | None = None, **fields: Any) -> Any:
             "Nothing can send over email: no connection for email.",
         ),
         (delivery("dropped", OVER_QUOTA), "over_quota", f"It was dropped over email: {OVER_QUOTA}."),
+        (
+            delivery("dropped", "preferences: email is switched off"),
+            "switched_off",
+            "It was dropped over email: preferences: email is switched off.",
+        ),
+        (
+            delivery("sent", "silently: quiet hours until 07:00 UTC", channel="realtime"),
+            "in_feed",
+            "It stands in the person's feed and was shown to whoever of their apps was connected at 2026-03-01 10:00:00"
+            " UTC, without a sound: quiet hours until 07:00 UTC.",
+        ),
         (delivery("cancelled", "acknowledged"), "acknowledged", "It was cancelled over email: acknowledged."),
         (delivery("suppressed", "muted by hand"), "suppressed", "It must not be sent over email: muted by hand."),
     ],

@@ -79,3 +79,66 @@ async def test_nobody_makes_such_an_address(posted: Posted) -> None:
         assert await click(posted, f"{start}/{token[:place]}{other}{token[place + 1 :]}") == 404
     assert await click(posted, f"{start}/x") == 404
     assert (await state_of_the_next(shop))[0] == "sent"
+
+
+async def opened(posted: Posted, path: str) -> str:
+    async with posted.api.http.get(f"{posted.api.base}{path}") as page:
+        assert page.status == 200
+        return await page.text()
+
+
+async def save(posted: Posted, path: str, shown: list[str], on: list[str]) -> int:
+    form = [("save", "1"), *(("shown", name) for name in shown), *(("on", name) for name in on)]
+    async with posted.api.http.post(f"{posted.api.base}{path}", data=form) as reply:
+        return reply.status
+
+
+async def test_the_page_shows_the_persons_topics_and_switches_them_without_a_login(posted: Posted) -> None:
+    shop, ann = await reader(posted, "Shop", roles=["viewer"])
+    await make_rule(shop, "email", targetUsers=[ann["id"]], topic="stock & <news>", eventTypes=["stock"])
+    await make_rule(shop, "email", targetRoles=["viewer"], topic="orders", eventTypes=["orders"])
+    await make_rule(shop, "email", targetRoles=["owner"], topic="layoffs", eventTypes=["layoffs"])
+    path = await told(posted, shop, ann)
+    page = await opened(posted, path)
+    assert "Shop: what is" in page and "stock &amp; &lt;news&gt;" in page and "layoffs" not in page
+    assert page.count(" checked>") == 2
+    assert await save(posted, path, ["orders", "stock & <news>"], ["stock & <news>"]) == 200
+    wishes = (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"]
+    assert wishes == {"orders": {"muted": True, "channels": None, "ignoreQuietHours": False}}
+    assert (await opened(posted, path)).count(" checked>") == 1
+    assert (await posted.actions(shop)).count("preferences.updated") == 1
+    assert await save(posted, path, ["orders", "stock & <news>"], ["orders", "stock & <news>"]) == 200
+    wishes = (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"]
+    assert wishes["orders"]["muted"] is False
+
+
+async def test_what_the_page_did_not_show_is_not_switched(posted: Posted) -> None:
+    """Neither a topic that came later, nor one that is not the person's."""
+    shop, ann = await reader(posted, "Shop")
+    await make_rule(shop, "email", targetUsers=[ann["id"]], topic="orders", eventTypes=["orders"])
+    path = await told(posted, shop, ann)
+    assert await save(posted, path, ["nothing of hers"], []) == 200
+    assert (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"] == {}
+
+
+async def test_a_link_of_another_projects_person_says_and_switches_nothing_here(posted: Posted) -> None:
+    shop, ann = await reader(posted, "Shop")
+    mill, there = await reader(posted, "Mill", email=ann["email"])
+    for project, person, topic in ((shop, ann, "orders"), (mill, there, "flour")):
+        await make_rule(project, "email", targetUsers=[person["id"]], topic=topic, eventTypes=[topic])
+    path = await told(posted, mill, there)
+    page = await opened(posted, path)
+    assert "flour" in page and "orders" not in page
+    assert await save(posted, path, ["flour", "orders"], []) == 200
+    assert (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"] == {}
+    assert "flour" in (await mill.key.get(f"/users/{there['id']}/preferences")).json["topics"]
+
+
+async def test_the_link_switches_nothing_once_the_mailbox_is_another_persons(posted: Posted) -> None:
+    shop, ann = await reader(posted, "Shop")
+    await make_rule(shop, "email", targetUsers=[ann["id"]], topic="orders", eventTypes=["orders"])
+    path = await told(posted, shop, ann)
+    reply = await shop.key.put(f"/users/{ann['id']}", {"email": "else@shop.example.com"})
+    assert reply.status == 200
+    assert "orders" not in await opened(posted, path)
+    assert await save(posted, path, ["orders"], []) == 404

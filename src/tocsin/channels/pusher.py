@@ -151,6 +151,7 @@ def _encoded(message: Message, text: str) -> str:
         "message": text,
         "sound": message.sound,
         "soundUrl": message.sound_url,
+        "silent": False,
         "priority": message.priority,
         "action": {"url": message.action.url, "label": message.action.label} if message.action else None,
         "requireAck": message.require_ack,

@@ -1,16 +1,34 @@
-"""What falls due and what was left behind: retries whose time has come, leases that ran out."""
+"""What falls due and what was left behind: retries whose time has come, what was held until now, leases that ran out.
+
+What was held is released in transactions of its projects, where preferences and rules are looked at once more (R4).
+Whoever ends before the commit has released nothing, and whoever finds a row locked leaves it to the other.
+"""
+
+import asyncio
+from uuid import UUID
 
 import structlog
 
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker
-from tocsin.kit.db import Database
+from tocsin.kit.db import Database, Env
+from tocsin.kit.problems import is_away
+from tocsin.kit.together import Together, uuids
 
 MOST_AT_ONCE = 2_000
 MOST_CLAIMS = 3
 """After this many processes ended over one event, it is set aside (a crash counter rises at each claim)."""
 MOST_CRASHES = 5
 """The same for a delivery. It is never alone in its process, so an event that ends three must not cost it too."""
+
+MOST_EACH = 500
+"""Deliveries of a project that are released in one transaction."""
+TOGETHER = 500
+
+RELEASE = """
+SELECT c.number, tocsin.release_held(c.project, c.env, c.ids::uuid[])
+FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS c (project, env, ids, number)
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -21,12 +39,14 @@ class ClockStage:
     def __init__(self, db: Database, broker: Broker) -> None:
         self._db = db
         self._broker = broker
+        self._releasing = Together(db, RELEASE, TOGETHER)
 
     async def run_once(self) -> bool:
         """Make due rows claimable; True when there may be more of them."""
         due = await self._db.hot.fetchval("SELECT tocsin.ready_due_deliveries($1)", MOST_AT_ONCE)
         crash.here("clock.after_due")
-        if due:
+        held = await self._release_held()
+        if due or held:
             self._broker.wake("deliveries")
         freed = {
             row["kind"]: row["rows"]
@@ -39,4 +59,31 @@ class ClockStage:
             if count:
                 log.warning("leases ran out", kind=kind, rows=count)
                 self._broker.wake(kind)
-        return MOST_AT_ONCE in (due, *freed.values())
+        return MOST_AT_ONCE in (due, held, *freed.values())
+
+    async def _release_held(self) -> int:
+        """Look again at what is held until now; how much was."""
+        due = await self._db.hot.fetch("SELECT project_id, env, ids FROM tocsin.due_held($1)", MOST_AT_ONCE)
+        portions = [
+            (project_id, env, ids[start : start + MOST_EACH])
+            for project_id, env, ids in due
+            for start in range(0, len(ids), MOST_EACH)
+        ]
+        done = await asyncio.gather(*[self._release(*portion) for portion in portions])
+        crash.here("clock.after_held")
+        return sum(len(ids) for _, _, ids in portions) if all(done) else 0
+
+    async def _release(self, project_id: UUID, env: Env, ids: list[UUID]) -> bool:
+        """Whether it could be; what fails stays held and due, is tried one by one, and holds up nothing else."""
+        try:
+            await self._releasing.call(project_id, env, uuids(ids), weight=len(ids))
+        except Exception as error:
+            if is_away(error):
+                raise
+            if len(ids) > 1:
+                for id_ in ids:
+                    await self._release(project_id, env, [id_])
+            else:
+                log.exception("not released", project=str(project_id), delivery=str(ids[0]))
+            return False
+        return True

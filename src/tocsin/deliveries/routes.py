@@ -35,7 +35,14 @@ State = Literal[
     "cancelled",
 ]
 
-_RETRYABLE = ("failed", "suppressed", "dropped")
+_RETRYABLE = ("failed", "suppressed", "dropped", "held")
+_WAITING = ("queued", "held")
+
+
+NOT_WISHED = "preferences: "
+"""How the reason begins where a person's wishes had a delivery dropped (`tocsin.withhold`)."""
+OVER_QUOTA = "quota: "
+"""And where the month's quota had (`notifications/write.py`)."""
 
 
 class AttemptAnswer(Answer):
@@ -63,7 +70,7 @@ class DeliveryAnswer(Answer):
     connection_id: UUID | None
     connection_reason: str | None
     attempts: list[AttemptAnswer]
-    due_at: Time | None = Field(description="When the next attempt is due.")
+    due_at: Time | None = Field(description="When the next attempt is due, or what is held may go.")
     last_error: str | None
     provider_message_id: str | None
     captured: dict[str, Any] | None = Field(description="In the sandbox: what would have been sent.")
@@ -106,10 +113,14 @@ async def read(call: Called, delivery_id: PathId) -> DeliveryAnswer:
 @router.post("/deliveries/{delivery_id}/retry", operation_id="retry_delivery")
 @needs("deliveries:manage")
 async def retry(request: Request, call: Called, delivery_id: PathId) -> DeliveryAnswer:
-    """Try once more what was given up; its earlier attempts stay on the record."""
+    """Try once more what was given up, or send now what is held; its earlier attempts stay on the record.
+
+    What the person has switched off stays unsent.
+    """
     delivery = await _find(call, delivery_id)
     before = delivery.state
     if delivery.state == "dropped":
+        _refuse_what_is_not_wished(delivery)
         await _count_what_was_over_quota(call, delivery)
     changed = await call.session.scalar(
         update(Delivery)
@@ -127,7 +138,7 @@ async def retry(request: Request, call: Called, delivery_id: PathId) -> Delivery
     )
     if changed is None:
         raise Conflict(
-            "not_retryable", f"The delivery is {_public(delivery.state)}; only what was given up is retried."
+            "not_retryable", f"The delivery is {_public(delivery.state)}; only what was given up or is held is retried."
         )
     await call.audit("delivery.retried", "delivery", delivery_id, before={"state": before}, after={"state": "queued"})
     broker = cast(Broker, request.app.state.broker)
@@ -136,10 +147,17 @@ async def retry(request: Request, call: Called, delivery_id: PathId) -> Delivery
     return answer
 
 
+def _refuse_what_is_not_wished(delivery: Delivery) -> None:
+    if (delivery.last_error or "").startswith(NOT_WISHED):
+        raise Conflict("not_retryable", "The person has switched this off.")
+
+
 async def _count_what_was_over_quota(call: Call, delivery: Delivery) -> None:
     """A notification that found its quota used up counts now, and once for all its deliveries."""
     if kinds()[delivery.channel].instant:
         raise Conflict("not_retryable", "It was to be seen at once; the notification stands in the person's feed.")
+    if not (delivery.last_error or "").startswith(OVER_QUOTA):
+        return
     quota = await hold_one(call.session, call.project_id, "notifications")
     if await call.session.scalar(_COUNTS_NOW, {"id": delivery.notification_id}):
         await quota.spend(call.session)
@@ -179,7 +197,7 @@ def _answer(delivery: Delivery, attempts: list[AttemptAnswer]) -> DeliveryAnswer
     }
     state = _public(delivery.state)
     return DeliveryAnswer(
-        **fields, state=state, attempts=attempts, due_at=delivery.due_at if state == "queued" else None
+        **fields, state=state, attempts=attempts, due_at=delivery.due_at if state in _WAITING else None
     )
 
 

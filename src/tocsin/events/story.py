@@ -137,7 +137,7 @@ def _delivery(row: Row[Any], attempts: Sequence[Row[Any]]) -> DeliveryStory:
         user_id=row.user_id,
         destination=DestinationStory(id=row.destination_id, name=row.destination) if row.destination else None,
         state=row.state,
-        due_at=row.due_at if row.state == "queued" else None,
+        due_at=row.due_at if row.state in ("queued", "held") else None,
         last_error=row.last_error,
         connection_id=row.connection_id,
         connection_reason=row.connection_reason,

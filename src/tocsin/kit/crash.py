@@ -34,6 +34,7 @@ POINTS: Mapping[str, str] = {
     "insist.under_way": "the statement that writes and commits repeats has left, and its answer has not come",
     "insist.after_commit": "they are committed; no hint was given and no socket was told",
     "clock.after_due": "retries are made claimable, and nobody was told",
+    "clock.after_held": "what was held until now is queued, and nobody was told",
     "clock.after_release": "leases of the dead are released, and nobody was told",
 }
 """Every point, and what is so at the moment it is passed."""

@@ -26,7 +26,7 @@ REST_SECONDS = 0.1
 """Between two looks at least, so that many that fall due one after the other are acted upon in groups."""
 
 INSIST = """
-SELECT c.number, tocsin.insist(c.project, c.env, c.ids::uuid[])
+SELECT c.number, tocsin.insist_in_hours(c.project, c.env, c.ids::uuid[])
 FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS c (project, env, ids, number)
 """
 

@@ -58,6 +58,7 @@ class NotificationAnswer(Answer):
     topic: str | None
     created_at: Time
     seq: int | None = Field(None, description="Its number in your own feed, where you ask for yourself.")
+    silent: bool = Field(False, description="Where you ask for yourself: whether it is to be shown without a sound.")
     recipients: list[RecipientAnswer] = Field(description="200 at most; `recipientsTotal` counts them all.")
     recipients_total: int
     acknowledged_by: list[AcknowledgedBy]

@@ -22,7 +22,8 @@ SELECT * FROM (
         row_number() OVER (PARTITION BY r.notification_id
             ORDER BY r.user_id = CAST(:only AS uuid) DESC, r.acked_at NULLS LAST, r.user_id) AS nth
     FROM (
-        SELECT *, CAST(:only AS uuid) IS NULL OR user_id = :only AS mine FROM tocsin.notification_recipients
+        SELECT *, CAST(:only AS uuid) IS NULL OR user_id = :only AS mine,
+            coalesce(silent_until > now(), false) AS silent FROM tocsin.notification_recipients
         WHERE notification_id = ANY(:ids)
     ) r WHERE r.mine OR r.acked_at IS NOT NULL
 ) AS ranked WHERE nth <= :most ORDER BY notification_id, nth
@@ -106,6 +107,7 @@ def _shown(
         **{**fields, **said(notification)},
         sound_url=sounds.make(notification.project_id, cast(Env, notification.env), notification.sound_digest),
         seq=recipients[0].feed_seq if only and recipients else None,
+        silent=bool(only and recipients and recipients[0].silent),
         recipients=[
             RecipientAnswer(
                 user_id=row.user_id,

@@ -1,26 +1,14 @@
 """Shapes of a project's settings. `projects.settings` holds what was set, under the names of the API."""
 
-from functools import cache
 from typing import Annotated
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from tocsin.kit.schema import WHOLE, Answer, Body, Text, unsent
+from tocsin.kit.schema import WHOLE, Answer, Body, unsent
 from tocsin.projects.currencies import CURRENCIES
 from tocsin.projects.networks import AllowedNetworks
 from tocsin.users.contact import Email
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _known_timezone(value: str) -> str:
-    if value not in _timezones():
-        raise ValueError("is not a time zone of the IANA database, e.g. Europe/Vienna")
-    return value
+from tocsin.users.hours import QuietHours, Timezone
 
 
 def _known_currency(value: str) -> str:
@@ -29,9 +17,6 @@ def _known_currency(value: str) -> str:
     return value
 
 
-Timezone = Annotated[
-    Text, StringConstraints(max_length=64), AfterValidator(_known_timezone), Field(examples=["Europe/Vienna"])
-]
 Language = Annotated[
     str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$"), Field(examples=["de-AT"])
 ]
@@ -58,6 +43,7 @@ class SettingsUpdate(Body):
     timezone: Timezone = unsent()
     language: Language = unsent()
     currency: Currency = unsent()
+    quiet_hours: QuietHours | None = unsent()
     billing_email: Email | None = unsent()
     security: SecurityUpdate = unsent()
     connections: ConnectionsUpdate = unsent()
@@ -83,6 +69,9 @@ class SettingsAnswer(Answer):
     timezone: str = "UTC"
     language: str = "en"
     currency: str = "USD"
+    quiet_hours: QuietHours | None = Field(
+        None, description="For everybody who has said nothing else, in their own timezone."
+    )
     billing_email: str | None = Field(None, description="Who hears of quotas by mail; null: the owner.")
     security: SecurityAnswer = SecurityAnswer()
     connections: ConnectionsAnswer = ConnectionsAnswer()

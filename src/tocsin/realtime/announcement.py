@@ -14,29 +14,30 @@ from tocsin.users.language import Words, words_in
 
 class Created:
     """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``: encoded once
-    for each locale that they have."""
+    for each locale that they have, with its sound and without."""
 
     def __init__(self, row: Any, sound_url: str | None) -> None:
         self._row = row
         self._sound_url = sound_url
         self._translations = msgspec.json.decode(row["translations"]) if row["translations"] else None
         self._locales: dict[str, str] = msgspec.json.decode(row["locales"]) if row["locales"] else {}
-        self._encoded: dict[str | None, str] = {}
+        self._encoded: dict[tuple[str | None, bool], str] = {}
 
-    def to(self, person: UUID) -> str:
+    def to(self, person: UUID, *, silent: bool = False) -> str:
+        """``silent``: for whoever wants no sound now. It has none then, so that no app rings by mistake."""
         locale = self._locales.get(str(person))
-        if locale not in self._encoded:
-            self._encoded[locale] = self._for(locale)
-        return self._encoded[locale]
+        if (locale, silent) not in self._encoded:
+            self._encoded[locale, silent] = self._for(locale, silent)
+        return self._encoded[locale, silent]
 
-    def _for(self, locale: str | None) -> str:
+    def _for(self, locale: str | None, silent: bool) -> str:
         action = msgspec.json.decode(self._row["action"]) if self._row["action"] else None
         written = Words(self._row["title"], self._row["message"], action)
         words = words_in(written, self._translations, locale, self._row["language"], channel="realtime")
-        return _created(self._row, words, self._sound_url)
+        return _created(self._row, words, self._sound_url, silent)
 
 
-def _created(row: Any, words: Words, sound_url: str | None) -> str:
+def _created(row: Any, words: Words, sound_url: str | None, silent: bool) -> str:
     event = None
     if row["event_id"] is not None:
         event = {"id": row["event_id"], "type": row["event_type"], "clientEventId": row["client_event_id"]}
@@ -45,8 +46,9 @@ def _created(row: Any, words: Words, sound_url: str | None) -> str:
             "id": row["id"],
             "title": words.title,
             "message": words.message,
-            "sound": row["sound"],
-            "soundUrl": sound_url,
+            "sound": None if silent else row["sound"],
+            "soundUrl": None if silent else sound_url,
+            "silent": silent,
             "priority": row["priority"],
             "action": words.action,
             "requireAck": row["require_ack"],

@@ -169,7 +169,8 @@ class Live:
                 )
             for row in rows:
                 person = row["user_id"]
-                self._send(room, "created", person, self._created(room, row).to(person), row["feed_seq"])
+                data = self._created(room, row).to(person, silent=row["silent"])
+                self._send(room, "created", person, data, row["feed_seq"])
                 room.caught_up.add((person, row["feed_seq"]))
 
     async def _tell(self, room: Room) -> None:
@@ -206,11 +207,11 @@ class Live:
             self._broadcast(room, room.panel_channel, kind, announcement.summary(row))
         data = announcement.acknowledged(row) if kind == "acknowledged" else None
         told = self._created(room, row)
-        people = zip(row["people"] or (), row["seqs"] or (), strict=True)
-        for number, (person, seq) in enumerate(people, start=1):
+        people = zip(row["people"] or (), row["seqs"] or (), row["silent"] or (), strict=True)
+        for number, (person, seq, silent) in enumerate(people, start=1):
             if kind == "created" and (person, seq) in room.caught_up:
                 continue
-            self._send(room, kind, person, data or told.to(person), seq)
+            self._send(room, kind, person, data or told.to(person, silent=silent), seq)
             if number % FRAMES_A_TURN == 0:
                 await asyncio.sleep(0)
 

@@ -17,7 +17,7 @@ MOST_MISSED = 100
 
 _NOTIFICATIONS = """
 SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
-    n.event_id, n.event_type, n.client_event_id, heard.people, heard.seqs,
+    n.event_id, n.event_type, n.client_event_id, heard.people, heard.seqs, heard.silent,
     CASE WHEN $3 THEN (SELECT count(*) FROM tocsin.notification_recipients c
         WHERE c.project_id = $1 AND c.notification_id = n.id) END AS recipients,
     CASE WHEN n.id = ANY($4) THEN ARRAY(
@@ -32,7 +32,8 @@ SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority,
 FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, position)
 JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = asked.id
 CROSS JOIN LATERAL (
-    SELECT array_agg(r.user_id) AS people, array_agg(r.feed_seq) AS seqs
+    SELECT array_agg(r.user_id) AS people, array_agg(r.feed_seq) AS seqs,
+        array_agg(coalesce(r.silent_until > now(), false)) AS silent
     FROM tocsin.notification_recipients r WHERE r.project_id = $1 AND r.notification_id = n.id{listed}) heard
 ORDER BY asked.position
 """
@@ -42,13 +43,14 @@ _TO_LISTED = _NOTIFICATIONS.format(listed=" AND r.user_id = ANY($5)")
 _NEWER = """
 SELECT n.id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
     n.event_id, n.event_type, n.client_event_id, newer.user_id, newer.feed_seq, n.translations,
+    coalesce(newer.silent_until > now(), false) AS silent,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
         END AS language,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u
         WHERE u.project_id = $1 AND u.id = newer.user_id AND u.locale IS NOT NULL) END AS locales
 FROM unnest($3::uuid[], $4::bigint[]) AS heard (user_id, seq)
 CROSS JOIN LATERAL (
-    SELECT r.user_id, r.notification_id, r.feed_seq FROM tocsin.notification_recipients r
+    SELECT r.user_id, r.notification_id, r.feed_seq, r.silent_until FROM tocsin.notification_recipients r
     WHERE r.project_id = $1 AND r.env = $2 AND r.user_id = heard.user_id AND r.feed_seq > heard.seq
     ORDER BY r.feed_seq LIMIT $5) newer
 JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = newer.notification_id
@@ -77,7 +79,8 @@ async def notifications(
     counted: bool,
     acknowledged: Sequence[UUID],
 ) -> list[Any]:
-    """In the order asked for, with ``people`` and ``seqs`` side by side: the recipients among these people.
+    """In the order asked for, with ``people``, ``seqs`` and ``silent`` side by side: the recipients among these
+    people, and who is to be told without a sound now.
 
     ``counted`` asks for the number of all recipients, ``acknowledged`` for who acknowledged those.
     """

@@ -5,7 +5,7 @@ and as ``*`` in an index; rules of other types are never read.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -90,6 +90,7 @@ class _Read(msgspec.Struct):
 
 
 _read = msgspec.json.Decoder(_Read)
+_idle = msgspec.json.Decoder(dict[UUID, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Batch:
     clocks: list[Rule]
     """Rules that run by a clock."""
     warning_types: list[WarningType]
+    idle: dict[UUID, str] = field(default_factory=dict)
+    """Rules that are outside of their active times and match nothing then, each with the reason (R4)."""
 
     def candidates(self, event: Claimed) -> list[Rule]:
         """The rules that an event may meet: of its type, or the one whose clock made it."""
@@ -120,7 +123,7 @@ class Batch:
 
 
 READ_CLAIMED = """
-SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token)
+SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token), tocsin.idle_rules(c.project, c.env)
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) WITH ORDINALITY AS c (project, env, ids, token, number)
 """
 
@@ -131,7 +134,8 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     read = _read.decode(row[1])
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
     clocks = [rule for rule in read.rules if rule.runs_by_clock]
-    return Batch(read.project, read.events, _by_type(read), subjects, clocks, read.warning_types)
+    idle = _idle.decode(row[2] or "{}")
+    return Batch(read.project, read.events, _by_type(read), subjects, clocks, read.warning_types, idle)
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:

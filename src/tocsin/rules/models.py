@@ -41,6 +41,8 @@ class Rule(Table):
     escalation_loops: Mapped[int]
     clock: Mapped[dict[str, Any] | None]
     starter: Mapped[str | None]
+    throttle: Mapped[dict[str, Any] | None]
+    active_times: Mapped[dict[str, Any] | None]
     topic: Mapped[str | None]
     version: Mapped[int]
     created_by: Mapped[UUID | None]

@@ -148,6 +148,7 @@ async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnsw
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
     refuse_untimely(rule)
+    _refuse_held_alarms(rule)
     await translations.refuse_unknown_template(session, rule.template)
     warnings = await unknown_fields(session, rule.project_id, rule.event_types, rule.condition)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
@@ -177,6 +178,13 @@ def _refuse_unstoppable(rule: Rule) -> None:
     if (rule.repeat or rule.escalation) and not rule.require_ack:
         detail = "What repeats or escalates does so until somebody acknowledges: set requireAck."
         raise Invalid([FieldError("/requireAck", "needs_acknowledgement", detail)])
+
+
+def _refuse_held_alarms(rule: Rule) -> None:
+    """Raise Invalid for a rule that would have something critical wait for its active times (R4)."""
+    if rule.priority == "critical" and rule.active_times and rule.active_times["outside"] == "hold":
+        detail = "What is critical never waits: choose skip, or another priority."
+        raise Invalid([FieldError("/activeTimes/outside", "critical_waits", detail)])
 
 
 def _pattern(rule: Rule, pattern: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
 from tocsin.rules.matching import valid_pattern
 from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
+from tocsin.users.hours import ActiveTimes
 
 Priority = Literal["critical", "high", "normal", "low"]
 
@@ -139,6 +140,13 @@ class Repeat(Body):
     max_times: Annotated[int, Field(ge=1, le=100)]
 
 
+class Throttle(Body):
+    """So many notifications reach one person in so long a time, counted from the first; the others stay in the feed."""
+
+    max: Annotated[int, Field(ge=1, le=1_000)]
+    per_seconds: Seconds
+
+
 class EscalationStep(Body):
     """Whom to tell as well when nobody has acknowledged for so long after the step before."""
 
@@ -237,6 +245,8 @@ class RuleFields(Body):
         None, max_length=10, description="Step after step until somebody acknowledges; takes `requireAck`."
     )
     clock: RuleClock | None = Field(None, description="Runs by the time of day instead of by `eventTypes`.")
+    throttle: Throttle | None = None
+    active_times: ActiveTimes | None = Field(None, description="Always, without them; `outside` is `skip` if not said.")
     topic: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
         None, description="What people switch on and off in their preferences."
     )
@@ -288,6 +298,11 @@ class TranslationAnswer(Answer):
 class RepeatAnswer(Answer):
     every_seconds: int
     max_times: int
+
+
+class ThrottleAnswer(Answer):
+    max: int
+    per_seconds: int
 
 
 class EscalationAnswer(Answer):
@@ -343,6 +358,8 @@ class RuleAnswer(Answer):
     starter: str | None = Field(None, description="The starter rule that it was installed as.")
     active: bool
     suspended_reason: str | None = Field(description="Why Tocsin itself switched the rule off; any change clears it.")
+    throttle: ThrottleAnswer | None = None
+    active_times: ActiveTimes | None = None
     topic: str | None
     version: int
     created_by: UUID | None = Field(description="The key or user that made it.")

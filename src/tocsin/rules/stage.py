@@ -363,6 +363,9 @@ async def _decide(
                 "reason": outcome.reason,
             }
             trace.append(told)
+            if outcome.matched and rule.id in batch.idle:
+                told.update(matched=False, reason=batch.idle[rule.id])
+                continue
             if outcome.error:
                 told["error"] = outcome.error
             if not outcome.matched or outcome.error:

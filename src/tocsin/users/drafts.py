@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +18,7 @@ from tocsin.clocks.keep import look_again
 from tocsin.kit.db import as_json, violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
+from tocsin.users.hours import timezones
 from tocsin.users.models import Role, User
 from tocsin.users.roles import an_owner_kept, give_roles, picked, take_other_roles
 from tocsin.users.schemas import UserFields
@@ -115,7 +115,7 @@ class Draft:
 
 
 def _check_timezone(fields: UserFields, pointer: str) -> None:
-    if fields.timezone is not None and fields.timezone not in available_timezones():
+    if fields.timezone is not None and fields.timezone not in timezones():
         raise Invalid([FieldError(f"{pointer}/timezone", "unknown_timezone", "There is no such timezone (IANA name).")])
 
 

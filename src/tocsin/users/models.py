@@ -31,6 +31,7 @@ class User(Table):
     locale: Mapped[str | None]
     timezone: Mapped[str | None]
     preferences: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    wishes: Mapped[bool] = mapped_column(server_default=text("false"))
     self_registered: Mapped[bool] = mapped_column(server_default=text("false"))
     wished_roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     last_seen_at: Mapped[datetime | None]

@@ -1,20 +1,22 @@
-"""Addresses at which a person stops the notifications that come to one mailbox, with one click (C10, RFC 8058).
+"""Addresses at which a person stops the notifications that come to one mailbox, with one click (C10, RFC 8058), or
+chooses among its topics (R4).
 
-Such an address stands in the headers of each notification by mail, and asks for no login. It is good for as long as
-the mailbox is the person's, and names it by a part of its hash, since addresses of the web get into logs.
+Such an address stands in each notification by mail, in its headers too, and asks for no login. It is good for as
+long as the mailbox is the person's, and names it by a part of its hash, since addresses of the web get into logs.
 """
 
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Env
 from tocsin.kit.ids import new_id
 from tocsin.kit.signed import signed, unsigned
+from tocsin.users.models import User
 
 PATH = "/opt-out"
 _PURPOSE = "opt-out-link"
@@ -63,10 +65,22 @@ async def opt_out(session: AsyncSession, asked: OptOut) -> bool:
     return (await session.execute(_OPT_OUT, values)).first() is not None
 
 
+async def whose(session: AsyncSession, asked: OptOut) -> User | None:
+    """The person, while the mailbox is theirs. In the scope of their project."""
+    values = {"user": asked.user_id, "hash": asked.hash, "bytes": _HASH_BYTES}
+    return (await session.scalars(_WHOSE, values)).one_or_none()
+
+
 def _hash(mailbox: str) -> bytes:
     return sha256(mailbox.encode()).digest()[:_HASH_BYTES]
 
 
+_WHOSE = select(User).where(
+    text("""users.id = :user AND EXISTS (
+    SELECT FROM (SELECT users.email AS value
+        UNION SELECT k.value FROM tocsin.addresses k WHERE k.user_id = :user AND k.channel = 'email') m
+    WHERE substr(sha256(convert_to(m.value, 'UTF8')), 1, :bytes) = :hash)""")
+)
 # Of the profile's address there is a row from now on, which says so.
 _OPT_OUT = text("""
 INSERT INTO tocsin.addresses AS a (project_id, id, env, user_id, channel, value, opted_out_at)

@@ -444,6 +444,7 @@ CASES = (
     case("change_user", user_id="user", body=lambda s: {"roles": [s.id("role name")]}),
     case("approve_user", user_id=_lost_pending),
     case("read_preferences", user_id="user"),
+    case("list_topics"),
     case("change_preferences", user_id="user", body=lambda s: {"fallback": {"email": True}}),
     case("list_addresses", user_id="user"),
     case("add_address", user_id="user", body=lambda s: {"channel": "email", "value": f"{_word()}@example.com"}),

@@ -24,6 +24,9 @@ _REFUSALS = (
     ("the person does not exist", "person_not_active"),
     ("no connection for ", "not_reachable"),
     ("quota", "over_quota"),
+    ("preferences: ", "switched_off"),
+    ("throttle: ", "throttled"),
+    ("read meanwhile", "read_meanwhile"),
     ("acknowledged", "acknowledged"),
 )
 """What the recorded reason of a delivery begins with. Reasons that are not here speak for themselves."""
@@ -38,8 +41,14 @@ def of_delivery(delivery: Any, since: datetime | None = None) -> Said:
 def _sent(delivery: Any) -> Said:
     if kinds()[delivery.channel].instant:
         sentence = "It stands in the person's feed and was shown to whoever of their apps was connected"
-        return Said("in_feed", f"{sentence} at {moment(delivery.sent_at)}.")
+        return Said("in_feed", f"{sentence} at {moment(delivery.sent_at)}{_quietly(delivery)}.")
     return Said("sent", f"The provider took it over {_way(delivery)} at {moment(delivery.sent_at)}.")
+
+
+def _quietly(delivery: Any) -> str:
+    begins = "silently: "
+    reason = delivery.last_error or ""
+    return f", without a sound: {reason.removeprefix(begins)}" if reason.startswith(begins) else ""
 
 
 def _delivered(delivery: Any) -> Said:

@@ -1,0 +1,60 @@
+"""Topics: the names under which rules tell people things, and under which people switch those on and off (R4)."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+MOST_SHOWN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalTopic:
+    """One that may reach a person, with what they said of it, under the names of the API."""
+
+    name: str
+    wish: dict[str, Any]
+
+    @property
+    def muted(self) -> bool:
+        return bool(self.wish.get("muted"))
+
+
+async def topics_of(session: AsyncSession, user_id: UUID) -> list[PersonalTopic]:
+    """Those of rules that may tell this person something, and those they said something of; of no others."""
+    rows = await session.execute(_PERSONAL, {"user": user_id, "most": MOST_SHOWN})
+    return [PersonalTopic(row.name, row.wish or {}) for row in rows]
+
+
+_PERSONAL = text("""
+SELECT n.name, (SELECT u.preferences->'topics'->n.name FROM tocsin.users u WHERE u.id = :user) AS wish
+FROM (
+    SELECT r.topic AS name FROM tocsin.rules r
+    WHERE r.active AND r.topic IS NOT NULL AND (r.target_payload_user OR EXISTS (
+        SELECT FROM tocsin.rule_targets t
+        WHERE t.project_id = r.project_id AND t.rule_id = r.id AND (t.user_id = :user OR t.role_id IN (
+            SELECT m.role_id FROM tocsin.user_roles m WHERE m.user_id = :user))))
+    UNION
+    SELECT k.name FROM tocsin.users u CROSS JOIN LATERAL json_object_keys(u.preferences->'topics') AS k (name)
+    WHERE u.id = :user
+) n ORDER BY n.name LIMIT :most
+""")
+
+
+async def topics_here(session: AsyncSession) -> list[Any]:
+    """Those of the project's rules: how many are active, and how many people have muted them."""
+    return list(await session.execute(_PROJECTS, {"most": MOST_SHOWN}))
+
+
+_PROJECTS = text("""
+WITH muted AS MATERIALIZED (
+    SELECT t.key AS name, count(*) AS people
+    FROM tocsin.users u CROSS JOIN LATERAL json_each(u.preferences->'topics') t
+    WHERE u.wishes AND t.value->>'muted' = 'true' GROUP BY t.key
+)
+SELECT r.topic AS name, count(*) FILTER (WHERE r.active) AS rules, coalesce(max(m.people), 0) AS muted_by
+FROM tocsin.rules r LEFT JOIN muted m ON m.name = r.topic
+WHERE r.topic IS NOT NULL GROUP BY r.topic ORDER BY r.topic LIMIT :most
+""")
