@@ -63,7 +63,8 @@ class DeliveryAnswer(Answer):
     connection_id: UUID | None
     connection_reason: str | None
     attempts: list[AttemptAnswer]
-    due_at: Time | None = Field(description="When the next attempt is due.")
+    gathered_into: UUID | None = Field(description="The notification of the digest that told of it.")
+    due_at: Time | None = Field(description="When the next attempt, or the digest, is due.")
     last_error: str | None
     provider_message_id: str | None
     captured: dict[str, Any] | None = Field(description="In the sandbox: what would have been sent.")
@@ -179,8 +180,12 @@ def _answer(delivery: Delivery, attempts: list[AttemptAnswer]) -> DeliveryAnswer
     }
     state = _public(delivery.state)
     return DeliveryAnswer(
-        **fields, state=state, attempts=attempts, due_at=delivery.due_at if state == "queued" else None
+        **fields, state=state, attempts=attempts, due_at=delivery.due_at if _waits(delivery) else None
     )
+
+
+def _waits(delivery: Delivery) -> bool:
+    return delivery.finished_at is None and delivery.state in ("queued", "leased", "gathered")
 
 
 def _public(state: str) -> State:

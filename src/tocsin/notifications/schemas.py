@@ -56,6 +56,7 @@ class NotificationAnswer(Answer):
     priority: Priority
     require_ack: bool
     topic: str | None
+    gathers: int | None = Field(description="Of a digest: how many notifications it tells of.")
     created_at: Time
     seq: int | None = Field(None, description="Its number in your own feed, where you ask for yourself.")
     recipients: list[RecipientAnswer] = Field(description="200 at most; `recipientsTotal` counts them all.")
@@ -72,6 +73,11 @@ class NotificationAnswer(Answer):
 
 class Acknowledge(Body):
     user_id: UUID | None = Field(None, strict=False, description="For whom a backend acknowledges.")
+
+
+class Seen(Body):
+    read: bool = Field(False, description="Opened, and not only shown.")
+    user_id: UUID | None = Field(None, strict=False, description="Who has seen it, where a backend says so.")
 
 
 class Stats(Answer):

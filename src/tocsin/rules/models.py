@@ -41,6 +41,8 @@ class Rule(Table):
     escalation_loops: Mapped[int]
     clock: Mapped[dict[str, Any] | None]
     starter: Mapped[str | None]
+    channel_order: Mapped[dict[str, Any] | None]
+    digest: Mapped[dict[str, Any] | None]
     topic: Mapped[str | None]
     version: Mapped[int]
     created_by: Mapped[UUID | None]
