@@ -89,6 +89,24 @@ def insistence(due_at: str) -> str:
     )
 
 
+def turn(due_at: str) -> str:
+    return (
+        "INSERT INTO tocsin.channel_turns"
+        " (project_id, env, notification_id, user_id, rank, personal, after_seconds, due_at)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', '{new_id()}', 2, '[]', 60, {due_at})"
+    )
+
+
+def window(due_at: str) -> str:
+    return (
+        "INSERT INTO tocsin.users (project_id, env, id, status)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{PLATFORM_ID}', 'active');"
+        " INSERT INTO tocsin.digests (project_id, env, id, user_id, rule_name, rule_version, channels, priority,"
+        " window_seconds, most_items, first_at_once, items, due_at) VALUES"
+        f" ('{PLATFORM_ID}', 'live', '{new_id()}', '{PLATFORM_ID}', 'a', 1, '{{}}', 'low', 60, 9, false, 1, {due_at})"
+    )
+
+
 AUDITED = (
     "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, resource_type)"
     f" VALUES ('{PLATFORM_ID}', '{new_id()}', 'live', 'a.b', 'system', 'a')"
@@ -130,6 +148,10 @@ CASES = {
     "a notification that insists": (insistence(PAST), ["insist"]),
     "a notification that insists in a moment": (insistence("now() + interval '0.9 s'"), ["insist"]),
     "a notification that insists later": (insistence(FUTURE), []),
+    "a channel whose turn it is": (turn(PAST), ["order"]),
+    "a channel whose turn it is later": (turn(FUTURE), []),
+    "a window that is over": (window(PAST), ["digest"]),
+    "a window that is open": (window(FUTURE), []),
     "what a provider told": (called("received"), ["inbound"]),
     "what it told, to be tried again later": (called("received", FUTURE), []),
     "what it told, worked on": (called("processed"), []),

@@ -26,6 +26,8 @@ STAGES = {
     "clock",
     "clocks",
     "insist",
+    "order",
+    "digest",
     "forgot",
     "mail",
     "tidy",

@@ -5,6 +5,8 @@
     clock   due retries, leases that ran out
     clocks  rules that run by the time of day -> events with the counts of the period
     insist  what nobody acknowledged -> deliveries, once more or to further people
+    order   what a person has not seen -> a delivery by their next channel
+    digest  windows that are over -> one notification for all that was gathered in each
     forgot  forgotten passwords -> mails with links
     webhooks messages to webhook endpoints -> their answers
     endpoints pauses to tell of, recoveries, removals
@@ -25,8 +27,8 @@
     inbound what providers told us -> what follows from it
     hosted  what Pusher apps elsewhere are told besides notifications
     poll    asking providers that cannot call us what there is
-    pulse   which of match, send, clock, clocks, insist, webhooks, endpoints, mail, quotas, outages, seal, poll and
-            inbound have work that no hint told them of
+    pulse   which of match, send, clock, clocks, insist, order, digest, webhooks, endpoints, mail, quotas, outages,
+            seal, poll and inbound have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -70,6 +72,7 @@ from tocsin.kit.db import Database
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.notifications.insist import InsistStage
+from tocsin.notifications.turns import TurnStage
 from tocsin.outgoing import outgoing_door
 from tocsin.plans.notices import NoticeStage
 from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
@@ -81,6 +84,7 @@ from tocsin.projects.retention import RetentionStage
 from tocsin.realtime import hosted as hosted_apps
 from tocsin.realtime.hosted import HostedStage
 from tocsin.realtime.signal import tell_of_connection
+from tocsin.rules.digests import DigestStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.signin.forgotten import ForgottenStage
@@ -176,6 +180,10 @@ async def _work(installation: Installation) -> None:
         hosted = HostedStage(db, broker, door, vault, changed)
         insist_ear = await broker.waiter("insist")
         insist = InsistStage(db, broker, insist_ear)
+        order_ear = await broker.waiter("order")
+        order = TurnStage(db, broker, order_ear)
+        digest_ear = await broker.waiter("digest")
+        digest = DigestStage(db, broker, evaluator, digest_ear)
         await evaluator.start()
 
         async def months() -> bool:
@@ -200,6 +208,8 @@ async def _work(installation: Installation) -> None:
             Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
             Stage("clocks", ClocksStage(db, broker).run_once, await broker.waiter("clocks"), ANYWAY_SECONDS),
             Stage("insist", insist.run_once, insist_ear, ANYWAY_SECONDS),
+            Stage("order", order.run_once, order_ear, ANYWAY_SECONDS),
+            Stage("digest", digest.run_once, digest_ear, ANYWAY_SECONDS),
             Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), 10.0),
             Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
             Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),

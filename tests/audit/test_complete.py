@@ -167,6 +167,7 @@ TELLS_ITSELF = {
     "claim_registration": "it begins a session, which says so",
     "resend_registration": "a mail is kept for 30 days with what became of it",
     "resend_verification": "a mail is kept for 30 days with what became of it",
+    "see_notification": "a recipient says when they have seen it",
     "authorize_socket": "it changes nothing",
     "test_sso": "it changes nothing",
     "test_rule": "it changes nothing",

@@ -133,7 +133,7 @@ guard.Admission.end = end
 REPEATED_BEFORE_COUNTED = """
 import asyncio
 from tocsin.notifications import insist
-honest = insist.InsistStage._insist_safely
+honest = insist.InsistStage._insist
 async def hasty(self, project_id, env, ids):
     done = await honest(self, project_id, env, ids)
     async with self._db.unit(project_id, env) as connection:
@@ -146,7 +146,7 @@ async def hasty(self, project_id, env, ids):
             "UPDATE tocsin.insistences SET times = times + 1, due_at = now() + interval '1 second',"
             " repeats_at = now() + interval '1 second' WHERE notification_id = ANY($1)", ids)
     return done
-insist.InsistStage._insist_safely = hasty
+insist.InsistStage._insist = hasty
 """
 
 CRASHES_NOT_COUNTED = """

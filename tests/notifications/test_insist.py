@@ -4,33 +4,17 @@ import asyncio
 from typing import Any
 
 import asyncpg
-import pytest
 
 from tests.channels.far_end import FarEnd, answering
-from tests.client import Project, sign_up
+from tests.client import Project
 from tests.connections.build import make_hook
-from tests.people import Person, join
+from tests.people import Person
 from tests.pipeline import Working, make_rule, notified, send_event, send_events, until
 from tests.realtime.pusher_js import pusher_js
 from tocsin.kit.ids import new_id
 from tocsin.notifications.insist import INSIST
 
 REPEAT = {"everySeconds": 60, "maxTimes": 3}
-
-
-@pytest.fixture
-async def ann(working: Working, shop: Project) -> Person:
-    return await join(working.api, shop, name="Ann")
-
-
-@pytest.fixture
-async def bob(working: Working, shop: Project) -> Person:
-    return await join(working.api, shop, name="Bob")
-
-
-@pytest.fixture
-async def other(working: Working) -> Project:
-    return await sign_up(working.api, "Other")
 
 
 async def fall_due(sql: asyncpg.Connection, notification: Any, what: str) -> None:
@@ -238,7 +222,7 @@ async def test_sockets_hear_it_again_and_who_comes_by_a_step_hears_it_for_the_fi
 async def test_what_a_halted_project_owes_waits_until_it_goes_on(working: Working, shop: Project, ann: Person) -> None:
     await make_rule(shop, "realtime", targetUsers=[ann.id], requireAck=True, repeat=REPEAT)
     made = await notified(shop.key, await send_event(shop.key))
-    await working.sql.execute("UPDATE tocsin.projects SET suspended_at = now() WHERE id = $1", shop.id)
+    await working.sql.execute("UPDATE tocsin.projects SET status = 'suspended' WHERE id = $1", shop.id)
     await fall_due(working.sql, made, "repeats_at")
 
     async def put_off() -> bool:
@@ -249,7 +233,7 @@ async def test_what_a_halted_project_owes_waits_until_it_goes_on(working: Workin
         )
 
     await until(put_off)
-    await working.sql.execute("UPDATE tocsin.projects SET suspended_at = NULL WHERE id = $1", shop.id)
+    await working.sql.execute("UPDATE tocsin.projects SET status = 'active' WHERE id = $1", shop.id)
     await working.sql.execute("UPDATE tocsin.insistences SET due_at = now() WHERE notification_id = $1", made["id"])
     await so_many(shop, made, 2, "sent")
 

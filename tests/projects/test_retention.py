@@ -184,6 +184,16 @@ async def test_a_delivery_on_its_way_stays_with_its_notification_and_attempts(he
     assert await here.rows(acme) == ALL
 
 
+async def test_what_was_gathered_goes_once_its_digest_was_written(here: Installation, past: str) -> None:
+    acme = await here.project(events=30, notifications=30, deliveries=30)
+    for age in (OLD, LONG_AGO):
+        await traffic(here, acme, age, delivery="gathered")
+    await here.sql.execute("UPDATE tocsin.deliveries SET finished_at = now() WHERE project_id = $1", acme.id)
+    assert f"deliveries_{past}" in await drop(here)
+    await rest(here.stage())
+    assert await here.rows(acme) == NONE
+
+
 async def test_a_notification_that_nobody_acknowledged_stays_with_its_recipients(here: Installation) -> None:
     acme = await here.project(notifications=30, deliveries=30)
     await traffic(here, acme, OLD, require_ack=True)

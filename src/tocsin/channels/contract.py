@@ -125,7 +125,8 @@ class Message:
     it reaches the project. ``sound_url`` is where ``sound`` is played; without one, ``sound`` is just the name of a
     file in an app. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
     ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
-    notification has insisted since (R3). ``hops`` is how often what it tells of has passed through Tocsin before.
+    notification has insisted or passed on to a further channel since (R2, R3). ``hops`` is how often what it tells of
+    has passed through Tocsin before.
     """
 
     delivery_id: UUID

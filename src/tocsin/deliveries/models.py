@@ -24,6 +24,7 @@ class Delivery(Table):
     address_id: Mapped[UUID | None]
     address: Mapped[str | None]
     state: Mapped[str]
+    gathered_into: Mapped[UUID | None]
     ready: Mapped[bool]
     rank: Mapped[int]
     due_at: Mapped[datetime]

@@ -36,7 +36,6 @@ State = Literal[
 ]
 
 _RETRYABLE = ("failed", "suppressed", "dropped", "held")
-_WAITING = ("queued", "held")
 
 
 NOT_WISHED = "preferences: "
@@ -70,7 +69,8 @@ class DeliveryAnswer(Answer):
     connection_id: UUID | None
     connection_reason: str | None
     attempts: list[AttemptAnswer]
-    due_at: Time | None = Field(description="When the next attempt is due, or what is held may go.")
+    gathered_into: UUID | None = Field(description="The notification of the digest that told of it.")
+    due_at: Time | None = Field(description="When the next attempt or the digest is due, or what is held may go.")
     last_error: str | None
     provider_message_id: str | None
     captured: dict[str, Any] | None = Field(description="In the sandbox: what would have been sent.")
@@ -197,8 +197,12 @@ def _answer(delivery: Delivery, attempts: list[AttemptAnswer]) -> DeliveryAnswer
     }
     state = _public(delivery.state)
     return DeliveryAnswer(
-        **fields, state=state, attempts=attempts, due_at=delivery.due_at if state in _WAITING else None
+        **fields, state=state, attempts=attempts, due_at=delivery.due_at if _waits(delivery) else None
     )
+
+
+def _waits(delivery: Delivery) -> bool:
+    return delivery.finished_at is None and delivery.state in ("queued", "leased", "held", "gathered")
 
 
 def _public(state: str) -> State:

@@ -92,8 +92,10 @@ async def did_not_arrive(connection: asyncpg.Connection, delivery: Reported, tol
     if told["state"] == "failed":
         await connection.execute(_TELL, delivery.project_id, delivery.id)
         await connection.execute(_OCCUR, delivery.project_id, delivery.id)
+        await connection.execute(_NEXT_CHANNEL, delivery.project_id, delivery.id)
 
 
+_NEXT_CHANNEL = "SELECT tocsin.pass_turns($1, ARRAY[$2::uuid])"
 _FAILED = """
 UPDATE tocsin.deliveries SET state = $3, ready = false, last_error = $4, due_at = coalesce($5, due_at), rank = $6,
     finished_at = CASE WHEN $3 = 'queued' THEN NULL ELSE now() END

@@ -55,16 +55,27 @@ class DeliveryStory(Answer):
     user_id: UUID | None = Field(description="Null where the channel reaches the project once, and for a destination.")
     destination: DestinationStory | None = Field(description="The named place it goes to, if that still exists.")
     state: str
-    due_at: Time | None = Field(description="When the next attempt is due, while there will be one.")
+    gathered_into: UUID | None = Field(description="The notification of the digest that told of it.")
+    due_at: Time | None = Field(description="When the next attempt, or the digest, is due, while there will be one.")
     last_error: str | None
     connection_id: UUID | None
     connection_reason: str | None
     attempts: list[AttemptAnswer]
 
 
+class TurnStory(Answer):
+    """Where a person's channels are told one after the other: the last one told, and the next."""
+
+    channel: str
+    next_channel: str
+    due_at: Time = Field(description="When the next one is told, unless the person has seen it by then.")
+
+
 class RecipientStory(Answer):
     user_id: UUID
     reason: str
+    turn: TurnStory | None = Field(description="Null where no further channel is left, or none will be told.")
+    turns_ended: str | None = Field(description="Why further channels of the rule were not told.")
 
 
 class RuleStory(Answer):

@@ -20,6 +20,7 @@ from tocsin.events.schemas import (
     EventSummary,
     RecipientStory,
     RuleStory,
+    TurnStory,
 )
 from tocsin.kit.errors import NotFound
 
@@ -48,12 +49,17 @@ async def read_story(session: AsyncSession, project_id: UUID, event_id: UUID) ->
 Rows = dict[UUID, list[Row[Any]]]
 
 _RECIPIENTS = text("""
-SELECT notification_id, user_id, reason, total FROM (
-    SELECT r.notification_id, r.user_id, r.reason, count(*) OVER (PARTITION BY r.notification_id) AS total,
+SELECT ranked.*, t.personal->t.turn->>'channel' AS channel, t.personal->(t.turn + 1)->>'channel' AS next_channel,
+    t.due_at
+FROM (
+    SELECT r.*, count(*) OVER (PARTITION BY r.notification_id) AS total,
         row_number() OVER (PARTITION BY r.notification_id ORDER BY r.user_id) AS nth
     FROM tocsin.notification_recipients r
     WHERE r.project_id = :project AND r.notification_id = ANY(:notifications)
-) ranked WHERE nth <= :most ORDER BY notification_id, nth
+) ranked
+LEFT JOIN tocsin.channel_turns t ON t.project_id = ranked.project_id AND t.notification_id = ranked.notification_id
+    AND t.user_id = ranked.user_id
+WHERE nth <= :most ORDER BY ranked.notification_id, nth
 """)
 
 
@@ -66,8 +72,9 @@ async def _recipients(session: AsyncSession, project_id: UUID, notifications: Se
 
 _DELIVERIES = text("""
 SELECT * FROM (
-    SELECT d.notification_id, d.id, d.channel, d.user_id, d.state, d.due_at, d.last_error, d.connection_id,
-        d.connection_reason, d.total, d.destination_id, t.name AS destination,
+    SELECT d.notification_id, d.id, d.channel, d.user_id, d.state, d.gathered_into,
+        CASE WHEN d.finished_at IS NULL AND d.state IN ('queued', 'held', 'gathered') THEN d.due_at END AS due_at,
+        d.last_error, d.connection_id, d.connection_reason, d.total, d.destination_id, t.name AS destination,
         row_number() OVER (PARTITION BY d.notification_id ORDER BY d.id) AS nth
     FROM (
         SELECT *, count(*) OVER (PARTITION BY notification_id) AS total FROM tocsin.deliveries
@@ -123,10 +130,22 @@ def _rule(told: dict[str, Any], recipients: Rows, deliveries: Rows, attempts: Ro
         reason=told["reason"],
         error=told.get("error"),
         notification_id=notification,
-        recipients=[RecipientStory.model_validate(row) for row in people],
+        recipients=[_recipient(row) for row in people],
         recipients_total=people[0].total if people else 0,
         deliveries=[_delivery(row, attempts.get(row.id, [])) for row in sent],
         deliveries_total=sent[0].total if sent else 0,
+    )
+
+
+def _recipient(row: Row[Any]) -> RecipientStory:
+    """A turn that is left to somebody who has seen it stands until the clock looks at it, and is not taken."""
+    seen = "acknowledged" if row.acked_at else "seen" if row.seen_at or row.read_at else None
+    waits = row.next_channel is not None and seen is None
+    return RecipientStory(
+        user_id=row.user_id,
+        reason=row.reason,
+        turn=TurnStory(channel=row.channel, next_channel=row.next_channel, due_at=row.due_at) if waits else None,
+        turns_ended=row.turns_ended or (seen if row.next_channel else None),
     )
 
 
@@ -137,7 +156,8 @@ def _delivery(row: Row[Any], attempts: Sequence[Row[Any]]) -> DeliveryStory:
         user_id=row.user_id,
         destination=DestinationStory(id=row.destination_id, name=row.destination) if row.destination else None,
         state=row.state,
-        due_at=row.due_at if row.state in ("queued", "held") else None,
+        gathered_into=row.gathered_into,
+        due_at=row.due_at,
         last_error=row.last_error,
         connection_id=row.connection_id,
         connection_reason=row.connection_reason,

@@ -32,7 +32,8 @@ RETURNING n.id, tocsin.tell_webhooks(n.project_id, n.env, 'notification.acknowle
 _INSIST_NO_MORE = text("DELETE FROM tocsin.insistences WHERE notification_id = :id")
 _CANCEL = text("""
 UPDATE tocsin.deliveries SET state = 'cancelled', finished_at = now(), last_error = 'acknowledged'
-WHERE notification_id = :id AND round > 0 AND state IN ('queued', 'held')
+WHERE notification_id = :id
+    AND (round > 0 AND state IN ('queued', 'held') OR state = 'gathered' AND finished_at IS NULL)
 """)
 _IS_RECIPIENT = text("SELECT 1 FROM tocsin.notification_recipients WHERE notification_id = :id AND user_id = :user")
 

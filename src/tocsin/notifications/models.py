@@ -30,6 +30,7 @@ class Notification(Table):
     priority: Mapped[str]
     require_ack: Mapped[bool]
     topic: Mapped[str | None]
+    gathers: Mapped[int | None]
     acked_at: Mapped[datetime | None]
     acked_by: Mapped[UUID | None]
     acked_by_key: Mapped[UUID | None]

@@ -13,7 +13,8 @@ from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import FilterId, PathId
 from tocsin.notifications.acknowledge import acknowledge
 from tocsin.notifications.models import Notification, NotificationRecipient
-from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Stats
+from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Seen, Stats
+from tocsin.notifications.seen import mark_seen
 from tocsin.notifications.show import shown
 from tocsin.sounds.links import SoundLinks
 
@@ -137,6 +138,15 @@ async def acknowledge_notification(
     await _find(call, notification_id)
     broker = cast(Broker, request.app.state.broker)
     await acknowledge(call, broker, notification_id, body.user_id if body else None)
+    return await _answer(call, notification_id)
+
+
+@router.put("/notifications/{notification_id}/seen", operation_id="see_notification")
+@needs("notifications:acknowledge", own=True, while_suspended=True)
+async def see(call: Called, notification_id: PathId, body: Seen | None = None) -> NotificationAnswer:
+    """Say that a person has seen it, so that no further channel tells them; the first time counts."""
+    await _find(call, notification_id)
+    await mark_seen(call, notification_id, body or Seen())
     return await _answer(call, notification_id)
 
 

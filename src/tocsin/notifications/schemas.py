@@ -56,6 +56,7 @@ class NotificationAnswer(Answer):
     priority: Priority
     require_ack: bool
     topic: str | None
+    gathers: int | None = Field(description="Of a digest: how many notifications it tells of.")
     created_at: Time
     seq: int | None = Field(None, description="Its number in your own feed, where you ask for yourself.")
     silent: bool = Field(False, description="Where you ask for yourself: whether it is to be shown without a sound.")
@@ -73,6 +74,11 @@ class NotificationAnswer(Answer):
 
 class Acknowledge(Body):
     user_id: UUID | None = Field(None, strict=False, description="For whom a backend acknowledges.")
+
+
+class Seen(Body):
+    read: bool = Field(False, description="Opened, and not only shown.")
+    user_id: UUID | None = Field(None, strict=False, description="Who has seen it, where a backend says so.")
 
 
 class Stats(Answer):

@@ -18,6 +18,9 @@ from tocsin.kit.together import Calls, uuids
 Devices = Mapping[tuple[str, UUID], Sequence[UUID | None]]
 """The addresses of a channel that a person has, by both."""
 
+MOST_GATHERED = 10_000
+"""Notifications in one digest; one that is full is not waited for."""
+
 OVER_QUOTA = "quota: the notifications of this month that the plan allows are used up"
 """Why a delivery was dropped, as its ``lastError`` says it."""
 
@@ -44,14 +47,27 @@ class Insist:
 
 
 @dataclass(frozen=True, slots=True)
-class NewNotification:
-    """What a matched rule decided, before it is a row."""
+class Gather:
+    """How it waits for a digest (R4): with the others of its rule and person, for ``window_seconds`` from the first one
+    on. The first is told at once where it is ``leading``. The digest lists ``most_items`` of them."""
 
-    event_id: UUID
-    event_type: str
+    rule_name: str
+    window_seconds: int
+    most_items: int
+    leading: bool
+    sound: str | None
+    after_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotification:
+    """What a matched rule decided, before it is a row; or a digest, which has no event, and no rule if that is gone."""
+
+    event_id: UUID | None
+    event_type: str | None
     client_event_id: str | None
-    rule_id: UUID
-    rule_version: int
+    rule_id: UUID | None
+    rule_version: int | None
     title: str
     message: str
     action: dict[str, Any] | None
@@ -67,13 +83,36 @@ class NewNotification:
     translations: Mapping[str, Mapping[str, Any]] | None = None
     """By language what differs from ``title``, ``message`` and ``action`` (`users.language`)."""
     insist: "Insist | None" = None
+    after_seconds: int | None = None
+    """Channels that reach people are told in order, each so long after the one before (R2); None: all at once."""
+    gather: Gather | None = None
+    gathers: int | None = None
+    """A digest of so many."""
     internal: bool = False
-    """Made of one of Tocsin's own occurrences: no quota counts it."""
+    """Made of one of Tocsin's own occurrences, or of what was counted already: no quota counts it."""
     sound_digest: str | None = None
     """Of the content that the sound's name stands for now."""
     over_quota: bool = False
     """Nothing was left of the month's quota: it is kept, and its deliveries are dropped."""
     id: UUID = field(default_factory=new_id)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether further channels are left for its recipients; an installation may have lost some."""
+        return self.after_seconds is not None and len(personal_channels(self.channels)) > 1
+
+    @property
+    def first_channels(self) -> Sequence[str]:
+        """Those that are told with the notification itself."""
+        if not self.in_order:
+            return self.channels
+        later = personal_channels(self.channels)[1:]
+        return [channel for channel in self.channels if channel not in later]
+
+
+def personal_channels(channels: Sequence[str]) -> list[str]:
+    """Those that reach people one by one."""
+    return [channel for channel in channels if kinds()[channel].reaches == "person"]
 
 
 async def write_notifications(
@@ -137,8 +176,11 @@ def _row(notification: NewNotification) -> dict[str, Any]:
         "rank": RANKS[n.priority],
         "dropped": OVER_QUOTA if n.over_quota else None,
         "insist": _insist(n, n.insist) if n.insist else None,
+        "digest": _digest(n, n.gather) if n.gather else None,
+        "gathers": n.gathers,
+        "in_order": {"after_seconds": n.after_seconds, "personal": _personal(n)} if n.in_order else None,
         "recipients": n.recipients,
-        "deliveries": [*(_deliveries(n, channel) for channel in n.channels), *map(_to_place, n.destinations)],
+        "deliveries": [*(_deliveries(n, channel) for channel in n.first_channels), *map(_to_place, n.destinations)],
     }
 
 
@@ -158,10 +200,22 @@ def _deliveries(notification: NewNotification, channel: str) -> dict[str, Any]:
     return {**told, "ids": new_id_texts(len(each)), "people": people, "devices": named}
 
 
+def _digest(notification: NewNotification, gather: Gather) -> dict[str, Any]:
+    """What its digest will need, should its rule not be there any more."""
+    return {
+        "rule_name": gather.rule_name,
+        "channels": personal_channels(notification.channels),
+        "after_seconds": gather.after_seconds,
+        "sound": gather.sound,
+        "window_seconds": gather.window_seconds,
+        "most_items": gather.most_items,
+        "first_at_once": gather.leading,
+        "full_at": MOST_GATHERED,
+    }
+
+
 def _insist(notification: NewNotification, insist: Insist) -> dict[str, Any]:
-    """How it insists, with the channels by which a step may reach people: with the kinds of their devices, where each
-    device is told."""
-    personal = [kinds()[channel] for channel in notification.channels if kinds()[channel].reaches == "person"]
+    """How it insists, with the channels by which a step may reach people."""
     repeat = insist.repeat or {}
     return {
         "every_seconds": repeat.get("every_seconds"),
@@ -169,8 +223,14 @@ def _insist(notification: NewNotification, insist: Insist) -> dict[str, Any]:
         "steps": insist.steps,
         "loops": insist.loops,
         "instant": [channel for channel in notification.channels if kinds()[channel].instant],
-        "personal": [{"channel": each.channel, "kinds": _device_kinds(each)} for each in personal],
+        "personal": _personal(notification),
     }
+
+
+def _personal(notification: NewNotification) -> list[dict[str, Any]]:
+    """Its channels that reach people, with the kinds of devices of which each gets one."""
+    known = [kinds()[channel] for channel in personal_channels(notification.channels)]
+    return [{"channel": each.channel, "kinds": _device_kinds(each), "instant": each.instant} for each in known]
 
 
 def _device_kinds(kind: Provider) -> list[str] | None:
@@ -193,6 +253,6 @@ def waits_to_be_sent(notification: NewNotification) -> bool:
         bool(notification.destinations)
         or any(
             not known[channel].instant and (notification.recipients or known[channel].reaches == "project")
-            for channel in notification.channels
+            for channel in notification.first_channels
         )
     )

@@ -49,7 +49,7 @@ class _Sweep:
 # A row is judged where it is deleted, so one that is taken up again at this moment stays. Rows are deleted by the range
 # that was seen and not by a join with it: planned for any values and before the first ANALYZE, the join could be
 # nested loops over whole months. IS TRUE keeps a sub-select a look-up in a hash for the same reason.
-_ON_ITS_WAY = "state IN ('queued', 'leased', 'held', 'gathered')"
+_ON_ITS_WAY = "state IN ('queued', 'leased', 'held', 'gathered') AND finished_at IS NULL"
 _TO_STAY = f"""(n.require_ack AND n.acked_at IS NULL) OR EXISTS (SELECT FROM tocsin.deliveries d
     WHERE d.project_id = $1 AND d.notification_id = n.id AND d.{_ON_ITS_WAY})"""
 

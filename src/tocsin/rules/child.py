@@ -21,7 +21,7 @@ import msgspec
 
 from tocsin.rules.compiled import Compiled
 from tocsin.rules.conditions import Condition, Facts
-from tocsin.rules.jobs import Event, Request, RuleOutcome, RuleSource, Task
+from tocsin.rules.jobs import DIGEST, Event, Request, RuleOutcome, RuleSource, Task
 from tocsin.rules.templates import RenderError, Template, fitted
 
 MOST_PRINTED = 256 * 1024
@@ -206,6 +206,8 @@ class _Subject:
 
     @cached_property
     def context(self) -> dict[str, Any]:
+        if self._task.event.type == DIGEST:
+            return {**self.payload, "user": self._task.user, "project": self._task.project}
         return {
             "event": self.fields,
             "payload": self.payload,

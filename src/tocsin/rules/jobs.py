@@ -4,6 +4,9 @@ from typing import Any, Literal
 
 import msgspec
 
+DIGEST = "(digest)"
+"""The type that stands for a digest among events, which no event can have: templates see what is in its payload."""
+
 
 class Event(msgspec.Struct, frozen=True):
     """An event as rules see it. ``timestamp`` is ISO 8601; ``payload`` is the JSON text of an object."""

@@ -56,6 +56,8 @@ class Rule(msgspec.Struct):
     escalation_loops: int = 1
     translations: dict[str, dict[str, Any]] | None = None
     template: dict[str, dict[str, Any]] | None = None
+    channel_order: dict[str, int] | None = None
+    digest: dict[str, Any] | None = None
     source: RuleSource = msgspec.field(default_factory=lambda: RuleSource(""))
 
     def __post_init__(self) -> None:

@@ -43,6 +43,8 @@ class Rule(Table):
     starter: Mapped[str | None]
     throttle: Mapped[dict[str, Any] | None]
     active_times: Mapped[dict[str, Any] | None]
+    channel_order: Mapped[dict[str, Any] | None]
+    digest: Mapped[dict[str, Any] | None]
     topic: Mapped[str | None]
     version: Mapped[int]
     created_by: Mapped[UUID | None]

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.principal import Principal
+from tocsin.channels.registry import kinds
 from tocsin.clocks import CLOCK_TYPE
 from tocsin.clocks.keep import keep_clock
 from tocsin.kit.db import Env
@@ -92,7 +93,7 @@ async def _change(
         sent.users if "target_users" in body.model_fields_set else targets.users,
         sent.steps if "escalation" in body.model_fields_set else targets.steps,
     )
-    for name, value in body.model_dump(exclude_unset=True, exclude=_TARGETS).items():
+    for name, value in body.model_dump(include=body.model_fields_set, exclude=_TARGETS).items():
         setattr(rule, name, value)
     if body.clock is not None:
         rule.clock = body.clock.model_dump()  # with what it says by leaving it out
@@ -137,16 +138,25 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
         (templates.check, body.action.url if body.action else None, "action/url"),
         (templates.check, body.action.label if body.action else None, "action/label"),
     ]
+    if body.digest:
+        texts.append((_check_digest, body.digest.title, "digest/title"))
+        texts.append((_check_digest, body.digest.message, "digest/message"))
     for check, text, place in texts:
         if text is not None:
             yield from check(text, f"{pointer}/{place}")
     yield from translations.mistakes(body.translations, pointer)
 
 
+def _check_digest(text: str, pointer: str) -> list[FieldError]:
+    return templates.check(text, pointer, templates.DIGEST_NAMES)
+
+
 async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnswer:
     """Make the rule findable by its patterns while it is active, and keep this version of it."""
     refuse_unfit(rule)
     _refuse_unstoppable(rule)
+    _refuse_unordered(rule)
+    _refuse_ungathered(rule)
     refuse_untimely(rule)
     _refuse_held_alarms(rule)
     await translations.refuse_unknown_template(session, rule.template)
@@ -185,6 +195,27 @@ def _refuse_held_alarms(rule: Rule) -> None:
     if rule.priority == "critical" and rule.active_times and rule.active_times["outside"] == "hold":
         detail = "What is critical never waits: choose skip, or another priority."
         raise Invalid([FieldError("/activeTimes/outside", "critical_waits", detail)])
+
+
+def _refuse_unordered(rule: Rule) -> None:
+    """Raise Invalid for an order of channels of which no second one could have its turn (R2)."""
+    personal = [channel for channel in rule.channels if channel in kinds() and kinds()[channel].reaches == "person"]
+    if rule.channel_order and len(personal) < 2:
+        detail = "Only channels that reach people have turns; name two of them."
+        raise Invalid([FieldError("/channelOrder", "needs_two_channels", detail)])
+
+
+def _refuse_ungathered(rule: Rule) -> None:
+    """Raise Invalid for a digest of what does not wait, or that nothing is gathered for (R4)."""
+    detail = None
+    if rule.priority == "critical":
+        detail = "What is critical is told at once and never gathered."
+    elif rule.repeat or rule.escalation:
+        detail = "What insists is told at once and never gathered."
+    elif not any(kinds()[channel].reaches == "person" and not kinds()[channel].instant for channel in rule.channels):
+        detail = "A digest takes a channel that reaches people, beside realtime."
+    if rule.digest and detail:
+        raise Invalid([FieldError("/digest", "not_gathered", detail)])
 
 
 def _pattern(rule: Rule, pattern: str) -> dict[str, Any]:

@@ -219,6 +219,28 @@ class RuleClock(Body):
         return self
 
 
+class ChannelOrder(Body):
+    """One channel after the other, as `channels` names them: the next when the earlier failed or was not seen in time.
+
+    Channels that reach the project and destinations are told at once.
+    """
+
+    after_seconds: Seconds
+
+
+class Digest(Body):
+    """What the rule tells one person within a window goes out in one message, by each channel but `realtime`.
+
+    Channels that reach the project and destinations are told of each notification at once.
+    """
+
+    window_seconds: Annotated[Seconds, Field(description="From the first notification on.")]
+    max_items: Annotated[int, Field(ge=1, le=100, description="So many are listed; the rest is counted.")] = 100
+    leading: Annotated[bool, Field(description="The first one is told at once, and the rest gathered.")] = False
+    title: Title | None = Field(None, description="A template over `items`, `count`, `rule`, `user` and `project`.")
+    message: Template | None = None
+
+
 class RuleFields(Body):
     """What may be null: saying so takes it away."""
 
@@ -247,6 +269,10 @@ class RuleFields(Body):
     clock: RuleClock | None = Field(None, description="Runs by the time of day instead of by `eventTypes`.")
     throttle: Throttle | None = None
     active_times: ActiveTimes | None = Field(None, description="Always, without them; `outside` is `skip` if not said.")
+    channel_order: ChannelOrder | None = Field(
+        None, description="Without one all channels are told at once; takes two that reach people."
+    )
+    digest: Digest | None = Field(None, description="Not for what is critical, repeats or escalates.")
     topic: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = Field(
         None, description="What people switch on and off in their preferences."
     )
@@ -329,6 +355,18 @@ class RuleWarning(Answer):
     column: int | None = None
 
 
+class ChannelOrderAnswer(Answer):
+    after_seconds: int
+
+
+class DigestAnswer(Answer):
+    window_seconds: int
+    max_items: int
+    leading: bool
+    title: str | None
+    message: str | None
+
+
 class RuleAnswer(Answer):
     """What a rule is. What came with a later release has a default: versions are kept as answers showed them."""
 
@@ -356,6 +394,8 @@ class RuleAnswer(Answer):
     escalation_loops: int = 1
     clock: ClockAnswer | None = None
     starter: str | None = Field(None, description="The starter rule that it was installed as.")
+    channel_order: ChannelOrderAnswer | None = None
+    digest: DigestAnswer | None = None
     active: bool
     suspended_reason: str | None = Field(description="Why Tocsin itself switched the rule off; any change clears it.")
     throttle: ThrottleAnswer | None = None

@@ -30,7 +30,7 @@ from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
-from tocsin.notifications.write import DEVICES_OF, Insist, NewNotification, rows, waits_to_be_sent, with_devices
+from tocsin.notifications.write import DEVICES_OF, Gather, Insist, NewNotification, rows, waits_to_be_sent, with_devices
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.clocked import ClockRun, whose_time
@@ -412,6 +412,7 @@ def _notification(
     action = None
     if url := outcome.rendered.get(ACTION_URL):
         action = {"url": url, "label": outcome.rendered.get(ACTION_LABEL)}
+    sound = _sound(rule)
     return NewNotification(
         event_id=event.id,
         event_type=event.type,
@@ -422,8 +423,8 @@ def _notification(
         message=outcome.rendered["message"],
         action=action,
         translations=printed(outcome.rendered),
-        sound=rule.sound,
-        sound_digest=digest_of(rule.sound, rule.sound_digest),
+        sound=sound,
+        sound_digest=digest_of(sound, rule.sound_digest) if sound else None,
         priority=rule.priority,
         require_ack=rule.require_ack,
         topic=rule.topic,
@@ -432,6 +433,30 @@ def _notification(
         destinations=places,
         internal=event.internal and not rule.runs_by_clock,
         insist=_insist(rule),
+        after_seconds=None if rule.digest else _after_seconds(rule),
+        gather=_gather(rule),
+    )
+
+
+def _sound(rule: Rule) -> str | None:
+    """What is gathered makes none: its digest does."""
+    return None if rule.digest and not rule.digest["leading"] else rule.sound
+
+
+def _after_seconds(rule: Rule) -> int | None:
+    return rule.channel_order["after_seconds"] if rule.channel_order else None
+
+
+def _gather(rule: Rule) -> Gather | None:
+    if not rule.digest:
+        return None
+    return Gather(
+        rule_name=rule.name,
+        window_seconds=rule.digest["window_seconds"],
+        most_items=rule.digest["max_items"],
+        leading=rule.digest["leading"],
+        sound=rule.sound,
+        after_seconds=_after_seconds(rule),
     )
 
 

@@ -30,6 +30,9 @@ MAX_LENGTH = 64 * 1024
 NAMES = frozenset({"event", "payload", "user", "project"})
 """What a rule's templates see."""
 
+DIGEST_NAMES = frozenset({"items", "count", "rule", "user", "project"})
+"""What those of a digest see."""
+
 ONE_LINE = {"title": 1_000, "actionUrl": 2_000}
 """Templates that print one line, and its characters at most; ``title.de`` is a title too."""
 MAX_BODY = 64 * 1024

@@ -574,6 +574,12 @@ CASES = (
         notification_id="notification",
         body=lambda s: {"userId": s.id("user")},
     ),
+    case(
+        "see_notification",
+        by="key",
+        notification_id="notification",
+        body=lambda s: {"userId": s.id("user")},
+    ),
     case("read_notification_stats"),
     case("list_deliveries", query=lambda s: {"notificationId": s.id("notification"), "userId": s.id("user")}),
     case("read_delivery", delivery_id="delivery"),

@@ -143,7 +143,7 @@ def _delivery(row: Any, record: Record, *, own: bool) -> DeliveryExplained:
         code=said.code,
         sentence=said.sentence,
         detail=row.last_error,
-        due_at=row.due_at if row.state in ("queued", "leased", "held") else None,
+        due_at=row.due_at if row.state in ("leased", *PENDING) and row.finished_at is None else None,
         attempts=[
             AttemptExplained(**AttemptAnswer.model_validate(each).model_dump(), sentence=words.of_attempt(each))
             for each in attempts

@@ -37,8 +37,8 @@ class DeliveryExplained(Answer):
     round: int = Field(description="0 for what was first told; repeats and steps count from 1.")
     code: str = Field(
         description="`sent`, `delivered`, `read`, `captured`, `in_feed`; `waiting`, `paced`, `retrying`, "
-        "`waits_for_connection`, `held`, `gathered`; `gave_up`, `no_connection`, `no_address`, `device_gone`, "
-        "`blocked`, `opted_out`, `person_not_active`, `not_reachable`, `over_quota`, `switched_off`, "
+        "`waits_for_connection`, `held`, `gathered`, `in_digest`; `gave_up`, `no_connection`, `no_address`, "
+        "`device_gone`, `blocked`, `opted_out`, `person_not_active`, `not_reachable`, `over_quota`, `switched_off`, "
         "`throttled`, `read_meanwhile`, `acknowledged`; else the state. "
         "Later releases add some."
     )

@@ -12,7 +12,7 @@ class Said(NamedTuple):
     sentence: str
 
 
-ARRIVED = ("read", "delivered", "sent", "captured", "in_feed")
+ARRIVED = ("read", "delivered", "sent", "captured", "in_feed", "in_digest")
 """Codes of what reached the person, the surest first."""
 
 _REFUSALS = (
@@ -82,6 +82,8 @@ def _held(delivery: Any) -> Said:
 
 
 def _gathered(delivery: Any) -> Said:
+    if delivery.gathered_into is not None:
+        return Said("in_digest", f"On {_way(delivery)} it went out with others in one message.")
     return Said("gathered", f"On {_way(delivery)} it is gathered with others into one message{_because(delivery)}.")
 
 
