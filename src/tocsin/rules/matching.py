@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tocsin.clocks import CLOCK_TYPE
 from tocsin.event_types.names import valid_event_type
 
 
@@ -15,8 +16,10 @@ def patterns_for(event_type: str) -> list[str]:
 
     ``order.item.added`` is matched by itself, ``order.item.*``, ``order.*`` and ``*``; ``order.*`` does not
     match ``order`` itself. Rules are found by equality with these, so the cost does not grow with the
-    number of rules.
+    number of rules. What clocks make is for the rule of that clock alone, whatever others listen to.
     """
+    if event_type == CLOCK_TYPE:
+        return [CLOCK_TYPE]
     segments = event_type.split(".")
     prefixes = (".".join(segments[:end]) + ".*" for end in range(len(segments) - 1, 0, -1))
     return [event_type, *prefixes, "*"]
