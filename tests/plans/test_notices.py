@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.client import Project, sign_up
-from tests.pipeline import Working, ended, make_rule, send_event, until
+from tests.pipeline import Working, ended, send_event, until
 from tests.plans.build import counters, in_force, put_on, send, send_batch
 from tocsin.kit import broker as brokers
 from tocsin.kit.db import Database
@@ -76,9 +76,9 @@ async def test_it_stands_in_the_audit_log(shop: Project, working: Working) -> No
 
 
 async def test_a_rule_hears_of_it_where_nothing_else_gets_through(shop: Project, working: Working) -> None:
-    """The event and its notification count towards nothing, and so cannot raise the next one."""
+    """The event and its notification count towards nothing, and so cannot raise the next one. The rule is the one that
+    every project begins with."""
     await put_on(working.sql, shop, "free", quotas={"events": 1, "notifications": 0})
-    await make_rule(shop, "realtime", eventTypes=["tocsin.quota.*"], targetRoles=["owner"])
     await send_event(shop.key)
     await told(working.sql, shop, 2)
     ids = await working.sql.fetch("SELECT id FROM tocsin.events WHERE project_id = $1 AND internal", shop.id)
