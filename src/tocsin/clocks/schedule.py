@@ -92,15 +92,15 @@ def _wall(moment: datetime, zone: ZoneInfo) -> datetime:
 
 def instant(wall: datetime, zone: ZoneInfo) -> datetime:
     """When the clock on the wall shows this time first; where it never does, when it shows the next one."""
-    moment = wall.replace(tzinfo=zone).astimezone(UTC)
-    if _wall(moment, zone) == wall:
+    moment = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if _wall(moment, zone) == wall.replace(fold=0):
         return moment
     return _put_forward(wall, zone)
 
 
 def _put_forward(wall: datetime, zone: ZoneInfo) -> datetime:
     """The moment at which clocks jumped over a time: between what it is by the offset before and by that after."""
-    late = wall.replace(tzinfo=zone).astimezone(UTC)
+    late = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     early = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     while late - early > timedelta(seconds=1):
         middle = early + (late - early) / 2
