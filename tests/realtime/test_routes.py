@@ -162,3 +162,27 @@ async def test_stats_count_the_sockets_of_the_callers_app(
     assert (await project.key.get("/realtime/stats")).json == {"sockets": 1, "channels": 1, "subscriptions": 1}
     assert (await project.test_key.get("/realtime/stats")).json["sockets"] == 0
     assert (await ann.client.get("/realtime/stats")).status == 403
+
+
+async def test_whoever_is_signed_in_learns_what_opens_their_sockets_and_nothing_of_others(
+    acme: Project, rival: Project, ann: Person
+) -> None:
+    """P3, P5: by environment, and never the secret."""
+    for env, caller in (
+        ("live", ann.client),
+        ("live", acme.owner),
+        ("test", acme.owner.with_headers(X_Tocsin_Env="test")),
+    ):
+        app = acme.signed_up["realtime"][env]
+        assert (await caller.get("/realtime/app")).json == {"appId": app["appId"], "key": app["key"]}
+    others = (await rival.owner.get("/realtime/app")).json
+    assert others == {name: rival.signed_up["realtime"]["live"][name] for name in ("appId", "key")}
+
+
+async def test_without_a_key_in_use_there_is_an_app_and_nothing_to_open_it_with(place: Place) -> None:
+    bare = await sign_up(place.api, "Bare")
+    assert (await bare.owner.delete(f"/projects/me/api-keys/{bare.signed_up['apiKeys']['live']['id']}")).status == 204
+    answer = await bare.owner.get("/realtime/app")
+    assert (answer.status, answer.json["key"]) == (200, None)
+    refused = await ask(bare.owner, f"private-project-{bare.id}")
+    assert (refused.status, refused.code) == (409, "no_public_key")

@@ -57,6 +57,17 @@ test("a condition that the form cannot show stays code, and saving changes nothi
   expect((await post(`/rules/${rule.id}`, null, acme.project, "live", "GET")).condition).toBe(condition);
 });
 
+test("what the form does not show stays as it is: a rule that runs by the time of day", async () => {
+  const rule = await post("/rules", { name: "Mornings", clock: { time: "08:00", days: ["mon"] }, targetRoles: ["owner"], title: "Good morning", topic: "digest" }, acme.project);
+  await page.goto(`/panel/rules/${rule.id}`);
+  await page.getByText("It runs by the time of day").waitFor();
+  await page.getByLabel("Name").fill("Monday mornings");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "Monday mornings" }).waitFor();
+  const kept = await post(`/rules/${rule.id}`, null, acme.project, "live", "GET");
+  expect([kept.clock, kept.topic, kept.eventTypes]).toEqual([rule.clock, "digest", []]);
+});
+
 test("what the server refuses stands at its field", async () => {
   await page.goto("/panel/rules/new?type=order.created");
   await page.getByLabel("Name").fill("Wrong");

@@ -15,13 +15,15 @@ import { useKnown } from "./known";
 
 interface Props {
   draft: Draft;
-  save: (draft: Draft) => Promise<unknown>;
+  save: (draft: Omit<Draft, "eventTypes"> & Partial<Draft>) => Promise<unknown>;
   saving: boolean;
+  /** Whether the rule runs by the time of day: then no event starts it, and nothing of that is asked or sent. */
+  clocked?: boolean;
 }
 
 const REPEAT = { everySeconds: 300, maxTimes: 3 };
 
-export function RuleForm({ draft, save, saving }: Props) {
+export function RuleForm({ draft, save, saving, clocked = false }: Props) {
   const may = useMay("rules:manage");
   const [problem, setProblem] = useState<Problem | null>(null);
   const form = useForm<Draft>({ initialValues: draft });
@@ -36,10 +38,10 @@ export function RuleForm({ draft, save, saving }: Props) {
     queryFn: async ({ signal }) => [...new Set((await answered(api.GET("/api/v1/providers", { signal }))).map((provider) => provider.channel))],
   });
 
-  async function submit(body: Draft) {
+  async function submit({ eventTypes, ...rest }: Draft) {
     setProblem(null);
     try {
-      await save({ ...body, condition: body.condition?.trim() || null });
+      await save({ ...rest, condition: rest.condition?.trim() || null, ...(!clocked && { eventTypes }) });
     } catch (error) {
       const refusal = asProblem(error);
       form.setErrors(refusal.byField);
@@ -55,6 +57,11 @@ export function RuleForm({ draft, save, saving }: Props) {
         <Section title={t("When")}>
           <Stack>
             <TextInput label={t("Name")} placeholder={t("Large orders")} required {...form.getInputProps("name")} />
+            {clocked ? (
+              <Text size="sm" c="dimmed">
+                {t("It runs by the time of day, which is set over the API.")}
+              </Text>
+            ) : (
             <TagsInput
               label={t("Event types")}
               description={t("A type, a prefix such as order.*, or * for all. Enter adds one.")}
@@ -64,6 +71,7 @@ export function RuleForm({ draft, save, saving }: Props) {
               {...form.getInputProps("eventTypes")}
               error={form.errors.eventTypes ?? form.errors["eventTypes.0"]}
             />
+            )}
             <ConditionEditor
               value={values.condition ?? ""}
               change={(cel) => form.setFieldValue("condition", cel)}
@@ -120,7 +128,7 @@ export function RuleForm({ draft, save, saving }: Props) {
         </Section>
         </div>
         <div className="rule-trial">
-          <RuleTrial draft={values} sample={known.sample} />
+          {!clocked && <RuleTrial draft={values} sample={known.sample} />}
         </div>
        </div>
         {problem && <Failed error={problem} />}

@@ -50,7 +50,7 @@ export function Component() {
           }
           columns={[
             { name: t("Name"), cell: (rule) => rule.name },
-            { name: t("Events"), cell: (rule) => <Chips names={rule.eventTypes} /> },
+            { name: t("Events"), cell: (rule) => <Chips names={rule.clock ? [t("by the time of day")] : rule.eventTypes} /> },
             { name: t("Channels"), cell: (rule) => <Chips names={rule.channels} /> },
             { name: t("Priority"), width: 110, cell: (rule) => <Badge state={rule.priority} /> },
             { name: t("On"), width: 130, cell: (rule) => <OnOff rule={rule} may={mayManage} /> },

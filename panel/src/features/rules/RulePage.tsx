@@ -41,7 +41,7 @@ export function Component() {
 function Editor({ draft, rule }: { draft: Draft; rule?: Rule }) {
   const go = useNavigate();
   const saving = useMutation({
-    mutationFn: (body: Draft) =>
+    mutationFn: (body: Omit<Draft, "eventTypes"> & Partial<Draft>) =>
       rule
         ? answered(api.PUT("/api/v1/rules/{rule_id}", { params: { path: { rule_id: rule.id } }, body }))
         : answered(api.POST("/api/v1/rules", { body })),
@@ -52,7 +52,7 @@ function Editor({ draft, rule }: { draft: Draft; rule?: Rule }) {
       if (!rule) await go(`/rules/${saved.id}`, { replace: true });
     },
   });
-  return <RuleForm draft={draft} save={(body) => saving.mutateAsync(body)} saving={saving.isPending} />;
+  return <RuleForm draft={draft} save={(body) => saving.mutateAsync(body)} saving={saving.isPending} clocked={Boolean(rule?.clock)} />;
 }
 
 function Remove({ rule }: { rule: Rule }) {

@@ -1,9 +1,9 @@
 import type { Schemas } from "@/lib/api";
 
-export type Draft = Schemas["RuleCreate"];
+export type Draft = Schemas["RuleCreate"] & { eventTypes: string[] };
 type Rule = Schemas["RuleAnswer"];
 
-/** What the form edits: a rule without what only the server says of it. */
+/** What the form edits. What it does not show is not in it, so that saving leaves it as it is. */
 export function draftOf(rule: Rule | null, type?: string | null): Draft {
   if (!rule) {
     return {

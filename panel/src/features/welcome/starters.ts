@@ -4,7 +4,7 @@ import type { Payload } from "../events/send";
 
 export interface Starter {
   says: string;
-  rule: Schemas["RuleCreate"];
+  rule: Schemas["RuleCreate"] & { eventTypes: string[] };
   payload: Payload;
 }
 
