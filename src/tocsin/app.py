@@ -58,6 +58,7 @@ from tocsin.meta import router as meta_routes
 from tocsin.methods import Methods, documented
 from tocsin.notifications.ack_routes import router as ack_routes
 from tocsin.notifications.routes import router as notification_routes
+from tocsin.notifications.said import SaidBySocket
 from tocsin.outgoing import outgoing_door
 from tocsin.panel.routes import serve_panel
 from tocsin.platform.admin_routes import router as admin_routes
@@ -216,7 +217,8 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     store = EventStore(db, broker, settings.event_queue)
     backlog = Backlog(db, settings.backlog_seconds)
     sound_links = SoundLinks(master, settings.base_url)
-    sockets = Sockets(db, gate.vault, credentials, tenants, broker, sound_links, relayed=settings.redis_url is not None)
+    relayed, heard = settings.redis_url is not None, SaidBySocket(db, broker).heard
+    sockets = Sockets(db, gate.vault, credentials, tenants, broker, sound_links, relayed=relayed, heard=heard)
     declared = Declared(db, lambda: credentials.trusted)
 
     @asynccontextmanager

@@ -48,6 +48,7 @@ async def test_a_recipient_hears_a_notification_with_its_place_in_their_feed(
         "title": "Order",
         "message": "Ann ordered",
         "sound": "bell",
+        "silent": False,
         "priority": "high",
         "action": {"url": "https://example.com/o/1"},
         "requireAck": True,

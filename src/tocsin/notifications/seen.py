@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.guard import Call
 from tocsin.kit.errors import FieldError, Invalid, NotFound
@@ -23,9 +24,13 @@ async def mark_seen(call: Call, notification_id: UUID, seen: Seen) -> None:
     user_id = mine or seen.user_id
     if user_id is None:
         raise Invalid([FieldError("/userId", "required", "Say who has seen it: a key is nobody.")])
-    where = {"id": notification_id, "user": user_id, "read": seen.read}
-    if (await call.session.execute(_SEEN, where)).first() is not None:
+    if await note_seen(call.session, notification_id, user_id, seen.read):
         return
     if call.own_only:
         raise NotFound()
     raise Invalid([FieldError("/userId", "not_a_recipient", "This person did not receive the notification.")])
+
+
+async def note_seen(session: AsyncSession, notification_id: UUID, user_id: UUID, read: bool) -> bool:
+    """Write it down; whether the person is one of those it was for."""
+    return (await session.execute(_SEEN, {"id": notification_id, "user": user_id, "read": read})).first() is not None

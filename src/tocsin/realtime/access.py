@@ -11,8 +11,8 @@ so a key joins no presence channel.
 """
 
 from tocsin.auth.principal import Principal
-from tocsin.realtime.protocol import is_presence
-from tocsin.realtime.room import USER_PREFIX, user_channel
+from tocsin.realtime.protocol import USER_PREFIX, is_presence
+from tocsin.realtime.room import user_channel
 
 _OF_ONE_PROJECT = "private-project-"
 _OF_THE_PLATFORM = "private-platform"

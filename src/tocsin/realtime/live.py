@@ -21,7 +21,7 @@ from tocsin.kit.problems import is_away
 from tocsin.realtime import announcement, protocol, reading
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.relay import Relay
-from tocsin.realtime.room import USER_PREFIX, Room, user_channel
+from tocsin.realtime.room import Room, user_channel
 from tocsin.realtime.server import App
 from tocsin.realtime.signal import Kind, Signal, channel_of, read_signal
 from tocsin.sounds.links import SoundLinks
@@ -91,7 +91,7 @@ class Live:
             self._hub.take_back(ref, protocol.UNAUTHORIZED)
             for app_id in self._apps_of(project_id):
                 # What the project's own backend signed for the person stands on no session of ours.
-                self._hub.close_channel(app_id, f"{USER_PREFIX}{ref}")
+                self._hub.close_channel(app_id, f"{protocol.USER_PREFIX}{ref}")
                 self._hub.terminate_user(app_id, ref)
         elif kind in ("project", "everything"):
             for app_id in self._apps_of(project_id) if kind == "project" else list(self._rooms):

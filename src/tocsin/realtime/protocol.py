@@ -52,8 +52,12 @@ ASK_AGAIN = Refusal(4101, "The project has changed; come back in a while and be 
 SIGN_AGAIN = Refusal(4200, "Rights have changed; come back and have your subscriptions signed anew.")
 NO_PONG = Refusal(4201, "A ping was not answered.")
 
-RATE_LIMITED = 4301
-"""Code of a ``pusher:error`` after which the socket stays open."""
+RATE_LIMITED, NOT_HEARD = 4301, 4302
+"""Codes of a ``pusher:error`` after which the socket stays open: a client event that was not passed on, and one to
+Tocsin itself that came to nothing. Pusher leaves 4300 to 4399 for errors of other kinds."""
+
+USER_PREFIX = "private-user-"
+"""Of the channel that is a person's own."""
 
 
 class ClientFrame(msgspec.Struct):

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from tocsin.kit.broker import Subscription
 from tocsin.kit.ids import parse_id
+from tocsin.realtime.protocol import USER_PREFIX
 from tocsin.realtime.server import App
 from tocsin.realtime.signal import MOST_IDS, Signal
 
-USER_PREFIX = "private-user-"
 MOST_WAITING = 100
 """Signals kept while the database is slow; what comes on top is read again by sequence number."""
 

@@ -1,12 +1,13 @@
 """The conversation with one client: who is let in, and what each message from it does (W1)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
 from tocsin.kit.errors import Forbidden, Unavailable
+from tocsin.kit.ids import parse_id
 from tocsin.realtime import protocol
 from tocsin.realtime.auth import grant_in, is_channel_auth, is_user_auth
 from tocsin.realtime.client import Client, Link
@@ -60,6 +61,10 @@ Agree = Callable[[App, Headers, bytes], Awaitable[None]]
 Attend = Callable[[App], Awaitable[None]]
 """Called before a socket of an app is let in, so that whatever is sent to the app from then on arrives."""
 
+Hear = Callable[[App, UUID, bytes], Awaitable[str | None]]
+"""Called with what a person says to Tocsin itself, on the channel that is their own: whom of which app, and the data as
+JSON. What is wrong with it, or None; raises ``kit.errors.Unavailable`` when it cannot be heard now."""
+
 
 class RealtimeServer:
     """Speaks the protocol over any ``Link``; counts in ``malformed`` the messages that were not messages."""
@@ -71,13 +76,16 @@ class RealtimeServer:
         publish: Publish | None = None,
         attend: Attend | None = None,
         agree: Agree | None = None,
+        heard: Mapping[str, Hear] | None = None,
     ) -> None:
+        """``heard`` has client events that are for Tocsin itself, on a person's own channel."""
         self.hub = hub
         self.malformed = 0
         self._find_app = find_app
         self._attend = attend
         self._agree = agree
         self._publish = publish
+        self._heard = heard or {}
 
     async def admit(self, link: Link, target: str, headers: Headers = ()) -> Client | None:
         """Let a new socket in by its request: target (path and query) and headers. Or tell it why not: None."""
@@ -212,10 +220,25 @@ class RealtimeServer:
             _warn(client, channel, "Client events come too fast.")
         elif len(frame.event) > protocol.MAX_NAME or len(bytes(frame.data)) > protocol.MAX_CLIENT_DATA_BYTES:
             _warn(client, channel, f"A client event holds at most {protocol.MAX_CLIENT_DATA_BYTES} bytes.")
+        elif channel.startswith(protocol.USER_PREFIX) and (hear := self._heard.get(frame.event)):
+            await self._hear(client, channel, frame, hear)
         else:
             payload = protocol.client_event(frame.event, channel, frame.data, client.channels[channel])
             self.hub.send_frame(client.app_id, channel, payload, exclude_socket_id=client.id)
             await self._tell_others(client, channel, payload)
+
+    async def _hear(self, client: Client, channel: str, frame: ClientFrame, hear: Hear) -> None:
+        """Let Tocsin know what a person says to it. Nobody else hears that."""
+        person = parse_id(channel.removeprefix(protocol.USER_PREFIX))
+        found = await self._usable_app(client.key)
+        if person is None or not isinstance(found, App):
+            return
+        try:
+            wrong = await hear(found, person, bytes(frame.data))
+        except Unavailable as away:
+            wrong = away.detail
+        if wrong is not None:
+            send(client, protocol.error(protocol.NOT_HEARD, wrong, channel))
 
     async def _tell_others(self, client: Client, channel: str, payload: bytes) -> None:
         if self._publish is None:

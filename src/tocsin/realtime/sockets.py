@@ -5,7 +5,7 @@ linked. Processes without sockets publish to those who have them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from tocsin.realtime.census import ROLE, Census
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.live import Live
 from tocsin.realtime.relay import Relay
-from tocsin.realtime.server import App, Headers, RealtimeServer
+from tocsin.realtime.server import App, Headers, Hear, RealtimeServer
 from tocsin.sounds.links import SoundLinks
 
 CLAIM_SECONDS = 3.0
@@ -43,7 +43,8 @@ class SocketsTaken(RuntimeError):
 
 
 class Sockets:
-    """``relayed`` says that client events go to other processes too, which needs Redis."""
+    """``relayed`` says that client events go to other processes too, which needs Redis; ``heard`` has those that are
+    for Tocsin itself."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Sockets:
         sounds: SoundLinks,
         *,
         relayed: bool,
+        heard: Mapping[str, Hear],
     ) -> None:
         self.hub = Hub()
         self.relay = Relay(broker, self.hub)
@@ -71,6 +73,7 @@ class Sockets:
             self.relay.publish if relayed else None,
             attend=self._live.attend,
             agree=self._agree,
+            heard=heard,
         )
 
     def revoked(self, project_id: UUID, kind: str, ref: str) -> None:
