@@ -130,6 +130,8 @@ test("a key is made, its secret is shown once, and it works until it is revoked 
   await accessible(page);
   await page.getByRole("button", { name: "Make it" }).click();
   const secret = await page.locator("pre[aria-label=\"Secret of Shop backend\"]").innerText();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await accessible(page);
   await shot(page, "work-key-made");
   const row = page.getByRole("row", { name: /Shop backend/ });
   const key = await row.getByText(/^pk_live_/).innerText();

@@ -44,7 +44,7 @@ function Whole({ one }: { one: Endpoint }) {
   return (
     <>
       {one.statusReason && (
-        <Alert color="yellow" icon={<IconAlert aria-hidden />} mb="md" radius="lg">
+        <Alert className="notice" color="yellow" icon={<IconAlert aria-hidden />} mb="md" radius="lg">
           <Text size="sm">{one.statusReason}</Text>
         </Alert>
       )}
