@@ -54,6 +54,7 @@ _PROBLEMS = {
     "409": "Conflict",
     "413": "Content too large",
     "415": "Unsupported media type",
+    "416": "Range not satisfiable",
     "422": "Invalid content",
     "429": "Too many requests",
     "503": "Temporarily unavailable",

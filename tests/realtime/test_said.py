@@ -48,11 +48,11 @@ async def test_a_person_says_that_they_have_seen_or_read_it(place: Place, acme: 
     await js.do("trigger", "ann", channel=ann.channel, event="client-seen", data={"id": str(seen)})
     await js.do("trigger", "ann", channel=ann.channel, event="client-seen", data={"id": str(read), "read": True})
     await js.settle("ann")
-    feed = {item["id"]: item for item in (await ann.client.get("/notifications")).json["items"]}
-    assert [(feed[str(id_)]["seenAt"] is None, feed[str(id_)]["readAt"] is None) for id_ in (seen, read)] == [
-        (False, True),
-        (False, False),
-    ]
+    told = []
+    for id_ in (seen, read):
+        (mine,) = (await ann.client.get(f"/notifications/{id_}")).json["recipients"]
+        told.append((mine["seenAt"] is None, mine["readAt"] is None))
+    assert told == [(False, True), (False, False)]
 
 
 async def test_nobody_speaks_of_what_they_did_not_receive(
@@ -71,8 +71,8 @@ async def test_nobody_speaks_of_what_they_did_not_receive(
                 await js.do("trigger", name, channel=person.channel, event=event, data=data)
                 error = await js.fact(since, client=name, event="pusher:error")
                 assert error["data"]["code"] == 4302
-    (item,) = (await ben.client.get("/notifications")).json["items"]
-    assert (item["acknowledgedBy"], item["seenAt"]) == ([], None)
+    shown = (await ben.client.get(f"/notifications/{bens}")).json
+    assert (shown["acknowledgedBy"], shown["recipients"][0]["seenAt"]) == ([], None)
 
 
 async def test_who_is_not_active_any_more_acknowledges_nothing(place: Place, acme: Project, js: PusherJs) -> None:

@@ -97,6 +97,10 @@ class UnsupportedMediaType(Problem):
     status, title = 415, "Unsupported media type"
 
 
+class RangeNotSatisfiable(Problem):
+    status, title = 416, "Range not satisfiable"
+
+
 class Invalid(Problem):
     status, title = 422, "Invalid content"
 

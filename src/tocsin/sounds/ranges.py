@@ -9,6 +9,9 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from tocsin.kit.errors import RangeNotSatisfiable
+
+_PAST_THE_END = "The file ends before what `Range` asks for."
 _YEAR = "max-age=31536000, immutable"
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
@@ -16,14 +19,17 @@ _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part that `Range` asks for."},
     304: {"description": "It is what `If-None-Match` says."},
-    416: {"description": "The file ends before what `Range` asks for."},
+    416: {"description": _PAST_THE_END},
 }
 
 
 def file_answer(
     data: bytes, digest: str, asked: Headers, media_type: str, disposition: str, *, shared: bool = False
 ) -> Response:
-    """What the headers of a GET ask for of a file with this digest; ``shared`` caches may keep it too."""
+    """What the headers of a GET ask for of a file with this digest; ``shared`` caches may keep it too.
+
+    Raises RangeNotSatisfiable.
+    """
     headers = {
         "ETag": f'"{digest}"',
         "Cache-Control": f"{'public' if shared else 'private'}, {_YEAR}",
@@ -38,7 +44,7 @@ def file_answer(
     if wanted is None:
         return Response(data, media_type=media_type, headers=headers)
     if not wanted:
-        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(data)}"})
+        raise RangeNotSatisfiable("no_such_part", _PAST_THE_END, headers={"Content-Range": f"bytes */{len(data)}"})
     headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(data)}"
     return Response(data[wanted.start : wanted.stop], 206, media_type=media_type, headers=headers)
 
