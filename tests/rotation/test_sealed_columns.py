@@ -25,6 +25,7 @@ DERIVED = {
     "refresh-token": "accepted under every accepted key; replaced at every use",
     "api-key-mac": "accepted under every accepted key, made anew at use, and bcrypt stands behind it",
     "ack-link": "accepted under every accepted key; one that was dropped ends the links of old messages",
+    "sound-file": "accepted under every accepted key; one that was dropped ends the addresses in old messages",
     "opt-out-link": "accepted under every accepted key; one that was dropped ends the links of old mails",
     "recovery-code": "accepted under every accepted key; drop-master says how many would be lost with it",
     "tries": "counters of a quarter of an hour, which begin anew",

@@ -49,7 +49,7 @@ def differing(members: int, heard: Heard | None, told: Told | None = None) -> Di
 
 
 def heard(total: int, title: str = "T") -> Heard:
-    return Heard(title, "M", None, frozenset(UUID(int=n) for n in range(min(total, MOST_COMPARED))), total)
+    return Heard(title, "M", None, {}, frozenset(UUID(int=n) for n in range(min(total, MOST_COMPARED))), total)
 
 
 @pytest.mark.parametrize("total", [1, MOST_COMPARED, MOST_COMPARED + 1, MAX_RECIPIENTS])
