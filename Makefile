@@ -34,7 +34,7 @@ demo: $(VENV)/.runtime ## Send sample events to the running Tocsin and watch the
 ##@ For work on Tocsin
 
 # These keep every core busy by themselves, or stop the clock of what they look at.
-ALONE := tests/benchmarks tests/crash tests/overload tests/up
+ALONE := tests/benchmarks tests/crash tests/overload tests/panel tests/up
 
 .PHONY: suite
 suite: $(VENV)/.dev

@@ -111,6 +111,19 @@ test("an endpoint is called at once, and a call is sent again (H2)", async () =>
   await page.getByRole("dialog").waitFor({ state: "detached" });
 });
 
+test("the secret of a new endpoint is shown once; a reload has forgotten it (H1)", async () => {
+  const { url } = await post(`/webhook-endpoints/${acme.ids.endpoint}`, null, acme.project, "live", "GET");
+  await page.goto("/panel/webhooks");
+  await page.getByRole("button", { name: "Add an endpoint" }).first().click();
+  await page.getByRole("dialog").getByLabel("Address").fill(url);
+  await page.getByRole("dialog").getByRole("button", { name: "Add", exact: true }).click();
+  const secret = await page.locator('pre[aria-label="Signing secret"]').innerText();
+  expect(secret).toContain("whsec_");
+  await page.reload();
+  await page.getByRole("button", { name: "Call it now" }).waitFor();
+  expect(await page.getByText(secret.trim()).count()).toBe(0);
+});
+
 test("the switch leads into the sandbox, which has none of the live events (A2)", async () => {
   await page.goto("/panel/events");
   await page.getByRole("link", { name: "customer.viewed" }).waitFor();

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation, useParams } from "react-router";
+import { useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
@@ -13,6 +13,7 @@ import { Failed, RowSkeletons } from "@/components/ui/States";
 import { tell } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
+import { useHanded } from "@/lib/handed";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -25,12 +26,11 @@ type Connection = Schemas["ConnectionAnswer"];
 
 export function Component() {
   const { id = "" } = useParams();
-  const { state } = useLocation();
+  const secret = useHanded(id);
   const { data, error, refetch } = useQuery({
     queryKey: ["connections", "one", id],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/connections/{connection_id}", { params: { path: { connection_id: id } }, signal })),
   });
-  const secret = (state as { secret?: string } | null)?.secret;
   return (
     <Page title={data?.name ?? t("Connection")} lead={data && `${data.provider} · ${data.channel}`} back={{ to: "/connections", label: t("Connections") }} actions={data && <Remove one={data} />}>
       {secret && <Secret name={t("Signing secret")} value={secret} />}

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { Page, Section } from "@/components/ui/Page";
 import { Failed, RowSkeletons } from "@/components/ui/States";
+import { handOver } from "@/lib/handed";
 import { t } from "@/lib/t";
 import { ConnectionForm } from "./ConnectionForm";
 import { useProviders, type Provider } from "./providers";
@@ -11,6 +12,10 @@ export function Component() {
   const go = useNavigate();
   const [search, setSearch] = useSearchParams();
   const { data, error, refetch } = useProviders();
+  const done = (id: string, secret: string | null) => {
+    handOver(id, secret);
+    go(`/connections/${id}`);
+  };
   const chosen = data?.find((each) => each.provider === search.get("provider"));
   return (
     <Page
@@ -22,7 +27,7 @@ export function Component() {
       {!data && !error && <RowSkeletons />}
       {chosen && (
         <Section>
-          <ConnectionForm provider={chosen} done={(id, secret) => go(`/connections/${id}`, { state: { secret } })} />
+          <ConnectionForm provider={chosen} done={done} />
         </Section>
       )}
       {data && !chosen && <Choices providers={data} choose={(provider) => setSearch({ provider })} />}

@@ -8,6 +8,7 @@ import { Page, Section } from "@/components/ui/Page";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api } from "@/lib/api";
+import { handOver } from "@/lib/handed";
 import { usePages } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -17,6 +18,10 @@ export function Component() {
   const go = useNavigate();
   const may = useMay("webhooks:manage");
   const [opened, { open, close }] = useDisclosure();
+  const made = (id: string, secret: string | null) => {
+    handOver(id, secret);
+    go(`/webhooks/${id}`);
+  };
   const list = usePages(["webhooks", "list"], (cursor, signal) =>
     answered(api.GET("/api/v1/webhook-endpoints", { params: { query: { cursor } }, signal })),
   );
@@ -45,7 +50,7 @@ export function Component() {
           ]}
         />
       </Section>
-      <NewEndpoint opened={opened} close={close} made={(id, secret) => go(`/webhooks/${id}`, { state: { secret } })} />
+      <NewEndpoint opened={opened} close={close} made={made} />
     </Page>
   );
 }

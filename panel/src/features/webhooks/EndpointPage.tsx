@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Select, Text } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation, useParams } from "react-router";
+import { useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { CodeBlock } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
@@ -13,6 +13,7 @@ import { Failed, RowSkeletons } from "@/components/ui/States";
 import { tell, tellProblem } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
+import { useHanded } from "@/lib/handed";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
@@ -26,12 +27,11 @@ const path = (id: string) => ({ params: { path: { endpoint_id: id } } });
 
 export function Component() {
   const { id = "" } = useParams();
-  const { state } = useLocation();
+  const secret = useHanded(id);
   const { data, error, refetch } = useQuery({
     queryKey: ["webhooks", "one", id],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(id), signal })),
   });
-  const secret = (state as { secret?: string } | null)?.secret;
   return (
     <Page title={t("Endpoint")} lead={data?.url} back={{ to: "/webhooks", label: t("Webhooks") }} actions={data && <Actions one={data} />}>
       {secret && <Secret name={t("Signing secret")} value={secret} />}
