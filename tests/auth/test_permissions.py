@@ -37,6 +37,9 @@ STRANGERS = {
 }
 """Stand before any credential."""
 
+PANEL = {"/", "/panel", "/panel/{path:path}"}
+"""The panel's own files, and the way there: what they show comes from the API."""
+
 APPLESS = {"/users/{user_id}/terminate_connections"}
 """A signed path of Pusher's HTTP API that no document has."""
 
@@ -62,7 +65,7 @@ def undeclared(routes: list[BaseRoute], documented: dict[str, Any]) -> list[str]
     """Routes that nobody can say the permission of."""
     found = []
     for path, route in walk(routes):
-        if path in OPEN | SIGNED | APPLESS | CALLED_BACK | CLICKED or path.startswith("/docs/assets"):
+        if path in OPEN | PANEL | SIGNED | APPLESS | CALLED_BACK | CLICKED or path.startswith("/docs/assets"):
             continue
         if isinstance(route, GuardedRoute):
             if route.need.permission is None and not route.need.public_key and path not in STRANGERS:

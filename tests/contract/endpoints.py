@@ -44,6 +44,10 @@ class Operation:
         return bool(self.described.get("requestBody", {}).get("required"))
 
     @property
+    def takes_files(self) -> bool:
+        return "multipart/form-data" in self.described.get("requestBody", {}).get("content", {})
+
+    @property
     def caller(self) -> str:
         """Which caller fits: a project's key, its owner, its public key, the operator, or nobody in particular."""
         security, permission = self.described.get("security"), self.described.get("x-permission", "")

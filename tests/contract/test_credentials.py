@@ -1,5 +1,7 @@
 """Credentials that are none, or stand where none belongs (bad inputs 21, 31 to 33, 35 and 41)."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
@@ -12,7 +14,11 @@ GUARDED = [operation for operation in ALL if operation.caller != "nobody"]
 
 @pytest.mark.parametrize("operation", GUARDED, ids=str)
 async def test_without_a_credential_nothing_is_done(refused: Refused, api: Client, operation: Operation) -> None:
-    await refused.send(api, operation.method, operation.path, {401}, {} if operation.needs_body else None)
+    body: Any = {} if operation.needs_body else None
+    kind = {}
+    if operation.takes_files:
+        body, kind = b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}
+    await refused.send(api, operation.method, operation.path, {401}, body, **kind)
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,16 @@ MALFORMED = [
     "a" * 5_000,
 ]
 
+ABOUT = {"explain_event": {"userId": NOBODY}}
+"""What a key has to say besides."""
+
 
 @pytest.mark.parametrize("operation", [o for o in WITH_ID if not o.needs_body], ids=str)
 async def test_an_id_that_cannot_be_is_as_absent_as_one_that_is_not(refused: Refused, operation: Operation) -> None:
-    absent = await refused.by(operation, {404})
+    asked = ABOUT.get(str(operation))
+    absent = await refused.by(operation, {404}, params=asked)
     for id_ in MALFORMED:
-        reply = await refused.by(operation, {404}, path=operation.path_with(quote(id_, safe="")))
+        reply = await refused.by(operation, {404}, path=operation.path_with(quote(id_, safe="")), params=asked)
         assert without_request(reply.json) == without_request(absent.json), id_
 
 

@@ -75,7 +75,7 @@ async def test_every_browser_of_a_person_gets_it_and_nobody_elses(working: Worki
 async def test_a_browser_that_unsubscribed_is_removed_and_never_tried_again(working: Working, shop: Project) -> None:
     ann = await shop.add_user()
     await connected(shop, "webpush", settings=SUBJECT)
-    await make_rule(shop, "web_push", targetUsers=[ann["id"]])
+    await make_rule(shop, "web_push", targetUsers=[ann["id"]], eventTypes=["order.*"])
     async with answering(410, "gone") as gone, answering(201) as there:
         dead = await registered(shop, ann, "webpush", Browser(f"{gone.url}/x").address)
         alive = await registered(shop, ann, "webpush", Browser(f"{there.url}/y").address)

@@ -97,7 +97,8 @@ async def test_the_story_of_the_event_tells_all_of_it(sides: tuple[Side, Side], 
     told = await story(ours.project.key, event_id)
     [rule] = told["trace"]
     assert (told["outcome"], rule["matched"], rule["reason"]) == ("notified", True, "condition is true")
-    assert rule["recipients"] == [{"userId": ours.person.id, "reason": "named in the rule"}]
+    [told] = rule["recipients"]
+    assert (told["userId"], told["reason"], told["turn"]) == (ours.person.id, "named in the rule", None)
     sent = {each["channel"]: each for each in rule["deliveries"]}
     assert {name: each["state"] for name, each in sent.items()} == {
         "realtime": "sent",

@@ -21,6 +21,7 @@ def delivery(state: str, error: str | None = None, **fields: Any) -> Any:
         "sent_at": AT,
         "delivered_at": AT,
         "read_at": AT,
+        "gathered_into": None,
     }
     return SimpleNamespace(**{**row, "state": state, "last_error": error, **fields})
 

@@ -137,7 +137,9 @@ async def test_projects_that_are_read_together_see_nothing_of_each_other(
     answers = await asyncio.gather(
         *[together.call(UUID(each.id), "live", uuids(events.ids), events.token, weight=2) for each in two_projects]
     )
-    for project, own, other, ((_, text),) in zip(two_projects, events.ids, reversed(events.ids), answers, strict=True):
+    for project, own, other, ((_, text, _idle),) in zip(
+        two_projects, events.ids, reversed(events.ids), answers, strict=True
+    ):
         assert f'"slug" : "{project.slug}"' in text
         assert str(own) in text and str(other) not in text
 
