@@ -19,9 +19,10 @@ class Nameserver:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], list[str]] = {}
-        self._udp = DNSServer(ZoneResolver(""), port=0, address="127.0.0.1", logger=Quiet())
-        self.port = int(self._udp.server.server_address[1])
-        self._tcp = DNSServer(ZoneResolver(""), port=self.port, address="127.0.0.1", tcp=True, logger=Quiet())
+        # TCP first: of its ports many are taken, of those of UDP hardly any.
+        self._tcp = DNSServer(ZoneResolver(""), port=0, address="127.0.0.1", tcp=True, logger=Quiet())
+        self.port = int(self._tcp.server.server_address[1])
+        self._udp = DNSServer(ZoneResolver(""), port=self.port, address="127.0.0.1", logger=Quiet())
 
     @property
     def setting(self) -> str:
