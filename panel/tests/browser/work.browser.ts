@@ -168,6 +168,7 @@ test("Ctrl K leads anywhere without a mouse (P3)", async () => {
   await shot(page, "work-palette");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Audit log" }).waitFor();
+  await page.getByRole("textbox", { name: "Search" }).waitFor({ state: "detached" }); // it fades away
   await page.keyboard.press("Control+k");
   await page.getByRole("textbox", { name: "Search" }).fill(acme.ids.event);
   await page.getByRole("button", { name: `Event ${acme.ids.event}` }).waitFor();
