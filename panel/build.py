@@ -87,7 +87,8 @@ def install(node: list[str]) -> None:
     stamp = PANEL / "node_modules" / ".installed"
     if stamp.is_file() and stamp.read_text() == lock:
         return
-    run(node, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1")
+    quietly = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+    run(node, "ci", "--ignore-scripts", "--fetch-retries=1", *quietly)
     stamp.write_text(lock)
 
 
