@@ -4,7 +4,6 @@ What was held is released in transactions of its projects, where preferences and
 Whoever ends before the commit has released nothing, and whoever finds a row locked leaves it to the other.
 """
 
-import asyncio
 from uuid import UUID
 
 import structlog
@@ -12,7 +11,7 @@ import structlog
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
-from tocsin.kit.problems import is_away
+from tocsin.kit.due import act_on
 from tocsin.kit.together import Together, uuids
 
 MOST_AT_ONCE = 2_000
@@ -64,26 +63,10 @@ class ClockStage:
     async def _release_held(self) -> int:
         """Look again at what is held until now; how much was."""
         due = await self._db.hot.fetch("SELECT project_id, env, ids FROM tocsin.due_held($1)", MOST_AT_ONCE)
-        portions = [
-            (project_id, env, ids[start : start + MOST_EACH])
-            for project_id, env, ids in due
-            for start in range(0, len(ids), MOST_EACH)
-        ]
-        done = await asyncio.gather(*[self._release(*portion) for portion in portions])
+        done = await act_on(due, MOST_EACH, self._release)
         crash.here("clock.after_held")
-        return sum(len(ids) for _, _, ids in portions) if all(done) else 0
+        return 0 if done.failed else done.due
 
-    async def _release(self, project_id: UUID, env: Env, ids: list[UUID]) -> bool:
-        """Whether it could be; what fails stays held and due, is tried one by one, and holds up nothing else."""
-        try:
-            await self._releasing.call(project_id, env, uuids(ids), weight=len(ids))
-        except Exception as error:
-            if is_away(error):
-                raise
-            if len(ids) > 1:
-                for id_ in ids:
-                    await self._release(project_id, env, [id_])
-            else:
-                log.exception("not released", project=str(project_id), delivery=str(ids[0]))
-            return False
-        return True
+    async def _release(self, project_id: UUID, env: Env, ids: list[UUID]) -> int:
+        await self._releasing.call(project_id, env, uuids(ids), weight=len(ids))
+        return len(ids)

@@ -10,8 +10,8 @@ from uuid import UUID
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.db import Database, Env
+from tocsin.kit.due import NextLook, act_on
 from tocsin.kit.together import Together, uuids
-from tocsin.notifications.due import NextLook, act_on
 from tocsin.realtime.signal import channel_of, signals
 
 MOST_AT_ONCE = 2_000

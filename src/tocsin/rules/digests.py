@@ -16,9 +16,9 @@ import structlog
 from tocsin.channels.registry import kinds
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.db import Database, Env, json_text
+from tocsin.kit.due import NextLook, act_on
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Together, uuids
-from tocsin.notifications.due import NextLook, act_on
 from tocsin.notifications.write import DEVICES_OF, NewNotification, rows, with_devices
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,7 +14,7 @@ from tocsin.kit.schema import Answer, Body, Text, Time, unsent
 from tocsin.rules.conditions import MAX_LENGTH as MAX_CONDITION
 from tocsin.rules.matching import valid_pattern
 from tocsin.rules.templates import MAX_LENGTH as MAX_TEMPLATE
-from tocsin.users.hours import ActiveTimes
+from tocsin.users.hours import ActiveTimes, ClockTime, Day, timezones
 
 Priority = Literal["critical", "high", "normal", "low"]
 
@@ -161,12 +160,8 @@ class EscalationStep(Body):
         return self
 
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["08:00"])]
-
-
 def _zone(value: str) -> str:
-    if value not in ("project", "recipient") and value not in available_timezones():
+    if value not in ("project", "recipient") and value not in timezones():
         raise PydanticCustomError(
             "unknown_timezone", "The name of a time zone (IANA), `project` or `recipient`.", {"zone": value[:60]}
         )
@@ -193,7 +188,7 @@ Zone = Annotated[
 class RuleClock(Body):
     """When a rule runs that waits for no event: a time on some days, or a line of cron."""
 
-    time: TimeOfDay | None = None
+    time: ClockTime | None = None
     days: Annotated[list[Day], Field(min_length=1, max_length=7), AfterValidator(_each_once)] | None = Field(
         None, description="Every day where none is named."
     )

@@ -16,9 +16,10 @@ from tocsin.plans.totals import room_for
 from tocsin.rules.crowding import lock_rules
 from tocsin.rules.models import Rule
 from tocsin.rules.save import Author, create_rule
-from tocsin.rules.schemas import Channels, Roles, RuleAnswer, TimeOfDay, Zone, without_doubles
+from tocsin.rules.schemas import Channels, Roles, RuleAnswer, Zone, without_doubles
 from tocsin.rules.show import shown
 from tocsin.rules.starters import FIRST, STARTERS, Starter
+from tocsin.users.hours import ClockTime
 
 router = guarded_router(tags=["rules"])
 
@@ -48,7 +49,7 @@ class StarterInstall(Body):
     names: Annotated[list[StarterName], Field(min_length=1, max_length=len(STARTERS)), AfterValidator(without_doubles)]
     target_roles: Roles | None = Field(None, description="Who is told; owners and admins where none is named.")
     channels: Channels | None = Field(None, description="`realtime` where none is named.")
-    time: TimeOfDay | None = Field(None, description="Of those that run by a clock; 18:00 where none is named.")
+    time: ClockTime | None = Field(None, description="Of those that run by a clock; 18:00 where none is named.")
     timezone: Zone | None = Field(None, description="Of those that run by a clock.")
 
 
