@@ -45,6 +45,7 @@ export function themeOf(colour: string) {
     headings: { fontFamily: FONT, fontWeight: "640" },
     defaultRadius: "md",
     cursorType: "pointer",
+    respectReducedMotion: true,
     components: {
       Modal: Modal.extend({ defaultProps: { closeButtonProps: CLOSE, attributes: NO_BANNER, radius: "lg" } }),
       Drawer: Drawer.extend({ defaultProps: { closeButtonProps: CLOSE, attributes: NO_BANNER } }),

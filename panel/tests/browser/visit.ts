@@ -77,8 +77,10 @@ export async function shot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
 }
 
-/** Nothing that axe finds, by all of its rules. */
+/** Nothing that axe finds, by all of its rules, once what fades in is there: half of a colour is no contrast. */
 export async function accessible(page: Page): Promise<void> {
+  await page.evaluate(`Promise.allSettled(
+    document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished))`);
   // By the debugger, which the page's policy does not bind.
   await page.evaluate(AXE);
   const found = (await page.evaluate(
