@@ -20,8 +20,8 @@ from bench.filling import fill
 from bench.results import Line, middle
 from bench.run import Run
 from bench.running import Installed, installed
+from tocsin.kit.cursors import Cursors, place_of
 from tocsin.kit.ids import first_id_at, new_id
-from tocsin.kit.pagination import Cursors, place_of
 
 LITTLE, QUICK = 10_000, 100_000
 WARMING, CALLS = 10, 60

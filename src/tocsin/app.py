@@ -13,8 +13,8 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin import __version__
 from tocsin.auth import calls, last_used
+from tocsin.auth.call import Gate
 from tocsin.auth.devices import Devices
-from tocsin.auth.guard import Gate
 from tocsin.auth.keys import Credentials
 from tocsin.auth.rates import Rates
 from tocsin.auth.revocation import RevocationWatch
@@ -50,9 +50,9 @@ from tocsin.kit import garbage, problems
 from tocsin.kit.aside import aside
 from tocsin.kit.crowd import Crowd
 from tocsin.kit.crypto import MasterKey
+from tocsin.kit.cursors import Cursors
 from tocsin.kit.db import Database
 from tocsin.kit.flush import flushed
-from tocsin.kit.pagination import Cursors
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
 from tocsin.methods import Methods, documented

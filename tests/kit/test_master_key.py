@@ -8,9 +8,9 @@ import pytest
 from tocsin.auth.macs import SecretMacs
 from tocsin.auth.tokens import Tokens
 from tocsin.kit.crypto import MasterKey, Unreadable, new_master_key
+from tocsin.kit.cursors import Cursors
 from tocsin.kit.errors import BadRequest, Unauthorized
 from tocsin.kit.ids import new_id
-from tocsin.kit.pagination import Cursors
 from tocsin.rotation.master_key import NothingToRotate, add_to_file, drop_from_file
 
 OLD, NEW, OTHER = (os.urandom(32) for _ in range(3))

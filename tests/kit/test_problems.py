@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError, InternalError, ProgrammingError
 
-from tocsin.kit.problems import is_away
+from tocsin.kit.away import is_away
 
 LOST = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
 CLOSED = asyncpg.InterfaceError("connection is closed")

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from tocsin.kit.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType

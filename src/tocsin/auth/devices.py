@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from uuid import UUID
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from tocsin.kit.crypto import MasterKey, fingerprint
 

@@ -18,10 +18,10 @@ from tocsin.clocks import CLOCK_TYPE, Audience
 from tocsin.clocks.counts import counts
 from tocsin.clocks.keep import zone_of
 from tocsin.clocks.schedule import Clock, last_run, next_run, zone_named
+from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env, as_json
 from tocsin.kit.ids import new_id
-from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 
 MOST_AT_ONCE = 200

@@ -5,7 +5,7 @@ from functools import partial
 from typing import cast
 from uuid import UUID
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.connections.schemas import ConnectionAnswer
 
 Changed = Callable[[UUID, str, UUID], None]

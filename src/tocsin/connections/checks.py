@@ -29,10 +29,10 @@ from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
 from tocsin.connections.templates import keep_templates
 from tocsin.connections.waiting import hasten
+from tocsin.kit.away import is_away
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.ids import new_id
-from tocsin.kit.problems import is_away
 from tocsin.kit.vault import Vault
 
 USUALLY = timedelta(minutes=15)

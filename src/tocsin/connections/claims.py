@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.channels.contract import Inbound
 from tocsin.channels.registry import providers
 from tocsin.connections.models import Connection

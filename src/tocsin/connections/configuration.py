@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import SecretStr, ValidationError
 
 from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import providers, sender
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.http import Door
+from tocsin.kit.mistakes import refusal
 
 D = TypeVar("D", bound=Described)
 
@@ -49,12 +49,12 @@ def installed(provider: str) -> Channel[Any, Any]:
 
 
 def configured(channel: Channel[Any, Any], settings: dict[str, Any], credentials: dict[str, Any]) -> Configuration:
-    """What was sent, as the channel's models read it. Raises RequestValidationError naming every mistake."""
+    """What was sent, as the channel's models read it. Raises Invalid with every mistake."""
     mistakes: list[Any] = []
     read_settings = _read(channel.settings, settings, "settings", mistakes)
     read_credentials = _read(channel.credentials, credentials, "credentials", mistakes)
     if read_settings is None or read_credentials is None:
-        raise RequestValidationError(mistakes)
+        raise refusal(mistakes)
     return Configuration(channel, read_settings, read_credentials)
 
 

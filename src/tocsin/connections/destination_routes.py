@@ -8,7 +8,8 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.connections.configuration import installed
 from tocsin.connections.models import Connection, Destination
 from tocsin.connections.rows import find, find_to_change

@@ -6,7 +6,8 @@ from fastapi import Depends, Request
 from pydantic import Field
 from sqlalchemy import text
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.channels.contract import Inbound, SendFailure, SetupFact
 from tocsin.channels.masking import without_secrets
 from tocsin.connections.claims import keep_proven

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.channels.contract import Channel, Described, Registers, SendFailure
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers

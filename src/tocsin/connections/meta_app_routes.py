@@ -7,7 +7,8 @@ from fastapi import Depends, Request, Response
 from pydantic import Field, SecretStr
 from sqlalchemy import select, text
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.connections.meta_apps import (
     MetaApp,
     callback_url,

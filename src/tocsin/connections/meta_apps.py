@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.connections.models import Connection
 from tocsin.kit.db import Table
 from tocsin.kit.errors import FieldError, Invalid, NotFound

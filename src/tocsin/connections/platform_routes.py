@@ -13,7 +13,8 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.connections import routes as owners
 from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admission, Admitted, Called, guarded_router, needs
 from tocsin.channels.registry import providers
 from tocsin.connections.announce import announce
 from tocsin.connections.configuration import (

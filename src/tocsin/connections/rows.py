@@ -11,7 +11,7 @@ import msgspec
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, update
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.channels.contract import Described
 from tocsin.channels.registry import providers
 from tocsin.connections.limits import ceilings_of, limits_of

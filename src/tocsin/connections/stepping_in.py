@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import func, select, text
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.channels.masking import all_without_secrets
 from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import installed, proven_by_making

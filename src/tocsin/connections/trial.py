@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.channels.contract import Account, Message, Recipient, SendFailure, Template, Unavailable
 from tocsin.channels.masking import all_without_secrets, without_secrets
 from tocsin.connections.announce import announce

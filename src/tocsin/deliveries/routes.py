@@ -9,7 +9,8 @@ from fastapi import Depends, Query, Request
 from pydantic import Field
 from sqlalchemy import func, select, text, update
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.channels.registry import kinds
 from tocsin.deliveries.models import Attempt, Delivery
 from tocsin.deliveries.queue import RETRY_RANK

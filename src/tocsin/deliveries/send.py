@@ -42,9 +42,9 @@ from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
 from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_at, record
 from tocsin.kit import crash, hops
+from tocsin.kit.away import is_away
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
-from tocsin.kit.problems import is_away
 from tocsin.kit.together import Together
 from tocsin.sounds.links import SoundLinks
 from tocsin.users.devices import forget_device

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.event_types.models import EventType, SeenType
 from tocsin.event_types.save import save, tell
 from tocsin.event_types.schemas import EventTypeAnswer, EventTypeCreate, EventTypeUpdate, SeenTypeAnswer, TypeName

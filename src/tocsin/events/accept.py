@@ -13,8 +13,9 @@ from uuid import UUID
 import msgspec
 
 from tocsin.auth.body import check_content_type, read_body
+from tocsin.auth.call import Gate
 from tocsin.auth.entry import enter
-from tocsin.auth.guard import Gate, read_user, refuse_token_beside_key, visiting
+from tocsin.auth.guard import read_user, refuse_token_beside_key, visiting
 from tocsin.auth.once import checked_key
 from tocsin.auth.principal import Principal
 from tocsin.auth.tenant import Named

@@ -12,11 +12,11 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from tocsin.kit.away import is_away
 from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database
 from tocsin.kit.errors import TooManyRequests
 from tocsin.kit.ids import id_time
-from tocsin.kit.problems import is_away
 
 EVERY_SECONDS = 1.0
 MOST_AT_ONCE = 500

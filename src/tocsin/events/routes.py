@@ -7,7 +7,8 @@ from fastapi import Depends, Query
 from sqlalchemy import select, text
 from sqlalchemy.orm import defer
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.event_types.schemas import TypeName
 from tocsin.events.explain.explanation import explain
 from tocsin.events.explain.schemas import Explanation

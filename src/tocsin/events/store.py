@@ -20,11 +20,11 @@ import structlog
 from prometheus_client import Gauge
 
 from tocsin.kit import crash
+from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database, Env
 from tocsin.kit.errors import Unavailable
-from tocsin.kit.problems import is_away
 from tocsin.plans.unlimited import Unlimited
 
 MOST_IN_GROUP = 1_000

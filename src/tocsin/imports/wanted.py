@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from tocsin.channels.contract import Channel, Inbound
 from tocsin.connections.configuration import Configuration, configured, connectable
 from tocsin.connections.destination_routes import MOST, DestinationCreate
 from tocsin.connections.schemas import Name
-from tocsin.kit.errors import FieldError, Invalid, Problem
-from tocsin.kit.problems import as_problem
+from tocsin.kit.errors import FieldError, Invalid
+from tocsin.kit.mistakes import refusal
 from tocsin.kit.schema import Body, Text
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -81,16 +80,13 @@ def checked(shape: type[Shape], given: Any) -> Shape:
     except ValidationError as error:
         # Without the input: it may be a secret.
         found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise _invalid(RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found])) from None
+        raise refusal([{**item, "loc": ("body", *item["loc"])} for item in found]) from None
 
 
 def account_of(given: GivenConnection) -> Account:
     """Raises Invalid for what the provider does not take, or cannot be imported."""
     channel = connectable(given.provider)
-    try:
-        configuration = configured(channel, given.settings, given.credentials)
-    except RequestValidationError as error:
-        raise _invalid(error) from None
+    configuration = configured(channel, given.settings, given.credentials)
     if errors := [*_misplaced(channel, given), *_untold(channel, given)]:
         raise Invalid(errors)
     id_ = channel.account_in(configuration.settings, configuration.credentials)
@@ -123,7 +119,3 @@ def _untold(channel: Channel[Any, Any], given: GivenConnection) -> list[FieldErr
     if given.verify_token is None or (isinstance(channel, Inbound) and channel.shows_secret):
         return []
     return [FieldError("/verifyToken", "unknown_field", "This provider is told no verify token.")]
-
-
-def _invalid(error: RequestValidationError) -> Problem:
-    return as_problem(error)

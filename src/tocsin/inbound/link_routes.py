@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import text
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.inbound.links import make_link
 from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound
 from tocsin.kit.schema import Answer, Body, PathId, Time

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.auth.body import check_content_type, read_body
-from tocsin.auth.guard import Gate, client_ip, gate_of
+from tocsin.auth.call import Gate, client_ip
+from tocsin.auth.guard import gate_of
 from tocsin.auth.tries import network_of
 from tocsin.channels.contract import Inbound, Item, NotUnderstood
 from tocsin.channels.whatsapp import reports

@@ -18,11 +18,11 @@ from tocsin.channels.masking import without_secrets
 from tocsin.connections.choose import mark_error
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.store import Place, store
+from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
-from tocsin.kit.problems import is_away
 from tocsin.kit.vault import Vault
 
 MOST = 50

@@ -20,11 +20,11 @@ from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
 from tocsin.inbound.receivers import RECEIVERS
+from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
-from tocsin.kit.problems import is_away
 from tocsin.kit.vault import Vault
 
 TURNS = 16

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import structlog
 
+from tocsin.kit.away import is_away
 from tocsin.kit.broker import Waiter
 from tocsin.kit.db import Database, Env
-from tocsin.kit.problems import is_away
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from tocsin.kit.away import is_away
 from tocsin.kit.db import Database
-from tocsin.kit.problems import is_away
 
 LANES = 2
 """Statements of small calls under way at once: the next one fills while these are answered."""

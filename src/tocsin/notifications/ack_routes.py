@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor
-from tocsin.auth.guard import client_ip, gate_of, request_id
+from tocsin.auth.call import client_ip, request_id
+from tocsin.auth.guard import gate_of
 from tocsin.auth.tries import Pace, network_of
 from tocsin.deliveries.ack_links import PATH, VIA, AckLink, AckLinks
 from tocsin.kit.broker import Broker

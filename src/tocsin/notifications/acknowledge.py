@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid, NotFound

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from sqlalchemy import Select, select, text
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.pagination import Page, Paging, page

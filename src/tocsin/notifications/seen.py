@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.notifications.schemas import Seen
 

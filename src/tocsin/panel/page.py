@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from starlette.requests import Request
 
 from tocsin import __version__
-from tocsin.auth.guard import Gate
+from tocsin.auth.call import Gate
 from tocsin.kit.errors import Problem
 from tocsin.projects.models import Project
 from tocsin.projects.run_time import in_force

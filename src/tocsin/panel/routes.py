@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from tocsin.auth.guard import Gate
+from tocsin.auth.call import Gate
 from tocsin.kit.errors import NotFound
 from tocsin.panel.files import File, read, read_page
 from tocsin.panel.page import HEADERS, MISSING, boot, filled

@@ -4,7 +4,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import Conflict
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Page, Paging, page

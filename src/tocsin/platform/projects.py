@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.pagination import Page, Paging

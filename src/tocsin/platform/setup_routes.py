@@ -8,7 +8,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from tocsin.audit.record import Actor
-from tocsin.auth.guard import Gated, client_ip, guarded_router, public, request_id
+from tocsin.auth.call import client_ip, request_id
+from tocsin.auth.guard import Gated, guarded_router, public
 from tocsin.platform.links import Links
 from tocsin.platform.schemas import Setup, SetupAnswer
 from tocsin.platform.setup import set_up

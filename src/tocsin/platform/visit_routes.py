@@ -11,7 +11,8 @@ from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.auth.revocation import revoke
 from tocsin.auth.visit import leads
 from tocsin.kit.errors import Conflict, Forbidden, NotFound

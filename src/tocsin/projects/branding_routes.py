@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from sqlalchemy import select
 from yarl import URL
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import Invalid
 from tocsin.kit.schema import Answer, Body, Text
 from tocsin.projects.custom_css import Unsafe, checked

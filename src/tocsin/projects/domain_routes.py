@@ -12,7 +12,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Admitted, Call, Called, Gated, guarded_router, needs, public
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, Gated, guarded_router, needs, public
 from tocsin.auth.revocation import revoke
 from tocsin.kit.db import violated
 from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound, TooManyRequests, Unavailable

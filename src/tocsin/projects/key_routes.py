@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.auth.keys import new_key, new_secret
 from tocsin.auth.revocation import end_key, revoke
 from tocsin.kit.errors import Conflict, Forbidden, NotFound

@@ -7,7 +7,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from tocsin.audit.record import record
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.ids import PLATFORM_ID

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.auth.keys import new_secret
 from tocsin.kit.db import Env
 from tocsin.projects.models import ApiKey, IdentitySecret, RealtimeApp

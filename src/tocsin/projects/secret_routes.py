@@ -4,7 +4,8 @@ import secrets
 
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.auth.keys import new_identity_secret
 from tocsin.auth.revocation import revoke
 from tocsin.kit.schema import iso

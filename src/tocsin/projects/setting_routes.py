@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, client_ip, guarded_router, needs
+from tocsin.auth.call import Call, client_ip
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.auth.revocation import revoke
 from tocsin.auth.source import lies_within, networks
 from tocsin.clocks.keep import project_moved

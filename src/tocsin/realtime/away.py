@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
+from tocsin.kit.away import is_away
 from tocsin.kit.errors import Unavailable
-from tocsin.kit.problems import is_away
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from fastapi import Request, Response
 from starlette.routing import Route
 
 from tocsin.auth.body import read_body
+from tocsin.auth.call import Gate
 from tocsin.auth.entry import enter
-from tocsin.auth.guard import Gate, json_response
+from tocsin.auth.guard import json_response
 from tocsin.kit.errors import BadRequest, Forbidden, Problem, Unauthorized
 from tocsin.kit.problems import as_problem
 from tocsin.realtime import protocol

@@ -8,7 +8,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import or_, select
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid
 from tocsin.kit.schema import Answer
 from tocsin.projects.models import ApiKey, RealtimeApp

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Depends, Request
 from sqlalchemy import text
 
-from tocsin.auth.guard import Admission, Admitted, Call, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admission, Admitted, guarded_router, needs
 from tocsin.kit.db import driver
 from tocsin.kit.errors import Forbidden
 from tocsin.kit.schema import PathId

@@ -5,7 +5,8 @@ from typing import Annotated, cast
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.event_types.schemas import TypeName
 from tocsin.kit.pagination import Limit, Page, Paging, page
 from tocsin.kit.schema import PathId

@@ -24,9 +24,9 @@ from prometheus_client import Counter, Histogram
 from tocsin.channels.registry import kinds
 from tocsin.event_types.judge import Judge
 from tocsin.kit import crash
+from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env, json_text
-from tocsin.kit.problems import is_away
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota

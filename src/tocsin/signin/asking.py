@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Request
 
 from tocsin.audit.record import Actor
-from tocsin.auth.guard import client_ip, request_id
+from tocsin.auth.call import client_ip, request_id
 from tocsin.settings import Settings
 
 

@@ -3,7 +3,8 @@
 from fastapi import Request
 
 from tocsin.audit.record import record
-from tocsin.auth.guard import Call, Called, Gated, guarded_router, needs, public
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, Gated, guarded_router, needs, public
 from tocsin.auth.passwords import matches
 from tocsin.kit.errors import Conflict, Forbidden
 from tocsin.signin.account_schemas import Accepted, EmailChange, EmailVerified, EmailVerify

@@ -6,7 +6,8 @@ from fastapi import Depends, Request, Response
 from sqlalchemy import select
 
 from tocsin.audit.record import record
-from tocsin.auth.guard import Call, Called, Gated, client_ip, guarded_router, needs, public
+from tocsin.auth.call import Call, client_ip
+from tocsin.auth.guard import Called, Gated, guarded_router, needs, public
 from tocsin.auth.passwords import hash_password
 from tocsin.auth.tries import CODES, Counter
 from tocsin.kit.errors import Conflict, FieldError, Invalid, NotFound

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.auth.call import Gate
 from tocsin.auth.devices import Device
-from tocsin.auth.guard import Gate
 from tocsin.auth.passwords import matches
 from tocsin.auth.schemas import TokensAnswer
 from tocsin.auth.tenant import PLATFORM_SLUG

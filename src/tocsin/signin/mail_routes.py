@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from fastapi import Depends
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId

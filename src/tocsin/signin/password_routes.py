@@ -5,7 +5,8 @@ from typing import cast
 from fastapi import Request, Response
 
 from tocsin.audit.record import record
-from tocsin.auth.guard import Called, Gated, client_ip, guarded_router, needs, public
+from tocsin.auth.call import client_ip
+from tocsin.auth.guard import Called, Gated, guarded_router, needs, public
 from tocsin.auth.passwords import hash_password, matches
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import Forbidden

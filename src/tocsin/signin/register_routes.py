@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from tocsin.auth.guard import Call, Called, client_ip, guarded_router, public_key
+from tocsin.auth.call import Call, client_ip
+from tocsin.auth.guard import Called, guarded_router, public_key
 from tocsin.auth.schemas import TokensAnswer
 from tocsin.kit.errors import Conflict, Unauthorized
 from tocsin.kit.ids import new_id, parse_id

@@ -5,7 +5,8 @@ from typing import cast
 from fastapi import Request, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Called, Gate, Gated, client_ip, guarded_router, needs, public
+from tocsin.auth.call import Gate, client_ip
+from tocsin.auth.guard import Called, Gated, guarded_router, needs, public
 from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import RefreshAnswer, RefreshBody
 from tocsin.auth.tenant import PLATFORM_SLUG

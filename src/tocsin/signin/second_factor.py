@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Gate
+from tocsin.auth.call import Gate
 from tocsin.kit.errors import Conflict, Unauthorized
 
 STEP_SECONDS = 30

@@ -13,7 +13,8 @@ from uuid import UUID
 from fastapi import Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.auth.passwords import matches
 from tocsin.auth.revocation import end_sessions_of
 from tocsin.auth.tries import CODES, Counter

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Depends, Response
 from sqlalchemy import Select, func, select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.auth.revocation import end_session, end_sessions_of
 from tocsin.kit.errors import Forbidden, NotFound
 from tocsin.kit.pagination import Page, Paging, page

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.auth.guard import Gate
+from tocsin.auth.call import Gate
 from tocsin.auth.permissions import opens_panel
 from tocsin.auth.revocation import end_session
 from tocsin.auth.schemas import TokensAnswer

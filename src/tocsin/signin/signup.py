@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
-from tocsin.auth.guard import Gate
+from tocsin.auth.call import Gate
 from tocsin.auth.keys import new_identity_secret, new_key, new_secret
 from tocsin.auth.passwords import hash_password
 from tocsin.auth.permissions import SERVER_KEY

@@ -7,7 +7,7 @@ from sqlalchemy import Select, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.kit.errors import NotFound
 from tocsin.sounds.built_in import BUILT_IN, BY_DIGEST, BY_ID, MADE_AT
 from tocsin.sounds.links import SoundLinks

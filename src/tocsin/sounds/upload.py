@@ -7,7 +7,7 @@ from fastapi import UploadFile
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.kit.db import violated
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, TooLarge
 from tocsin.kit.ids import new_id

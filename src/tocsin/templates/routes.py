@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import Forbidden, NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId

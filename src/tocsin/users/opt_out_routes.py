@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.body import read_body
-from tocsin.auth.guard import client_ip, gate_of, request_id
+from tocsin.auth.call import client_ip, request_id
+from tocsin.auth.guard import gate_of
 from tocsin.auth.tries import Pace, network_of
 from tocsin.kit.errors import BadRequest
 from tocsin.kit.page import Switches, page

@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.clocks.keep import look_again
 from tocsin.kit.errors import NotFound
 from tocsin.kit.schema import PathId

@@ -12,7 +12,7 @@ import jwt
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.auth.permissions import opens_panel
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, Unauthorized
 from tocsin.kit.ids import new_id

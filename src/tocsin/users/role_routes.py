@@ -6,7 +6,8 @@ from fastapi import Depends, Response
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.auth.permissions import PERMISSIONS
 from tocsin.kit.db import violated
 from tocsin.kit.errors import Conflict, Forbidden, NotFound

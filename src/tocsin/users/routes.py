@@ -7,7 +7,8 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.auth.revocation import revoke
 from tocsin.channels.registry import device_kinds
 from tocsin.kit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound

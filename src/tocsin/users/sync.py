@@ -7,7 +7,7 @@ from sqlalchemy import Text, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.plans.totals import room_for
 from tocsin.users.drafts import IDENTITIES, Draft, taken, taken_name, write

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 from sqlalchemy import func, select
 
-from tocsin.auth.guard import Admission, Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admission, Admitted, Called, guarded_router, needs
 from tocsin.channels.calling import url_problems
 from tocsin.channels.webhook import new_secret
 from tocsin.kit.broker import Broker

@@ -8,7 +8,8 @@ import msgspec
 from fastapi import Depends, Query, Request
 from sqlalchemy import func, select, text, update
 
-from tocsin.auth.guard import Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.broker import Broker
 from tocsin.kit.errors import Conflict, NotFound
 from tocsin.kit.ids import first_id_at

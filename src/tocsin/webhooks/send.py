@@ -25,10 +25,10 @@ from tocsin.channels.masking import without_secrets
 from tocsin.channels.webhook import WebhookCredentials, WebhookSettings, signed_call
 from tocsin.deliveries.record import retry_at
 from tocsin.kit import hops
+from tocsin.kit.away import is_away
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.http import Door, Reply
-from tocsin.kit.problems import is_away
 from tocsin.kit.vault import Vault
 from tocsin.webhooks.kinds import body
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy import text
 
-from tocsin.auth.guard import Call
+from tocsin.auth.call import Call
 from tocsin.channels.webhook import WebhookSettings
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.http import Door

@@ -17,17 +17,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import record
-from tocsin.auth.guard import (
-    Called,
-    Gate,
-    Gated,
-    client_ip,
-    guarded_router,
-    landing,
-    needs,
-    public,
-    request_id,
-)
+from tocsin.auth.call import Gate, client_ip, request_id
+from tocsin.auth.guard import Called, Gated, guarded_router, landing, needs, public
 from tocsin.kit.errors import BadRequest, FieldError, Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable
 from tocsin.kit.http import Door
 from tocsin.projects.models import Project

@@ -5,7 +5,8 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Response
 from sqlalchemy import func, select, text
 
-from tocsin.auth.guard import Admitted, Call, Called, guarded_router, needs
+from tocsin.auth.call import Call
+from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.kit.http import Door
 from tocsin.kit.schema import PathId
