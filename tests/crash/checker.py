@@ -1,5 +1,6 @@
 """Compares what was promised with what is there: ledger, tables, sink. An empty list means that all holds."""
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Set
@@ -9,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.crash.ledger import Ledger, digest
-from tests.crash.project import REPEAT, Arranged
+from tests.crash.project import REPEATS, Arranged
 from tests.crash.sink import Sink
 
 SHOWN = 5
@@ -20,9 +21,9 @@ FROM tocsin.events e LEFT JOIN tocsin.event_keys k
     ON k.project_id = e.project_id AND k.env = e.env AND k.client_event_id = e.client_event_id
 WHERE e.project_id = $1
 """
-_NOTIFICATIONS = "SELECT id, event_id, rule_id FROM tocsin.notifications WHERE project_id = $1"
+_NOTIFICATIONS = "SELECT id, event_id, rule_id, gathers FROM tocsin.notifications WHERE project_id = $1"
 _DELIVERIES = """
-SELECT id, notification_id, channel, user_id, round, state, attempts, crashes, last_error
+SELECT id, notification_id, channel, user_id, round, state, attempts, crashes, last_error, gathered_into
 FROM tocsin.deliveries WHERE project_id = $1
 """
 _ATTEMPTS = """
@@ -43,7 +44,8 @@ _CALLS = "SELECT name, id FROM tocsin.rules WHERE project_id = $1 AND name LIKE 
 UNFINISHED = """
 SELECT (SELECT count(*) FROM tocsin.events WHERE state IN ('received', 'leased'))
     + (SELECT count(*) FROM tocsin.deliveries WHERE state IN ('queued', 'leased'))
-    + (SELECT count(*) FROM tocsin.insistences)
+    + (SELECT count(*) FROM tocsin.insistences) + (SELECT count(*) FROM tocsin.channel_turns)
+    + (SELECT count(*) FROM tocsin.digests)
 """
 
 
@@ -59,6 +61,16 @@ class Tables:
     recipients: dict[UUID, int]
     calls: list[asyncpg.Record]
     unfinished: int
+
+    @functools.cached_property
+    def rules(self) -> dict[UUID, UUID | None]:
+        """The rule of each notification that an event made; none of a digest."""
+        return {row["id"]: row["rule_id"] if row["gathers"] is None else None for row in self.notifications}
+
+    @functools.cached_property
+    def digests(self) -> dict[UUID, int]:
+        """How many notifications each digest says it tells of."""
+        return {row["id"]: row["gathers"] for row in self.notifications if row["gathers"] is not None}
 
 
 async def read_tables(connection: asyncpg.Connection, project_id: UUID) -> Tables:
@@ -92,8 +104,9 @@ def violations(
         *_events_processed(tables, poison),
         *_notified_once(tables, arranged, poison),
         *_insisted(tables, arranged),
+        *_gathered(tables, arranged),
         *_feeds_without_gaps(tables, arranged),
-        *_delivered(tables, sink),
+        *_delivered(tables, sink, arranged),
         *_attempts_without_gaps(tables),
         *_heard(tables, sink, most_duplicates),
     ]
@@ -141,20 +154,36 @@ def _events_processed(tables: Tables, poison: Set[str]) -> Iterable[str]:
 
 
 def _notified_once(tables: Tables, arranged: Arranged, poison: Set[str]) -> Iterable[str]:
-    per_event = Counter((row["event_id"], row["rule_id"]) for row in tables.notifications)
+    made = [row for row in tables.notifications if row["gathers"] is None]
+    per_event = Counter((row["event_id"], row["rule_id"]) for row in made)
     events = {row["id"] for row in tables.events if row["client_event_id"] not in poison}
     yield from _shown("an event notified twice", [event for (event, _), count in per_event.items() if count > 1])
     yield from _shown("an event was never notified", events - {event for event, _ in per_event})
     yield from _shown("a notification of no event", {event for event, _ in per_event} - events)
-    incomplete = [row["id"] for row in tables.notifications if tables.recipients.get(row["id"]) != arranged.people]
+    incomplete = [row["id"] for row in made if tables.recipients.get(row["id"]) != arranged.people]
     yield from _shown("a notification with other recipients than the rule names", incomplete)
-    wanted = Counter({"realtime": arranged.people, "webhook": 1})
-    per_notification: dict[UUID, Counter[str]] = {row["id"]: Counter() for row in tables.notifications}
+    per_notification = {row["id"]: Counter[str]() for row in tables.notifications}
     for row in tables.deliveries:
-        if row["round"] == 0:
-            per_notification.setdefault(row["notification_id"], Counter())[row["channel"]] += 1
-    wrong = [f"{id_}: {dict(channels)}" for id_, channels in per_notification.items() if channels != wanted]
+        if row["round"] == 0 or tables.rules[row["notification_id"]] == arranged.in_turn:
+            per_notification[row["notification_id"]][row["channel"]] += 1
+    wrong = [
+        f"{id_}: {dict(channels)}"
+        for id_, channels in per_notification.items()
+        if channels != _wanted(tables.rules[id_], arranged)
+    ]
     yield from _shown("a notification with other deliveries than one per channel and recipient", wrong)
+
+
+def _wanted(rule: UUID | None, arranged: Arranged) -> Counter[str]:
+    """The deliveries of a notification, or of a digest where there is no rule."""
+    people = arranged.people
+    if rule is None:
+        return Counter(realtime=1, email=1)
+    if rule == arranged.in_turn:
+        return Counter(realtime=people, email=people)
+    if rule == arranged.gathered:
+        return Counter(realtime=people, webhook=1, email=people)
+    return Counter(realtime=people, webhook=1)
 
 
 def _insisted(tables: Tables, arranged: Arranged) -> Iterable[str]:
@@ -166,9 +195,9 @@ def _insisted(tables: Tables, arranged: Arranged) -> Iterable[str]:
     repeats = Counter(
         (row["notification_id"], row["channel"], row["user_id"], row["round"])
         for row in tables.deliveries
-        if row["round"] > 0
+        if row["round"] > 0 and tables.rules[row["notification_id"]] != arranged.in_turn
     )
-    rounds = range(1, REPEAT["max_times"] + 1)
+    rounds = range(1, REPEATS + 1)
     strange = [key for key in repeats if key[0] not in insisting or key[3] not in rounds]
     yield from _shown("a repeat that no rule asked for", strange)
     yield from _shown("a repeat made twice", [key for key, count in repeats.items() if count > 1])
@@ -177,24 +206,53 @@ def _insisted(tables: Tables, arranged: Arranged) -> Iterable[str]:
     yield from _shown("a repeat that some or all of its people did not get", lost)
 
 
-def _feeds_without_gaps(tables: Tables, arranged: Arranged) -> Iterable[str]:
-    """Each person's feed counts 1 to n, and every notification stands in it."""
-    count = len(tables.notifications)
-    wrong = [
-        str(dict(row))
-        for row in tables.feeds
-        if (row["n"], row["n_distinct"], row["first"], row["last"], row["seq"]) != (count, count, 1, count, count)
+def _gathered(tables: Tables, arranged: Arranged) -> Iterable[str]:
+    """What was gathered is in one digest, of its own person, and each digest counts what it holds."""
+    gathered = [row for row in tables.deliveries if row["state"] == "gathered"]
+    readers = _readers(tables)
+    yield from _shown("gathered and never told", [row["id"] for row in gathered if row["gathered_into"] is None])
+    foreign = [
+        row["id"] for row in gathered if row["gathered_into"] and readers[row["gathered_into"]] != row["user_id"]
     ]
+    yield from _shown("gathered into somebody else's digest", foreign)
+    held = Counter(row["gathered_into"] for row in gathered)
+    wrong = [f"{id_} says {said}, holds {held[id_]}" for id_, said in tables.digests.items() if held[id_] != said]
+    yield from _shown("a digest of something else than it says", wrong)
+
+
+def _readers(tables: Tables) -> dict[UUID, UUID]:
+    """Whose each digest is."""
+    return {
+        row["notification_id"]: row["user_id"] for row in tables.deliveries if row["notification_id"] in tables.digests
+    }
+
+
+def _feeds_without_gaps(tables: Tables, arranged: Arranged) -> Iterable[str]:
+    """Each person's feed counts 1 to n, and every notification and each digest of theirs stands in it."""
+    events = len(tables.notifications) - len(tables.digests)
+    digests = Counter(_readers(tables).values())
+    wrong = []
+    for row in tables.feeds:
+        count = events + digests[row["user_id"]]
+        if (row["n"], row["n_distinct"], row["first"], row["last"], row["seq"]) != (count, count, 1, count, count):
+            wrong.append(f"{dict(row)} instead of {count}")
     yield from _shown("a feed with gaps", wrong)
-    if count and len(tables.feeds) != arranged.people:
+    if events and len(tables.feeds) != arranged.people:
         yield f"{len(tables.feeds)} feeds for {arranged.people} people"
 
 
-def _delivered(tables: Tables, sink: Sink) -> Iterable[str]:
+def _delivered(tables: Tables, sink: Sink, arranged: Arranged) -> Iterable[str]:
+    ends = {"realtime": "sent", "webhook": "delivered", "email": "sent"}
     unfinished = [
-        f"{row['id']} {row['state']} after {row['attempts']} attempts and {row['crashes']} crashes: {row['last_error']}"
+        f"{row['id']} {row['channel']} {row['state']} after {row['attempts']} attempts and {row['crashes']} crashes: "
+        f"{row['last_error']}"
         for row in tables.deliveries
-        if row["state"] != ("sent" if row["channel"] == "realtime" else "delivered")
+        if row["state"]
+        != (
+            "gathered"
+            if row["channel"] == "email" and tables.rules[row["notification_id"]] == arranged.gathered
+            else ends[row["channel"]]
+        )
     ]
     yield from _shown("a delivery did not come to its end", unfinished)
     answered = {id_ for id_, hits in sink.hits.items() if any(hit.answered < 300 for hit in hits)}

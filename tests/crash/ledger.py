@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 
 from tests.client import Client, Reply
-from tests.crash.project import EVENT_TYPE
+from tests.crash.project import EVENT_TYPE, MOST
 
 CLIENTS = 5
 PAUSE = (0.1, 0.3)
@@ -109,7 +109,7 @@ class Load:
 
     def _new_entry(self) -> Entry:
         number = len(self._ledger.entries)
-        payload = {"order": number, "amount": self._rng.randint(0, 10_000), "note": "ä" * self._rng.randint(0, 200)}
+        payload = {"order": number, "amount": self._rng.randint(0, MOST), "note": "ä" * self._rng.randint(0, 200)}
         key = f"order-{number}"
         entry = Entry(key, {"type": EVENT_TYPE, "clientEventId": key, "payload": payload})
         self._ledger.entries[key] = entry

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.mail.mailbox import mail_server
 from tocsin.channels.webhook import new_secret
 
 REFUSED_OF = 40
@@ -51,6 +52,8 @@ class Sink:
     """One of MOODS, or none."""
     patient: bool = False
     """Whether it refuses nothing of itself."""
+    mail_port: int = 0
+    """Takes whatever mail it is given, by a server that belongs to somebody else."""
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -109,6 +112,8 @@ async def listening(seed: int) -> AsyncIterator[Sink]:
         await site.start()
         host, port = runner.addresses[0][:2]
         sink.url = f"http://{host}:{port}/hook"
-        yield sink
+        async with mail_server() as boxes:
+            sink.mail_port = boxes.port
+            yield sink
     finally:
         await runner.cleanup()

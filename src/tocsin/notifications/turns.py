@@ -7,6 +7,7 @@ number of workers may run; a person's turn is in one hand at a time.
 from typing import NamedTuple
 from uuid import UUID
 
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.db import Database, Env
 from tocsin.kit.due import NextLook, act_on
@@ -47,6 +48,8 @@ class TurnStage:
         due = [
             (project_id, env, list(map(Turn, notifications, people))) for project_id, env, notifications, people in rows
         ]
+        if due:
+            crash.here("turn.after_due")
         done = await act_on(due, MOST_EACH, self._take)
         if done.made:
             self._broker.wake("deliveries")
@@ -55,5 +58,7 @@ class TurnStage:
     async def _take(self, project_id: UUID, env: Env, turns: list[Turn]) -> int:
         """How many deliveries it made."""
         notifications, people = zip(*turns, strict=True)
+        crash.soon("turn.under_way")
         (row,) = await self._taking.call(project_id, env, uuids(notifications), uuids(people), weight=len(turns))
+        crash.here("turn.after_commit")
         return len(row[1])

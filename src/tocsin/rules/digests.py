@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from tocsin.channels.registry import kinds
+from tocsin.kit import crash
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.due import NextLook, act_on
@@ -96,6 +97,8 @@ class DigestStage:
     async def run_once(self) -> bool:
         """Everything that is due, as far as it goes at once; True when there may be more."""
         due = await self._db.hot.fetch("SELECT project_id, env, ids FROM tocsin.due_digests($1)", MOST_AT_ONCE)
+        if due:
+            crash.here("digest.after_due")
         done = await act_on(due, MOST_EACH, self._tell, unless=EvaluatorUnavailable)
         if done.made:
             self._broker.wake("deliveries")
@@ -106,6 +109,7 @@ class DigestStage:
         (row,) = await self._reading.call(project_id, env, uuids(ids), weight=len(ids))
         read = _read.decode(row[1])
         words = await self._worded(read)
+        crash.here("digest.after_read")
         digests = [(window, _digest(window, words[window.id]) if window.count else None) for window in read.windows]
         made = [digest for _, digest in digests if digest is not None]
         made = await with_devices(self._devices, project_id, env, made)
@@ -113,7 +117,9 @@ class DigestStage:
             {"id": window.id, "told": window.told, "upto": window.upto, "notification_id": digest and digest.id}
             for window, digest in digests
         ]
+        crash.soon("digest.under_way")
         (row,) = await self._writing.call(project_id, env, json_text(windows), rows(made), weight=len(windows))
+        crash.here("digest.after_commit")
         for message in signals("created", row[1]):
             self._broker.publish(channel_of(project_id, env), message)
         return len(row[1])
