@@ -39,7 +39,7 @@ from tocsin.kit.roles import Roles
 
 SLOTS = 32
 START_LIMIT = 90.0
-ORPHAN_LIMIT = 5.0
+ORPHAN_LIMIT = 15.0
 SOURCE = Path(tocsin.__file__).parents[1]
 
 _RUN = {
