@@ -66,7 +66,7 @@ function Person({ said: { userId, status, rolesNow, rolesThen } }: { said: Expla
   const changed = rolesThen && rolesNow && rolesThen.join() !== rolesNow.join();
   return (
     <Text size="sm" c="dimmed" mt={6}>
-      <Anchor component={Link} to={`/users/${userId}`} size="sm">
+      <Anchor component={Link} to={`/users/${userId}`} size="sm" underline="always">
         {t("The person")}
       </Anchor>
       {" · "}

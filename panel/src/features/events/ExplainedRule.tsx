@@ -10,7 +10,7 @@ type Rule = Schemas["RuleExplained"];
 type Delivery = Rule["deliveries"][number];
 
 const TOLD: Record<Rule["code"], [string, string]> = {
-  recipient: ["ok", t("Told them")],
+  recipient: ["queued", t("Tells them")],
   did_not_match: ["off", t("Did not match")],
   condition_error: ["error", t("Error")],
   render_error: ["error", t("Error")],
@@ -63,7 +63,7 @@ function Since({ rule }: { rule: Rule }) {
   ].filter(Boolean);
   return (
     <Text size="sm" c="dimmed">
-      <Anchor component={Link} to={`/notifications/${rule.notificationId}`} size="sm">
+      <Anchor component={Link} to={`/notifications/${rule.notificationId}`} size="sm" underline="always">
         {t("Notification")}
       </Anchor>
       {parts.map((part) => ` · ${part}`)}

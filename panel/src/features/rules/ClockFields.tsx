@@ -1,4 +1,5 @@
-import { Group, SegmentedControl, Switch, Text, TextInput } from "@mantine/core";
+import { Switch, Text, TextInput } from "@mantine/core";
+import { Choice } from "@/components/ui/Choice";
 import { t } from "@/lib/t";
 import { DaysField } from "./DaysField";
 import type { Draft } from "./draft";
@@ -21,18 +22,15 @@ export function ClockFields({ clock, change, error }: Props) {
       <Text size="sm" c="dimmed">
         {t("It runs by the time of day, and sees what has happened since it ran last.")}
       </Text>
-      <Group align="flex-end" gap="md">
-        <SegmentedControl
-          size="xs"
-          aria-label={t("The time is given")}
-          value={byCron ? "cron" : "time"}
-          onChange={(chosen) => change({ ...clock, ...(chosen === "cron" ? BY_CRON : BY_TIME) })}
-          data={[
-            { value: "time", label: t("At a time") },
-            { value: "cron", label: t("By cron") },
-          ]}
-        />
-      </Group>
+      <Choice
+        label={t("The time is given")}
+        value={byCron ? "cron" : "time"}
+        change={(chosen) => change({ ...clock, ...(chosen === "cron" ? BY_CRON : BY_TIME) })}
+        data={[
+          { value: "time", label: t("As a time") },
+          { value: "cron", label: t("As cron") },
+        ]}
+      />
       {byCron ? (
         <TextInput
           label={t("Line of cron")}

@@ -17,7 +17,7 @@ export function DaysField({ value, change, error }: Props) {
       <Chip.Group multiple value={value ?? []} onChange={(days) => change(days.length ? DAYS.filter((day) => days.includes(day)) : null)}>
         <div className="days" role="group" aria-labelledby={id}>
           {DAYS.map((day) => (
-            <Chip key={day} value={day} size="xs" radius="sm" variant="outline">
+            <Chip key={day} value={day} size="xs" radius="sm" variant="filled">
               {dayName(day)}
             </Chip>
           ))}

@@ -1,4 +1,5 @@
-import { SegmentedControl, Switch, Text, Textarea, TextInput } from "@mantine/core";
+import { Switch, Textarea, TextInput } from "@mantine/core";
+import { Choice } from "@/components/ui/Choice";
 import { Duration } from "@/components/ui/Duration";
 import { Fold } from "@/components/ui/Fold";
 import { t } from "@/lib/t";
@@ -55,26 +56,16 @@ function ActiveTimes({ rule: { values, set, error } }: { rule: Editing }) {
             error={error("activeTimes.timezone")}
             change={(timezone) => change({ timezone: timezone ?? undefined })}
           />
-          <div>
-            <Text size="sm" fw={500} mb={4} id="outside">
-              {t("At other hours")}
-            </Text>
-            <SegmentedControl
-              aria-labelledby="outside"
-              size="xs"
-              value={times.outside ?? "skip"}
-              onChange={(outside) => change({ outside: outside as Active["outside"] })}
-              data={[
-                { value: "skip", label: t("Leave it out") },
-                { value: "hold", label: t("Let it wait") },
-              ]}
-            />
-            {error("activeTimes.outside") && (
-              <Text size="xs" c="var(--mantine-color-error)" mt={4} role="alert">
-                {error("activeTimes.outside")}
-              </Text>
-            )}
-          </div>
+          <Choice
+            label={t("At other hours")}
+            value={times.outside ?? "skip"}
+            error={error("activeTimes.outside")}
+            change={(outside) => change({ outside })}
+            data={[
+              { value: "skip", label: t("Leave it out") },
+              { value: "hold", label: t("Let it wait") },
+            ]}
+          />
         </Inset>
       )}
     </>

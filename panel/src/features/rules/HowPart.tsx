@@ -1,4 +1,5 @@
-import { ActionIcon, Autocomplete, MultiSelect, SegmentedControl, Switch, Text } from "@mantine/core";
+import { ActionIcon, Autocomplete, MultiSelect, Switch } from "@mantine/core";
+import { Choice } from "@/components/ui/Choice";
 import { Duration } from "@/components/ui/Duration";
 import { IconArrowDown, IconArrowUp } from "@/components/ui/icons";
 import { Section } from "@/components/ui/Page";
@@ -26,23 +27,17 @@ export function HowPart({ rule }: { rule: Editing }) {
           onChange={(channels) => set({ channels: channels as Draft["channels"] })}
         />
         <Order rule={rule} personal={personal} />
-        <div>
-          <Text size="sm" fw={500} mb={4} id="priority">
-            {t("Priority")}
-          </Text>
-          <SegmentedControl
-            aria-labelledby="priority"
-            size="xs"
-            value={values.priority}
-            onChange={(priority) => set({ priority: priority as Draft["priority"] })}
-            data={[
-              { value: "low", label: t("Low") },
-              { value: "normal", label: t("Normal") },
-              { value: "high", label: t("High") },
-              { value: "critical", label: t("Critical") },
-            ]}
-          />
-        </div>
+        <Choice
+          label={t("Priority")}
+          value={values.priority}
+          change={(priority) => set({ priority })}
+          data={[
+            { value: "low", label: t("Low") },
+            { value: "normal", label: t("Normal") },
+            { value: "high", label: t("High") },
+            { value: "critical", label: t("Critical") },
+          ]}
+        />
         <div className="pair">
           <SoundField rule={rule} />
           <TopicField rule={rule} />

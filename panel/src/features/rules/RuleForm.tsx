@@ -34,16 +34,22 @@ export function RuleForm({ rule, draft, save }: Props) {
   const editing = useEditing(draft, rule?.version ?? 0);
   const { saving, problem, submit } = useSaving(editing, save);
   useEffect(() => {
-    if (problem) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+    if (problem) requestAnimationFrame(() => form.current && showMistake(form.current));
   }, [problem]);
   return (
     <form ref={form} onSubmit={submit}>
       {editing.behind && <Behind editing={editing} draft={draft} version={rule?.version ?? 0} />}
       <Parts key={editing.version} editing={editing} rule={rule} />
-      {problem && <Failed error={problem} />}
-      <SaveBar editing={editing} saving={saving} isNew={!rule} />
+      <SaveBar editing={editing} saving={saving} problem={problem} isNew={!rule} />
     </form>
   );
+}
+
+/** Goes to the first mistake, once the part that it is in has opened. */
+function showMistake(form: HTMLElement) {
+  const mistake = form.querySelector<HTMLElement>("[aria-invalid=true], [class*='mantine-'][class*='-error']");
+  mistake?.scrollIntoView({ block: "center" });
+  mistake?.focus({ preventScroll: true });
 }
 
 function useSaving(editing: Editing, save: Props["save"]) {
@@ -102,11 +108,20 @@ function Behind({ editing, draft, version }: { editing: Editing; draft: Draft; v
   );
 }
 
-function SaveBar({ editing, saving, isNew }: { editing: Editing; saving: boolean; isNew: boolean }) {
+interface SaveBarProps {
+  editing: Editing;
+  saving: boolean;
+  problem: Problem | null;
+  isNew: boolean;
+}
+
+/** Stays in sight, and says there what the server refused. */
+function SaveBar({ editing, saving, problem, isNew }: SaveBarProps) {
   const may = useMay("rules:manage");
   if (!may) return null;
   return (
     <div className="save-bar">
+      {problem && <Failed error={problem} />}
       <Button type="submit" loading={saving} disabled={!isNew && !editing.dirty}>
         {t("Save")}
       </Button>

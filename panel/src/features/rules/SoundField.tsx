@@ -16,7 +16,7 @@ export function SoundField({ rule: { values, set, error } }: { rule: Editing }) 
     <div className="with-button">
       <Select
         label={t("Sound")}
-        description={values.sound ? undefined : t("As sounds are set for topics and priorities.")}
+        description={t("Without one, that of topic or priority.")}
         placeholder={byDefault ?? t("None")}
         data={[...new Set([...sounds.keys(), ...(values.sound ? [values.sound] : [])])]}
         searchable

@@ -1,4 +1,5 @@
-import { SegmentedControl, TagsInput, Text, Textarea, TextInput } from "@mantine/core";
+import { TagsInput, Textarea, TextInput } from "@mantine/core";
+import { Choice } from "@/components/ui/Choice";
 import { Section } from "@/components/ui/Page";
 import { t } from "@/lib/t";
 import { ClockFields } from "./ClockFields";
@@ -35,21 +36,15 @@ export function TriggerPart({ rule, types, fields }: Props) {
           error={error("description")}
           onChange={({ currentTarget }) => set({ description: currentTarget.value || null })}
         />
-        <div>
-          <Text size="sm" fw={500} mb={4} id="starts">
-            {t("It runs")}
-          </Text>
-          <SegmentedControl
-            aria-labelledby="starts"
-            size="xs"
-            value={clock ? "clock" : "events"}
-            onChange={(chosen) => set(chosen === "clock" ? { clock: MORNING, eventTypes: [] } : { clock: null })}
-            data={[
-              { value: "events", label: t("When something happens") },
-              { value: "clock", label: t("At a time of day") },
-            ]}
-          />
-        </div>
+        <Choice
+          label={t("It runs")}
+          value={clock ? "clock" : "events"}
+          change={(chosen) => set(chosen === "clock" ? { clock: MORNING, eventTypes: [] } : { clock: null })}
+          data={[
+            { value: "events", label: t("When something happens") },
+            { value: "clock", label: t("At a time of day") },
+          ]}
+        />
         {clock ? (
           <ClockFields clock={clock} change={(next) => set({ clock: next })} error={error} />
         ) : (
