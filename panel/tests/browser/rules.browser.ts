@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { accessible, fits, launch, post, project, shot, signIn, visit, type Project } from "./visit";
+import { accessible, fits, launch, post, project, shot, signIn, URL_, visit, type Project } from "./visit";
 
 let browser: Browser;
 let acme: Project;
@@ -208,9 +208,28 @@ test("on a phone and in the dark all of it can be read", async () => {
   expect(said).toEqual([]);
 });
 
+test("who may only read sees all of a rule, and nothing to change it by (A6)", async () => {
+  const server = await rule("Server down");
+  await asOwner(`/users/${grace.id}`, { roles: ["owner"] });
+  await asOwner(`/users/${acme.userId}`, { roles: ["viewer"] });
+  await page.goto(`/panel/rules/${server.id}`);
+  await fold("Insist").click();
+  await page.getByText(/every 2 minutes, 3 times at most/).waitFor();
+  await fold("Insist").click();
+  expect(await page.getByRole("switch", { name: "Repeat until somebody does" }).isDisabled()).toBe(true);
+  for (const name of ["Save", "Try", "Replay over the past", "Delete"]) expect(await page.getByRole("button", { name, exact: true }).count()).toBe(0);
+});
+
 test("nothing of all that made the console complain", () => {
   expect(complaints.filter((each) => !/status of 422/.test(each))).toEqual([]);
 });
+
+/** A change that no key may make: giving and taking the owner's own role. */
+async function asOwner(path: string, body: unknown): Promise<void> {
+  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${acme.token}` };
+  const answer = await fetch(`${URL_}/api/v1${path}`, { method: "PUT", headers, body: JSON.stringify(body) });
+  expect(answer.status, await answer.text()).toBe(200);
+}
 
 async function processed(type: string, count: number): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {

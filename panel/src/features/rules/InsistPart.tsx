@@ -69,7 +69,7 @@ function Escalation({ rule: { values, set, error } }: { rule: Editing }) {
   const put = (next: Step[]) => set({ escalation: next.length ? next : null, ...(!next.length && { escalationLoops: 1 }) });
   return (
     <div>
-      <Text size="sm" fw={500} id="escalation">
+      <Text size="sm" fw={600} id="escalation">
         {t("If nobody does, tell others")}
       </Text>
       <Text size="xs" c="dimmed" mb="xs">

@@ -29,22 +29,24 @@ export function Translations({ translations, error, change }: Props) {
   const put = (next: Record<string, Translation>) => change(Object.keys(next).length ? next : null);
   return (
     <div>
-      <Text size="sm" fw={500}>
+      <Text size="sm" fw={600}>
         {t("In other languages")}
       </Text>
       <Text size="xs" c="dimmed" mb="xs">
         {error("translations", true) ?? t("Each person gets their own; what is left out is as above.")}
       </Text>
-      {languages.map((language) => (
-        <OneLanguage
-          key={language}
-          language={language}
-          words={translations[language]!}
-          error={(name) => error(`translations.${language}${name}`, !name)}
-          change={(words) => put({ ...translations, [language]: words })}
-          remove={() => put(Object.fromEntries(Object.entries(translations).filter(([each]) => each !== language)))}
-        />
-      ))}
+      <div className="steps">
+        {languages.map((language) => (
+          <OneLanguage
+            key={language}
+            language={language}
+            words={translations[language]!}
+            error={(name) => error(`translations.${language}${name}`, !name)}
+            change={(words) => put({ ...translations, [language]: words })}
+            remove={() => put(Object.fromEntries(Object.entries(translations).filter(([each]) => each !== language)))}
+          />
+        ))}
+      </div>
       {languages.length < MOST && <NewLanguage taken={languages} add={(language) => put({ ...translations, [language]: {} })} />}
     </div>
   );
