@@ -7,6 +7,7 @@ let acme: Project;
 let page: Page;
 let complaints: string[];
 let grace: { id: string };
+let low: string;
 const call = (path: string, body: unknown, method = "POST") => post(path, body, acme, "live", method);
 
 beforeAll(async () => {
@@ -181,7 +182,8 @@ test("an event says why a person got it or not, and leads to the reason (D6)", a
   await call("/rules", { name: "Low stock", eventTypes: ["stock.low"], targetRoles: ["on-call"], channels: ["email"], title: "{{ payload.item }} runs out", topic: "stock" });
   const event = await call("/events", { type: "stock.low", payload: { item: "Paper" } });
   await processed("stock.low", 1);
-  await page.goto(`/panel/events/${event.id}`);
+  low = event.id;
+  await page.goto(`/panel/events/${low}`);
   await page.getByRole("combobox", { name: "Person" }).fill("Grace");
   await page.getByRole("option", { name: /Grace Hopper/ }).click();
   await page.getByText("Did not get it").waitFor();
@@ -205,6 +207,15 @@ test("on a phone and in the dark all of it can be read", async () => {
   await accessible(dark);
   await fits(dark);
   await shot(dark, "rules-phone-dark");
+  await dark.getByRole("button", { name: "Replay over the past" }).click();
+  await dark.getByRole("dialog").getByRole("button", { name: "Start" }).click();
+  await dark.getByText("No event of these types came in that time.").waitFor();
+  await accessible(dark);
+  await shot(dark, "rules-phone-replay");
+  await dark.goto(`/panel/events/${low}?person=${grace.id}`);
+  await dark.getByText("Did not get it").waitFor();
+  await fits(dark);
+  await shot(dark, "rules-phone-explain");
   expect(said).toEqual([]);
 });
 

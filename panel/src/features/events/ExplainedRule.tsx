@@ -5,6 +5,7 @@ import type { Schemas } from "@/lib/api";
 import { t, tn } from "@/lib/t";
 import { exact } from "@/lib/when";
 import { remedyOf } from "./remedy";
+import { RuleHead } from "./RuleHead";
 
 type Rule = Schemas["RuleExplained"];
 type Delivery = Rule["deliveries"][number];
@@ -27,25 +28,9 @@ export function ExplainedRule({ rule, userId }: { rule: Rule; userId: string }) 
   const [state, words] = TOLD[rule.code] ?? ["off", rule.code];
   return (
     <article className="rule-story">
-      <header>
-        <Badge state={state}>{words}</Badge>
-        {rule.code === "rule_deleted" ? (
-          <Text size="sm" fw={600}>
-            {rule.ruleName}
-          </Text>
-        ) : (
-          <Anchor component={Link} to={`/rules/${rule.ruleId}`} size="sm" fw={600}>
-            {rule.ruleName}
-          </Anchor>
-        )}
-        <Text size="xs" c="dimmed">
-          {t("version {n}", { n: rule.ruleVersion })}
-        </Text>
-        <Text size="sm" w="100%">
-          {rule.sentence}
-        </Text>
+      <RuleHead rule={rule} state={state} words={words} sentence={rule.sentence} gone={rule.code === "rule_deleted"}>
         {rule.notificationId && <Since rule={rule} />}
-      </header>
+      </RuleHead>
       {rule.deliveries.map((delivery) => (
         <OneDelivery key={delivery.id} delivery={delivery} rule={rule} userId={userId} />
       ))}

@@ -1,4 +1,4 @@
-import { Stack } from "@mantine/core";
+import { Stack, Switch } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useMay } from "@/lib/session";
 
@@ -12,7 +12,21 @@ export function Fields({ children }: { children: ReactNode }) {
   );
 }
 
-/** What a switch switched on. */
-export function Inset({ children }: { children: ReactNode }) {
-  return <div className="inset">{children}</div>;
+interface OptionProps {
+  label: string;
+  description?: string;
+  on: boolean;
+  error?: string;
+  change: (on: boolean) => void;
+  children: ReactNode;
+}
+
+/** Something that a rule may have, and what it takes once it is on. */
+export function Option({ label, description, on, error, change, children }: OptionProps) {
+  return (
+    <>
+      <Switch label={label} description={description} checked={on} error={error} onChange={({ currentTarget }) => change(currentTarget.checked)} />
+      {on && <div className="inset">{children}</div>}
+    </>
+  );
 }

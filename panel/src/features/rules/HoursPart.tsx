@@ -6,7 +6,7 @@ import { t } from "@/lib/t";
 import { DaysField } from "./DaysField";
 import type { Draft } from "./draft";
 import type { Editing } from "./editing";
-import { Fields, Inset } from "./Fields";
+import { Fields, Option } from "./Fields";
 import { Times } from "./InsistPart";
 import { hoursLine } from "./summary";
 import { ZoneField } from "./ZoneField";
@@ -15,7 +15,7 @@ type Active = NonNullable<Draft["activeTimes"]>;
 
 const OFFICE: Active = { from: "08:00", to: "18:00", outside: "skip" };
 const THROTTLE = { max: 3, perSeconds: 3600 };
-const DIGEST = { windowSeconds: 3600, maxItems: 100, leading: false, title: null, message: null };
+const DIGEST: NonNullable<Draft["digest"]> = { windowSeconds: 3600, maxItems: 100, leading: false, title: null, message: null };
 
 /** When the rule is at work, how often it reaches a person, and what it gathers. */
 export function HoursPart({ rule }: { rule: Editing }) {
@@ -36,102 +36,87 @@ function ActiveTimes({ rule: { values, set, error } }: { rule: Editing }) {
   const times = values.activeTimes;
   const change = (changes: Partial<Active>) => set({ activeTimes: { ...times!, ...changes } });
   return (
-    <>
-      <Switch
-        label={t("Only at certain hours")}
-        checked={times !== null}
-        error={error("activeTimes", true)}
-        onChange={({ currentTarget: { checked } }) => set({ activeTimes: checked ? OFFICE : null })}
+    <Option
+      label={t("Only at certain hours")}
+      on={times !== null}
+      error={error("activeTimes", true)}
+      change={(on) => set({ activeTimes: on ? OFFICE : null })}
+    >
+      <div className="pair">
+        <TextInput type="time" label={t("From")} value={times?.from} error={error("activeTimes.from")} onChange={({ currentTarget }) => change({ from: currentTarget.value })} />
+        <TextInput type="time" label={t("To")} value={times?.to} error={error("activeTimes.to")} onChange={({ currentTarget }) => change({ to: currentTarget.value })} />
+      </div>
+      <DaysField value={times?.days} error={error("activeTimes.days")} change={(days) => change({ days: days ?? undefined })} />
+      <ZoneField
+        value={times?.timezone}
+        placeholder={t("The project's")}
+        error={error("activeTimes.timezone")}
+        change={(timezone) => change({ timezone: timezone ?? undefined })}
       />
-      {times && (
-        <Inset>
-          <div className="pair">
-            <TextInput type="time" label={t("From")} value={times.from} error={error("activeTimes.from")} onChange={({ currentTarget }) => change({ from: currentTarget.value })} />
-            <TextInput type="time" label={t("To")} value={times.to} error={error("activeTimes.to")} onChange={({ currentTarget }) => change({ to: currentTarget.value })} />
-          </div>
-          <DaysField value={times.days} error={error("activeTimes.days")} change={(days) => change({ days: days ?? undefined })} />
-          <ZoneField
-            value={times.timezone}
-            placeholder={t("The project's")}
-            error={error("activeTimes.timezone")}
-            change={(timezone) => change({ timezone: timezone ?? undefined })}
-          />
-          <Choice
-            label={t("At other hours")}
-            value={times.outside ?? "skip"}
-            error={error("activeTimes.outside")}
-            change={(outside) => change({ outside })}
-            data={[
-              { value: "skip", label: t("Leave it out") },
-              { value: "hold", label: t("Let it wait") },
-            ]}
-          />
-        </Inset>
-      )}
-    </>
+      <Choice
+        label={t("At other hours")}
+        value={times?.outside ?? "skip"}
+        error={error("activeTimes.outside")}
+        change={(outside) => change({ outside })}
+        data={[
+          { value: "skip", label: t("Leave it out") },
+          { value: "hold", label: t("Let it wait") },
+        ]}
+      />
+    </Option>
   );
 }
 
 function Throttle({ rule: { values, set, error } }: { rule: Editing }) {
-  const { throttle } = values;
+  const throttle = values.throttle ?? THROTTLE;
   return (
-    <>
-      <Switch
-        label={t("Only so many for each person")}
-        description={t("The others stand in the feed, and disturb nobody.")}
-        checked={throttle !== null}
-        error={error("throttle", true)}
-        onChange={({ currentTarget: { checked } }) => set({ throttle: checked ? THROTTLE : null })}
-      />
-      {throttle && (
-        <Inset>
-          <div className="pair">
-            <Times label={t("At most")} most={1_000} value={throttle.max} error={error("throttle.max")} change={(max) => set({ throttle: { ...throttle, max } })} />
-            <Duration label={t("Within")} value={throttle.perSeconds} error={error("throttle.perSeconds")} change={(perSeconds) => set({ throttle: { ...throttle, perSeconds } })} />
-          </div>
-        </Inset>
-      )}
-    </>
+    <Option
+      label={t("Only so many for each person")}
+      description={t("The others stand in the feed, and disturb nobody.")}
+      on={values.throttle !== null}
+      error={error("throttle", true)}
+      change={(on) => set({ throttle: on ? THROTTLE : null })}
+    >
+      <div className="pair">
+        <Times label={t("At most")} most={1_000} value={throttle.max} error={error("throttle.max")} change={(max) => set({ throttle: { ...throttle, max } })} />
+        <Duration label={t("Within")} value={throttle.perSeconds} error={error("throttle.perSeconds")} change={(perSeconds) => set({ throttle: { ...throttle, perSeconds } })} />
+      </div>
+    </Option>
   );
 }
 
 function Digest({ rule: { values, set, error } }: { rule: Editing }) {
-  const { digest } = values;
-  const change = (changes: Partial<NonNullable<Draft["digest"]>>) => set({ digest: { ...digest!, ...changes } });
+  const digest = values.digest ?? DIGEST;
+  const change = (changes: Partial<typeof digest>) => set({ digest: { ...digest, ...changes } });
   return (
-    <>
-      <Switch
-        label={t("Gather what comes within a while")}
-        description={t("Each person gets one message for all of it. Live sockets are told at once.")}
-        checked={digest !== null}
-        error={error("digest", true)}
-        onChange={({ currentTarget: { checked } }) => set({ digest: checked ? DIGEST : null })}
+    <Option
+      label={t("Gather what comes within a while")}
+      description={t("Each person gets one message for all of it. Live sockets are told at once.")}
+      on={values.digest !== null}
+      error={error("digest", true)}
+      change={(on) => set({ digest: on ? DIGEST : null })}
+    >
+      <div className="pair">
+        <Duration label={t("For")} value={digest.windowSeconds} error={error("digest.windowSeconds")} change={(windowSeconds) => change({ windowSeconds })} />
+        <Times label={t("List so many")} most={100} value={digest.maxItems ?? 100} error={error("digest.maxItems")} change={(maxItems) => change({ maxItems })} />
+      </div>
+      <Switch label={t("Tell the first one at once")} checked={digest.leading} onChange={({ currentTarget }) => change({ leading: currentTarget.checked })} />
+      <TextInput
+        label={t("Title of all together")}
+        placeholder="{{ count }} × {{ rule.name }}"
+        value={digest.title ?? ""}
+        error={error("digest.title")}
+        onChange={({ currentTarget }) => change({ title: currentTarget.value || null })}
       />
-      {digest && (
-        <Inset>
-          <div className="pair">
-            <Duration label={t("For")} value={digest.windowSeconds} error={error("digest.windowSeconds")} change={(windowSeconds) => change({ windowSeconds })} />
-            <Times label={t("List so many")} most={100} value={digest.maxItems ?? 100} error={error("digest.maxItems")} change={(maxItems) => change({ maxItems })} />
-          </div>
-          <Switch label={t("Tell the first one at once")} checked={digest.leading} onChange={({ currentTarget }) => change({ leading: currentTarget.checked })} />
-          <TextInput
-            label={t("Title of all together")}
-            placeholder="{{ count }} × {{ rule.name }}"
-            value={digest.title ?? ""}
-            error={error("digest.title")}
-            onChange={({ currentTarget }) => change({ title: currentTarget.value || null })}
-          />
-          <Textarea
-            label={t("Words of all together")}
-            placeholder="{% for item in items %}{{ item.title }} {% endfor %}"
-            autosize
-            minRows={2}
-            value={digest.message ?? ""}
-            error={error("digest.message")}
-            onChange={({ currentTarget }) => change({ message: currentTarget.value || null })}
-          />
-        </Inset>
-      )}
-    </>
+      <Textarea
+        label={t("Words of all together")}
+        placeholder="{% for item in items %}{{ item.title }} {% endfor %}"
+        autosize
+        minRows={2}
+        value={digest.message ?? ""}
+        error={error("digest.message")}
+        onChange={({ currentTarget }) => change({ message: currentTarget.value || null })}
+      />
+    </Option>
   );
 }

@@ -1,4 +1,4 @@
-import { ActionIcon, Autocomplete, MultiSelect, Switch } from "@mantine/core";
+import { ActionIcon, Autocomplete, MultiSelect } from "@mantine/core";
 import { Choice } from "@/components/ui/Choice";
 import { Duration } from "@/components/ui/Duration";
 import { IconArrowDown, IconArrowUp } from "@/components/ui/icons";
@@ -7,8 +7,12 @@ import { t, tn } from "@/lib/t";
 import { useChannels, useTopics } from "./choices";
 import type { Draft } from "./draft";
 import type { Editing } from "./editing";
-import { Fields, Inset } from "./Fields";
+import { Fields, Option } from "./Fields";
 import { SoundField } from "./SoundField";
+
+type Channel = Draft["channels"][number];
+
+const ORDER = { afterSeconds: 120 };
 
 /** By which ways people are told, how loudly, and what they may switch it off by. */
 export function HowPart({ rule }: { rule: Editing }) {
@@ -51,36 +55,32 @@ export function HowPart({ rule }: { rule: Editing }) {
 function Order({ rule: { values, set, error }, personal }: { rule: Editing; personal: Set<string> }) {
   const order = values.channelOrder;
   const turns = values.channels.filter((channel) => personal.has(channel));
+  const swap = (one: Channel, other: Channel) => set({ channels: swapped(values.channels, one, other) });
   if (!order && turns.length < 2) return null;
   return (
-    <>
-      <Switch
-        label={t("One channel after the other")}
-        description={t("The next only if the one before failed or was not seen in time.")}
-        checked={order !== null}
-        error={error("channelOrder", true)}
-        onChange={({ currentTarget }) => set({ channelOrder: currentTarget.checked ? { afterSeconds: 120 } : null })}
+    <Option
+      label={t("One channel after the other")}
+      description={t("The next only if the one before failed or was not seen in time.")}
+      on={order !== null}
+      error={error("channelOrder", true)}
+      change={(on) => set({ channelOrder: on ? ORDER : null })}
+    >
+      <ol className="turns">
+        {turns.map((channel, place) => (
+          <li key={channel}>
+            <span>{channel}</span>
+            <Mover label={t("{channel} earlier", { channel })} icon={IconArrowUp} move={place > 0 ? () => swap(channel, turns[place - 1]!) : null} />
+            <Mover label={t("{channel} later", { channel })} icon={IconArrowDown} move={place < turns.length - 1 ? () => swap(channel, turns[place + 1]!) : null} />
+          </li>
+        ))}
+      </ol>
+      <Duration
+        label={t("The next one after")}
+        value={(order ?? ORDER).afterSeconds}
+        error={error("channelOrder.afterSeconds")}
+        change={(afterSeconds) => set({ channelOrder: { afterSeconds } })}
       />
-      {order && (
-        <Inset>
-          <ol className="turns">
-            {turns.map((channel, place) => (
-              <li key={channel}>
-                <span>{channel}</span>
-                <Mover label={t("{channel} earlier", { channel })} icon={IconArrowUp} move={place > 0 ? () => set({ channels: swapped(values.channels, channel, turns[place - 1]!) }) : null} />
-                <Mover label={t("{channel} later", { channel })} icon={IconArrowDown} move={place < turns.length - 1 ? () => set({ channels: swapped(values.channels, channel, turns[place + 1]!) }) : null} />
-              </li>
-            ))}
-          </ol>
-          <Duration
-            label={t("The next one after")}
-            value={order.afterSeconds}
-            error={error("channelOrder.afterSeconds")}
-            change={(afterSeconds) => set({ channelOrder: { afterSeconds } })}
-          />
-        </Inset>
-      )}
-    </>
+    </Option>
   );
 }
 

@@ -8,7 +8,7 @@ import { PeopleField } from "../users/PersonField";
 import { useRoles } from "../users/roles";
 import type { Draft } from "./draft";
 import type { Editing } from "./editing";
-import { Fields, Inset } from "./Fields";
+import { Fields, Option } from "./Fields";
 import { insistLine } from "./summary";
 
 type Step = NonNullable<Draft["escalation"]>[number];
@@ -43,24 +43,19 @@ export function InsistPart({ rule }: { rule: Editing }) {
 }
 
 function Repetition({ rule: { values, set, error } }: { rule: Editing }) {
-  const { repeat } = values;
+  const repeat = values.repeat ?? REPEAT;
   return (
-    <>
-      <Switch
-        label={t("Repeat until somebody does")}
-        checked={repeat !== null}
-        error={error("repeat", true)}
-        onChange={({ currentTarget: { checked } }) => set({ repeat: checked ? REPEAT : null })}
-      />
-      {repeat && (
-        <Inset>
-          <div className="pair">
-            <Duration label={t("Every")} value={repeat.everySeconds} error={error("repeat.everySeconds")} change={(everySeconds) => set({ repeat: { ...repeat, everySeconds } })} />
-            <Times label={t("So many times at most")} most={100} value={repeat.maxTimes} error={error("repeat.maxTimes")} change={(maxTimes) => set({ repeat: { ...repeat, maxTimes } })} />
-          </div>
-        </Inset>
-      )}
-    </>
+    <Option
+      label={t("Repeat until somebody does")}
+      on={values.repeat !== null}
+      error={error("repeat", true)}
+      change={(on) => set({ repeat: on ? REPEAT : null })}
+    >
+      <div className="pair">
+        <Duration label={t("Every")} value={repeat.everySeconds} error={error("repeat.everySeconds")} change={(everySeconds) => set({ repeat: { ...repeat, everySeconds } })} />
+        <Times label={t("So many times at most")} most={100} value={repeat.maxTimes} error={error("repeat.maxTimes")} change={(maxTimes) => set({ repeat: { ...repeat, maxTimes } })} />
+      </div>
+    </Option>
   );
 }
 
