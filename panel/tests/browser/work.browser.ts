@@ -57,7 +57,7 @@ test("a condition that the form cannot show stays code, and saving changes nothi
   expect((await post(`/rules/${rule.id}`, null, acme.project, "live", "GET")).condition).toBe(condition);
 });
 
-test("what the form does not show stays as it is: a rule that runs by the time of day", async () => {
+test("what nobody touched stays as it is: a rule that runs by the time of day", async () => {
   const rule = await post("/rules", { name: "Mornings", clock: { time: "08:00", days: ["mon"] }, targetRoles: ["owner"], title: "Good morning", topic: "digest" }, acme.project);
   await page.goto(`/panel/rules/${rule.id}`);
   await page.getByText("It runs by the time of day").waitFor();

@@ -6,6 +6,11 @@ export function tell(message: string): void {
   notifications.show({ message, color: "teal", autoClose: 4_000 });
 }
 
+/** Something that was done and is probably meant otherwise. Stays until it is closed. */
+export function warn(message: string): void {
+  notifications.show({ message, color: "yellow", autoClose: false });
+}
+
 /** What an action met with, where no form is there to show it. Stays until it is closed. */
 export function tellProblem(error: unknown): void {
   const problem = asProblem(error);

@@ -11,6 +11,7 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
 import { exact, milliseconds } from "@/lib/when";
+import { Explain } from "./Explain";
 import { isUnderWay } from "./progress";
 import { RuleOutcome } from "./RuleOutcome";
 
@@ -82,6 +83,7 @@ function Whole({ story }: { story: Story }) {
           </li>
         </ol>
       </Section>
+      <Explain eventId={story.id} />
       <Section title={t("Payload")}>
         <Json value={story.payload} label={t("Payload")} />
       </Section>

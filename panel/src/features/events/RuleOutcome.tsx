@@ -5,6 +5,7 @@ import { Badge } from "@/components/ui/Badge";
 import type { Schemas } from "@/lib/api";
 import { t, tn } from "@/lib/t";
 import { When } from "@/components/ui/When";
+import { RuleHead } from "./RuleHead";
 
 type Rule = Schemas["RuleStory"];
 type Delivery = Schemas["DeliveryStory"];
@@ -13,19 +14,12 @@ type Delivery = Schemas["DeliveryStory"];
 export function RuleOutcome({ rule }: { rule: Rule }) {
   return (
     <article className="rule-story">
-      <header>
-        <Badge state={rule.error ? "error" : rule.matched ? "ok" : "off"}>
-          {rule.error ? t("Error") : rule.matched ? t("Matched") : t("Did not match")}
-        </Badge>
-        <Anchor component={Link} to={`/rules/${rule.ruleId}`} size="sm" fw={600}>
-          {rule.ruleName}
-        </Anchor>
-        <Text size="xs" c="dimmed">
-          {t("version {n}", { n: rule.ruleVersion })}
-        </Text>
-        <Text size="sm" w="100%">
-          {rule.reason}
-        </Text>
+      <RuleHead
+        rule={rule}
+        state={rule.error ? "error" : rule.matched ? "ok" : "off"}
+        words={rule.error ? t("Error") : rule.matched ? t("Matched") : t("Did not match")}
+        sentence={rule.reason}
+      >
         {rule.notificationId && (
           <Text size="sm">
             <Anchor component={Link} to={`/notifications/${rule.notificationId}`} size="sm">
@@ -34,7 +28,7 @@ export function RuleOutcome({ rule }: { rule: Rule }) {
             {tn(rule.recipientsTotal, "to 1 person", "to {n} people")}
           </Text>
         )}
-      </header>
+      </RuleHead>
       {rule.deliveries.map((delivery) => (
         <DeliveryOutcome key={delivery.id} delivery={delivery} />
       ))}

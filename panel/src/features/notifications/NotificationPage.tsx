@@ -12,6 +12,7 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
 import { exact } from "@/lib/when";
+import { PersonName } from "../users/PersonName";
 import { AckButton, standing } from "./Acknowledge";
 import { RetryButton } from "./RetryButton";
 
@@ -56,7 +57,7 @@ function Whole({ one }: { one: Notification }) {
         <Section title={t("Acknowledged")}>
           {one.acknowledgedBy.map((by) => (
             <Text key={by.at} size="sm">
-              <PersonName id={by.userId} /> · {by.via} · {exact(by.at)}
+              {by.userId ? <PersonName id={by.userId} /> : t("an API key")} · {by.via} · {exact(by.at)}
             </Text>
           ))}
         </Section>
@@ -98,17 +99,4 @@ function OneDelivery({ delivery }: { delivery: Delivery }) {
       ))}
     </div>
   );
-}
-
-/** A name instead of an id, where one may know it. */
-function PersonName({ id }: { id: string | null }) {
-  const may = useMay("users:read");
-  const { data } = useQuery({
-    queryKey: ["users", "one", id],
-    enabled: may && id !== null,
-    staleTime: 60_000,
-    queryFn: ({ signal }) => answered(api.GET("/api/v1/users/{user_id}", { params: { path: { user_id: id! } }, signal })),
-  });
-  if (id === null) return <>{t("an API key")}</>;
-  return <>{data?.name ?? data?.email ?? data?.externalUserId ?? id.slice(0, 8)}</>;
 }

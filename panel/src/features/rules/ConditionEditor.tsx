@@ -30,7 +30,7 @@ export function ConditionEditor({ value, change, fields, error }: Props) {
   return (
     <div>
       <Row justify="space-between" mb={6}>
-        <Text size="sm" fw={500} id="condition-label">
+        <Text size="sm" fw={600} id="condition-label">
           {t("Condition")}
         </Text>
         <SegmentedControl

@@ -1,9 +1,9 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { Page, Section } from "@/components/ui/Page";
 import { RemoveButton } from "@/components/ui/RemoveButton";
 import { Failed, RowSkeletons } from "@/components/ui/States";
-import { tell } from "@/components/ui/told";
+import { tell, warn } from "@/components/ui/told";
 import { answered, api, type Schemas } from "@/lib/api";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
@@ -33,26 +33,25 @@ export function Component() {
   return (
     <Page title={data?.name ?? t("Rule")} lead={data && t("Version {n}", { n: data.version })} back={back} actions={data && <Remove rule={data} />}>
       {data?.suspendedReason && <Failed error={new Error(data.suspendedReason)} />}
-      {error ? <Failed error={error} retry={refetch} /> : data ? <Editor key={data.version} draft={draftOf(data)} rule={data} /> : <Section><RowSkeletons /></Section>}
+      {data ? <Editor key={data.id} draft={draftOf(data)} rule={data} /> : error ? <Failed error={error} retry={refetch} /> : <Section><RowSkeletons /></Section>}
     </Page>
   );
 }
 
 function Editor({ draft, rule }: { draft: Draft; rule?: Rule }) {
   const go = useNavigate();
-  const saving = useMutation({
-    mutationFn: (body: Omit<Draft, "eventTypes"> & Partial<Draft>) =>
-      rule
-        ? answered(api.PUT("/api/v1/rules/{rule_id}", { params: { path: { rule_id: rule.id } }, body }))
-        : answered(api.POST("/api/v1/rules", { body })),
-    onSuccess: async (saved) => {
-      tell(t("Saved. It counts for events from now on."));
-      queries.setQueryData(["rules", "one", saved.id], saved);
-      await queries.invalidateQueries({ queryKey: ["rules"] });
-      if (!rule) await go(`/rules/${saved.id}`, { replace: true });
-    },
-  });
-  return <RuleForm draft={draft} save={(body) => saving.mutateAsync(body)} saving={saving.isPending} clocked={Boolean(rule?.clock)} />;
+  const save = async (changes: Partial<Draft>, whole: Draft) => {
+    const saved = rule
+      ? await answered(api.PUT("/api/v1/rules/{rule_id}", { params: { path: { rule_id: rule.id } }, body: changes }))
+      : await answered(api.POST("/api/v1/rules", { body: whole }));
+    tell(t("Saved. It counts for events from now on."));
+    for (const { detail } of saved.warnings ?? []) warn(detail);
+    queries.setQueryData(["rules", "one", saved.id], saved);
+    void queries.invalidateQueries({ queryKey: ["rules"] });
+    if (!rule) await go(`/rules/${saved.id}`, { replace: true });
+    return saved;
+  };
+  return <RuleForm rule={rule ?? null} draft={draft} save={save} />;
 }
 
 function Remove({ rule }: { rule: Rule }) {

@@ -9,13 +9,14 @@ import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
 import { exact } from "@/lib/when";
 import { SAMPLE, typed } from "../events/send";
-import type { Draft } from "./draft";
+import { type Draft, judged } from "./draft";
+import type { Sample } from "./known";
 
 type Event = Schemas["EventSummary"];
 type Verdict = Schemas["TestAnswer"];
 
 /** What the rule, as it stands in the form, would do with a real event of the past, or with one made up. */
-export function RuleTrial({ draft, sample }: { draft: Draft; sample: Event | null }) {
+export function RuleTrial({ draft, sample }: { draft: Draft; sample: Sample | null }) {
   const may = useMay("rules:manage");
   const [changed, setChanged] = useState<{ type: string; payload: string } | null>(null);
   const event = changed ?? {
@@ -25,7 +26,7 @@ export function RuleTrial({ draft, sample }: { draft: Draft; sample: Event | nul
   const payload = typed(event.payload);
   const trial = useMutation({
     mutationFn: () =>
-      answered(api.POST("/api/v1/rules/test", { body: { rule: sendable(draft), event: { type: event.type, payload: payload! } } })),
+      answered(api.POST("/api/v1/rules/test", { body: { rule: judged(draft, t("Draft")), event: { type: event.type, payload: payload! } } })),
   });
   if (!may) return null;
   return (
@@ -111,15 +112,4 @@ function Judged({ verdict }: { verdict: Verdict }) {
       )}
     </div>
   );
-}
-
-/** A draft may be tried before it has a name or a title. */
-function sendable(draft: Draft): Draft {
-  return {
-    ...draft,
-    name: draft.name || t("Draft"),
-    title: draft.title || " ",
-    condition: draft.condition?.trim() || null,
-    eventTypes: draft.eventTypes.length ? draft.eventTypes : ["*"],
-  };
 }

@@ -1,37 +1,70 @@
 import type { Schemas } from "@/lib/api";
 
-export type Draft = Schemas["RuleCreate"] & { eventTypes: string[] };
 type Rule = Schemas["RuleAnswer"];
+export type Draft = Required<Schemas["RuleCreate"]>;
 
-/** What the form edits. What it does not show is not in it, so that saving leaves it as it is. */
+const BLANK: Draft = {
+  name: "",
+  description: null,
+  eventTypes: [],
+  clock: null,
+  condition: null,
+  targetRoles: ["owner"],
+  targetUsers: [],
+  targetPayloadUser: false,
+  targetDestinations: [],
+  channels: ["realtime"],
+  channelOrder: null,
+  priority: "normal",
+  sound: null,
+  topic: null,
+  requireAck: false,
+  repeat: null,
+  escalation: null,
+  escalationLoops: 1,
+  activeTimes: null,
+  throttle: null,
+  digest: null,
+  title: "",
+  message: "",
+  action: null,
+  translations: null,
+  template: null,
+  active: true,
+};
+
+/** What the form edits: all that a rule says. */
 export function draftOf(rule: Rule | null, type?: string | null): Draft {
-  if (!rule) {
-    return {
-      name: "",
-      eventTypes: type ? [type] : [],
-      condition: null,
-      targetRoles: ["owner"],
-      channels: ["realtime"],
-      title: "",
-      message: "",
-      priority: "normal",
-      requireAck: false,
-      active: true,
-    };
-  }
+  if (!rule) return { ...BLANK, eventTypes: type ? [type] : [] };
+  return Object.fromEntries(Object.keys(BLANK).map((name) => [name, rule[name as keyof Rule] ?? null])) as unknown as Draft;
+}
+
+/** What somebody changed, and nothing beside: so saving leaves alone what others changed, or what is newer than this page. */
+export function changesOf(before: Draft, after: Draft): Partial<Draft> {
+  const names = Object.keys(after) as (keyof Draft)[];
+  return Object.fromEntries(names.filter((name) => said(before[name]) !== said(after[name])).map((name) => [name, after[name]]));
+}
+
+const said = (value: unknown): string => JSON.stringify(value ?? null);
+
+/** What decides whom a rule tells and in which words, as far as it is filled in; a trial and a replay look at no more. */
+export function judged(draft: Draft, fallback: string): Schemas["RuleCreate"] {
   return {
-    name: rule.name,
-    description: rule.description,
-    eventTypes: rule.eventTypes,
-    condition: rule.condition,
-    targetRoles: rule.targetRoles,
-    channels: rule.channels as Draft["channels"],
-    title: rule.title,
-    message: rule.message,
-    priority: rule.priority,
-    requireAck: rule.requireAck,
-    repeat: rule.repeat,
-    active: rule.active,
+    name: draft.name || fallback,
+    title: draft.title || " ",
+    eventTypes: draft.eventTypes.length || draft.clock ? draft.eventTypes : ["*"],
+    condition: draft.condition?.trim() || null,
+    clock: draft.clock,
+    targetRoles: draft.targetRoles,
+    targetUsers: draft.targetUsers,
+    targetPayloadUser: draft.targetPayloadUser,
+    targetDestinations: draft.targetDestinations,
+    channels: draft.channels,
+    priority: draft.priority,
+    message: draft.message,
+    action: draft.action,
+    translations: draft.translations,
+    template: draft.template,
   };
 }
 

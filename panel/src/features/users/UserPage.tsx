@@ -15,6 +15,7 @@ import { asProblem } from "@/lib/problem";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
+import { Preferences } from "./Preferences";
 import { useRoles } from "./roles";
 
 type User = Schemas["UserAnswer"];
@@ -51,6 +52,7 @@ function Whole({ user }: { user: User }) {
       </Section>
       <Details user={user} />
       <Addresses id={user.id} />
+      <Preferences id={user.id} />
     </>
   );
 }

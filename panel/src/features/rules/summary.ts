@@ -1,0 +1,42 @@
+/** The parts of a rule that are folded up, each in a line. */
+import { spoken } from "@/lib/duration";
+import { t, tn } from "@/lib/t";
+import { DAYS, dayName } from "./days";
+import type { Draft } from "./draft";
+
+export function insistLine({ requireAck, repeat, escalation }: Draft): string {
+  if (!requireAck) return t("Told once; nobody has to acknowledge.");
+  return joined([
+    t("Somebody has to acknowledge"),
+    repeat && t("every {time}, {n} times at most", { time: spoken(repeat.everySeconds), n: repeat.maxTimes }),
+    escalation?.length && tn(escalation.length, "1 step to others", "{n} steps to others"),
+  ]);
+}
+
+export function hoursLine({ activeTimes, throttle, digest }: Draft): string {
+  const line = joined([
+    activeTimes && `${activeTimes.from}–${activeTimes.to}, ${daysLine(activeTimes.days)}`,
+    throttle && t("{n} in {time} for each person", { n: throttle.max, time: spoken(throttle.perSeconds) }),
+    digest && t("gathered for {time}", { time: spoken(digest.windowSeconds) }),
+  ]);
+  return line || t("At any time, each one at once.");
+}
+
+export function wordsLine({ action, translations, template }: Draft): string {
+  const languages = Object.keys(translations ?? {});
+  const line = joined([
+    action && t("With a link"),
+    languages.length > 0 && t("also in {languages}", { languages: languages.join(", ") }),
+    template && t("words of the template {name}", { name: template }),
+  ]);
+  return line || t("No link, one language.");
+}
+
+export function daysLine(days: readonly string[] | null | undefined): string {
+  if (!days?.length || days.length === DAYS.length) return t("every day");
+  return DAYS.filter((day) => days.includes(day)).map(dayName).join(" ");
+}
+
+function joined(parts: (string | false | null | undefined | 0)[]): string {
+  return parts.filter(Boolean).join(" · ");
+}
