@@ -9,6 +9,7 @@ down_revision = "0039"
 def upgrade() -> None:
     as_owner(ACKNOWLEDGED)
     as_owner(TEMPLATES)
+    as_owner(READERS)
     as_owner(READING)
 
 
@@ -19,6 +20,19 @@ TEMPLATES = """
 ALTER TABLE tocsin.templates DROP CONSTRAINT templates_kind_check;
 ALTER TABLE tocsin.templates ADD CONSTRAINT templates_kind_check
     CHECK (kind IN ('notification', 'system_mail', 'digest'));
+"""
+
+# As before, and with how they want times and numbers written.
+READERS = """
+CREATE OR REPLACE FUNCTION tocsin.subjects(project uuid, external_ids text[]) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT coalesce(pg_catalog.json_object_agg(u.external_user_id, pg_catalog.json_build_object(
+        'id', u.id, 'externalUserId', u.external_user_id, 'email', u.email, 'name', u.name, 'phone', u.phone,
+        'status', u.status, 'locale', u.locale, 'timezone', u.timezone, 'metadata', u.metadata,
+        'format', u.preferences->'format')), '{{}}')
+    FROM (SELECT DISTINCT ON (u.external_user_id) u.* FROM tocsin.users u
+        WHERE u.project_id = project AND u.external_user_id = ANY (external_ids)
+        ORDER BY u.external_user_id, u.env DESC) u
+$$;
 """
 
 # As before, and with what it takes to word a digest in the reader's language: the words of rule and template, and those
@@ -53,7 +67,7 @@ BEGIN
                         ORDER BY t.channel, t.language, t.env DESC) w) END,
                 'user', (SELECT pg_catalog.json_build_object('id', u.id, 'externalUserId', u.external_user_id,
                         'email', u.email, 'name', u.name, 'phone', u.phone, 'status', u.status, 'locale', u.locale,
-                        'timezone', u.timezone, 'metadata', u.metadata)
+                        'timezone', u.timezone, 'metadata', u.metadata, 'format', u.preferences->'format')
                     FROM tocsin.users u WHERE u.project_id = project AND u.id = g.user_id),
                 'count', i.count, 'items', coalesce(i.listed, '[]')))
             FROM tocsin.digests g

@@ -574,3 +574,24 @@ async def test_a_digest_says_what_its_template_says_for_language_and_channel(
         for row in (await shop.owner.get("/templates", kind="digest")).json["items"]
     ]
     assert codes == [204, 409]
+
+
+async def test_a_digest_writes_numbers_as_its_reader_wants(working: Working, shop: Project, ann: Person) -> None:
+    wishes = {"format": {"number": "1.234,5"}}
+    assert (await shop.key.put(f"/users/{ann.id}/preferences", wishes)).status == 200
+    digest = {**HOUR, "title": "{{ count | times: 1000 | number: user }} grams"}
+    await make_rule(shop, "email", targetUsers=[ann.id], digest=digest)
+    await happened(shop.key, 1, 2)
+    await end_windows(working.sql, shop)
+    assert [each["title"] for each in await digests(shop.key)] == ["2.000 grams"]
+
+
+async def test_a_text_for_the_user_of_the_payload_writes_times_as_they_want(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    assert (await shop.key.put(f"/users/{ann.id}", {"timezone": "Asia/Tokyo"})).status == 200
+    assert (await shop.key.put(f"/users/{ann.id}/preferences", {"format": {"time": "12h"}})).status == 200
+    await make_rule(shop, "realtime", targetPayloadUser=True, title="At {{ payload.at | clock: user }}")
+    event = await send_event(shop.key, userId=ann.external_id, at="2026-07-01T12:05:00Z")
+    [id_] = (await story(shop.key, event))["notifications"]
+    assert (await shop.key.get(f"/notifications/{id_}")).json["title"] == "At 9:05 pm"
