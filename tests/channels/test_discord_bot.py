@@ -83,6 +83,15 @@ async def test_an_answer_says_whose_fault_it_was(
     assert "canary" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_channel_that_is_closed_to_the_bot_is_the_fault_of_its_destination(
+    far: FarEnd, message: Builder, door: Door, status: int
+) -> None:
+    far.status, far.text = status, '{"message": "Unknown Channel", "code": 10003}'
+    with pytest.raises(Rejected):
+        await BOT.send(message(), "345626669114982111", SETTINGS, CREDENTIALS, door)
+
+
 @pytest.mark.parametrize("change", ["body", "time", "signature", "key", "nothing signed"])
 def test_only_what_discord_signed_is_its(change: str) -> None:
     body, sent_at = b'{"type": 1}', "1735700000"

@@ -27,6 +27,7 @@ from tocsin.channels.contract import (
     Message,
     NotUnderstood,
     Receipt,
+    Rejected,
 )
 from tocsin.channels.discord import post
 from tocsin.channels.wording import links, shortened
@@ -39,6 +40,8 @@ BUTTON, URL = 80, 512
 PING, COMPONENT = 1, 3
 PONG, DEFERRED = {"type": 1}, {"type": 6}
 """What Discord wants to hear within 3 seconds: that somebody is there; that the message will be changed."""
+NOT_THERE = (403, 404)
+"""A channel that is gone or closed to the bot: of a destination, the others are as they were."""
 KEPT = ("id", "type", "application_id", "token", "member", "user", "message", "data")
 """What is kept of an interaction."""
 
@@ -103,7 +106,13 @@ class DiscordBot(Channel[DiscordBotSettings, DiscordBotCredentials], Inbound[Dis
         said = post(message, linked=False) | {"nonce": str(message.delivery_id.int % 10**19), "enforce_nonce": True}
         if buttons := _buttons(message):
             said["components"] = [{"type": 1, "components": buttons}]
-        reply = await call(door, "POST", url, headers=_login(credentials), json=said)
+        try:
+            reply = await call(door, "POST", url, headers=_login(credentials), json=said)
+        except BadCredentials as failure:
+            if address is None or failure.status not in NOT_THERE:
+                raise
+            reason = f"The bot may not write to the channel {address}: {failure.reason}"
+            raise Rejected(reason, status=failure.status, answer=failure.answer) from failure
         return Receipt(
             delivered=True,
             provider_message_id=decoded(reply, _Named).id,
