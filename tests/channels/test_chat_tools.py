@@ -111,7 +111,7 @@ async def test_no_secret_is_in_what_is_told_of_the_account(make: Callable[[str],
     async with answering(200, DISCORD_WEBHOOK) as far:
         channel, settings, credentials = make(far.url)
         account = await channel.verify(settings, credentials, door)
-    for secret in credentials.revealed().values():
+    for secret in filter(None, credentials.revealed().values()):
         assert secret not in account.id and secret not in account.name
 
 
@@ -164,6 +164,17 @@ async def test_slack_gets_blocks_that_its_own_library_finds_right(message: Build
     assert len(section["text"]["text"]) == 3_000
     assert [button["text"]["text"] for button in actions["elements"]] == ["Acknowledge", "Open the oven"]
     assert asked.json["text"].startswith("Oven &lt;!channel&gt; &amp; co")
+
+
+@pytest.mark.parametrize(("secret", "hears"), [(None, True), ("8f742231b10e8888", False)], ids=["no app", "lent"])
+async def test_slack_gets_a_link_where_nobody_would_hear_of_a_press(
+    message: Build, door: Door, secret: str | None, hears: bool
+) -> None:
+    async with answering(200, "ok") as far:
+        credentials = {"webhookUrl": far.url, "signingSecret": secret}
+        await Slack().send(message(hears=hears), None, Nothing(), SlackCredentials.model_validate(credentials), door)
+    button = far.asked[0].json["blocks"][-1]["elements"][0]
+    assert button["url"] == message().ack_url and "action_id" not in button
 
 
 async def test_slack_is_verified_by_a_message_of_nothing(door: Door) -> None:

@@ -52,6 +52,13 @@ async def test_a_notification_is_a_bold_title_a_text_and_buttons(bot: Known, mes
     }
 
 
+async def test_what_leaves_over_a_lent_bot_is_acknowledged_by_a_link(bot: Known, message: Builder, door: Door) -> None:
+    """A press would be told to whoever lends it."""
+    await send(door, message(hears=False))
+    [said] = bot.of("sendMessage")
+    assert said["reply_markup"]["inline_keyboard"][0] == [{"text": "Acknowledge", "url": message().ack_url}]
+
+
 async def test_what_matters_little_makes_no_sound(bot: Known, message: Builder, door: Door) -> None:
     await send(door, message(priority="low", require_ack=False, action=None))
     [said] = bot.of("sendMessage")

@@ -15,6 +15,13 @@ from tocsin.kit.ids import new_id
 from tocsin.rules.digests import WRITE
 
 HOUR = {"windowSeconds": 3600}
+RULE = {
+    "name": "Orders",
+    "eventTypes": ["order.created"],
+    "title": "Order",
+    "targetRoles": ["owner"],
+    "channels": ["email"],
+}
 
 
 async def make_rule(project: Project, *channels: str, **fields: Any) -> Any:
@@ -500,9 +507,91 @@ async def test_the_words_of_a_digest_are_checked_when_they_are_saved(shop: Proje
 
 async def test_a_digest_is_shown_changed_and_taken_away(shop: Project) -> None:
     made = await make_rule(shop, "email", digest=HOUR)
-    whole = {"windowSeconds": 3600, "maxItems": 100, "leading": False, "title": None, "message": None}
+    words = dict.fromkeys(["title", "message", "translations", "template"])
+    whole = {"windowSeconds": 3600, "maxItems": 100, "leading": False, **words}
     assert made["digest"] == whole
     changed = await shop.owner.put(f"/rules/{made['id']}", {"digest": {"windowSeconds": 60, "leading": True}})
     assert changed.json["digest"] == {**whole, "windowSeconds": 60, "leading": True}
     gone = await shop.owner.put(f"/rules/{made['id']}", {"digest": None})
     assert (gone.status, gone.json["digest"]) == (200, None)
+
+
+async def test_a_digest_is_in_its_readers_language(working: Working, shop: Project, ann: Person) -> None:
+    words = {"de": {"title": "Bestellung {{ payload.order }}"}, "it": {"title": "Ordine {{ payload.order }}"}}
+    digest = {
+        **HOUR,
+        "title": "{{ count }} orders",
+        "message": "{% for item in items %}{{ item.title }};{% endfor %}",
+        "translations": {"de": {"title": "{{ count }} Bestellungen"}},
+    }
+    await make_rule(shop, "email", targetUsers=[ann.id], translations=words, digest=digest)
+    told = []
+    for count, locale in enumerate(("de-AT", "it", "fi"), 1):
+        assert (await shop.key.put(f"/users/{ann.id}", {"locale": locale})).status == 200
+        await happened(shop.key, 1, 2)
+        await end_windows(working.sql, shop)
+        told.append((await digests(shop.key, count))[0])
+    assert [(each["title"], each["message"]) for each in told] == [
+        ("2 Bestellungen", "Bestellung 1;Bestellung 2;"),
+        ("2 orders", "Ordine 1;Ordine 2;"),
+        ("2 orders", "Order 1;Order 2;"),
+    ]
+
+
+async def test_a_digest_that_nobody_has_worded_counts_the_rest_in_its_readers_language(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    assert (await shop.key.put(f"/users/{ann.id}", {"locale": "de"})).status == 200
+    await make_rule(shop, "email", targetUsers=[ann.id], digest={**HOUR, "maxItems": 1})
+    await happened(shop.key, 1, 2, 3)
+    await end_windows(working.sql, shop)
+    [digest] = await digests(shop.key)
+    assert digest["message"] == "• Order 1\nund 2 weitere"
+
+
+async def test_a_digest_says_what_its_template_says_for_language_and_channel(
+    working: Working, shop: Project, other: Project, ann: Person
+) -> None:
+    template = {"kind": "digest", "name": "daily", "language": "de", "subject": "{{ count }} neue", "body": "Liste"}
+    for fields in ({}, {"channel": "email", "subject": "Mail: {{ count }}"}):
+        assert (await shop.owner.put("/templates", {**template, **fields})).status == 200
+    assert (await other.owner.put("/templates", {**template, "subject": "Of somebody else"})).status == 200
+    wrong = await shop.owner.put("/templates", {**template, "body": "{{ payload.order }}"})
+    assert wrong.pointers == ["/body"]
+    unknown = await shop.owner.post("/rules", {**RULE, "digest": {**HOUR, "template": "weekly"}})
+    assert unknown.pointers == ["/digest/template"]
+    assert (await shop.key.put(f"/users/{ann.id}", {"locale": "de-AT"})).status == 200
+    await make_rule(shop, "email", targetUsers=[ann.id], digest={**HOUR, "template": "daily"})
+    await happened(shop.key, 1, 2)
+    await end_windows(working.sql, shop)
+    [digest] = await digests(shop.key)
+    assert (digest["title"], digest["message"]) == ("2 neue", "Liste")
+    assert digest["translations"] == {"de@email": {"title": "Mail: 2", "message": "Liste"}}
+    for row in (await shop.owner.get("/templates", kind="digest")).json["items"]:
+        assert (await shop.owner.post(f"/templates/{row['id']}/preview")).json["subject"].endswith(("3 neue", ": 3"))
+    codes = [
+        (await shop.owner.delete(f"/templates/{row['id']}")).status
+        for row in (await shop.owner.get("/templates", kind="digest")).json["items"]
+    ]
+    assert codes == [204, 409]
+
+
+async def test_a_digest_writes_numbers_as_its_reader_wants(working: Working, shop: Project, ann: Person) -> None:
+    wishes = {"format": {"number": "1.234,5"}}
+    assert (await shop.key.put(f"/users/{ann.id}/preferences", wishes)).status == 200
+    digest = {**HOUR, "title": "{{ count | times: 1000 | number: user }} grams"}
+    await make_rule(shop, "email", targetUsers=[ann.id], digest=digest)
+    await happened(shop.key, 1, 2)
+    await end_windows(working.sql, shop)
+    assert [each["title"] for each in await digests(shop.key)] == ["2.000 grams"]
+
+
+async def test_a_text_for_the_user_of_the_payload_writes_times_as_they_want(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    assert (await shop.key.put(f"/users/{ann.id}", {"timezone": "Asia/Tokyo"})).status == 200
+    assert (await shop.key.put(f"/users/{ann.id}/preferences", {"format": {"time": "12h"}})).status == 200
+    await make_rule(shop, "realtime", targetPayloadUser=True, title="At {{ payload.at | clock: user }}")
+    event = await send_event(shop.key, userId=ann.external_id, at="2026-07-01T12:05:00Z")
+    [id_] = (await story(shop.key, event))["notifications"]
+    assert (await shop.key.get(f"/notifications/{id_}")).json["title"] == "At 9:05 pm"

@@ -211,3 +211,41 @@ def test_an_action_runs_no_code_where_it_is_opened(url: str) -> None:
 )
 def test_other_actions_pass(url: str) -> None:
     assert fitted("actionUrl", url) == url
+
+
+READER = {"timezone": "Europe/Vienna", "format": {"time": "12h", "number": "1.234,5"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("{{ payload.at | clock: user }}", "2:05 pm"),
+        ("{{ payload.night | clock: user }}", "12:30 am"),
+        ("{{ payload.at | clock }}", "12:05"),
+        ("{{ payload.at | clock: nobody }}", "12:05"),
+        ("{{ payload.words | clock: user }}", "soon"),
+        ("{{ payload.absent | clock: user }}", ""),
+        ("{{ payload.amount | number: user }}", "1.234.567,5"),
+        ("{{ payload.amount | number: user, 2 }}", "1.234.567,50"),
+        ("{{ payload.amount | number }}", "1,234,567.5"),
+        ("{{ payload.count | number: user }}", "-12.000"),
+        (
+            "{{ payload.amount | number: payload.french }}",
+            "1\u202f234\u202f567,5",
+        ),
+        ("{{ payload.huge | number: user }}", "1e+300"),
+        ("{{ payload.words | number: user }}", "soon"),
+        ("{{ payload.absent | number: user }}", ""),
+    ],
+)
+def test_times_and_numbers_are_written_as_their_reader_wants(text: str, printed: str) -> None:
+    payload = {
+        "at": "2026-07-01T12:05:00Z",
+        "night": "2026-07-01T22:30:00Z",
+        "amount": 1234567.5,
+        "count": -12000,
+        "huge": 1e300,
+        "words": "soon",
+        "french": {"format": {"number": "1 234,5"}},
+    }
+    assert render(text, {"payload": payload, "user": READER}) == printed

@@ -77,3 +77,13 @@ async def test_the_project_has_quiet_hours_for_everybody(acme: Project) -> None:
     assert (reply.status, reply.json["quietHours"]) == (200, quiet)
     reply = await acme.owner.put("/projects/me/settings", {"quietHours": None})
     assert (reply.status, reply.json["quietHours"]) == (200, None)
+
+
+async def test_the_language_of_texts_is_that_of_the_person(acme: Project) -> None:
+    ann = await acme.add_user(locale="it")
+    path = f"/users/{ann['id']}"
+    assert (await acme.key.get(f"{path}/preferences")).json["format"]["language"] == "it"
+    assert (await acme.key.put(f"{path}/preferences", {"format": {"language": "de-AT"}})).json["format"]["time"] is None
+    assert (await acme.key.get(path)).json["locale"] == "de-AT"
+    assert (await acme.key.put(f"{path}/preferences", {"format": {"language": None}})).status == 200
+    assert (await acme.key.get(path)).json["locale"] is None

@@ -62,7 +62,7 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge("body_too_large", f"The body is larger than {most // 1024} KiB.")
 
 
-def check_content_type(value: str, encoding: str) -> None:
+def check_content_type(value: str, encoding: str, wanted: str = "application/json") -> None:
     """Refuse whatever is not JSON in UTF-8; a form that a browser may send across sites is not.
 
     A compressed body would have to be unpacked before anything is known of its size.
@@ -71,8 +71,8 @@ def check_content_type(value: str, encoding: str) -> None:
         raise UnsupportedMediaType("unsupported_encoding", "Send the body as it is, without Content-Encoding.")
     kind, _, parameters = value.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if kind.strip().lower() != "application/json" or charset not in ("", "utf-8"):
-        raise UnsupportedMediaType("unsupported_media_type", "Send the body as application/json in UTF-8.")
+    if kind.strip().lower() != wanted or charset not in ("", "utf-8"):
+        raise UnsupportedMediaType("unsupported_media_type", f"Send the body as {wanted} in UTF-8.")
 
 
 def _with_form(request: Request, body: bytes) -> Request:

@@ -126,7 +126,8 @@ class Message:
     file in an app. ``window_expires_at`` says until when a ``windowed`` channel may use free words.
     ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
     notification has insisted or passed on to a further channel since (R2, R3). ``hops`` is how often what it tells of
-    has passed through Tocsin before.
+    has passed through Tocsin before. ``hears``: it leaves over a connection of its project, so what is pressed below it
+    is told to the project; below what leaves over a lent one, nothing can be pressed but links.
     """
 
     delivery_id: UUID
@@ -151,6 +152,7 @@ class Message:
     attempt: int = 1
     round: int = 0
     hops: int = 0
+    hears: bool = True
     branding: Branding = field(default_factory=Branding)
 
 
@@ -386,6 +388,10 @@ class Inbound(ABC, Generic[C]):
     """The longest body that is read."""
     shows_secret: ClassVar[bool] = False
     """Whether the owner has to enter our secret at the provider by hand, and is shown it for that."""
+    tells_once: ClassVar[bool] = True
+    """Whether each account is to be one connection's, since of two each would hear a part."""
+    media: ClassVar[str] = "application/json"
+    """The kind of body that is sent."""
 
     @abstractmethod
     def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
@@ -397,6 +403,14 @@ class Inbound(ABC, Generic[C]):
 
         Whatever is about another account than that of these credentials is left out.
         """
+
+    def told(self, body: bytes) -> bytes:
+        """The JSON in a genuine body. Raises NotUnderstood where there is none."""
+        return body
+
+    def answer(self, body: Any) -> Any:
+        """What the provider wants to hear at once, as JSON; None: an empty answer will do."""
+        return None
 
     def handshake(self, query: Mapping[str, str], credentials: C, secret: str) -> str | None:
         """The answer to a GET by which the provider asks whether we are there, or None: it is not known here."""

@@ -61,7 +61,7 @@ class Discord(Channel[Nothing, DiscordCredentials]):
     ) -> Receipt:
         """Discord says with ``wait`` whether the message is in its channel."""
         url = URL(credentials.webhook_url.get_secret_value()).update_query(wait="true")
-        reply = await call(door, "POST", str(url), json=_post(message))
+        reply = await call(door, "POST", str(url), json=post(message))
         return Receipt(
             delivered=True,
             provider_message_id=decoded(reply, _Named).id,
@@ -78,8 +78,8 @@ class Discord(Channel[Nothing, DiscordCredentials]):
         return await url_problems(door, credentials.webhook_url.get_secret_value(), "/credentials/webhookUrl")
 
 
-def _post(message: Message) -> dict[str, Any]:
-    """An embed, in which nobody is mentioned whatever the words are."""
+def post(message: Message, *, linked: bool = True) -> dict[str, Any]:
+    """An embed, in which nobody is mentioned whatever it says; ``linked`` with the link of the acknowledgement."""
     embed: dict[str, Any] = {
         "title": shortened(message.title, TITLE),
         "description": shortened(message.message, DESCRIPTION),
@@ -89,6 +89,6 @@ def _post(message: Message) -> dict[str, Any]:
     }
     if message.action:
         embed["url"] = message.action.url
-    if message.ack_url:
+    if message.ack_url and linked:
         embed["fields"] = [{"name": "Acknowledge", "value": message.ack_url}]
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}

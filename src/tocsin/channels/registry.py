@@ -9,6 +9,7 @@ from tocsin.channels.apns import Apns
 from tocsin.channels.apprise import Apprise
 from tocsin.channels.contract import Channel, Provider
 from tocsin.channels.discord import Discord
+from tocsin.channels.discord_bot import DiscordBot
 from tocsin.channels.fcm import Fcm
 from tocsin.channels.http import Http
 from tocsin.channels.ntfy import Ntfy
@@ -29,6 +30,7 @@ _OURS: tuple[type[Provider], ...] = (
     Apns,
     Apprise,
     Discord,
+    DiscordBot,
     Fcm,
     Http,
     Ntfy,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
+from tocsin.channels.buttons import presses
 from tocsin.channels.calling import api_of, decoded, exchanged
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
@@ -38,8 +39,6 @@ TEXT = 4_096
 """UTF-16 units of a message after its entities are parsed (sendMessage)."""
 TITLE = 1_024
 BUTTON = 64
-ACKNOWLEDGE = "ack:"
-"""Before the id of a notification in the data of a button: 40 of the 64 bytes that a button carries."""
 
 UPDATES = (
     "message",
@@ -349,7 +348,7 @@ def _plain_post(message: Message) -> dict[str, Any]:
     title, text = _shortened(message)
     words = f"{title}\n{text}".strip()
     link = f"\n{message.action.url}" if message.action and units(message.action.url) < TEXT // 2 else ""
-    return {**_manner(message, _acknowledgement(message)), "text": cut(words, TEXT - units(link)) + link}
+    return {**_manner(message, _acknowledgement(message, linked=False)), "text": cut(words, TEXT - units(link)) + link}
 
 
 def _manner(message: Message, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
@@ -361,10 +360,13 @@ def _manner(message: Message, rows: list[list[dict[str, Any]]]) -> dict[str, Any
     return manner
 
 
-def _acknowledgement(message: Message) -> list[list[dict[str, Any]]]:
-    if not message.require_ack:
-        return []
-    return [[{"text": "Acknowledge", "callback_data": f"{ACKNOWLEDGE}{message.notification_id}"}]]
+def _acknowledgement(message: Message, *, linked: bool = True) -> list[list[dict[str, Any]]]:
+    """Pressed where it is heard (40 of the 64 bytes that a button carries), else a link, which Telegram may refuse."""
+    if carried := presses(message):
+        return [[{"text": "Acknowledge", "callback_data": carried}]]
+    if message.require_ack and message.ack_url and linked:
+        return [[{"text": "Acknowledge", "url": message.ack_url}]]
+    return []
 
 
 def _shortened(message: Message) -> tuple[str, str]:

@@ -60,8 +60,9 @@ async def keep_proven(call: Call, row: Connection) -> None:
 
 
 def tells(provider: str) -> bool:
-    """Whether the provider tells us things."""
-    return isinstance(providers().get(provider), Inbound)
+    """Whether the provider tells us things, and each to one address."""
+    channel = providers().get(provider)
+    return isinstance(channel, Inbound) and channel.tells_once
 
 
 async def claimed(session: AsyncSession, vault: Vault, provider: str, connection_id: UUID, account: str) -> bool:

@@ -75,8 +75,10 @@ async def reconfigure(within: Within, row: Connection, wanted: Configuration) ->
     if await opened_credentials(within, row) == wanted.credentials:
         return
     row.credentials = await sealed(within, row.id, wanted.credentials)
-    hook = await find_hook(within.session, row.id) if isinstance(wanted.channel, Registers) else None
-    if hook is not None:
+    hook = await find_hook(within.session, row.id)
+    if hook is None:
+        await make_hook(within, row)  # its provider did not call back when it was made
+    elif isinstance(wanted.channel, Registers):
         # The account of before is not heard here any more. Where people enter the address by hand it stays: a token
         # is renewed there without a change at the provider, and who signs is told by the credentials.
         await regenerate_hook(within, hook)

@@ -382,7 +382,8 @@ class SendStage:
             unsubscribe_url = self._links.opting_out.make(
                 message.project_id, message.env, person.user_id, outgoing.address
             )
-        return replace(message, ack_url=ack_url, unsubscribe_url=unsubscribe_url)
+        hears = route.connection_project == message.project_id
+        return replace(message, ack_url=ack_url, unsubscribe_url=unsubscribe_url, hears=hears)
 
     async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from tocsin.inbound import telegram, whatsapp
+from tocsin.inbound import discord, slack, telegram, whatsapp
 from tocsin.inbound.context import Context
 
 Receiver: TypeAlias = Callable[[Any, Context], Awaitable[str | None]]
@@ -11,6 +11,8 @@ Receiver: TypeAlias = Callable[[Any, Context], Awaitable[str | None]]
 for a process may die before it is recorded. Anything it raises is a try that failed."""
 
 RECEIVERS: Mapping[str, Receiver] = {
+    "discord_bot": discord.receive,
+    "slack": slack.receive,
     "telegram": telegram.received,
     "whatsapp": whatsapp.receive,
 }

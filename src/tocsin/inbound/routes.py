@@ -6,10 +6,11 @@ never meets a genuine one.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -50,8 +51,8 @@ class Found(NamedTuple):
 
 @router.post("/hooks/{provider}/{token}")
 async def take(request: Request, provider: str, token: str) -> Response:
-    """Store what a genuine call tells; 200 once it is durable."""
-    gate = gate_of(request)
+    """Store what a genuine call tells; 200 once it is durable, with what the provider wants to hear."""
+    gate, answer = gate_of(request), None
     headers = {name.lower(): value for name, value in request.headers.items()}
     body = await read_body(headers.get("content-length"), request.scope, request.receive, _limit(provider))
     found = await _find(gate, provider, token)
@@ -59,8 +60,12 @@ async def take(request: Request, provider: str, token: str) -> Response:
         async with gate.db.scope(found.project_id, found.env) as session:
             hook = await _opened(gate, session, found)
             if hook is not None and hook.inbound.authenticate(headers, body, hook.credentials, hook.secret):
-                check_content_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
-                news = await store(session, found.place, _items(hook, body))
+                kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
+                check_content_type(kind, encoding, hook.inbound.media)
+                items, answer = _told(hook, body)
+                news = await store(session, found.place, items)
+                if answer is not None and not items:
+                    await session.execute(_NOTE_GREETING, {"connection": found.connection_id})
             else:
                 found = None
     if found is None:
@@ -68,7 +73,7 @@ async def take(request: Request, provider: str, token: str) -> Response:
         raise Unauthorized("hook_refused", "There is no such address, or the call does not prove who sent it.")
     if news:
         cast(Broker, request.app.state.broker).wake("inbound")
-    return Response(status_code=200)
+    return Response(status_code=200) if answer is None else JSONResponse(answer)
 
 
 @router.get("/hooks/{provider}/{token}")
@@ -111,14 +116,16 @@ async def _opened(gate: Gate, session: AsyncSession, found: Found) -> Hooked | N
         return None
 
 
-def _items(hook: Hooked, body: bytes) -> Sequence[Item]:
+def _told(hook: Hooked, body: bytes) -> tuple[Sequence[Item], Any]:
+    """What is to be kept of a genuine call, and what it is answered."""
     try:
-        items = hook.inbound.items(decode(without_nul(body), duplicates_refused=False), hook.credentials)
+        told = decode(without_nul(hook.inbound.told(body)), duplicates_refused=False)
+        items = hook.inbound.items(told, hook.credentials)
     except NotUnderstood as reason:
         raise BadRequest("not_understood", str(reason)) from None
     if len(items) > ITEMS_AT_ONCE:
         raise TooLarge("too_many_items", f"A call may tell {ITEMS_AT_ONCE:,} things at most.")
-    return items
+    return items, hook.inbound.answer(told)
 
 
 _FIND = text("SELECT project_id, env, connection_id, provider FROM tocsin.find_hook(:token)")

@@ -83,7 +83,7 @@ def _wrong() -> HTMLResponse:
 
 _NOTIFICATION = text("""
 SELECT n.title, n.acked_at, p.name AS project,
-    (SELECT u.name FROM tocsin.users u WHERE u.id = n.acked_by) AS acked_name
+    coalesce((SELECT u.name FROM tocsin.users u WHERE u.id = n.acked_by), n.acked_as) AS acked_name
 FROM tocsin.notifications n JOIN tocsin.projects p ON p.id = n.project_id
 WHERE n.id = :id AND n.require_ack AND p.status NOT IN ('suspended', 'cancelled')
     AND (CAST(:user AS uuid) IS NULL OR EXISTS (

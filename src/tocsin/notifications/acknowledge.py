@@ -19,7 +19,8 @@ WHERE notification_id = :id AND user_id = :user AND acked_at IS NULL RETURNING u
 """)
 # Webhook endpoints that listen are told by the statement that finds it to be the first one (H1).
 _FIRST = text("""
-UPDATE tocsin.notifications n SET acked_at = now(), acked_by = :user, acked_by_key = :key, acked_via = :via
+UPDATE tocsin.notifications n
+SET acked_at = now(), acked_by = :user, acked_by_key = :key, acked_via = :via, acked_as = :name
 WHERE n.id = :id AND n.acked_at IS NULL
 RETURNING n.id, tocsin.tell_webhooks(n.project_id, n.env, 'notification.acknowledged', json_build_object(
     'notificationId', n.id, 'deliveryId', NULL, 'channel', NULL, 'status', 'acknowledged', 'userId', n.acked_by,
@@ -68,17 +69,21 @@ async def set_acknowledged(
     user_id: UUID | None,
     key_id: UUID | None,
     via: str,
+    name: str | None = None,
 ) -> bool:
-    """Write it down, and who did it into the audit log; whether that is new. ``tell`` the others after the commit."""
+    """Write it down, and who did it into the audit log; whether that is new. ``tell`` the others after the commit.
+
+    ``name`` is what somebody is called elsewhere who is nobody of the project.
+    """
     where = {"id": notification_id, "user": user_id, "via": via}
     changed = user_id is not None and (await session.execute(_RECIPIENT, where)).first() is not None
-    first = (await session.execute(_FIRST, {**where, "key": key_id})).first() is not None
+    first = (await session.execute(_FIRST, {**where, "key": key_id, "name": name})).first() is not None
     if not (changed or first):
         return False
     if first:
         await session.execute(_INSIST_NO_MORE, {"id": notification_id})
         await session.execute(_CANCEL, {"id": notification_id})
-    details = {"via": via, "userId": str(user_id)}
+    details = {"via": via, "userId": str(user_id)} | ({"name": name} if name else {})
     await record(session, project_id, env, actor, "notification.acknowledged", "notification", notification_id, details)
     return True
 

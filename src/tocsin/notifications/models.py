@@ -35,6 +35,7 @@ class Notification(Table):
     acked_by: Mapped[UUID | None]
     acked_by_key: Mapped[UUID | None]
     acked_via: Mapped[str | None]
+    acked_as: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 

@@ -11,11 +11,14 @@ Priority = Literal["critical", "high", "normal", "low"]
 
 
 class AcknowledgedBy(Answer):
-    """Somebody's "I have seen to it"; `userId` is null where a backend said it with its key."""
+    """Somebody's "I have seen to it"; `userId` is null where a backend said it with its key, or somebody of a chat."""
 
     user_id: UUID | None
     at: Time
     via: str
+    name: str | None = Field(
+        None, description="Of somebody who pressed a button in Slack or Discord and is nobody here: their name there."
+    )
 
 
 class RecipientAnswer(Answer):

@@ -142,6 +142,11 @@ def acknowledged_by(notification: Notification, people: Sequence[Any]) -> list[A
     found = [AcknowledgedBy(user_id=row.user_id, at=row.acked_at, via=row.acked_via) for row in people if row.acked_at]
     if notification.acked_at is not None and notification.acked_by not in {one.user_id for one in found}:
         found.append(
-            AcknowledgedBy(user_id=notification.acked_by, at=notification.acked_at, via=notification.acked_via or "api")
+            AcknowledgedBy(
+                user_id=notification.acked_by,
+                at=notification.acked_at,
+                via=notification.acked_via or "api",
+                name=notification.acked_as,
+            )
         )
     return sorted(found, key=lambda one: one.at)

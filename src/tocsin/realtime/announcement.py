@@ -60,11 +60,12 @@ def _created(row: Any, words: Words, sound_url: str | None, silent: bool) -> str
 
 def acknowledged(row: Any) -> str:
     """Who has acknowledged, recipients by time. Before them who did it first without being one of them: somebody
-    of the panel, or an API key, for which ``userId`` is null.
+    of the panel, or an API key or somebody of a chat, for whom ``userId`` is null; these have a ``name``.
     """
     by = [{"userId": user, "at": iso(at), "via": via} for user, at, via in row["acknowledged"]]
     if row["acked_at"] is not None and all(each["userId"] != row["acked_by"] for each in by):
-        by.insert(0, {"userId": row["acked_by"], "at": iso(row["acked_at"]), "via": row["acked_via"]})
+        named = {"name": row["acked_as"]} if row["acked_as"] else {}
+        by.insert(0, {"userId": row["acked_by"], "at": iso(row["acked_at"]), "via": row["acked_via"], **named})
     return _json({"id": row["id"], "acknowledgedBy": by})
 
 

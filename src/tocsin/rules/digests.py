@@ -5,25 +5,21 @@ the digest as a notification with its deliveries, and that its items are in it; 
 meanwhile. Two workers may put the same window into words, and one of them writes it.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import structlog
 
 from tocsin.channels.registry import kinds
 from tocsin.kit import crash
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.due import NextLook, act_on
-from tocsin.kit.schema import iso
 from tocsin.kit.together import Together, uuids
 from tocsin.notifications.write import DEVICES_OF, NewNotification, rows, with_devices
 from tocsin.realtime.signal import channel_of, signals
+from tocsin.rules.digest_words import DigestWords, Window, job_of, words_of
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
-from tocsin.rules.jobs import DIGEST, Event, Job, RuleOutcome, RuleSource
 from tocsin.sounds.built_in import digest_of
 
 MOST_AT_ONCE = 500
@@ -40,32 +36,6 @@ SELECT c.number, tocsin.write_digests(c.project, c.env, c.windows::json, c.made:
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS c (project, env, windows, made, number)
 """
 
-log = structlog.get_logger(__name__)
-
-
-class Window(msgspec.Struct):
-    """One person's window of one rule. ``items`` are the first of its ``count`` notifications that nobody has
-    acknowledged; it tells of those that came after ``told`` and up to ``upto``."""
-
-    id: UUID
-    rule_id: UUID | None
-    rule_name: str
-    rule_version: int
-    channels: list[str]
-    after_seconds: int | None
-    priority: str
-    sound: str | None
-    sound_digest: str | None
-    topic: str | None
-    told: int
-    upto: int
-    due_at: datetime
-    title: str | None
-    message: str | None
-    user: dict[str, Any]
-    count: int
-    items: list[dict[str, Any]]
-
 
 class _Read(msgspec.Struct):
     """The answer of ``read_digests``."""
@@ -75,12 +45,6 @@ class _Read(msgspec.Struct):
 
 
 _read = msgspec.json.Decoder(_Read)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    title: str
-    message: str
 
 
 class DigestStage:
@@ -124,45 +88,15 @@ class DigestStage:
             self._broker.publish(channel_of(project_id, env), message)
         return len(row[1])
 
-    async def _worded(self, read: _Read) -> dict[UUID, Words]:
+    async def _worded(self, read: _Read) -> dict[UUID, DigestWords]:
         """The words of each window: the rule's own where it has some and they could be printed."""
-        named = [window for window in read.windows if window.count and (window.title or window.message)]
-        outcomes = await self._evaluator.evaluate([_job(window, read.project) for window in named]) if named else []
+        jobs = [job for window in read.windows if window.count and (job := job_of(window, read.project)) is not None]
+        outcomes = await self._evaluator.evaluate(jobs) if jobs else []
         printed = {UUID(each.event_id): each.rules[0] for each in outcomes}
-        return {window.id: _words(window, printed.get(window.id)) for window in read.windows}
+        return {window.id: words_of(window, printed.get(window.id)) for window in read.windows}
 
 
-def _job(window: Window, project: dict[str, Any]) -> Job:
-    templates = {"title": window.title, "message": window.message}
-    payload = msgspec.json.encode({"items": window.items, "count": window.count, "rule": {"name": window.rule_name}})
-    return Job(
-        Event(str(window.id), DIGEST, "", iso(window.due_at), payload),
-        window.user,
-        project,
-        [RuleSource(str(window.rule_id), None, {name: text for name, text in templates.items() if text})],
-    )
-
-
-def _words(window: Window, outcome: RuleOutcome | None) -> Words:
-    """What stands in for a template that is missing, or that could not be printed: one notification speaks for itself,
-    several are listed by their titles."""
-    if outcome is not None and outcome.error:
-        log.warning("digest in plain words", rule=outcome.rule_id, reason=outcome.reason)
-    printed = outcome.rendered if outcome is not None and not outcome.error else {}
-    plain = _plain(window)
-    return Words(printed.get("title") or plain.title, printed.get("message", plain.message))
-
-
-def _plain(window: Window) -> Words:
-    if window.count == 1:
-        return Words(window.items[0]["title"], window.items[0]["message"])
-    lines = [f"• {item['title']}" for item in window.items]
-    if more := window.count - len(lines):
-        lines.append(f"and {more:,} more")
-    return Words(f"{window.count:,} × {window.rule_name}", "\n".join(lines))
-
-
-def _digest(window: Window, words: Words) -> NewNotification:
+def _digest(window: Window, words: DigestWords) -> NewNotification:
     """The one notification of a window, by those of its channels that are still there."""
     return NewNotification(
         event_id=None,
@@ -172,7 +106,8 @@ def _digest(window: Window, words: Words) -> NewNotification:
         rule_version=window.rule_version if window.rule_id else None,
         title=words.title,
         message=words.message,
-        action=window.items[0]["action"] if window.count == 1 else None,
+        action=words.action,
+        translations=words.by_channel,
         sound=window.sound,
         sound_digest=digest_of(window.sound, window.sound_digest),
         priority=window.priority,

@@ -41,7 +41,7 @@ def limit_filters(environment: Environment) -> None:
     """Replace the filters of an environment by bounded ones."""
     for name in _DROPPED:
         del environment.filters[name]
-    environment.filters |= {"date": date, "json": json, "strip_html": strip_html}
+    environment.filters |= {"date": date, "json": json, "strip_html": strip_html, "clock": clock, "number": number}
     for name, function in environment.filters.items():
         environment.filters[name] = _bounded(function, _GROWTH.get(name, _no_growth))
     environment.filters["uniq"] = _bounded(environment.filters["uniq"], _unique_growth)
@@ -126,6 +126,40 @@ def date(value: Any, pattern: Any = "%Y-%m-%d %H:%M", zone: Any = "UTC") -> str:
     if len(_text(pattern)) > _MAX_DATE_FORMAT:
         raise FilterArgumentError(f"a date format has at most {_MAX_DATE_FORMAT} characters", token=None)
     return moment.astimezone(_zone(zone)).strftime(_text(pattern))
+
+
+def clock(value: Any, reader: Any = None) -> str:
+    """The time of day of a moment as ``reader``, who is `user`, wants to read it: in their time zone, by 24 hours or
+    12; of nobody in particular by 24 hours in UTC. Anything else unchanged."""
+    moment = _moment(value)
+    if moment is None:
+        return "" if is_undefined(value) or value is None else str(value)
+    here = moment.astimezone(_zone(_wish(reader, "timezone") or "UTC"))
+    if _wish(_wish(reader, "format"), "time") == "12h":
+        return f"{here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}"
+    return f"{here:%H:%M}"
+
+
+def number(value: Any, reader: Any = None, places: Any = None) -> str:
+    """A number with the separators that ``reader`` wants, rounded to so many places; anything else unchanged."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "" if is_undefined(value) or value is None else str(value)
+    if isinstance(value, float) and not abs(value) < _MOST_SEPARATED:
+        return str(value)
+    kept = places if isinstance(places, int) and 0 <= places <= _MOST_PLACES else None
+    plain = f"{value:,}" if kept is None else f"{value:,.{kept}f}"
+    return plain.translate(_SEPARATED.get(_wish(_wish(reader, "format"), "number"), {}))
+
+
+_MOST_SEPARATED, _MOST_PLACES = 1e15, 10
+_SEPARATED: Mapping[Any, dict[int, int]] = {
+    "1.234,5": str.maketrans(",.", ".,"),
+    "1 234,5": str.maketrans(",.", "\N{NARROW NO-BREAK SPACE},"),
+}
+
+
+def _wish(of: Any, name: str) -> Any:
+    return of.get(name) if isinstance(of, Mapping) else None
 
 
 def _moment(value: Any) -> datetime | None:

@@ -141,6 +141,9 @@ def _mistakes(body: RuleCreate | RuleUpdate, pointer: str) -> Iterator[FieldErro
     if body.digest:
         texts.append((_check_digest, body.digest.title, "digest/title"))
         texts.append((_check_digest, body.digest.message, "digest/message"))
+        for language, said in (body.digest.translations or {}).items():
+            texts.append((_check_digest, said.title, f"digest/translations/{language}/title"))
+            texts.append((_check_digest, said.message, f"digest/translations/{language}/message"))
     for check, text, place in texts:
         if text is not None:
             yield from check(text, f"{pointer}/{place}")
@@ -160,6 +163,7 @@ async def _finish(session: AsyncSession, rule: Rule, author: Author) -> RuleAnsw
     refuse_untimely(rule)
     _refuse_held_alarms(rule)
     await translations.refuse_unknown_template(session, rule.template)
+    await translations.refuse_unknown_template(session, (rule.digest or {}).get("template"), "digest")
     warnings = await unknown_fields(session, rule.project_id, rule.event_types, rule.condition)
     await session.execute(delete(RulePattern).where(RulePattern.rule_id == rule.id))
     if rule.active:

@@ -223,6 +223,13 @@ class ChannelOrder(Body):
     after_seconds: Seconds
 
 
+class DigestTranslation(Body):
+    """The words of a digest in one language. What is left out is as in the digest itself."""
+
+    title: Title | None = None
+    message: Template | None = None
+
+
 class Digest(Body):
     """What the rule tells one person within a window goes out in one message, by each channel but `realtime`.
 
@@ -234,6 +241,12 @@ class Digest(Body):
     leading: Annotated[bool, Field(description="The first one is told at once, and the rest gathered.")] = False
     title: Title | None = Field(None, description="A template over `items`, `count`, `rule`, `user` and `project`.")
     message: Template | None = None
+    translations: (
+        Annotated[dict[Language, DigestTranslation], Field(max_length=20, description="Both by language.")] | None
+    ) = None
+    template: Annotated[Text, StringConstraints(max_length=63)] | None = Field(
+        None, description="Name of templates of the kind `digest`; their words go before `title` and `message`."
+    )
 
 
 class RuleFields(Body):
@@ -354,12 +367,19 @@ class ChannelOrderAnswer(Answer):
     after_seconds: int
 
 
+class DigestTranslationAnswer(Answer):
+    title: str | None = None
+    message: str | None = None
+
+
 class DigestAnswer(Answer):
     window_seconds: int
     max_items: int
     leading: bool
     title: str | None
     message: str | None
+    translations: dict[str, DigestTranslationAnswer] | None = None
+    template: str | None = None
 
 
 class RuleAnswer(Answer):

@@ -22,7 +22,7 @@ Kept = Mapping[str, Mapping[str, Any]]
 
 async def refuse_languages(session: AsyncSession, project_id: UUID, body: RuleCreate | RuleUpdate) -> None:
     """Raise Forbidden where the plan has no further languages. What was saved before goes on."""
-    if body.translations:
+    if body.translations or (body.digest and body.digest.translations):
         await check_feature(session, project_id, FEATURE)
 
 
@@ -53,10 +53,11 @@ def together(template: Kept | None, own: Kept | None) -> dict[str, dict[str, Any
     return said
 
 
-async def refuse_unknown_template(session: AsyncSession, name: str | None) -> None:
+async def refuse_unknown_template(session: AsyncSession, name: str | None, kind: str = "notification") -> None:
     """Raise Invalid where a rule names a template that there is not."""
-    if name is not None and not (await session.execute(_THERE, {"name": name})).scalar():
-        raise Invalid([FieldError("/template", "unknown_template", "There is no notification template of this name.")])
+    if name is not None and not (await session.execute(_THERE, {"name": name, "kind": kind})).scalar():
+        pointer = "/template" if kind == "notification" else f"/{kind}/template"
+        raise Invalid([FieldError(pointer, "unknown_template", f"There is no {kind} template of this name.")])
 
 
 async def words_of(session: AsyncSession, project_id: UUID, name: str | None) -> dict[str, dict[str, Any]] | None:
@@ -73,7 +74,7 @@ SELECT DISTINCT ON (t.channel, t.language) t.subject, t.body,
 FROM tocsin.templates t WHERE t.project_id = :project AND t.kind = 'notification' AND t.name = :name
 ORDER BY t.channel, t.language, t.env DESC
 """)
-_THERE = text("SELECT EXISTS (SELECT FROM tocsin.templates t WHERE t.kind = 'notification' AND t.name = :name)")
+_THERE = text("SELECT EXISTS (SELECT FROM tocsin.templates t WHERE t.kind = :kind AND t.name = :name)")
 
 
 def sources(translations: Kept | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
-from tocsin.rules.jobs import Event, Job, RuleOutcome, RuleSource
+from tocsin.rules.jobs import DIGEST, Event, Job, RuleOutcome, RuleSource
 from tocsin.templates import system_mails
 from tocsin.templates.models import Template
 from tocsin.templates.schemas import Preview
@@ -26,6 +26,8 @@ MOST_SECONDS = 6
 async def previewed(session: AsyncSession, evaluator: Evaluator, row: Template, event_id: UUID | None) -> Preview:
     """Raises Invalid for an event that is not there and for a template that cannot be printed with it."""
     connection = await driver(session)
+    if event_id and row.kind == "digest":
+        raise Invalid([FieldError("/eventId", "not_available", "A digest is shown with samples: it is of no event.")])
     event = await _event(session, event_id) if event_id else _empty(row)
     subject = await lookup.subject_of(connection, row.project_id, lookup.payload_user(event.payload))
     project = await lookup.project_of(connection, row.project_id)
@@ -52,6 +54,10 @@ def empty_event(payload: dict[str, str]) -> Event:
 
 
 def _empty(row: Template) -> Event:
+    if row.kind == "digest":
+        items = [{"id": str(new_id()), "title": f"[title {n}]", "message": f"[message {n}]"} for n in (1, 2, 3)]
+        sample = {"items": items, "count": len(items), "rule": {"name": "[rule]"}}
+        return Event(str(new_id()), DIGEST, "", iso(datetime.now(UTC)), msgspec.json.encode(sample))
     return empty_event(system_mails.sample(row.name) if row.kind == "system_mail" else {})
 
 

@@ -54,7 +54,8 @@ async def _refuse_too_many(session: AsyncSession, row: Template) -> None:
 
 async def refuse_in_use(session: AsyncSession, row: Template) -> None:
     """Raise Conflict for the last template of a name that rules go by."""
-    if row.kind == "notification" and (await session.execute(_LAST_IN_USE, {"name": row.name, "id": row.id})).scalar():
+    where = {"kind": row.kind, "name": row.name, "id": row.id}
+    if row.kind in _USES and (await session.execute(_USES[row.kind], where)).scalar():
         raise Conflict("template_in_use", "Rules still name this template; change them first.")
 
 
@@ -68,9 +69,10 @@ async def _refuse_beyond_plan(session: AsyncSession, project_id: UUID, body: Tem
 
 
 def _mistakes(body: TemplateBody) -> Iterator[FieldError]:
-    wrong = [*templates.check(body.subject, "/subject"), *templates.check(body.body, "/body")]
+    names = templates.DIGEST_NAMES if body.kind == "digest" else templates.NAMES
+    wrong = [*templates.check(body.subject, "/subject", names), *templates.check(body.body, "/body", names)]
     yield from wrong
-    if body.kind == "notification":
+    if body.kind != "system_mail":
         return
     if body.channel is not None:
         yield FieldError("/channel", "not_available", "A mail of Tocsin's own has no channel.")
@@ -87,7 +89,11 @@ SELECT count(*), count(*) FILTER (WHERE kind = :kind AND name = :name),
     coalesce(sum(length(subject) + length(body)) FILTER (WHERE kind = :kind AND name = :name), 0)
 FROM tocsin.templates WHERE env = :env
 """)
-_LAST_IN_USE = text("""
-SELECT EXISTS (SELECT FROM tocsin.rules r WHERE r.template = :name)
-    AND NOT EXISTS (SELECT FROM tocsin.templates t WHERE t.kind = 'notification' AND t.name = :name AND t.id <> :id)
-""")
+_LAST_IN_USE = """
+SELECT EXISTS (SELECT FROM tocsin.rules r WHERE {names_it} = :name)
+    AND NOT EXISTS (SELECT FROM tocsin.templates t WHERE t.kind = :kind AND t.name = :name AND t.id <> :id)
+"""
+_USES = {
+    "notification": text(_LAST_IN_USE.format(names_it="r.template")),
+    "digest": text(_LAST_IN_USE.format(names_it="r.digest->>'template'")),
+}

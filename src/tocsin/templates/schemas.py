@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from tocsin.kit.schema import Answer, Body, Text, Time
 from tocsin.rules.schemas import Channel, Language, Template, Title
 
-Kind = Literal["notification", "system_mail"]
+Kind = Literal["notification", "system_mail", "digest"]
 TemplateName = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -20,7 +20,7 @@ class TemplateBody(Body):
         description="As rules name it; that of a mail is in `GET /templates/defaults`.",
         examples=["order-placed"],
     )
-    channel: Channel | None = Field(None, description="Of notifications: for this channel alone; null for all others.")
+    channel: Channel | None = Field(None, description="Not of mails: for this channel alone; null for all others.")
     language: Language = Field(examples=["de"])
     subject: Title = Field(description="Of a notification its title.")
     body: Template = Field(description="Of a notification its message.")

@@ -42,7 +42,7 @@ class TopicWish(Body):
 
 
 class FormatUpdate(Body):
-    """How texts are written; what is left out stays, null is the project's way."""
+    """How texts are written; what is left out stays, null is the project's way. `language` is the person's `locale`."""
 
     language: Language | None = None
     length: Literal["full", "short"] | None = None
@@ -99,6 +99,8 @@ async def prefer(session: AsyncSession, user: User, update: PreferencesUpdate) -
     """Take over what was sent. The row is held, so that of two changes at once neither is lost."""
     await session.refresh(user, ["preferences"], with_for_update=True)
     sent = update.model_dump(by_alias=True, exclude_unset=True)
+    if "language" in sent.get("format", {}):
+        user.locale = sent["format"].pop("language")
     user.preferences = merged(user.preferences, sent)
     user.wishes = wishes(user.preferences)
     await session.flush()
@@ -124,4 +126,6 @@ def wishes(preferences: Mapping[str, Any]) -> bool:
 
 
 def shown(user: User) -> PreferencesAnswer:
-    return PreferencesAnswer.model_validate(user.preferences)
+    """The language is that of the person, wherever they have said it."""
+    written = {**user.preferences.get("format", {}), "language": user.locale}
+    return PreferencesAnswer.model_validate({**user.preferences, "format": written})

@@ -6,11 +6,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor
-from tocsin.channels.telegram import ACKNOWLEDGE, answer_press, replace_buttons
+from tocsin.channels.buttons import ACKNOWLEDGE
+from tocsin.channels.buttons import pressed as meant
+from tocsin.channels.telegram import answer_press, replace_buttons
 from tocsin.inbound.context import Context
 from tocsin.inbound.telegram.reply import told
 from tocsin.inbound.telegram.update import Message, Press
-from tocsin.kit.ids import parse_id
 from tocsin.notifications.acknowledge import is_recipient, set_acknowledged, tell
 
 DONE, BEFORE = "Acknowledged.", "This was acknowledged already."
@@ -19,7 +20,7 @@ NOT_YOURS, OLD = "This notification is not for you.", "This notification is not 
 
 async def pressed(context: Context, press: Press) -> str | None:
     """Acknowledge, say so where it was pressed, and take the button away. Pressed again it changes nothing."""
-    notification_id = _meant(press.data)
+    notification_id = meant(press.data)
     if notification_id is None:
         return "a button of somebody else's"
     async with context.scope() as session:
@@ -30,10 +31,6 @@ async def pressed(context: Context, press: Press) -> str | None:
     if words != NOT_YOURS and press.message is not None:
         await _take_away(context, press.message)
     return None
-
-
-def _meant(data: str) -> UUID | None:
-    return parse_id(data.removeprefix(ACKNOWLEDGE)) if data.startswith(ACKNOWLEDGE) else None
 
 
 async def _acknowledged(context: Context, session: AsyncSession, notification_id: UUID, chat: str) -> str:
