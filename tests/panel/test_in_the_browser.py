@@ -26,7 +26,10 @@ pytestmark = pytest.mark.skipif(
 async def installation(cluster: Running, template: str, home: Path, dist: Path) -> AsyncIterator[Process]:
     """An API, started after the panel was built, and a worker, over a database of their own."""
     async with fresh_database(cluster, template) as url:
-        site = Site(url, home)
+        # Domains are claimed, and looked up where nobody answers.
+        site = Site(
+            url, home, settings={"TOCSIN_BASE_DOMAIN": "panel.example.org", "TOCSIN_DNS_SERVERS": "127.0.0.1:9"}
+        )
         with running_api(site) as api, running(site, "worker"):
             yield api
 

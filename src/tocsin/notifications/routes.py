@@ -106,7 +106,7 @@ async def _missed(
 @router.get("/notifications/stats", operation_id="read_notification_stats")
 @needs("notifications:read")
 async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24) -> Stats:
-    """Counts of the last hours: how many were made, acknowledged, after how long, and what became of their deliveries."""
+    """Counts of the last hours: how many were made and acknowledged, how soon, and what became of their deliveries."""
     return await counted(call.session, hours)
 
 

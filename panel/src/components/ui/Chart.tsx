@@ -24,12 +24,13 @@ interface Props {
 
 const HEIGHT = 100;
 const SLOT = 10;
-const WIDTH = 7;
 
 /** Stacked bars. Pointing at one tells its numbers; the table behind tells all of them without eyes or mouse. */
 export function Chart({ label, series, bars, format = (value) => value.toLocaleString(), noTotal }: Props) {
   const [at, setAt] = useState<number | null>(null);
   const most = Math.max(...bars.map(({ values }) => sum(values)), 0);
+  // A week is not drawn as a wall.
+  const width = Math.min(7, 2 + bars.length / 4);
   const pointed = at === null ? undefined : bars[at];
   const number = (place: number) => {
     if (pointed) return format(pointed.values[place] ?? 0);
@@ -49,12 +50,13 @@ export function Chart({ label, series, bars, format = (value) => value.toLocaleS
         <span className="chart-most" aria-hidden>
           {most > 0 && format(most)}
         </span>
+        {most === 0 && <span className="chart-none">{t("Nothing in this time")}</span>}
         <svg viewBox={`0 0 ${bars.length * SLOT} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden onPointerLeave={() => setAt(null)}>
           {bars.map((bar, place) => (
             <g key={bar.name} data-at={place === at || undefined} onPointerEnter={() => setAt(place)}>
               <rect className="chart-slot" x={place * SLOT} y={0} width={SLOT} height={HEIGHT} />
               {stacked(bar.values, most).map(({ y, height }, part) => (
-                <rect key={series[part]!.name} data-tone={series[part]!.tone} x={place * SLOT + (SLOT - WIDTH) / 2} y={y} width={WIDTH} height={height} />
+                <rect key={series[part]!.name} data-tone={series[part]!.tone} x={place * SLOT + (SLOT - width) / 2} y={y} width={width} height={height} />
               ))}
             </g>
           ))}

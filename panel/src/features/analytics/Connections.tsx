@@ -3,7 +3,7 @@ import { useQueries, useQuery } from "@tanstack/react-query";
 import { Listing } from "@/components/ui/Listing";
 import { Section } from "@/components/ui/Page";
 import { answered, api } from "@/lib/api";
-import { t } from "@/lib/t";
+import { t, tn } from "@/lib/t";
 import { milliseconds } from "@/lib/when";
 import { share } from "./counts";
 
@@ -36,8 +36,8 @@ export function Connections({ days }: { days: number }) {
         columns={[
           { name: t("Name"), cell: ({ name }) => name },
           { name: t("Channel"), width: 110, cell: ({ channel }) => <span className="chip">{channel}</span> },
-          { name: t("Sent"), width: 90, cell: ({ stats: its }) => its?.sent.toLocaleString() ?? "…" },
-          { name: t("Failed"), width: 130, cell: ({ stats: its }) => (its ? `${its.failed.toLocaleString()} · ${share(its.failed, its.sent + its.failed)}` : "…") },
+          { name: t("Sent"), width: 90, cell: ({ stats: its }) => (its ? tn(its.sent, "1 sent", "{n} sent") : "…") },
+          { name: t("Failed"), width: 140, cell: ({ stats: its }) => (its ? t("{n} failed · {share}", { n: its.failed.toLocaleString(), share: share(its.failed, its.sent + its.failed) }) : "…") },
           { name: t("Answers within"), width: 130, cell: ({ stats: its }) => (its?.latency ? t("{p95} (95 %)", { p95: milliseconds(its.latency.p95Ms) }) : "–") },
           { name: t("Last error"), cell: ({ stats: its }) => its?.lastError?.error ?? <span className="dimmed">–</span> },
         ]}

@@ -10,6 +10,13 @@ export function hoursOf(days: number, now = Date.now()): number {
   return (days - 1) * 24 + new Date(now).getUTCHours() + 1;
 }
 
+/** The first days of the last months of UTC, this one included, oldest first. */
+export function lastMonths(count: number, now = Date.now()): string[] {
+  const today = new Date(now);
+  const first = (back: number) => new Date(Date.UTC(today.getUTCFullYear(), today.getUTCMonth() - back, 1));
+  return Array.from({ length: count }, (_, place) => first(count - 1 - place).toISOString().slice(0, 10));
+}
+
 export function dayName(day: string): string {
   return new Date(day).toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
 }

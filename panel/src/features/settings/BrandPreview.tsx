@@ -1,9 +1,9 @@
-import { SegmentedControl } from "@mantine/core";
+import { SegmentedControl, useComputedColorScheme } from "@mantine/core";
 import { useState, type CSSProperties } from "react";
 import { HOUSE_COLOUR } from "@/components/brand/house";
 import { IconActivity, IconBell, IconHome } from "@/components/ui/icons";
 import { Section } from "@/components/ui/Page";
-import { contrast, readable } from "@/lib/colour";
+import { contrast, readable, shades } from "@/lib/colour";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import type { Draft } from "./Branding";
@@ -11,15 +11,15 @@ import type { Draft } from "./Branding";
 type Scheme = "light" | "dark";
 /** As theme.ts has them. */
 const GROUNDS = {
-  light: { surface: "#ffffff", ground: "#f8f9fb", line: "#e4e7ec", ink: "#111827", faint: "#5c6270", chosen: "#e9ebf5", hardest: "#e4e7f0" },
-  dark: { surface: "#15171c", ground: "#101216", line: "#2b2f39", ink: "#e4e6eb", faint: "#a0a7b5", chosen: "#2b2f39", hardest: "#343946" },
+  light: { filled: 7, surface: "#ffffff", ground: "#f8f9fb", line: "#e4e7ec", ink: "#111827", faint: "#5c6270", chosen: "#e9ebf5", hardest: "#e4e7f0" },
+  dark: { filled: 6, surface: "#15171c", ground: "#101216", line: "#2b2f39", ink: "#e4e6eb", faint: "#a0a7b5", chosen: "#2b2f39", hardest: "#343946" },
 };
 /** Of a mail without a colour, as channels/mail.py has it. */
 const MAIL_COLOUR = "#1f2937";
 
 /** What people will see, drawn from what stands in the form. */
 export function BrandPreview({ draft }: { draft: Draft }) {
-  const [scheme, setScheme] = useState<Scheme>("light");
+  const [scheme, setScheme] = useState<Scheme>(useComputedColorScheme("light"));
   const name = useSession((session) => session.me?.project.name ?? "");
   const choose = (
     <SegmentedControl
@@ -122,9 +122,10 @@ function Mark({ name, logo, colour }: Brand) {
 }
 
 function look(colour: string, scheme: Scheme): CSSProperties {
-  const { hardest, ...grounds } = GROUNDS[scheme];
+  const { hardest, filled, ...grounds } = GROUNDS[scheme];
+  const button = shades(colour)[filled]!;
   const names = Object.entries(grounds).map(([name, value]) => [`--preview-${name}`, value]);
-  return { ...Object.fromEntries(names), "--preview-brand": colour, "--preview-on-brand": inkOn(colour), "--preview-text": readable(colour, hardest) } as CSSProperties;
+  return { ...Object.fromEntries(names), "--preview-button": button, "--preview-on-button": inkOn(button), "--preview-text": readable(colour, hardest) } as CSSProperties;
 }
 
 const valid = (colour: string): string | null => (/^#[0-9a-f]{6}$/i.test(colour) ? colour : null);

@@ -60,7 +60,7 @@ function OneSecret({ title, text, rotate, children }: Props) {
     <Section
       title={title}
       aside={
-        <Button size="compact-sm" variant="default" onClick={open} aria-label={t("New {name}", { name: title })}>
+        <Button size="compact-sm" variant="default" onClick={open} aria-label={t("New secret: {name}", { name: title })}>
           {t("New secret")}
         </Button>
       }

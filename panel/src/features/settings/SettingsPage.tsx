@@ -1,5 +1,5 @@
 import { Alert, Text } from "@mantine/core";
-import { NavLink, useParams } from "react-router";
+import { Link, useParams } from "react-router";
 import { IconAlert } from "@/components/ui/icons";
 import { Page } from "@/components/ui/Page";
 import { useSession } from "@/lib/session";
@@ -35,9 +35,9 @@ export function Component() {
     <Page title={t("Settings")} lead={t("What holds for the whole project, in Live and in Test.")}>
       <nav className="tabs" aria-label={t("Settings")}>
         {tabs.map((each) => (
-          <NavLink key={each.tab} to={`/settings/${each.tab}`} className="tab" aria-current={each === shown ? "page" : undefined}>
+          <Link key={each.tab} to={`/settings/${each.tab}`} className="tab" aria-current={each === shown ? "page" : undefined}>
             {each.name}
-          </NavLink>
+          </Link>
         ))}
       </nav>
       <Cancelled />

@@ -4,12 +4,16 @@ import { Chart } from "@/components/ui/Chart";
 import { IconAlert } from "@/components/ui/icons";
 import { Loaded } from "@/components/ui/Loaded";
 import { Page, Section } from "@/components/ui/Page";
-import { answered, api } from "@/lib/api";
+import { answered, api, type Schemas } from "@/lib/api";
 import { useEnv } from "@/lib/env";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
-import { monthName } from "../analytics/days";
+import { lastMonths, monthName } from "../analytics/days";
 import { amount, consequence, quotaName, standing, type Quota } from "./quotas";
+
+type Month = Schemas["UsageAnswer"];
+
+const A_YEAR = 12;
 
 export function Component() {
   const project = useSession((session) => session.me?.project);
@@ -26,10 +30,10 @@ export function Component() {
             <Spent quotas={quotas} />
             <Group title={env === "live" ? t("This month") : t("Today")} lead={env === "live" ? t("Months are those of UTC. At 80 and at 100 percent the billing contact gets a mail.") : t("Test counts towards nothing else.")} quotas={quotas.filter(({ resetsAt }) => resetsAt !== null)} />
             <Group title={t("In all")} lead={t("What there is at this moment. Deleting something makes room.")} quotas={quotas.filter(({ resetsAt }) => resetsAt === null)} />
-            {items.length > 0 && (
+            {items.some(({ eventsReceived, notificationsMade }) => eventsReceived + notificationsMade > 0) && (
               <div className="beside">
-                <Months title={t("Events")} items={items.map(({ start, eventsReceived }) => [start, eventsReceived])} />
-                <Months title={t("Notifications")} items={items.map(({ start, notificationsMade }) => [start, notificationsMade])} />
+                <Months title={t("Events")} items={months(items).map(([start, item]) => [start, item?.eventsReceived ?? 0])} />
+                <Months title={t("Notifications")} items={months(items).map(([start, item]) => [start, item?.notificationsMade ?? 0])} />
               </div>
             )}
           </>
@@ -65,6 +69,9 @@ function Group({ title, lead, quotas }: { title: string; lead: string; quotas: Q
   );
 }
 
+/** A little that is used is seen, too. */
+const filled = ({ used, percent }: Quota): number => Math.max(used > 0 ? 1 : 0, Math.min(100, percent ?? 0));
+
 const COLOURS = { free: "brand", low: "yellow", spent: "red", absent: "gray" };
 
 function Bar({ quota }: { quota: Quota }) {
@@ -76,7 +83,7 @@ function Bar({ quota }: { quota: Quota }) {
         <strong>{quotaName(name)}</strong>
         <span>{limit === null ? t("{used}, unlimited", { used: amount(name, used) }) : state === "absent" ? t("not in this plan") : t("{used} of {limit}", { used: amount(name, used), limit: amount(name, limit) })}</span>
       </div>
-      {limit !== null && state !== "absent" && <Progress value={Math.min(100, percent ?? 0)} color={COLOURS[state]} size="sm" aria-label={t("{name}: {percent} percent used", { name: quotaName(name), percent: percent ?? 0 })} />}
+      {limit !== null && state !== "absent" && <Progress value={filled(quota)} color={COLOURS[state]} size="sm" aria-label={t("{name}: {percent} percent used", { name: quotaName(name), percent: percent ?? 0 })} />}
       <div className="quota-note">
         {overage > 0 && <span>{t("{n} over the limit.", { n: amount(name, overage) })} </span>}
         {limit !== null && <span>{consequence(name)} </span>}
@@ -84,6 +91,11 @@ function Bar({ quota }: { quota: Quota }) {
       </div>
     </div>
   );
+}
+
+/** The last twelve, those too in which nothing happened. */
+function months(items: Month[]): [string, Month | undefined][] {
+  return lastMonths(A_YEAR).map((start) => [start, items.find((item) => item.start === start)]);
 }
 
 function Months({ title, items }: { title: string; items: [string, number][] }) {

@@ -13,8 +13,8 @@ const NAMES: Record<string, string> = {
   rules: t("Rules"),
   sounds: t("Own sounds"),
   campaigns: t("Campaigns"),
-  bots: t("Connections"),
-  webhooks: t("Webhook endpoints"),
+  bots: t("Connections, but webhooks and mail"),
+  webhooks: t("Webhooks"),
   storageBytes: t("Storage"),
 };
 

@@ -74,7 +74,7 @@ function Rows({ all, good }: { all: Checked[]; good: number }) {
       title={tn(all.length, "1 row", "{n} rows")}
       aside={
         <Group gap="md">
-          <Text size="sm" c={wrong ? "error" : "dimmed"} role="status">
+          <Text size="sm" className={wrong ? "mistake" : "dimmed"} role="status">
             {note}
           </Text>
           {wrong > 0 && <Switch size="xs" label={t("Only these")} checked={onlyWrong} onChange={({ currentTarget: { checked: on } }) => setOnlyWrong(on)} />}
