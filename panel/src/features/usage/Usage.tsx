@@ -86,7 +86,7 @@ function Bar({ quota }: { quota: Quota }) {
       {limit !== null && state !== "absent" && <Progress value={filled(quota)} color={COLOURS[state]} size="sm" aria-label={t("{name}: {percent} percent used", { name: quotaName(name), percent: percent ?? 0 })} />}
       <div className="quota-note">
         {overage > 0 && <span>{t("{n} over the limit.", { n: amount(name, overage) })} </span>}
-        {limit !== null && <span>{consequence(name)} </span>}
+        {limit !== null && <span>{state === "absent" ? t("A larger plan has it.") : consequence(name)} </span>}
         {resetsAt && <span>{t("Begins anew on {day}.", { day: new Date(resetsAt).toLocaleDateString(undefined, { day: "numeric", month: "long", timeZone: "UTC" }) })}</span>}
       </div>
     </div>
