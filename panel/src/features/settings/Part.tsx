@@ -39,7 +39,7 @@ export function Part<T extends Record<string, unknown>>({ title, lead, initial, 
   return (
     <Section title={title}>
       <form onSubmit={form.onSubmit((values) => saving.mutate(values))} aria-label={title}>
-        <fieldset disabled={!may} className="bare">
+        <fieldset disabled={!may} className="plain legible">
           <Stack maw={620}>
             {lead && (
               <Text size="sm" c="dimmed" component="div">
