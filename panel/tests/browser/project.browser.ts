@@ -249,7 +249,7 @@ test("analytics say what the API counts; channel and range are in the address (P
   expect(await chart.getByRole("row").last().getByRole("cell").first().innerText()).toBe(String(reached));
   await page.getByRole("radiogroup", { name: "Range" }).getByText("7 days").click();
   await page.waitForURL(/days=7/);
-  expect(await chart.getByRole("row").count()).toBe(8);
+  await expect.poll(() => chart.getByRole("row").count()).toBe(8);
   await chart.locator("g").last().hover();
   await accessible(page);
   await shot(page, "project-analytics");
