@@ -158,23 +158,3 @@ async def test_filters_find_what_they_name(working: Working, shop: Project, ann:
     ):
         for caller in (shop.key, ann.client):
             assert [each["id"] for each in await all_pages(caller, **filters)] == [wanted["id"]], filters
-
-
-async def test_counts_tell_what_was_made_and_what_became_of_it(working: Working, shop: Project, ann: Person) -> None:
-    await make_rule(shop, "realtime", "email", targetUsers=[ann.id], requireAck=True)
-    made = [await notified(shop.key, await send_event(shop.key)) for _ in range(3)]
-    assert (await ann.client.put(f"/notifications/{made[0]['id']}/acknowledge")).status == 200
-
-    async def counted() -> Any:
-        stats = (await shop.key.get("/notifications/stats")).json
-        return stats if "queued" not in stats["deliveries"] else None
-
-    stats = await until(counted)
-    assert stats == {
-        "hours": 24,
-        "notifications": 3,
-        "acknowledged": 1,
-        "awaitingAcknowledgement": 2,
-        "deliveries": {"sent": 3, "suppressed": 3},
-        "deliveriesByChannel": {"realtime": 3, "email": 3},
-    }

@@ -17,6 +17,9 @@ from tocsin.kit.postgres import Running
 
 MOST_SECONDS = 900
 
+NAMES = {"TOCSIN_BASE_DOMAIN": "panel.example.org", "TOCSIN_DNS_SERVERS": "127.0.0.1:9"}
+"""So that a domain can be claimed; it is looked up where nobody answers."""
+
 pytestmark = pytest.mark.skipif(
     chromium() is None, reason="There is no Chromium here: install one, or say where it is with CHROMIUM."
 )
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 async def installation(cluster: Running, template: str, home: Path, dist: Path) -> AsyncIterator[Process]:
     """An API, started after the panel was built, and a worker, over a database of their own."""
     async with fresh_database(cluster, template) as url:
-        site = Site(url, home)
+        site = Site(url, home, settings=NAMES)
         with running_api(site) as api, running(site, "worker"):
             yield api
 

@@ -6,11 +6,13 @@ import { useMemo } from "react";
 import { RouterProvider } from "react-router";
 import { queries } from "@/lib/queries";
 import { useColour } from "@/components/brand/brand";
+import { useLook } from "@/components/brand/look";
 import { router } from "./routes";
 import { schemes, themeOf, variablesOf } from "./theme";
 
 export function App() {
   const colour = useColour();
+  useLook();
   const theme = useMemo(() => themeOf(colour), [colour]);
   const variables = useMemo(() => variablesOf(colour), [colour]);
   return (

@@ -2,11 +2,14 @@ import type { Icon } from "@tabler/icons-react";
 import {
   IconActivity,
   IconBell,
+  IconChart,
+  IconGauge,
   IconHome,
   IconKey,
   IconList,
   IconPlug,
   IconRoute,
+  IconSettings,
   IconShield,
   IconUsers,
   IconWebhook,
@@ -34,6 +37,7 @@ export const GROUPS: Group[] = [
     places: [
       { to: "/events", name: t("Events"), icon: IconActivity, needs: "events:read" },
       { to: "/notifications", name: t("Notifications"), icon: IconBell, needs: "own:manage" },
+      { to: "/analytics", name: t("Analytics"), icon: IconChart, needs: "notifications:read" },
     ],
   },
   {
@@ -54,6 +58,8 @@ export const GROUPS: Group[] = [
       { to: "/users", name: t("People"), icon: IconUsers, needs: "users:read" },
       { to: "/roles", name: t("Roles"), icon: IconShield, needs: "roles:read" },
       { to: "/audit", name: t("Audit log"), icon: IconList, needs: "audit:read" },
+      { to: "/usage", name: t("Plan and usage"), icon: IconGauge, needs: "project:read" },
+      { to: "/settings", name: t("Settings"), icon: IconSettings, needs: "project:read" },
     ],
   },
 ];

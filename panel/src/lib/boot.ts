@@ -10,6 +10,7 @@ export interface Branding {
   favicon?: string | null;
   brandColor?: string | null;
   accent?: string | null;
+  customCss?: string | null;
 }
 
 const NOTHING: Boot = { version: "", signup: "open", project: null };

@@ -4,7 +4,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, select
 
 from tocsin.auth.call import Call
 from tocsin.auth.guard import Called, guarded_router, needs
@@ -14,9 +14,10 @@ from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import FilterId, PathId
 from tocsin.notifications.acknowledge import acknowledge
 from tocsin.notifications.models import Notification, NotificationRecipient
-from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Seen, Stats
+from tocsin.notifications.schemas import Acknowledge, NotificationAnswer, Priority, Seen
 from tocsin.notifications.seen import mark_seen
 from tocsin.notifications.show import shown
+from tocsin.notifications.stats import Stats, counted
 from tocsin.sounds.links import SoundLinks
 
 router = guarded_router(tags=["notifications"])
@@ -105,23 +106,8 @@ async def _missed(
 @router.get("/notifications/stats", operation_id="read_notification_stats")
 @needs("notifications:read")
 async def stats(call: Called, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24) -> Stats:
-    """Counts of the last hours: how many were made, acknowledged, and what became of their deliveries."""
-    window = {"hours": hours}
-    counts = (await call.session.execute(_COUNTS, window)).one()
-    rows = (await call.session.execute(_STATES, window)).all()
-    by_state: dict[str, int] = {}
-    by_channel: dict[str, int] = {}
-    for row in rows:
-        by_state[row.state] = by_state.get(row.state, 0) + row.n
-        by_channel[row.channel] = by_channel.get(row.channel, 0) + row.n
-    return Stats(
-        hours=hours,
-        notifications=counts.made,
-        acknowledged=counts.acknowledged,
-        awaiting_acknowledgement=counts.awaiting,
-        deliveries=by_state,
-        deliveries_by_channel=by_channel,
-    )
+    """Counts of the last hours: how many were made and acknowledged, how soon, and what became of their deliveries."""
+    return await counted(call.session, hours)
 
 
 @router.get("/notifications/{notification_id}", operation_id="read_notification")
@@ -149,18 +135,6 @@ async def see(call: Called, notification_id: PathId, body: Seen | None = None) -
     await _find(call, notification_id)
     await mark_seen(call, notification_id, body or Seen())
     return await _answer(call, notification_id)
-
-
-_COUNTS = text("""
-SELECT count(*) AS made, count(acked_at) AS acknowledged,
-    count(*) FILTER (WHERE require_ack AND acked_at IS NULL) AS awaiting
-FROM tocsin.notifications WHERE id >= tocsin.first_id_at(now() - make_interval(hours => :hours))
-""")
-_STATES = text("""
-SELECT CASE WHEN state = 'leased' THEN 'queued' ELSE state END AS state, channel, count(*) AS n
-FROM tocsin.deliveries WHERE id >= tocsin.first_id_at(now() - make_interval(hours => :hours))
-GROUP BY 1, 2
-""")
 
 
 async def _find(call: Call, notification_id: UUID) -> Notification:

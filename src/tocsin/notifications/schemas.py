@@ -82,14 +82,3 @@ class Acknowledge(Body):
 class Seen(Body):
     read: bool = Field(False, description="Opened, and not only shown.")
     user_id: UUID | None = Field(None, strict=False, description="Who has seen it, where a backend says so.")
-
-
-class Stats(Answer):
-    """Counts of the last `hours` hours."""
-
-    hours: int
-    notifications: int
-    acknowledged: int
-    awaiting_acknowledgement: int
-    deliveries: dict[str, int] = Field(description="By state.")
-    deliveries_by_channel: dict[str, int]

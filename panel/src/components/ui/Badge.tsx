@@ -47,6 +47,12 @@ const STATES: Record<string, [Tone, string]> = {
   off: ["quiet", "Off"],
   acknowledged: ["ok", "Acknowledged"],
   waiting: ["warn", "Waiting for somebody"],
+  trial: ["busy", "Trial"],
+  verified: ["ok", "Proven"],
+  open: ["busy", "Open"],
+  accepted: ["ok", "Accepted"],
+  expired: ["quiet", "Expired"],
+  withdrawn: ["quiet", "Withdrawn"],
 };
 
 export function Badge({ state, children }: { state: string; children?: string }) {

@@ -1,8 +1,9 @@
 import { Button, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { useFilters } from "@/components/ui/filters";
-import { IconPlus, IconUsers } from "@/components/ui/icons";
+import { IconPlus, IconUpload, IconUsers } from "@/components/ui/icons";
 import { Listing } from "@/components/ui/Listing";
 import { Page, Section } from "@/components/ui/Page";
 import { Search } from "@/components/ui/Search";
@@ -33,8 +34,22 @@ export function Component() {
       {t("Add somebody")}
     </Button>
   );
+  const bring = may && (
+    <Button component={Link} to="/users/import" variant="default" leftSection={<IconUpload size={16} aria-hidden />}>
+      {t("Import")}
+    </Button>
+  );
   return (
-    <Page title={t("People")} lead={t("Who can be told, and who may sign in here.")} actions={add}>
+    <Page
+      title={t("People")}
+      lead={t("Who can be told, and who may sign in here.")}
+      actions={
+        <>
+          {bring}
+          {add}
+        </>
+      }
+    >
       <div className="filters">
         <Search label={t("Search people")} placeholder={t("Name or e-mail")} value={filters.search} change={(search) => change({ search })} />
         <Select
