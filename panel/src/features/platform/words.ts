@@ -20,7 +20,29 @@ export const QUOTAS = {
 export type Quota = keyof typeof QUOTAS;
 export const QUOTA_NAMES = Object.keys(QUOTAS) as Quota[];
 
-export const FEATURES = ["eventApi", "rules", "inbox", "webhooks", "automation", "abTests", "customReports", "languages", "customDomain", "whiteLabel", "customIntegrations", "keyIpLists", "aiSuggestions", "sla"];
+const FEATURE_NAMES: Record<string, string> = {
+  eventApi: t("Event API"),
+  rules: t("Rules"),
+  inbox: t("Inbox"),
+  webhooks: t("Webhooks"),
+  automation: t("Automation"),
+  abTests: t("A/B tests"),
+  customReports: t("Reports of one's own"),
+  languages: t("Languages"),
+  customDomain: t("Custom domain"),
+  whiteLabel: t("White label"),
+  customIntegrations: t("Custom integrations"),
+  keyIpLists: t("Addresses of API keys"),
+  aiSuggestions: t("Suggestions by AI"),
+  sla: t("Service level"),
+};
+export const FEATURES = Object.keys(FEATURE_NAMES);
+
+/** One that an operator invented is called what they called it. */
+export const feature = (name: string): string => FEATURE_NAMES[name] ?? name;
+
+/** Features to choose from. */
+export const choices = (names: string[]) => names.map((value) => ({ value, label: feature(value) }));
 
 /** A limit as people read it: null is none. */
 export function limit(name: string, value: number | null | undefined): string {

@@ -24,8 +24,11 @@ export function Banner({ visit, ended }: { visit: Visit; ended: () => void }) {
     <aside className="visit" aria-label={t("Visit")}>
       <span className="visit-who">
         <strong>{t("{admin} in {project}", { admin: visit.admin.name, project: visit.project.name })}</strong>
-        <span className="visit-why"> · {visit.reason}</span>
-        {!visit.write && <span className="visit-why"> · {t("reading only")}</span>}
+        <span className="visit-why">
+          <span className="visit-dot"> · </span>
+          {visit.reason}
+          {!visit.write && ` · ${t("reading only")}`}
+        </span>
       </span>
       <span className="visit-left" role="timer" aria-label={t("Time left")} data-soon={rest < 60 ? true : undefined}>
         {left(rest)}

@@ -1,7 +1,9 @@
-import { Button, Text } from "@mantine/core";
+import { Button, Stack, Text, Title } from "@mantine/core";
+import { useDocumentTitle } from "@mantine/hooks";
+import { modals } from "@mantine/modals";
 import { useEffect, type ReactNode } from "react";
-import { Empty } from "@/components/ui/States";
-import { IconEnter } from "@/components/ui/icons";
+import { PlatformMark } from "@/components/brand/PlatformMark";
+import { queries } from "@/lib/queries";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { endHere, useVisit, type Visit } from "@/lib/visit";
@@ -14,6 +16,11 @@ export default function Visiting({ children }: { children: ReactNode }) {
   useEffect(() => {
     document.documentElement.toggleAttribute("data-visit", Boolean(visit) && !over);
   }, [visit, over]);
+  useEffect(() => {
+    if (!over) return;
+    modals.closeAll();
+    queries.clear();
+  }, [over]);
   if (over || status === "out") return <Over visit={visit} />;
   if (!visit || status !== "in") return null;
   return (
@@ -25,21 +32,23 @@ export default function Visiting({ children }: { children: ReactNode }) {
 }
 
 function Over({ visit }: { visit: Visit | null }) {
-  const back = visit ? `/platform/projects/${visit.project.id}` : "/platform/";
+  const title = visit ? t("The visit to {name} is over", { name: visit.project.name }) : t("There is no such visit");
+  useDocumentTitle(title);
   return (
     <main className="door">
-      <div className="door-card" style={{ maxWidth: 460 }}>
-        <Empty
-          icon={IconEnter}
-          title={visit ? t("The visit to {name} is over", { name: visit.project.name }) : t("There is no such visit")}
-          action={
-            <Button component="a" href={back}>
-              {t("Back to the platform")}
-            </Button>
-          }
-        >
-          <Text span>{visit ? t("Nothing of it is open any more. Its audit log says who was there, why, and until when.") : t("It may have ended, or you are signed out.")}</Text>
-        </Empty>
+      <div className="door-card">
+        <Stack>
+          <PlatformMark />
+          <Title order={1} size="h3">
+            {title}
+          </Title>
+          <Text size="sm" c="dimmed">
+            {visit ? t("Nothing of it is open any more. The project reads in its audit log who was there, why, and until when.") : t("It may have ended long ago, or you are signed out.")}
+          </Text>
+          <Button component="a" href={visit ? `/platform/projects/${visit.project.id}` : "/platform/"} fullWidth>
+            {t("Back to the platform")}
+          </Button>
+        </Stack>
       </div>
     </main>
   );

@@ -34,12 +34,12 @@ export function Component() {
   const filtered = Object.values(filters).some(Boolean);
   return (
     <Page title={t("Audit log")} lead={t("What operators did. A change of a project stands in that project's log, too.")}>
-      <div className="filters">
+      <div className="filters tight">
         <Search label={t("Action")} placeholder={t("Action, such as project.suspended")} value={action} change={(value) => change({ action: value })} />
         {admins && <Select placeholder={t("Anybody")} aria-label={t("Who")} clearable searchable clearButtonProps={{ "aria-label": t("Clear") }} value={actorId ?? null} onChange={(value) => change({ actorId: value })} data={[...admins].map(([value, label]) => ({ value, label }))} />}
         <Select placeholder={t("Anything")} aria-label={t("What it is about")} clearable clearButtonProps={{ "aria-label": t("Clear") }} value={resourceType ?? null} onChange={(value) => change({ resourceType: value })} data={KINDS} />
-        <TextInput type="date" aria-label={t("From this day on")} value={since ?? ""} onChange={({ currentTarget }) => change({ since: currentTarget.value || null })} />
-        <TextInput type="date" aria-label={t("Until this day")} value={until ?? ""} onChange={({ currentTarget }) => change({ until: currentTarget.value || null })} />
+        <TextInput type="date" aria-label={t("From this day on")} leftSection={<span className="day">{t("from")}</span>} leftSectionWidth={52} value={since ?? ""} onChange={({ currentTarget }) => change({ since: currentTarget.value || null })} />
+        <TextInput type="date" aria-label={t("Until this day")} leftSection={<span className="day">{t("to")}</span>} leftSectionWidth={36} value={until ?? ""} onChange={({ currentTarget }) => change({ until: currentTarget.value || null })} />
         {resourceId && (
           <Button variant="light" onClick={() => change({ resourceId: null })}>
             {t("Only …{id} ✕", { id: resourceId.slice(-8) })}

@@ -1,4 +1,4 @@
-import { Alert, Button, Group, NumberInput, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Group, NumberInput, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useDisclosure } from "@mantine/hooks";
 import { useMutation, useQuery } from "@tanstack/react-query";
@@ -50,14 +50,14 @@ function Whole({ one }: { one: Connection }) {
             [t("Health"), <Badge key="health" state={one.healthStatus} />],
             [t("Checked"), <When key="checked" time={one.lastHealthCheck} never={t("not yet")} />],
             [t("Owner"), one.owner],
-            [t("Project"), one.owner === "platform" ? t("the platform") : <Link key="project" to={`/projects/${one.projectId}`}>{t("Its page")}</Link>],
+            [t("Project"), one.owner === "platform" ? t("the platform") : <Anchor key="project" component={Link} to={`/projects/${one.projectId}`} size="sm">{t("Its page")}</Anchor>],
             [t("Environment"), one.env],
             [t("Id"), <Id key="id" value={one.id} />],
           ]}
         />
       </Section>
       <Use id={one.id} />
-      <Ceilings key={one.updatedAt} one={one} />
+      <Ceilings key={JSON.stringify(one.ceilings)} one={one} />
       <Access id={one.id} />
     </>
   );

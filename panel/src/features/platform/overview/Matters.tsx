@@ -1,3 +1,4 @@
+import { Anchor } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
@@ -42,7 +43,7 @@ export function Matters({ metrics }: { metrics?: Schemas["Metrics"] }) {
           <div key={text} className="matter">
             <Badge state={state} />
             <span>{text}</span>
-            {to && <Link to={to}>{t("See")}</Link>}
+            {to && <Anchor component={Link} to={to} size="sm">{t("See")}</Anchor>}
           </div>
         ))}
         {metrics && open.length === 0 && (

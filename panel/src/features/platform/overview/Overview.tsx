@@ -1,4 +1,4 @@
-import { SegmentedControl } from "@mantine/core";
+import { Anchor, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
@@ -34,15 +34,15 @@ export function Component() {
     <Page title={t("Overview")} lead={t("All projects, their live side alone.")} actions={choose}>
       {error && !data ? <Failed error={error} retry={refetch} /> : data ? <Figures metrics={data} /> : <RowSkeletons count={2} />}
       <div className="side-by-side">
-        <Matters metrics={data} />
-        <Installation />
-      </div>
-      {data && (
-        <div className="side-by-side">
-          <Busiest metrics={data} />
-          <Became metrics={data} />
+        <div>
+          <Matters metrics={data} />
+          {data && <Busiest metrics={data} />}
         </div>
-      )}
+        <div>
+          <Installation />
+          {data && <Became metrics={data} />}
+        </div>
+      </div>
     </Page>
   );
 }
@@ -92,7 +92,7 @@ function Busiest({ metrics }: { metrics: Metrics }) {
       {busiest.length === 0 && <span className="dimmed">{t("No project had an event.")}</span>}
       {busiest.map(({ projectId, slug, events }) => (
         <div key={projectId} className="meter">
-          <Link to={`/projects/${projectId}`}>{slug}</Link>
+          <Anchor component={Link} to={`/projects/${projectId}`} size="sm">{slug}</Anchor>
           <span>{events.toLocaleString()}</span>
           <span className="meter-bar" style={{ width: `${(100 * events) / busiest[0]!.events}%` }} />
         </div>

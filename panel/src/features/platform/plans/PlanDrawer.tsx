@@ -8,7 +8,7 @@ import { answered, api } from "@/lib/api";
 import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
 import type { Plan } from "../plans";
-import { FEATURES, QUOTA_NAMES, QUOTAS } from "../words";
+import { choices, FEATURES, QUOTA_NAMES, QUOTAS } from "../words";
 import { type PlanBody, withPlan } from "./catalogue";
 
 interface Props {
@@ -70,7 +70,7 @@ export function PlanDrawer({ plan, plans, close }: Props) {
             ))}
           </div>
           <Switch label={t("Goes on over the quotas of a month, and is metered")} {...form.getInputProps("overage", { type: "checkbox" })} />
-          <MultiSelect label={t("Features")} data={[...new Set([...FEATURES, ...plan.features])]} searchable {...form.getInputProps("features")} />
+          <MultiSelect label={t("Features")} data={choices([...new Set([...FEATURES, ...plan.features])])} searchable {...form.getInputProps("features")} />
           <Group grow align="flex-start">
             <TextInput label={t("Support")} placeholder="e-mail" required {...form.getInputProps("support")} />
             <NumberInput label={t("Days of grace")} min={0} max={365} {...form.getInputProps("graceDays")} />

@@ -1,12 +1,12 @@
 import { ActionIcon, Button } from "@mantine/core";
-import { useState } from "react";
-import { IconPlus, IconSettings } from "@/components/ui/icons";
+import { type ReactNode, useState } from "react";
+import { IconCheck, IconPlus, IconSettings } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { type Plan, usePlans } from "../plans";
-import { FEATURES, limit, QUOTA_NAMES, QUOTAS } from "../words";
+import { feature, FEATURES, limit, QUOTA_NAMES, QUOTAS } from "../words";
 import { PlanDrawer } from "./PlanDrawer";
 import { NEW, price } from "./catalogue";
 
@@ -58,7 +58,7 @@ function Compared({ plans, edit }: { plans: Plan[]; edit?: (plan: Plan) => void 
             <Row name={t("Days of grace")} cells={plans.map((plan) => String(plan.graceDays))} />
             <Row name={t("Support")} cells={plans.map((plan) => plan.support)} />
             {features.map((name) => (
-              <Row key={name} name={name} cells={plans.map((plan) => (plan.features.includes(name) ? t("yes") : "–"))} />
+              <Row key={name} name={feature(name)} cells={plans.map((plan) => (plan.features.includes(name) ? <IconCheck size={16} role="img" aria-label={t("yes")} /> : "–"))} />
             ))}
           </tbody>
         </table>
@@ -67,7 +67,7 @@ function Compared({ plans, edit }: { plans: Plan[]; edit?: (plan: Plan) => void 
   );
 }
 
-function Row({ name, cells }: { name: string; cells: string[] }) {
+function Row({ name, cells }: { name: string; cells: ReactNode[] }) {
   return (
     <tr>
       <th scope="row">{name}</th>

@@ -104,7 +104,7 @@ function Cancel({ project }: { project: Project }) {
   });
   return (
     <>
-      <Button variant="default" c="red" onClick={open}>
+      <Button variant="default" c="var(--mantine-color-error)" onClick={open}>
         {t("Delete")}
       </Button>
       <Modal opened={opened} onClose={close} title={t("Delete {name}?", { name: project.name })}>

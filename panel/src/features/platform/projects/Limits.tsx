@@ -7,7 +7,7 @@ import type { Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { usePlans } from "../plans";
-import { FEATURES, limit, QUOTA_NAMES, QUOTAS } from "../words";
+import { choices, feature, FEATURES, limit, QUOTA_NAMES, QUOTAS } from "../words";
 import { useChange } from "./change";
 import { draftOf, overridesOf, type Overrides } from "./overrides";
 
@@ -31,7 +31,7 @@ export function Limits({ project }: { project: Schemas["PlatformProject"] }) {
 
 function Given({ own }: { own: Partial<Overrides> }) {
   const quotas = Object.entries(own.quotas ?? {}).map(([name, value]) => `${QUOTAS[name as keyof typeof QUOTAS] ?? name}: ${limit(name, value)}`);
-  const features = Object.entries(own.features ?? {}).map(([name, given]) => (given ? t("with {name}", { name }) : t("without {name}", { name })));
+  const features = Object.entries(own.features ?? {}).map(([name, given]) => (given ? t("with {name}", { name: feature(name) }) : t("without {name}", { name: feature(name) })));
   const overage = own.overage == null ? [] : [own.overage ? t("may go over its quotas") : t("may not go over its quotas")];
   return (
     <>
@@ -63,8 +63,8 @@ function Form({ project, own }: { project: Schemas["PlatformProject"]; own: Part
             </div>
           ))}
         </div>
-        <MultiSelect label={t("Features beyond its plan")} data={FEATURES.filter((name) => !form.values.less.includes(name))} searchable {...form.getInputProps("more")} />
-        <MultiSelect label={t("Features taken away")} data={FEATURES.filter((name) => !form.values.more.includes(name))} searchable {...form.getInputProps("less")} />
+        <MultiSelect label={t("Features beyond its plan")} data={choices(FEATURES.filter((name) => !form.values.less.includes(name)))} searchable {...form.getInputProps("more")} />
+        <MultiSelect label={t("Features taken away")} data={choices(FEATURES.filter((name) => !form.values.more.includes(name)))} searchable {...form.getInputProps("less")} />
         <div>
           <Text size="sm" fw={500} mb={4} id="overage">
             {t("Over the quotas of a month")}

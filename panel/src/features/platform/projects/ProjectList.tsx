@@ -70,8 +70,8 @@ export function Component() {
             { name: t("Slug"), cell: (project) => <code>{project.slug}</code> },
             { name: t("Status"), width: 120, cell: (project) => <Badge state={project.status} /> },
             { name: t("Plan"), width: 120, cell: (project) => <span className="chip">{project.plan}</span> },
-            { name: t("People"), width: 90, cell: (project) => counted(project.usage.users, MOST) },
-            { name: t("Events this month"), width: 150, cell: (project) => counted(project.usage.eventsThisMonth, MOST) },
+            { name: t("People"), width: 90, cell: (project) => <span className="named">{counted(project.usage.users, MOST)}</span> },
+            { name: t("Events this month"), width: 150, cell: (project) => <span className="named">{counted(project.usage.eventsThisMonth, MOST)}</span> },
             { name: t("Last event"), width: 120, cell: (project) => <When time={project.lastEventAt} never={t("never")} /> },
           ]}
         />

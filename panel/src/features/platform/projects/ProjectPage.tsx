@@ -1,10 +1,10 @@
-import { Alert, Button, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
-import { IconAlert } from "@/components/ui/icons";
+import { IconAlert, IconList, IconPlug } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
@@ -37,7 +37,7 @@ function One({ id }: { id: string }) {
     queryFn: ({ signal }) => answered(api.GET("/api/v1/platform/projects/{project_id}", { params: { path: { project_id: id } }, signal })),
   });
   return (
-    <Page title={data?.name ?? t("Project")} lead={data && <code>{data.slug}</code>} back={{ to: "/projects", label: t("Projects") }} actions={data && <LogInAs project={data} />}>
+    <Page title={data?.name ?? t("Project")} lead={data && <Id value={data.slug} />} back={{ to: "/projects", label: t("Projects") }} actions={data && <LogInAs project={data} />}>
       {link && <OneTimeLink whose={data?.owner?.email ?? t("its owner")} url={link} />}
       {error ? <Failed error={error} retry={refetch} /> : data ? <Whole project={data} /> : <RowSkeletons />}
     </Page>
@@ -50,22 +50,24 @@ function Whole({ project }: { project: Project }) {
     <>
       <Halted project={project} />
       <Section>
-        <Facts
-          facts={[
-            [t("Status"), <Badge key="status" state={project.status} />],
-            [t("Plan"), project.plan],
-            [t("Owner"), project.owner?.email ?? "–"],
-            [t("Region"), project.region ?? "–"],
-            [t("Made"), <When key="made" time={project.createdAt} />],
-            [t("Last event"), <When key="event" time={project.lastEventAt} never={t("never")} />],
-            [t("Id"), <Id key="id" value={project.id} />],
-          ]}
-        />
+        <div className="facts-wide">
+          <Facts
+            facts={[
+              [t("Status"), <Badge key="status" state={project.status} />],
+              [t("Plan"), project.plan],
+              [t("Owner"), project.owner?.email ?? "–"],
+              ...(project.region ? ([[t("Region"), project.region]] as [string, string][]) : []),
+              [t("Made"), <When key="made" time={project.createdAt} />],
+              [t("Last event"), <When key="event" time={project.lastEventAt} never={t("never")} />],
+              [t("Id"), <Id key="id" value={project.id} />],
+            ]}
+          />
+        </div>
       </Section>
-      <Usage project={project} />
-      {mayBill && <Billing key={`billing ${project.updatedAt}`} project={project} />}
-      <Limits key={`limits ${project.updatedAt}`} project={project} />
       <More project={project} />
+      <Usage project={project} />
+      {mayBill && <Billing key={JSON.stringify([project.plan, project.trialEndsAt, project.billingEmail])} project={project} />}
+      <Limits key={JSON.stringify(project.overrides)} project={project} />
       <Danger project={project} />
     </>
   );
@@ -90,11 +92,11 @@ function Usage({ project: { usage, plan, overrides } }: { project: Project }) {
   const quotas: Record<string, number | null | undefined> = { ...plans?.find(({ name }) => name === plan)?.quotas, ...(overrides as Partial<Overrides> | null)?.quotas };
   const of = (name: string, value: number) => (
     <>
-      {counted(value, MOST)} <span className="dimmed">{t("of {limit}", { limit: limit(name, quotas[name]) })}</span>
+      {counted(value, MOST)} <span className="dimmed">{quotas[name] === null ? t("no limit") : t("of {limit}", { limit: limit(name, quotas[name]) })}</span>
     </>
   );
   return (
-    <Section title={t("This month, live")} aside={<Link to="/usage">{t("All projects")}</Link>}>
+    <Section title={t("This month, live")} aside={<Anchor component={Link} to="/usage" size="sm">{t("All projects")}</Anchor>}>
       <Facts
         facts={[
           [t("Events"), of("events", usage.eventsThisMonth)],
@@ -111,17 +113,17 @@ function More({ project }: { project: Project }) {
   const mayAudit = useMay("platform:audit");
   if (!mayConnections && !mayAudit) return null;
   return (
-    <Section title={t("More of it")}>
+    <Group gap="xs" mb="lg">
       {mayConnections && (
-        <Button component={Link} to={`/connections?projectId=${project.id}`} variant="default" mr="xs">
+        <Button component={Link} to={`/connections?projectId=${project.id}`} variant="default" size="xs" leftSection={<IconPlug size={15} aria-hidden />}>
           {t("Its connections")}
         </Button>
       )}
       {mayAudit && (
-        <Button component={Link} to={`/audit?resourceId=${project.id}`} variant="default">
+        <Button component={Link} to={`/audit?resourceId=${project.id}`} variant="default" size="xs" leftSection={<IconList size={15} aria-hidden />}>
           {t("What operators did to it")}
         </Button>
       )}
-    </Section>
+    </Group>
   );
 }

@@ -28,7 +28,7 @@ export function Component() {
 /** What is set here, and not elsewhere. */
 const here = ({ value, source }: Setting) => (source === "platform" ? (value ?? "") : "");
 const or = ({ value, source }: Setting) =>
-  source === "platform" ? undefined : t("{value}, by {source}", { value: value ?? t("nothing"), source: source === "environment" ? t("the environment") : t("default") });
+  source === "platform" ? undefined : t("{value}, by {source}", { value: value ?? t("none"), source: source === "environment" ? t("the environment") : t("default") });
 
 const SIGNUPS = [
   { value: "open", label: t("Anybody") },

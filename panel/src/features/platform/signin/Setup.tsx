@@ -25,7 +25,7 @@ export function Component() {
   useEffect(() => history.replaceState(history.state, "", location.pathname), []);
   if (setting.data) return <Done answer={setting.data} />;
   return (
-    <PlatformDoor title={first ? t("The first admin") : t("Choose a password")}>
+    <PlatformDoor title={!token ? t("A one-time link") : first ? t("The first admin") : t("Choose a password")}>
       {token ? (
         <form onSubmit={form.onSubmit((values) => setting.mutate(values))}>
           <Stack gap="sm">

@@ -38,13 +38,13 @@ export function Component() {
           columns={[
             { name: t("Project"), cell: (project) => project.name },
             { name: t("Plan"), cell: (project) => <span className="chip">{project.plan}</span> },
-            { name: t("Events"), cell: (project) => project.eventsReceived.toLocaleString() },
-            { name: t("Notifications"), cell: (project) => project.notificationsMade.toLocaleString() },
-            { name: t("Over quota"), cell: (project) => project.notificationsOverQuota.toLocaleString() },
-            { name: t("Sent"), cell: (project) => project.notificationsSent.toLocaleString() },
-            { name: t("Failed"), cell: (project) => project.notificationsFailed.toLocaleString() },
-            { name: t("Webhooks"), cell: (project) => project.webhooksSent.toLocaleString() },
-            { name: t("API calls"), cell: (project) => project.apiCalls.toLocaleString() },
+            { name: t("Events"), cell: (project) => <span className="named">{project.eventsReceived.toLocaleString()}</span> },
+            { name: t("Notifications"), cell: (project) => <span className="named">{project.notificationsMade.toLocaleString()}</span> },
+            { name: t("Over quota"), cell: (project) => <span className="named">{project.notificationsOverQuota.toLocaleString()}</span> },
+            { name: t("Sent"), cell: (project) => <span className="named">{project.notificationsSent.toLocaleString()}</span> },
+            { name: t("Failed"), cell: (project) => <span className="named">{project.notificationsFailed.toLocaleString()}</span> },
+            { name: t("Webhooks"), cell: (project) => <span className="named">{project.webhooksSent.toLocaleString()}</span> },
+            { name: t("API calls"), cell: (project) => <span className="named">{project.apiCalls.toLocaleString()}</span> },
           ]}
         />
       </Section>

@@ -1,4 +1,4 @@
-import { Button } from "@mantine/core";
+import { Anchor, Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
@@ -35,12 +35,12 @@ export function Component() {
             </Empty>
           }
           columns={[
-            { name: t("Project"), cell: (visit) => <Link to={`/projects/${visit.project.id}`}>{visit.project.name}</Link> },
+            { name: t("Project"), cell: (visit) => <Anchor component={Link} to={`/projects/${visit.project.id}`} size="sm" fw={550}>{visit.project.name}</Anchor> },
             { name: t("Who"), cell: (visit) => visit.admin.name },
             { name: t("Reason"), cell: (visit) => visit.reason },
             { name: t("May"), width: 100, cell: (visit) => <span className="chip">{visit.write ? t("change") : t("read")}</span> },
-            { name: t("Began"), width: 120, cell: (visit) => <When time={visit.startedAt} /> },
-            { name: t("Ends"), width: 190, cell: (visit) => <End visit={visit} /> },
+            { name: t("Began"), width: 120, cell: (visit) => <span className="named"><When time={visit.startedAt} /></span> },
+            { name: t("Ends"), width: 190, cell: (visit) => <span className="named"><End visit={visit} /></span> },
           ]}
         />
       </Section>
