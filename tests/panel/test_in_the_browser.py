@@ -26,9 +26,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def installation(cluster: Running, template: str, home: Path, dist: Path) -> AsyncIterator[Process]:
-    """An API, started after the panel was built, and a worker, over a database of their own."""
+    """An API, started after the panel was built, and a worker, over a database of their own that has no admin yet."""
     async with fresh_database(cluster, template) as url:
         site = Site(url, home)
         with running_api(site) as api, running(site, "worker"):

@@ -4,7 +4,7 @@ import { modals } from "@mantine/modals";
 import { useEffect, type ReactNode } from "react";
 import { PlatformMark } from "@/components/brand/PlatformMark";
 import { queries } from "@/lib/queries";
-import { useSession } from "@/lib/session";
+import { reread, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { endHere, useVisit, type Visit } from "@/lib/visit";
 import { Banner } from "./Banner";
@@ -16,6 +16,12 @@ export default function Visiting({ children }: { children: ReactNode }) {
   useEffect(() => {
     document.documentElement.toggleAttribute("data-visit", Boolean(visit) && !over);
   }, [visit, over]);
+  useEffect(() => {
+    // A later visit to the same project has taken this one's place, and this page would not be told.
+    const look = () => void reread().catch(() => {});
+    addEventListener("focus", look);
+    return () => removeEventListener("focus", look);
+  }, []);
   useEffect(() => {
     if (!over) return;
     modals.closeAll();
