@@ -190,6 +190,21 @@ test("a visit that somebody else ended is over on the open page (T4)", async () 
   await page.context().close();
 });
 
+test("a visit ends by itself when its time has come (T4)", async () => {
+  const { page } = await visit(browser);
+  await signIn(page);
+  const { items } = await call("/projects?search=shipping");
+  const { id } = await call(`/projects/${items[0].id}/login-as`, "POST", { reason: "A minute", minutes: 1 });
+  await page.clock.install();
+  await page.goto(`/platform/visit/${id}/rules`);
+  await page.getByRole("timer").getByText(/^(1:00|0:\d\d)$/).waitFor();
+  await page.getByRole("link", { name: "Failed payments" }).waitFor();
+  await page.clock.fastForward(60_000);
+  await page.getByRole("heading", { name: "The visit to Acme Shipping is over" }).waitFor();
+  expect(await page.getByRole("link", { name: "Failed payments" }).count()).toBe(0);
+  await page.context().close();
+});
+
 test("a role sees what it may, and no more (A6)", async () => {
   const added = await call("/admins", "POST", { email: "bill@operator.example", name: "Bill", role: "billing" });
   await post("/platform/setup", { token: added.setupUrl.split("#")[1], password: PASSWORD });

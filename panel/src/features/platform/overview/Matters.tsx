@@ -7,6 +7,7 @@ import { Section } from "@/components/ui/Page";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
+import { counted } from "../words";
 import { useHealth } from "./health";
 
 interface Matter {
@@ -28,12 +29,12 @@ export function Matters({ metrics }: { metrics?: Schemas["Metrics"] }) {
   const queued = metrics?.deliveries.byState["queued"] ?? 0;
   const matters: (Matter | false | undefined)[] = [
     health && !health.ready && { state: "failing", text: t("This process cannot take work: {why}.", { why: health.words }) },
-    connections > 0 && { state: "error", text: tn(connections, "1 connection cannot send", "{n} connections cannot send"), to: "/connections?status=error" },
+    connections > 0 && { state: "error", text: tn(connections, "1 connection cannot send", "{n} connections cannot send", { n: counted(connections, LOOKED_AT) }), to: "/connections?status=error" },
     waiting > 0 && { state: "queued", text: tn(waiting, "1 event waits for its rules", "{n} events wait for their rules") },
     queued > 0 && { state: "queued", text: tn(queued, "1 delivery waits to be sent", "{n} deliveries wait to be sent") },
     suspended > 0 && { state: "suspended", text: tn(suspended, "1 project is suspended", "{n} projects are suspended"), to: "/projects?status=suspended" },
     cancelled > 0 && { state: "cancelled", text: tn(cancelled, "1 project will be removed for good", "{n} projects will be removed for good"), to: "/projects?status=cancelled" },
-    visits > 0 && { state: "active", text: tn(visits, "1 visit is open", "{n} visits are open"), to: "/visits" },
+    visits > 0 && { state: "active", text: tn(visits, "1 visit is open", "{n} visits are open", { n: counted(visits, LOOKED_AT) }), to: "/visits" },
   ];
   const open = matters.filter((each): each is Matter => Boolean(each));
   return (
