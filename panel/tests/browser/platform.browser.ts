@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 async function call(path: string, method = "GET", body?: unknown) {
-  const answer = await fetch(`${URL_}/api/v1/platform${path}`, { method, headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` }, body: body && JSON.stringify(body) });
+  const answer = await fetch(`${URL_}/api/v1/platform${path}`, { method, headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` }, ...(method !== "GET" && { body: JSON.stringify(body) }) });
   const said = answer.status === 204 ? null : await answer.json();
   expect(answer.ok, `${path}: ${JSON.stringify(said)}`).toBe(true);
   return said;
