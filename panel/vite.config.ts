@@ -38,6 +38,7 @@ export default defineConfig({
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     chunkSizeWarningLimit: 600,
     manifest: "manifest.json",
+    rolldownOptions: { input: ["index.html", "platform.html"] },
     assetsInlineLimit: 0,
   },
   server: { proxy: { "/api": API, "/app": { target: API, ws: true } } },

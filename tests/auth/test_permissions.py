@@ -37,8 +37,8 @@ STRANGERS = {
 }
 """Stand before any credential."""
 
-PANEL = {"/", "/panel", "/panel/{path:path}"}
-"""The panel's own files, and the way there: what they show comes from the API."""
+PANEL = {"/", "/panel", "/panel/{path:path}", "/platform", "/platform/{path:path}"}
+"""The panels' own files, and the way there: what they show comes from the API."""
 
 APPLESS = {"/users/{user_id}/terminate_connections"}
 """A signed path of Pusher's HTTP API that no document has."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.panel.files import read, read_page
+from tocsin.panel.files import PLATFORM_PAGE, read, read_page
 
 
 @pytest.fixture
@@ -12,6 +12,7 @@ def folder(tmp_path: Path) -> Path:
     assets = tmp_path / "assets"
     assets.mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>")
+    (tmp_path / "platform.html").write_text("<!doctype html><title>Platform</title>")
     (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / "early.js").write_text("1")
     (assets / "index-abc.js").write_text("console.log(1)")
@@ -23,6 +24,11 @@ def folder(tmp_path: Path) -> Path:
 
 def test_files_are_known_by_their_paths_and_siblings_are_no_files_of_their_own(folder: Path) -> None:
     assert set(read(folder)) == {"early.js", "assets/index-abc.js", "assets/plain-abc.woff2"}
+
+
+def test_each_panel_has_its_page(folder: Path) -> None:
+    assert read_page(folder) == "<!doctype html>"
+    assert read_page(folder, PLATFORM_PAGE) == "<!doctype html><title>Platform</title>"
 
 
 def test_nothing_built_is_nothing_served(tmp_path: Path) -> None:

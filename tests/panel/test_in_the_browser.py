@@ -12,8 +12,12 @@ import pytest
 
 from tests.engines import fresh_database
 from tests.panel.built import PANEL, ROOT, builder, chromium
-from tests.running import Process, Site, running, running_api
+from tests.running import MASTER_SECRET, Process, Site, running, running_api
+from tocsin.kit.crypto import MasterKey
+from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.postgres import Running
+from tocsin.platform.first_admin import NOBODY_YET
+from tocsin.platform.links import Links
 
 MOST_SECONDS = 900
 
@@ -25,21 +29,22 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def installation(cluster: Running, template: str, home: Path, dist: Path) -> AsyncIterator[Process]:
-    """An API, started after the panel was built, and a worker, over a database of their own."""
+    """An API, started after the panel was built, and a worker, over a database of their own that has no admin yet."""
     async with fresh_database(cluster, template) as url:
         site = Site(url, home, settings=NAMES)
         with running_api(site) as api, running(site, "worker"):
             yield api
 
 
-def test_every_page_of_the_panel_in_a_browser(installation: Process) -> None:
+def test_every_page_of_the_panel_in_a_browser(installation: Process, home: Path) -> None:
     node = builder().find_node()
     environ = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ.get("PATH", "")]),
         "TOCSIN_URL": installation.url,
+        "TOCSIN_SETUP_TOKEN": Links(MasterKey.load(MASTER_SECRET, home)).make(PLATFORM_ID, None, NOBODY_YET),
         "TOCSIN_SCREENSHOTS": str(ROOT / ".cache" / "panel"),
         "CHROMIUM": chromium() or "",
     }

@@ -41,6 +41,26 @@ async def test_every_path_of_the_panel_is_its_page(panel: Client, path: str) -> 
     assert b'id="root"' in body
 
 
+@pytest.mark.parametrize("path", ["/platform/", "/platform/projects", "/platform/signin?next=%2Fusage"])
+async def test_every_path_of_the_platform_is_its_own_page_under_the_same_policy(panel: Client, path: str) -> None:
+    status, headers, body = await _get(panel, path)
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"<title>Platform</title>" in body
+    _, others, _ = await _get(panel, "/panel/")
+    assert headers["content-security-policy"] == others["content-security-policy"]
+    assert headers["cache-control"] == "no-cache"
+
+
+async def test_a_visit_is_the_page_of_a_projects_panel(panel: Client) -> None:
+    visit = (await _get(panel, "/platform/visit/01a202de-fe15-7000-9426-3cc6fbba7766/rules"))[2]
+    assert visit == (await _get(panel, "/panel/"))[2]
+
+
+async def test_the_platform_without_a_slash_leads_there(panel: Client) -> None:
+    status, headers, _ = await _get(panel, "/platform")
+    assert (status, headers["location"]) == (302, "/platform/")
+
+
 @pytest.mark.parametrize("path", ["/", "/panel"])
 async def test_the_root_leads_to_the_panel_whatever_the_host_says(panel: Client, path: str) -> None:
     status, headers, _ = await _get(panel, path)
@@ -81,6 +101,10 @@ async def test_assets_are_compressed_and_kept_for_ever(panel: Client) -> None:
         "/panel/manifest.json",
         "/panel/assets/../../files.py",
         "/panel/%2e%2e/files.py",
+        "/panel/platform.html",
+        "/platform/assets/index-gone.js",
+        "/platform/early.js",
+        "/platform/visit/platform.html",
     ],
 )
 async def test_what_is_no_page_and_no_file_is_404_and_never_a_page(panel: Client, path: str) -> None:
@@ -128,3 +152,8 @@ async def test_a_host_name_shows_its_own_project_and_no_other(dist: Path, hosted
         assert _boot((await _get(panel, "/panel/", Host=f"{rival.slug}.{BASE}"))[2])["project"]["name"] == "Rival"
         for host in (f"nobody-here.{BASE}", "alerts.nobody.example"):
             assert _boot((await _get(panel, "/panel/", Host=host))[2])["project"] is None
+        for host in (f"{acme.slug}.{BASE}", "alerts.acme-panel.example", f"nobody-here.{BASE}"):
+            for path in ("/platform/", "/platform/visit/01a202de-fe15-7000-9426-3cc6fbba7766/"):
+                assert (await _get(panel, path, Host=host))[0] == 404, host
+        for host in (BASE, f"app.{BASE}", f"platform.{BASE}", "127.0.0.1"):
+            assert (await _get(panel, "/platform/", Host=host))[0] == 200, host

@@ -65,6 +65,28 @@ async def test_a_visit_lets_the_admin_act_where_they_name_the_project(boss: Oper
     assert (await boss.inside("platform").get("/auth/me")).json["user"]["id"] == boss.id
 
 
+async def test_a_visit_says_what_its_admin_may_inside(boss: Operator, supporter: Operator, acme: Project) -> None:
+    writing, reading = await enter(boss, acme), await enter(supporter, acme)
+    mine = (await boss.client.get(f"/platform/visits/{writing['id']}")).json
+    assert {name: mine[name] for name in writing} == writing
+    assert {"rules:manage", "keys:manage"} < set(mine["permissions"])
+    helping = (await supporter.client.get(f"/platform/visits/{reading['id']}")).json
+    assert helping["permissions"] and all(name.endswith(":read") for name in helping["permissions"])
+
+
+async def test_a_visit_of_anothers_or_one_that_is_over_allows_nothing(
+    boss: Operator, supporter: Operator, acme: Project
+) -> None:
+    visit = await enter(boss, acme)
+    path = f"/platform/visits/{visit['id']}"
+    assert (await supporter.client.get(path)).json["permissions"] == []
+    await boss.client.delete(path)
+    over = (await boss.client.get(path)).json
+    assert (over["permissions"], over["endedAt"] is not None) == ([], True)
+    assert (await boss.client.get(f"/platform/visits/{acme.id}")).status == 404
+    assert (await acme.owner.get(path)).code == "permission_missing"
+
+
 async def test_a_visit_opens_one_project_and_no_other(boss: Operator, acme: Project, rival: Project) -> None:
     await enter(boss, acme)
     assert (await boss.inside(rival.slug).get("/users")).code == "login_as_required"

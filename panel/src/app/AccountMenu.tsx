@@ -1,5 +1,6 @@
 import { ActionIcon, Menu, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { IconBook, IconLogout, IconMoon } from "@/components/ui/icons";
+import { visitId } from "@/lib/place";
 import { leave, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 
@@ -32,10 +33,12 @@ export function AccountMenu() {
         <Menu.Item leftSection={<IconBook size={16} />} component="a" href="/docs" target="_blank">
           {t("API reference")}
         </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
-          {t("Sign out")}
-        </Menu.Item>
+        {!visitId && <Menu.Divider />}
+        {!visitId && (
+          <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
+            {t("Sign out")}
+          </Menu.Item>
+        )}
       </Menu.Dropdown>
     </Menu>
   );

@@ -2,13 +2,16 @@ import { MantineProvider } from "@mantine/core";
 import { ModalsProvider } from "@mantine/modals";
 import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { RouterProvider } from "react-router";
+import { visitId } from "@/lib/place";
 import { queries } from "@/lib/queries";
 import { useColour } from "@/components/brand/brand";
 import { useLook } from "@/components/brand/look";
 import { router } from "./routes";
 import { schemes, themeOf, variablesOf } from "./theme";
+
+const Visiting = lazy(() => import("@/features/visit/Visiting"));
 
 export function App() {
   const colour = useColour();
@@ -25,7 +28,15 @@ export function App() {
       <QueryClientProvider client={queries}>
         <ModalsProvider>
           <Notifications position="bottom-right" limit={4} />
-          <RouterProvider router={router} />
+          {visitId ? (
+            <Suspense>
+              <Visiting>
+                <RouterProvider router={router} />
+              </Visiting>
+            </Suspense>
+          ) : (
+            <RouterProvider router={router} />
+          )}
         </ModalsProvider>
       </QueryClientProvider>
     </MantineProvider>

@@ -1,9 +1,10 @@
-import { ActionIcon, Anchor, AppShell, Burger, Button, Group, Kbd, ScrollArea, SegmentedControl, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Anchor, AppShell, Burger, Button, Group, Kbd, ScrollArea, SegmentedControl, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { spotlight } from "@mantine/spotlight";
 import { useEffect } from "react";
 import { NavLink, Outlet, useLocation } from "react-router";
-import { IconMoon, IconSearch, IconSun } from "@/components/ui/icons";
+import { IconSearch } from "@/components/ui/icons";
+import { SchemeSwitch } from "@/components/ui/SchemeSwitch";
 import { settled } from "@/components/ui/Boundary";
 import { useEnv, type Env } from "@/lib/env";
 import { listen, useLine } from "@/lib/live";
@@ -144,21 +145,5 @@ function EnvSwitch() {
         { value: "test", label: t("Test") },
       ]}
     />
-  );
-}
-
-function SchemeSwitch() {
-  const { setColorScheme } = useMantineColorScheme();
-  const dark = useComputedColorScheme("light") === "dark";
-  return (
-    <ActionIcon
-      variant="subtle"
-      color="gray"
-      visibleFrom="sm"
-      onClick={() => setColorScheme(dark ? "light" : "dark")}
-      aria-label={dark ? t("Light colours") : t("Dark colours")}
-    >
-      {dark ? <IconSun size={18} /> : <IconMoon size={18} />}
-    </ActionIcon>
   );
 }

@@ -2,6 +2,7 @@ import { Loader } from "@mantine/core";
 import type { ComponentType } from "react";
 import { createBrowserRouter, Navigate, Outlet, useLocation, useSearchParams } from "react-router";
 import { Boundary } from "@/components/ui/Boundary";
+import { base } from "@/lib/place";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Frame } from "./Frame";
@@ -62,7 +63,7 @@ export const router = createBrowserRouter(
       ],
     },
   ],
-  { basename: "/panel" },
+  { basename: base },
 );
 
 function ForPeople() {

@@ -1,8 +1,10 @@
 import createClient from "openapi-fetch";
 import { env } from "./env";
+import { ofPlatform } from "./place";
 import { Problem, problemOf, unreachable } from "./problem";
 import type { components, paths } from "./schema";
 import { accessToken } from "./tokens";
+import { endHere, inside } from "./visit";
 
 export type Schemas = components["schemas"];
 
@@ -18,7 +20,9 @@ export async function answered<T>(call: Promise<{ data?: T }>): Promise<T> {
 }
 
 export async function authorized(request: Request): Promise<Response> {
-  request.headers.set("X-Tocsin-Env", env());
+  const project = inside(new URL(request.url).pathname);
+  if (project) request.headers.set("X-Tenant-Id", project);
+  if (project || !ofPlatform) request.headers.set("X-Tocsin-Env", env());
   const again = request.clone();
   const token = await accessToken();
   request.headers.set("Authorization", `Bearer ${token}`);
@@ -36,6 +40,8 @@ async function reached(request: Request): Promise<Response> {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw unreachable();
   });
-  if (!answer.ok) throw await problemOf(answer);
-  return answer;
+  if (answer.ok) return answer;
+  const problem = await problemOf(answer);
+  if (problem.code === "login_as_required") endHere();
+  throw problem;
 }

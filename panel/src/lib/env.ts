@@ -1,4 +1,5 @@
 import { create } from "zustand";
+import { own } from "./place";
 import { keep, kept } from "./store";
 
 export type Env = "live" | "test";
@@ -10,9 +11,9 @@ interface EnvState {
 
 /** Which side of the wall is looked at: real things, or the sandbox. */
 export const useEnv = create<EnvState>((set) => ({
-  env: kept("env") === "test" ? "test" : "live",
+  env: kept(own("env")) === "test" ? "test" : "live",
   choose: (env) => {
-    keep("env", env);
+    keep(own("env"), env);
     set({ env });
   },
 }));

@@ -1,6 +1,7 @@
 import { create } from "zustand";
 import type Pusher from "pusher-js";
 import { answered, api } from "./api";
+import { visitId } from "./place";
 import { queries } from "./queries";
 import { asProblem } from "./problem";
 
@@ -31,7 +32,8 @@ export function listen(userId: string, projectId: string, wholeProject: boolean)
       if (current === "connected" && before) refresh();
       before ||= current === "connected";
     });
-    const channels = [`private-user-${userId}`, ...(wholeProject ? [`private-project-${projectId}`] : [])];
+    // On a visit nobody here is a user of the project.
+    const channels = [...(visitId ? [] : [`private-user-${userId}`]), ...(wholeProject ? [`private-project-${projectId}`] : [])];
     for (const name of channels) pusher.subscribe(name).bind_global(refresh);
   }
 

@@ -1,7 +1,9 @@
 import { create } from "zustand";
 import { answered, api, type Schemas } from "./api";
 import { queries } from "./queries";
-import { forget, mayReturn, onEnd, take, type Tokens } from "./tokens";
+import { visitId } from "./place";
+import { forget, mayReturn, onEnd, REFRESH, take, type Tokens } from "./tokens";
+import { endHere, useVisit } from "./visit";
 
 export type Me = Schemas["MeAnswer"];
 export type KeyPair = Schemas["KeyPair"];
@@ -36,7 +38,19 @@ export async function enter(tokens: Tokens, testKey: KeyPair | null = null): Pro
 
 export async function reread(): Promise<void> {
   const me = await answered(api.GET("/api/v1/auth/me"));
-  useSession.setState({ status: "in", me });
+  useSession.setState({ status: "in", me: visitId ? await asVisitor(me, visitId) : me });
+}
+
+/** An admin of the platform, in the project that they visit, with what they may there. */
+async function asVisitor(me: Me, id: string): Promise<Me> {
+  const visit = await answered(api.GET("/api/v1/platform/visits/{visit_id}", { params: { path: { visit_id: id } } }));
+  useVisit.setState({ visit });
+  if (visit.permissions.length === 0) {
+    endHere();
+    return me;
+  }
+  const project = await answered(api.GET("/api/v1/projects/me"));
+  return { ...me, project, permissions: visit.permissions };
 }
 
 export async function leave(): Promise<void> {
@@ -54,7 +68,7 @@ onEnd(out);
 
 // Whoever signs out in one tab is signed out in all of them.
 globalThis.addEventListener?.("storage", (event) => {
-  if (event.key === "tocsin.refresh" && event.newValue === null) out();
+  if (event.key === `tocsin.${REFRESH}` && event.newValue === null) out();
 });
 
 /** Whether whoever is signed in holds a permission. The server decides; this only hides what it would refuse. */

@@ -1,3 +1,4 @@
+import { own } from "./place";
 import { Problem, problemOf, unreachable } from "./problem";
 import { keep, kept } from "./store";
 
@@ -11,6 +12,8 @@ export interface Tokens {
   expiresIn: number;
 }
 
+/** Where the refresh token is kept; what is signed in to one panel is not to the other. */
+export const REFRESH = own("refresh");
 const EARLY_MS = 30_000;
 
 let access: { token: string; until: number } | null = null;
@@ -23,15 +26,15 @@ export function onEnd(listener: () => void): void {
 
 export function take(tokens: Tokens): void {
   access = { token: tokens.accessToken, until: Date.now() + tokens.expiresIn * 1000 - EARLY_MS };
-  keep("refresh", tokens.refreshToken);
+  keep(REFRESH, tokens.refreshToken);
 }
 
 export function forget(): void {
   access = null;
-  keep("refresh", null);
+  keep(REFRESH, null);
 }
 
-export const mayReturn = (): boolean => kept("refresh") !== null;
+export const mayReturn = (): boolean => kept(REFRESH) !== null;
 
 /** A token that counts; with `spent`, one that is not that. */
 export async function accessToken(spent?: string): Promise<string> {
@@ -42,11 +45,11 @@ export async function accessToken(spent?: string): Promise<string> {
 
 /** One tab at a time renews, with the newest refresh token. Without locks (plain http) the server's grace covers two. */
 function alone<T>(work: () => Promise<T>): Promise<T> {
-  return navigator.locks ? (navigator.locks.request("tocsin.refresh", work) as Promise<T>) : work();
+  return navigator.locks ? (navigator.locks.request(`tocsin.${REFRESH}`, work) as Promise<T>) : work();
 }
 
 async function renew(): Promise<string> {
-  const refreshToken = kept("refresh");
+  const refreshToken = kept(REFRESH);
   if (!refreshToken) throw signedOut();
   const answer = await fetch("/api/v1/auth/refresh", {
     method: "POST",

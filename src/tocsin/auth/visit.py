@@ -43,7 +43,7 @@ async def visitor(db: Database, admin: Principal, env: Env, wanted: str) -> Prin
         project_slug=visit.slug,
         project_status=visit.status,
         env=env,
-        permissions=_permissions(admin, writes=visit.writes),
+        permissions=allowed_inside(admin, writes=visit.writes),
         session_id=None,
         admin_id=admin.user_id,
         visit=OpenVisit(visit.id, visit.expires_at, admin.session_id),
@@ -56,7 +56,7 @@ def leads(admin: Principal) -> bool:
     return admin.may("platform:projects")
 
 
-def _permissions(admin: Principal, *, writes: bool) -> frozenset[str]:
+def allowed_inside(admin: Principal, *, writes: bool) -> frozenset[str]:
     """By what the admin is now: who was demoted during a visit has less from the next request on."""
     if not writes:
         return _READS

@@ -10,7 +10,8 @@ from pathlib import Path
 DIST = Path(__file__).with_name("dist")
 
 PAGE = "index.html"
-_NOT_SERVED = frozenset({PAGE, "manifest.json", "built"})
+PLATFORM_PAGE = "platform.html"
+_NOT_SERVED = frozenset({PAGE, PLATFORM_PAGE, "manifest.json", "built"})
 _ENCODINGS = {".br": "br", ".gz": "gzip"}
 """In order of preference."""
 
@@ -44,9 +45,9 @@ def read(folder: Path = DIST) -> dict[str, File]:
     return {path.relative_to(folder).as_posix(): _file(path, folder) for path in paths if path.name not in _NOT_SERVED}
 
 
-def read_page(folder: Path = DIST) -> str | None:
-    """The page as it was built, or None."""
-    path = folder / PAGE
+def read_page(folder: Path = DIST, name: str = PAGE) -> str | None:
+    """A page as it was built, or None."""
+    path = folder / name
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 

@@ -1,4 +1,4 @@
-"""The one page of the panel, with what it has to know before its first paint."""
+"""The page of a panel, with what it has to know before its first paint."""
 
 import html
 import json
@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from tocsin import __version__
 from tocsin.auth.call import Gate
+from tocsin.auth.tenant import PLATFORM_SLUG
 from tocsin.kit.errors import Problem
 from tocsin.projects.models import Project
 from tocsin.projects.run_time import in_force
@@ -53,12 +54,21 @@ async def boot(request: Request, gate: Gate, settings: Settings) -> dict[str, An
 
 
 async def _of_address(request: Request, gate: Gate) -> str | None:
-    """The project of the host alone: what a link says beside it could dress the sign-in page up as another's."""
-    headers = [each for each in request.scope["headers"] if each[0] == b"host"]
     try:
-        return await gate.tenants.chosen({**request.scope, "headers": headers, "query_string": b""})
+        return await gate.tenants.chosen(_host_alone(request))
     except Problem:
         return None
+
+
+async def is_of_a_project(request: Request, gate: Gate) -> bool:
+    """Whether the host is a project's, or is kept for one: not where the installation's operators sign in."""
+    return any(named.name != PLATFORM_SLUG for named in await gate.tenants.named(_host_alone(request)))
+
+
+def _host_alone(request: Request) -> dict[str, Any]:
+    """The request without what a link could say: it could dress the sign-in page up as another's."""
+    headers = [each for each in request.scope["headers"] if each[0] == b"host"]
+    return {**request.scope, "headers": headers, "query_string": b""}
 
 
 async def _looks(gate: Gate, slug: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The addresses of the panel: its page for every path of its own, its files, and a way there from the root."""
+"""The addresses of the two panels: a page for every path of their own, their files, and a way there from the root."""
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -6,37 +6,53 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from tocsin.auth.call import Gate
 from tocsin.kit.errors import NotFound
-from tocsin.panel.files import File, read, read_page
-from tocsin.panel.page import HEADERS, MISSING, boot, filled
+from tocsin.panel.files import PLATFORM_PAGE, File, read, read_page
+from tocsin.panel.page import HEADERS, MISSING, boot, filled, is_of_a_project
 from tocsin.settings import Settings
 
 PREFIX = "/panel"
+PLATFORM = "/platform"
+VISIT = "visit/"
+"""Below the platform's prefix: the panel of a project, opened by an admin on a visit."""
 
 
 def serve_panel(app: FastAPI, gate: Gate, settings: Settings) -> None:
-    """Serve what was built. Only paths below ``/panel/`` without a suffix are pages; whatever else is not there is
-    404, for a tab from before an upgrade would take a page for the script it asked for."""
-    files, built = read(), read_page()
+    """Serve what was built. Only paths without a suffix are pages; whatever else is not there is 404, for a tab from
+    before an upgrade would take a page for the script it asked for. The platform's are at the installation's own
+    hosts alone; files of both lie below ``/panel/``."""
+    files, built, platform_built = read(), read_page(), read_page(name=PLATFORM_PAGE)
 
-    async def page(request: Request) -> Response:
+    async def page(request: Request, built: str | None, **instead: None) -> Response:
         if built is None:
             return HTMLResponse(MISSING, 503, headers=HEADERS)
-        return HTMLResponse(filled(built, await boot(request, gate, settings)), headers=HEADERS)
+        known = {**await boot(request, gate, settings), **instead}
+        return HTMLResponse(filled(built, known), headers=HEADERS)
 
     async def panel(request: Request) -> Response:
         path = request.path_params["path"]
         if path in files:
             return _answer(files[path], request)
-        if path.startswith("assets/") or "." in path.rpartition("/")[2]:
+        if not _is_page(path):
             raise NotFound()
-        return await page(request)
+        return await page(request, built)
 
-    async def there(_request: Request) -> Response:
-        return RedirectResponse(f"{PREFIX}/", 302)
+    async def platform(request: Request) -> Response:
+        path = request.path_params["path"]
+        if not _is_page(path) or await is_of_a_project(request, gate):
+            raise NotFound()
+        return await page(request, built if path.startswith(VISIT) else platform_built, project=None)
 
-    app.add_route("/", there, include_in_schema=False)
-    app.add_route(PREFIX, there, include_in_schema=False)
+    async def there(request: Request) -> Response:
+        return RedirectResponse(f"{PLATFORM if request.url.path == PLATFORM else PREFIX}/", 302)
+
+    for path in ("/", PREFIX, PLATFORM):
+        app.add_route(path, there, include_in_schema=False)
     app.add_route(f"{PREFIX}/{{path:path}}", panel, include_in_schema=False)
+    app.add_route(f"{PLATFORM}/{{path:path}}", platform, include_in_schema=False)
+
+
+def _is_page(path: str) -> bool:
+    return not path.startswith("assets/") and "." not in path.rpartition("/")[2]
 
 
 def _answer(file: File, request: Request) -> Response:

@@ -44,7 +44,8 @@ const answer=await fetch('/api/v1/platform/setup',{method:'POST',
 headers:{'Content-Type':'application/json'},body:JSON.stringify(body)});
 const json=await answer.json();
 told.textContent=answer.ok?'Done. Sign in as '+json.email+' (project '+json.project+').':json.detail;
-if(answer.ok)form.hidden=true;});"""
+if(answer.ok){form.hidden=true;const door=document.createElement('a');door.textContent='Sign in';
+door.href=json.project==='platform'?'/platform/':'/panel/';told.append(' ',door);}});"""
 
 _PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Choose a password</title><style>{_STYLE}</style><h1>Choose a password</h1>

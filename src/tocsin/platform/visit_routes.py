@@ -14,7 +14,7 @@ from tocsin.audit.record import Actor, record
 from tocsin.auth.call import Call
 from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.auth.revocation import revoke
-from tocsin.auth.visit import leads
+from tocsin.auth.visit import allowed_inside, leads
 from tocsin.kit.errors import Conflict, Forbidden, NotFound
 from tocsin.kit.ids import PLATFORM_ID, new_id
 from tocsin.kit.pagination import Page, Paging, page
@@ -58,6 +58,10 @@ class VisitAnswer(Answer):
     ended_at: Time | None = Field(description="When somebody ended it before its time.")
 
 
+class OneVisit(VisitAnswer):
+    permissions: list[str] = Field(description="What the caller may inside; nothing once it is over, or another's.")
+
+
 @router.post("/platform/projects/{project_id}/login-as", operation_id="log_in_as", status_code=201, tags=["platform"])
 @needs("platform:enter", network_first=True)
 async def log_in_as(admitted: Admitted, project_id: PathId, body: LogInAs) -> VisitAnswer:
@@ -85,6 +89,18 @@ async def visits(call: Called, paging: Annotated[Paging, Depends()]) -> Page[Vis
     shown = [_shown(row) for row in rows[: paging.limit]]
     more = call.gate.cursors.seal(call.place, shown[-1].id) if len(rows) > paging.limit else None
     return Page[VisitAnswer](items=shown, nextCursor=more)
+
+
+@router.get("/platform/visits/{visit_id}", operation_id="read_visit", tags=["platform"])
+@needs("platform:enter")
+async def read(call: Called, visit_id: PathId) -> OneVisit:
+    """A visit, and what the caller may do in the project while it is open."""
+    row = (await call.session.execute(_WHOLE, {"id": visit_id})).one_or_none()
+    if row is None:
+        raise NotFound()
+    mine = row.is_open and row.admin_id == call.principal.user_id
+    permissions = sorted(allowed_inside(call.principal, writes=row.writes)) if mine else []
+    return OneVisit(**_shown(row).model_dump(), permissions=permissions)
 
 
 @router.delete("/platform/visits/{visit_id}", operation_id="end_visit", status_code=204, tags=["platform"])
@@ -125,6 +141,7 @@ async def visits_here(call: Called, paging: Annotated[Paging, Depends()]) -> Pag
 _LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
 _NEWEST = text("SELECT * FROM tocsin.find_visits(NULL) WHERE id < :last ORDER BY id DESC LIMIT :most")
 _OLDEST = text("SELECT * FROM tocsin.find_visits(NULL) WHERE id > :last ORDER BY id LIMIT :most")
+_WHOLE = text("SELECT *, ended_at IS NULL AND expires_at > now() AS is_open FROM tocsin.find_visits(:id)")
 _ONE = text("SELECT project_id, admin_id FROM tocsin.find_visits(:id)")
 _OPEN = "UPDATE tocsin.visits SET ended_at = now() WHERE ended_at IS NULL AND expires_at > now()"
 _OPEN_ONE = text(_OPEN + " AND id = :whose RETURNING id")

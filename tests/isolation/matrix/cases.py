@@ -418,6 +418,7 @@ CASES = (
     case("remove_domain"),
     case("log_in_as", by="operator", project_id="project", body=lambda s: _REASON),
     case("list_visits", by="operator"),
+    case("read_visit", by="operator", visit_id="visit"),
     case("list_visits_here"),
     case("end_visit", by="operator", visit_id=_lost_visit),
     case("list_audit", query=lambda s: {"actorId": s.id("user"), "resourceId": s.id("rule")}),

@@ -1,4 +1,5 @@
 import { boot, type Branding } from "@/lib/boot";
+import { visitId } from "@/lib/place";
 import { useSession } from "@/lib/session";
 import { keep, kept } from "@/lib/store";
 import { HOUSE_COLOUR } from "./house";
@@ -15,7 +16,7 @@ export function useBrand(): Brand {
   const project = useSession((session) => session.me?.project);
   if (project) {
     const brand = { name: project.name, branding: project.branding as Branding };
-    keep("brand", JSON.stringify(brand));
+    if (!visitId) keep("brand", JSON.stringify(brand));
     return brand;
   }
   return boot.project ?? remembered() ?? HOUSE;
@@ -28,7 +29,7 @@ export function useColour(): string {
 
 /** Until the session is back, the screen looks as it did. */
 function remembered(): Brand | null {
-  const text = kept("refresh") ? kept("brand") : null;
+  const text = !visitId && kept("refresh") ? kept("brand") : null;
   try {
     return text ? (JSON.parse(text) as Brand) : null;
   } catch {

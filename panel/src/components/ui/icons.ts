@@ -26,6 +26,11 @@ export { default as IconSun } from "@tabler/icons-react/dist/esm/icons/IconSun.m
 export { default as IconTrash } from "@tabler/icons-react/dist/esm/icons/IconTrash.mjs";
 export { default as IconUsers } from "@tabler/icons-react/dist/esm/icons/IconUsers.mjs";
 export { default as IconWebhook } from "@tabler/icons-react/dist/esm/icons/IconWebhook.mjs";
+export { default as IconBuilding } from "@tabler/icons-react/dist/esm/icons/IconBuildingSkyscraper.mjs";
+export { default as IconChart } from "@tabler/icons-react/dist/esm/icons/IconChartBar.mjs";
+export { default as IconEnter } from "@tabler/icons-react/dist/esm/icons/IconDoorEnter.mjs";
+export { default as IconPlans } from "@tabler/icons-react/dist/esm/icons/IconStack2.mjs";
+export { default as IconSettings } from "@tabler/icons-react/dist/esm/icons/IconSettings.mjs";
 export { default as IconX } from "@tabler/icons-react/dist/esm/icons/IconX.mjs";
 export { default as IconList } from "@tabler/icons-react/dist/esm/icons/IconHistory.mjs";
 export { default as IconArrowDown } from "@tabler/icons-react/dist/esm/icons/IconArrowDown.mjs";

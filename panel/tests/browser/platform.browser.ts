@@ -1,0 +1,304 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { accessible, fits, launch, PASSWORD, post, project, shot, URL_, visit, type Project } from "./visit";
+
+const EMAIL = "root@operator.example";
+
+let browser: Browser;
+let acme: Project;
+let token: string;
+beforeAll(async () => {
+  browser = await launch();
+  acme = await project("Acme Shipping");
+  await post("/rules", { name: "Failed payments", eventTypes: ["payment.*"], targetRoles: ["owner"], channels: ["realtime"], title: "Payment failed" }, acme);
+  await post("/connections", { provider: "webhook", name: "Our backend", settings: { url: "http://127.0.0.1:9/hooks" } }, acme);
+  for (const type of ["payment.failed", "payment.failed", "order.created"]) await post("/events", { type, payload: {} }, acme);
+});
+afterAll(() => browser?.close());
+
+async function call(path: string, method = "GET", body?: unknown) {
+  const answer = await fetch(`${URL_}/api/v1/platform${path}`, { method, headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` }, ...(method !== "GET" && { body: JSON.stringify(body) }) });
+  const said = answer.status === 204 ? null : await answer.json();
+  expect(answer.ok, `${path}: ${JSON.stringify(said)}`).toBe(true);
+  return said;
+}
+
+async function signIn(page: Page, email = EMAIL): Promise<void> {
+  await page.goto("/platform/");
+  await page.waitForURL("**/platform/signin");
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Places" }).waitFor({ state: "attached" });
+}
+
+async function settled(page: Page): Promise<void> {
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.locator("[aria-busy=true], [data-loading=true]").first().waitFor({ state: "detached" });
+  await page.evaluate("document.fonts.ready");
+}
+
+test("the first admin comes by a link, whose token leaves the address (O1)", async () => {
+  const { page, complaints } = await visit(browser);
+  await page.goto(`/platform/setup#${process.env.TOCSIN_SETUP_TOKEN}`);
+  await page.getByRole("heading", { name: "The first admin" }).waitFor();
+  expect(page.url()).toBe(`${URL_}/platform/setup`);
+  await page.getByLabel("E-mail").fill(EMAIL);
+  await page.getByLabel("Name").fill("Rita Root");
+  await page.getByLabel(/^Password/).fill("short");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(/at least 8 characters/).waitFor();
+  await accessible(page);
+  await shot(page, "platform-setup");
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(`Sign in as ${EMAIL}.`).waitFor();
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Sign in to the platform" }).waitFor();
+  await accessible(page);
+  await shot(page, "platform-signin");
+  await signIn(page);
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  expect(complaints.filter((each) => !each.includes("422"))).toEqual([]);
+  const login = await post("/platform/auth/login", { email: EMAIL, password: PASSWORD });
+  token = login.tokens.accessToken;
+  await page.context().close();
+});
+
+test("an operator makes a project, suspends and activates it (P2)", async () => {
+  const { page, complaints } = await visit(browser);
+  await signIn(page);
+  await page.getByRole("link", { name: "Projects" }).click();
+  await page.getByRole("button", { name: "New project" }).click();
+  await page.getByRole("dialog").getByLabel("Name").fill("Initech");
+  await page.getByRole("dialog").getByLabel("Slug").fill("Not a slug");
+  await page.getByRole("dialog").getByLabel("E-mail of the owner").fill("owner@initech.example.com");
+  await page.getByRole("button", { name: "Make it" }).click();
+  await page.getByRole("dialog").locator("[id$=slug-error], .mantine-TextInput-error").first().waitFor();
+  await accessible(page);
+  await shot(page, "platform-project-new");
+  await page.getByRole("dialog").getByLabel("Slug").fill("");
+  await page.getByRole("button", { name: "Make it" }).click();
+  await page.getByRole("heading", { name: "Initech" }).waitFor();
+  expect(await page.locator('pre[aria-label="One-time link"]').innerText()).toContain("#lt_");
+  await settled(page);
+  await accessible(page);
+  await shot(page, "platform-project-made");
+
+  await page.getByRole("button", { name: "Suspend" }).click();
+  await page.getByRole("dialog").getByLabel("Reason").fill("unpaid since May");
+  await accessible(page);
+  await page.getByRole("dialog").getByRole("button", { name: "Suspend" }).click();
+  await page.getByText("Suspended: unpaid since May.").waitFor();
+  await accessible(page);
+  await shot(page, "platform-project-suspended");
+  await page.getByRole("button", { name: "Activate" }).click();
+  await page.getByText("It works again").waitFor();
+  await page.getByRole("button", { name: "Suspend" }).waitFor();
+
+  await page.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("textbox", { name: "Rules" }).fill("7");
+  await page.getByRole("checkbox", { name: "People: unlimited" }).check();
+  await accessible(page);
+  await shot(page, "platform-project-limits");
+  await page.getByRole("button", { name: "Save" }).last().click();
+  await page.getByText("Rules: 7").waitFor();
+  const { items } = await call("/projects?search=initech");
+  expect((await call(`/projects/${items[0].id}`)).overrides.quotas).toEqual({ rules: 7, users: null });
+
+  await page.getByRole("button", { name: "Delete" }).click();
+  const remove = page.getByRole("dialog").getByRole("button", { name: "Delete" });
+  expect(await remove.isDisabled()).toBe(true);
+  await page.getByRole("dialog").getByLabel("Type initech to be sure").fill("initech");
+  await remove.click();
+  await page.getByText("Cancelled: read-only").waitFor();
+  await page.getByRole("button", { name: "Restore" }).waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export" }).click()]);
+  expect(file.suggestedFilename()).toBe("initech.jsonl");
+  expect(complaints.filter((each) => !each.includes("422"))).toEqual([]);
+  await page.context().close();
+});
+
+test("logging in as a project opens its panel under a banner, and ends with it (T4)", async () => {
+  const { page, complaints } = await visit(browser);
+  await signIn(page);
+  await page.goto("/platform/projects?search=shipping");
+  await page.getByRole("link", { name: "Acme Shipping" }).click();
+  await page.getByRole("button", { name: "Log in as" }).click();
+  await page.getByRole("dialog").getByLabel("Reason").fill("Ticket 4711: deliveries fail");
+  await page.getByRole("radiogroup", { name: "Minutes" }).getByText("15").click();
+  await accessible(page);
+  await shot(page, "platform-log-in-as");
+  await page.getByRole("dialog").getByRole("button", { name: "Enter" }).click();
+
+  const banner = page.getByRole("complementary", { name: "Visit" });
+  await page.waitForURL("**/platform/visit/*/");
+  await banner.getByText("Rita Root in Acme Shipping").waitFor();
+  await banner.getByText("Ticket 4711: deliveries fail").waitFor();
+  expect(await banner.getByRole("timer").innerText()).toMatch(/^14:\d\d$|^15:00$/);
+  await page.getByRole("heading", { name: "Acme Shipping" }).waitFor();
+  await page.getByText("Connected", { exact: true }).waitFor();
+  await settled(page);
+  await accessible(page);
+  await shot(page, "platform-visit-home");
+
+  await page.getByRole("link", { name: "Rules", exact: true }).click();
+  await page.getByRole("link", { name: "Failed payments" }).click();
+  await page.getByRole("heading", { name: "Failed payments" }).waitFor();
+  expect(page.url()).toMatch(/\/platform\/visit\/[0-9a-f-]{36}\/rules\//);
+  await page.reload();
+  await page.getByRole("heading", { name: "Failed payments" }).waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").waitFor();
+  // Even over a dialog, what is seen at its place is the banner.
+  expect(await page.evaluate("document.elementFromPoint(40, 20).closest('aside.visit') !== null")).toBe(true);
+  await shot(page, "platform-visit-dialog");
+
+  await banner.getByRole("button", { name: "End now" }).click();
+  await page.getByRole("heading", { name: "The visit to Acme Shipping is over" }).waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await accessible(page);
+  await shot(page, "platform-visit-over");
+  await page.reload();
+  await page.getByRole("heading", { name: "The visit to Acme Shipping is over" }).waitFor();
+  await page.getByRole("link", { name: "Back to the platform" }).click();
+  await page.getByRole("heading", { name: "Acme Shipping" }).waitFor();
+  const audit = await post("/audit?action=platform.entered", null, acme, "live", "GET");
+  expect(audit.items[0].metadata.reason).toBe("Ticket 4711: deliveries fail");
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+test("a visit that somebody else ended is over on the open page (T4)", async () => {
+  const { page } = await visit(browser);
+  await signIn(page);
+  const { items } = await call("/projects?search=shipping");
+  const begun = await call(`/projects/${items[0].id}/login-as`, "POST", { reason: "Looking only", minutes: 5, write: false });
+  await page.goto(`/platform/visit/${begun.id}/rules`);
+  await page.getByRole("complementary", { name: "Visit" }).getByText("reading only").waitFor();
+  await page.getByRole("link", { name: "Failed payments" }).waitFor();
+  expect(await page.getByRole("link", { name: "Make a rule" }).count()).toBe(0);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await accessible(page);
+  await fits(page);
+  await shot(page, "platform-visit-phone");
+  await page.getByText("Connected", { exact: true }).waitFor({ state: "attached" });
+  await call(`/visits/${begun.id}`, "DELETE");
+  await page.getByRole("heading", { name: "The visit to Acme Shipping is over" }).waitFor();
+  await page.context().close();
+});
+
+test("a visit ends by itself when its time has come (T4)", async () => {
+  const { page } = await visit(browser);
+  await signIn(page);
+  const { items } = await call("/projects?search=shipping");
+  const { id } = await call(`/projects/${items[0].id}/login-as`, "POST", { reason: "A minute", minutes: 1 });
+  await page.clock.install();
+  await page.goto(`/platform/visit/${id}/rules`);
+  await page.getByRole("timer").getByText(/^(1:00|0:\d\d)$/).waitFor();
+  await page.getByRole("link", { name: "Failed payments" }).waitFor();
+  await page.clock.fastForward(60_000);
+  await page.getByRole("heading", { name: "The visit to Acme Shipping is over" }).waitFor();
+  expect(await page.getByRole("link", { name: "Failed payments" }).count()).toBe(0);
+  await page.context().close();
+});
+
+test("a role sees what it may, and no more (A6)", async () => {
+  const added = await call("/admins", "POST", { email: "bill@operator.example", name: "Bill", role: "billing" });
+  await post("/platform/setup", { token: added.setupUrl.split("#")[1], password: PASSWORD });
+  const { page } = await visit(browser);
+  await signIn(page, "bill@operator.example");
+  await settled(page);
+  const places = await page.getByRole("navigation", { name: "Places" }).getByRole("link").allInnerTexts();
+  expect(places).toEqual(["Overview", "Projects", "Usage", "Plans"]);
+  await page.goto("/platform/projects?search=shipping");
+  await page.getByRole("link", { name: "Acme Shipping" }).click();
+  await page.getByRole("heading", { name: "Plan and billing" }).waitFor();
+  expect(await page.getByRole("button", { name: /Log in as|Suspend|Delete/ }).count()).toBe(0);
+  await page.context().close();
+});
+
+const PAGES = ["/", "/projects", "project", "/usage", "/plans", "/connections", "connection", "/visits", "/admins", "/audit", "/settings"];
+const EMPTY = ["/projects?search=nothing-such", "/nothing/such"];
+
+describe.each([
+  ["light", { width: 1280, dark: false }, [...PAGES, ...EMPTY]],
+  ["dark", { width: 1280, dark: true }, PAGES],
+  ["phone", { width: 390, dark: false }, PAGES],
+])("%s", (look, options, pages) => {
+  test("every page is as good here", async () => {
+    const { page, complaints } = await visit(browser, options);
+    await signIn(page);
+    const [one] = (await call("/projects?search=shipping")).items;
+    const [connection] = (await call(`/connections?projectId=${one.id}`)).items;
+    const paths: Record<string, string> = { project: `/projects/${one.id}`, connection: `/connections/${connection.id}` };
+    for (const name of pages) {
+      await page.goto(`/platform${paths[name] ?? name}`);
+      await settled(page);
+      await accessible(page);
+      await fits(page);
+      await shot(page, `platform-${look}-${name.replace(/\W+/g, "-").replace(/^-/, "") || "overview"}`);
+    }
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
+
+test("plans, admins, settings and a connection are changed where they are shown (P2)", async () => {
+  const { page, complaints } = await visit(browser);
+  await signIn(page);
+  await page.goto("/platform/plans");
+  await page.getByRole("button", { name: "Add a plan" }).click();
+  const drawer = page.getByRole("dialog");
+  await drawer.getByLabel("Name").fill("team");
+  await drawer.getByLabel("Label").fill("Team");
+  await drawer.getByLabel("USD a month").fill("99");
+  await drawer.getByLabel("Support").fill("e-mail");
+  await accessible(page);
+  await shot(page, "platform-plan-new");
+  await drawer.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("columnheader", { name: /Team/ }).waitFor();
+  expect((await call("/plans")).plans.map(({ name }: { name: string }) => name)).toEqual(["free", "starter", "team", "professional", "enterprise"]);
+
+  await page.goto("/platform/admins");
+  await page.getByRole("button", { name: "Add an admin" }).click();
+  await page.getByRole("dialog").getByLabel("E-mail").fill("sue@operator.example");
+  await page.getByRole("dialog").getByLabel("Name").fill("Sue");
+  await accessible(page);
+  await shot(page, "platform-admin-new");
+  await page.getByRole("dialog").getByRole("button", { name: "Add" }).click();
+  await page.locator('pre[aria-label="One-time link"]').waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("row", { name: /Sue/ }).getByRole("button").click();
+  await page.getByRole("menuitem", { name: "Make Billing" }).click();
+  await page.getByRole("row", { name: /Sue.*Billing/ }).waitFor();
+  await shot(page, "platform-admin-made");
+
+  await page.goto("/platform/settings");
+  await page.getByLabel("Announcement").fill("Down on Sunday, 02:00 UTC.");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  expect((await call("/about")).announcement).toBe("Down on Sunday, 02:00 UTC.");
+
+  const [connection] = (await call("/connections?provider=webhook")).items;
+  await page.goto(`/platform/connections/${connection.id}`);
+  await page.getByRole("button", { name: "Suspend" }).click();
+  await page.getByRole("dialog").getByLabel("Reason").fill("It sends spam");
+  await page.getByRole("dialog").getByRole("button", { name: "Suspend" }).click();
+  await page.getByText("It sends spam").waitFor();
+  await page.getByRole("button", { name: "Activate" }).click();
+  await page.getByText("It may send again.").waitFor();
+  await page.getByRole("button", { name: "Suspend" }).waitFor();
+  await page.getByLabel("Messages a second").fill("5");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  await page.getByLabel("Reason").fill("Ticket 4711");
+  await page.getByRole("button", { name: "Look" }).click();
+  await page.getByText("On record until").waitFor();
+  await accessible(page);
+  await shot(page, "platform-connection-looked");
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
