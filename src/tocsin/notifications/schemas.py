@@ -14,6 +14,7 @@ class AcknowledgedBy(Answer):
     """Somebody's "I have seen to it"; `userId` is null where a backend said it with its key."""
 
     user_id: UUID | None
+    name: str | None = Field(description="Told to everybody who received it; null where they have none.")
     at: Time
     via: str
 

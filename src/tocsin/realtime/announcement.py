@@ -62,9 +62,10 @@ def acknowledged(row: Any) -> str:
     """Who has acknowledged, recipients by time. Before them who did it first without being one of them: somebody
     of the panel, or an API key, for which ``userId`` is null.
     """
-    by = [{"userId": user, "at": iso(at), "via": via} for user, at, via in row["acknowledged"]]
+    by = [{"userId": user, "name": name, "at": iso(at), "via": via} for user, at, via, name in row["acknowledged"]]
     if row["acked_at"] is not None and all(each["userId"] != row["acked_by"] for each in by):
-        by.insert(0, {"userId": row["acked_by"], "at": iso(row["acked_at"]), "via": row["acked_via"]})
+        first = {"userId": row["acked_by"], "name": row["acked_by_name"]}
+        by.insert(0, {**first, "at": iso(row["acked_at"]), "via": row["acked_via"]})
     return _json({"id": row["id"], "acknowledgedBy": by})
 
 
