@@ -56,7 +56,7 @@ panel-or-go-on: $(VENV)/.runtime
 
 .PHONY: panel-test
 panel-test: $(VENV)/.dev ## Check the panel's style and types, and run its tests that need no browser
-	@$(BIN)/python panel/build.py --check
+	@$(BIN)/python panel/build.py --check panel
 
 .PHONY: fmt
 fmt: $(VENV)/.dev ## Format the code
