@@ -23,7 +23,7 @@ up: $(VENV)/.runtime panel-or-go-on ## Run everything on this machine: database,
 	@exec $(BIN)/tocsin up
 
 .PHONY: test
-test: lint types panel-test suite ## Install what tests need, then check style, types and imports, and run every test
+test: lint types panel-test sdk-test suite ## Install what tests need, then check style, types and imports, and run every test
 
 ##@ While Tocsin runs
 
@@ -34,7 +34,7 @@ demo: $(VENV)/.runtime ## Send sample events to the running Tocsin and watch the
 ##@ For work on Tocsin
 
 # These keep every core busy by themselves, or stop the clock of what they look at.
-ALONE := tests/benchmarks tests/crash tests/overload tests/panel tests/up
+ALONE := tests/benchmarks tests/crash tests/overload tests/panel tests/sdk tests/up
 
 .PHONY: suite
 suite: $(VENV)/.dev
@@ -56,7 +56,11 @@ panel-or-go-on: $(VENV)/.runtime
 
 .PHONY: panel-test
 panel-test: $(VENV)/.dev ## Check the panel's style and types, and run its tests that need no browser
-	@$(BIN)/python panel/build.py --check
+	@$(BIN)/python panel/build.py --check panel
+
+.PHONY: sdk-test
+sdk-test: $(VENV)/.dev ## The same for the bell and inbox in sdk/react
+	@$(BIN)/python panel/build.py --check sdk/react
 
 .PHONY: fmt
 fmt: $(VENV)/.dev ## Format the code
@@ -105,7 +109,7 @@ lock: $(VENV).uv/.made ## Renew both lock files within the bounds of pyproject.t
 
 .PHONY: clean
 clean: ## Remove the environment and caches; data in .tocsin stays
-	rm -rf $(VENV) $(VENV).uv panel/node_modules src/tocsin/panel/dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV).uv panel/node_modules src/tocsin/panel/dist sdk/react/node_modules sdk/react/dist sdk/react/demo/dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

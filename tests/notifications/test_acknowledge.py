@@ -51,7 +51,11 @@ async def test_only_a_recipient_can_be_named(shop: Project, path: str) -> None:
 
 async def test_the_owner_need_not_be_a_recipient(shop: Project, ann: Person, path: str) -> None:
     owner = shop.signed_up["user"]["id"]
+    assert (await shop.owner.put("/users/" + owner, {"name": "Olga"})).status == 200
     assert by(await shop.owner.put(path)) == [(owner, "panel")]
+    assert [
+        each["name"] for each in (await ann.client.get(path.removesuffix("/acknowledge"))).json["acknowledgedBy"]
+    ] == ["Olga"]
     assert by(await ann.client.put(path)) == [(owner, "panel"), (ann.id, "panel")]
 
 

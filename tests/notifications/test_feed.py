@@ -134,7 +134,7 @@ async def test_of_others_a_person_sees_only_who_acknowledged(working: Working, s
         assert (await person.client.put(f"/notifications/{made['id']}/acknowledge")).status == 200
     [seen] = (await ann.client.get("/notifications")).json["items"]
     assert [each["userId"] for each in seen["recipients"]] == [ann.id]
-    assert [each["userId"] for each in seen["acknowledgedBy"]] == [bob.id, cid.id]
+    assert [(each["userId"], each["name"]) for each in seen["acknowledgedBy"]] == [(bob.id, "Bob"), (cid.id, "Cid")]
     assert (seen["recipientsTotal"], seen["seq"]) == (1, 1)
 
 

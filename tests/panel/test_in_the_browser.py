@@ -3,15 +3,14 @@
 What is tested is written beside the panel, in ``panel/tests/browser``; screenshots are kept in ``.cache/panel``.
 """
 
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.engines import fresh_database
-from tests.panel.built import PANEL, ROOT, builder, chromium
+from tests.panel.built import PANEL, chromium
+from tests.panel.driven import drive
 from tests.running import MASTER_SECRET, Process, Site, running, running_api
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.ids import PLATFORM_ID
@@ -39,15 +38,5 @@ async def installation(cluster: Running, template: str, home: Path, dist: Path) 
 
 
 def test_every_page_of_the_panel_in_a_browser(installation: Process, home: Path) -> None:
-    node = builder().find_node()
-    environ = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ.get("PATH", "")]),
-        "TOCSIN_URL": installation.url,
-        "TOCSIN_SETUP_TOKEN": Links(MasterKey.load(MASTER_SECRET, home)).make(PLATFORM_ID, None, NOBODY_YET),
-        "TOCSIN_SCREENSHOTS": str(ROOT / ".cache" / "panel"),
-        "CHROMIUM": chromium() or "",
-    }
-    command = [*node, "run", "--silent", "test:browser"]
-    done = subprocess.run(command, cwd=PANEL, env=environ, timeout=MOST_SECONDS, check=False)
-    assert done.returncode == 0, "What failed stands above, as vitest says it."
+    token = Links(MasterKey.load(MASTER_SECRET, home)).make(PLATFORM_ID, None, NOBODY_YET)
+    drive(PANEL, installation, "panel", MOST_SECONDS, {"TOCSIN_SETUP_TOKEN": token})

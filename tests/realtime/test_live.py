@@ -93,14 +93,15 @@ async def test_the_test_environment_is_an_app_of_its_own(place: Place, acme: Pro
 
 
 async def test_an_acknowledgement_reaches_every_recipient(place: Place, acme: Project, js: PusherJs) -> None:
-    ann, ben = await join(place, acme), await join(place, acme)
+    ann, ben = await join(place, acme), await join(place, acme, name="Ben")
     await ann.connect(js, "ann")
     await js.subscribe("ann", ann.channel)
     id_ = await place.hand.tell(acme, ann.id, ben.id)
     assert (await ben.client.put(f"/notifications/{id_}/acknowledge", {})).status == 200
     data = (await js.fact(event="notification.acknowledged"))["data"]
     assert (data["id"], data["seq"]) == (str(id_), 1)
-    assert [(each["userId"], each["via"]) for each in data["acknowledgedBy"]] == [(ben.id, "panel")]
+    by = [(each["userId"], each["name"], each["via"]) for each in data["acknowledgedBy"]]
+    assert by == [(ben.id, "Ben", "panel")]
 
 
 async def test_a_key_that_acknowledges_is_nobody(place: Place, acme: Project, js: PusherJs) -> None:

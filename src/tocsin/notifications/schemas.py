@@ -14,11 +14,11 @@ class AcknowledgedBy(Answer):
     """Somebody's "I have seen to it"; `userId` is null where a backend said it with its key, or somebody of a chat."""
 
     user_id: UUID | None
+    name: str | None = Field(
+        description="Told to everybody who received it; of somebody who is known to a chat alone, their name there."
+    )
     at: Time
     via: str
-    name: str | None = Field(
-        None, description="Of somebody who pressed a button in Slack or Discord and is nobody here: their name there."
-    )
 
 
 class RecipientAnswer(Answer):

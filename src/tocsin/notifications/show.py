@@ -1,7 +1,7 @@
 """Notifications as an answer: recipients, acknowledgements, and what their deliveries add up to."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,6 +15,9 @@ from tocsin.sounds.links import SoundLinks
 from tocsin.users.language import Words, words_in
 
 MOST_RECIPIENTS_SHOWN = 200
+
+Names = Mapping[UUID | None, str | None]
+"""By person; none for a key, which is nobody."""
 
 _RECIPIENTS = text("""
 SELECT * FROM (
@@ -48,7 +51,8 @@ SELECT notification_id, times, repeats_at, taken, escalates_at FROM tocsin.insis
 async def shown(
     session: AsyncSession, sounds: SoundLinks, notifications: Sequence[Notification], only: UUID | None = None
 ) -> list[NotificationAnswer]:
-    """Answers in three queries for any number of notifications, two where none waits for an acknowledgement.
+    """Answers in two queries for any number of notifications, and one more each where some wait for an
+    acknowledgement and where some have one.
 
     ``only`` confines them to one person's part; who acknowledged is told to everybody.
     """
@@ -63,7 +67,24 @@ async def shown(
     rows = await session.execute(_INSISTENCES, {"ids": waiting}) if waiting else ()
     insisting = {row.notification_id: row for row in rows}
     said = await _said(session, notifications, only)
-    return [_shown(n, sounds, people[n.id], sums.get(n.id), insisting.get(n.id), only, said) for n in notifications]
+    names = await _names(session, [by for n in notifications for by in _acknowledgers(n, people[n.id])])
+    return [
+        _shown(n, sounds, people[n.id], sums.get(n.id), insisting.get(n.id), only, said, names) for n in notifications
+    ]
+
+
+async def _names(session: AsyncSession, people: Sequence[UUID]) -> Names:
+    if not people:
+        return {}
+    return {row.id: row.name for row in await session.execute(_NAMES, {"people": list(set(people))})}
+
+
+_NAMES = text("SELECT id, name FROM tocsin.users WHERE id = ANY(:people)")
+
+
+def _acknowledgers(notification: Notification, people: list[Any]) -> list[UUID]:
+    told = [row.user_id for row in people if row.acked_at]
+    return [*told, notification.acked_by] if notification.acked_by else told
 
 
 Said = Callable[[Notification], dict[str, Any]]
@@ -98,6 +119,7 @@ def _shown(
     insisting: Any,
     only: UUID | None,
     said: Said,
+    names: Names,
 ) -> NotificationAnswer:
     recipients = [row for row in people if row.mine]
     fields = {
@@ -120,7 +142,7 @@ def _shown(
             for row in recipients
         ],
         recipients_total=recipients[0].total if recipients else 0,
-        acknowledged_by=acknowledged_by(notification, people),
+        acknowledged_by=acknowledged_by(notification, people, names),
         insistence=_insistence(insisting) if insisting else None,
         delivered=sums.delivered if sums else 0,
         delivery_attempts=sums.attempts if sums else 0,
@@ -137,16 +159,13 @@ def _insistence(row: Any) -> Insistence:
     )
 
 
-def acknowledged_by(notification: Notification, people: Sequence[Any]) -> list[AcknowledgedBy]:
+def acknowledged_by(notification: Notification, people: Sequence[Any], names: Names) -> list[AcknowledgedBy]:
     """Everybody who acknowledged, the first one first, recipients or not."""
-    found = [AcknowledgedBy(user_id=row.user_id, at=row.acked_at, via=row.acked_via) for row in people if row.acked_at]
-    if notification.acked_at is not None and notification.acked_by not in {one.user_id for one in found}:
-        found.append(
-            AcknowledgedBy(
-                user_id=notification.acked_by,
-                at=notification.acked_at,
-                via=notification.acked_via or "api",
-                name=notification.acked_as,
-            )
-        )
+    said = {row.user_id: (row.acked_at, row.acked_via) for row in people if row.acked_at}
+    if notification.acked_at is not None:
+        said.setdefault(notification.acked_by, (notification.acked_at, notification.acked_via or "api"))
+    found = [
+        AcknowledgedBy(user_id=user, name=names.get(user) if user else notification.acked_as, at=at, via=via)
+        for user, (at, via) in said.items()
+    ]
     return sorted(found, key=lambda one: one.at)

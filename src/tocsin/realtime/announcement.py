@@ -62,10 +62,10 @@ def acknowledged(row: Any) -> str:
     """Who has acknowledged, recipients by time. Before them who did it first without being one of them: somebody
     of the panel, or an API key or somebody of a chat, for whom ``userId`` is null; these have a ``name``.
     """
-    by = [{"userId": user, "at": iso(at), "via": via} for user, at, via in row["acknowledged"]]
+    by = [{"userId": user, "name": name, "at": iso(at), "via": via} for user, at, via, name in row["acknowledged"]]
     if row["acked_at"] is not None and all(each["userId"] != row["acked_by"] for each in by):
-        named = {"name": row["acked_as"]} if row["acked_as"] else {}
-        by.insert(0, {"userId": row["acked_by"], "at": iso(row["acked_at"]), "via": row["acked_via"], **named})
+        first = {"userId": row["acked_by"], "name": row["acked_as"] or row["acked_by_name"]}
+        by.insert(0, {**first, "at": iso(row["acked_at"]), "via": row["acked_via"]})
     return _json({"id": row["id"], "acknowledgedBy": by})
 
 

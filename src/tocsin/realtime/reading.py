@@ -21,10 +21,13 @@ SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority,
     CASE WHEN $3 THEN (SELECT count(*) FROM tocsin.notification_recipients c
         WHERE c.project_id = $1 AND c.notification_id = n.id) END AS recipients,
     CASE WHEN n.id = ANY($4) THEN ARRAY(
-        SELECT ROW(a.user_id, a.acked_at, a.acked_via) FROM tocsin.notification_recipients a
+        SELECT ROW(a.user_id, a.acked_at, a.acked_via, (SELECT u.name FROM tocsin.users u
+            WHERE u.project_id = $1 AND u.id = a.user_id)) FROM tocsin.notification_recipients a
         WHERE a.project_id = $1 AND a.notification_id = n.id AND a.acked_at IS NOT NULL
         ORDER BY a.acked_at, a.user_id LIMIT 100) END AS acknowledged,
-    n.acked_by, n.acked_at, n.acked_via, n.acked_as, n.translations,
+    n.acked_by, n.acked_at, n.acked_via, n.acked_as,
+    CASE WHEN n.id = ANY($4) THEN (SELECT u.name FROM tocsin.users u WHERE u.project_id = $1 AND u.id = n.acked_by)
+        END AS acked_by_name, n.translations,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
         END AS language,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u

@@ -1,0 +1,6 @@
+export { Inbox, type InboxProps } from "./Inbox.js";
+export { NotificationBell, type NotificationBellProps } from "./NotificationBell.js";
+export { Problem } from "./problem.js";
+export type { AcknowledgedBy, Notification } from "./shapes.js";
+export { TocsinProvider, type TocsinProviderProps, useNotifications, useSignOut, useUnread } from "./TocsinProvider.js";
+export { english, type Words } from "./words.js";
