@@ -49,7 +49,7 @@ async def test_whoever_has_that_address_acknowledges_as_themselves(chat: Chat, s
     before = len(chat.town.far.asked)
     await chat.slack(slack_press(post, answer_at(chat), BOB))
     [by] = await chat.acknowledged(notification)
-    assert (by["userId"], by["via"], by["name"]) == (bob["id"], "slack", None)
+    assert (by["userId"], by["via"], by["name"]) == (bob["id"], "slack", "Bob Baker")
     assert (await chat.changed(before)).json["blocks"][-1]["elements"][0]["text"] == "Acknowledged by Bob Baker."
 
 
