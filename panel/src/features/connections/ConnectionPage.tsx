@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useParams } from "react-router";
+import { Link, useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
@@ -18,7 +18,7 @@ import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Health } from "./Health";
-import { useProviders } from "./providers";
+import { GUIDED, useProviders } from "./providers";
 import type { ObjectSchema } from "./schema";
 import { Setup } from "./Setup";
 
@@ -62,6 +62,11 @@ function Whole({ one }: { one: Connection }) {
       </Section>
       {may && <Verify one={one} />}
       {may && <Setup id={one.id} />}
+      {may && GUIDED.has(one.provider) && (
+        <Button component={Link} to={`/connections/${one.provider}/${one.id}`} variant="default" mb="md">
+          {t("Go through the set-up")}
+        </Button>
+      )}
       <Settings one={one} />
       <Health id={one.id} />
     </>
