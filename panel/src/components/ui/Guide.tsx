@@ -2,7 +2,8 @@ import type { ReactNode } from "react";
 import { t } from "@/lib/t";
 import { IconCheck } from "./icons";
 
-export type Standing = "done" | "now" | "later";
+/** `now` is the next one to do, `open` one that may be done at any time, `later` one whose turn has not come. */
+export type Standing = "done" | "now" | "open" | "later";
 
 /** Steps that lead somewhere, one after the other. Each knows from the server whether it is done. */
 export function Guide({ label, children }: { label: string; children: ReactNode }) {

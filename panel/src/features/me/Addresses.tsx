@@ -60,7 +60,7 @@ function OfProfile({ kind, value, proven }: { kind: string; value: string; prove
     <div className="line">
       <div className="line-main">
         <strong>{value}</strong>
-        <small>{t("{kind}, of your profile", { kind: nameOf(kind) })}</small>
+        <small>{t("{kind} of your account", { kind: nameOf(kind) })}</small>
       </div>
       {proven === false && <Badge state="unverified">{t("Not proven")}</Badge>}
       {kind === "email" && (

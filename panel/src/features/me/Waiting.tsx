@@ -39,12 +39,12 @@ export function Waiting() {
             <Anchor component={Link} to={`/notifications/${one.id}`} c="inherit">
               <strong>{one.title}</strong>
             </Anchor>
-            {one.message && <small>{one.message}</small>}
+            <small>
+              {one.message && `${one.message} · `}
+              <When time={one.createdAt} />
+            </small>
           </div>
-          <Badge state={one.priority} />
-          <Text size="xs" c="dimmed">
-            <When time={one.createdAt} />
-          </Text>
+          {one.priority !== "normal" && <Badge state={one.priority} />}
           <AckButton one={one} />
         </div>
       ))}

@@ -1,4 +1,4 @@
-import { Button, Text } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Badge } from "@/components/ui/Badge";
 import { Section } from "@/components/ui/Page";
@@ -24,7 +24,7 @@ export function Sessions() {
   const others = list.items.some((session) => !session.current);
   const all = others && (
     <Button size="compact-sm" variant="default" loading={ending.isPending} onClick={() => ending.mutate()}>
-      {t("Sign out everywhere else")}
+      {t("Sign out elsewhere")}
     </Button>
   );
   return (
@@ -57,20 +57,15 @@ function OneSession({ session }: { session: Schemas["SessionAnswer"] }) {
       <div className="line-main">
         <strong title={session.userAgent ?? undefined}>{device}</strong>
         <small>
-          {session.ipAddress ?? t("address unknown")} · {t("signed in")} <When time={session.createdAt} />
+          {session.ipAddress ?? t("address unknown")} · {t("signed in")} <When time={session.createdAt} />, {t("used")} <When time={session.lastUsedAt} />
         </small>
       </div>
       {session.current ? (
         <Badge state="active">{t("This browser")}</Badge>
       ) : (
-        <>
-          <Text size="xs" c="dimmed">
-            {t("used")} <When time={session.lastUsedAt} />
-          </Text>
-          <Button size="compact-xs" variant="subtle" color="gray" loading={ending.isPending} onClick={() => ending.mutate()} aria-label={t("Sign out {device}", { device })}>
-            {t("Sign out")}
-          </Button>
-        </>
+        <Button size="compact-xs" variant="subtle" color="gray" loading={ending.isPending} onClick={() => ending.mutate()} aria-label={t("Sign out {device}", { device })}>
+          {t("Sign out")}
+        </Button>
       )}
     </div>
   );

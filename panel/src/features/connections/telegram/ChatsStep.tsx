@@ -18,7 +18,7 @@ export function ChatsStep({ one }: { one: Connection | undefined }) {
   });
   const open = data?.items.filter((chat) => chat.state === "open") ?? [];
   return (
-    <Step title={t("Groups and channels, if you want any")} standing={open.length ? "done" : works(one) ? "now" : "later"}>
+    <Step title={t("Groups and channels, if you want any")} standing={open.length ? "done" : works(one) ? "open" : "later"}>
       <Text size="sm" mb={open.length ? "sm" : 0}>
         {t("Add the bot as a member of a group, or as an administrator of a channel. They appear here, with the address to name in a destination.")}
       </Text>

@@ -65,8 +65,8 @@ function Shown({ made }: { made: Made }) {
           </Group>
           <Awaiting>{t("Waiting for your Start …")}</Awaiting>
           <Text size="xs" c="dimmed">
-            {t("For you alone, good once; it ends")} <When time={made.expiresAt} />.{" "}
-            <Anchor href={made.url} size="xs" style={{ overflowWrap: "anywhere" }}>
+            {t("For you alone, good once; it ends")} <When time={made.expiresAt} />{" "}
+            <Anchor underline="always" href={made.url} size="xs" style={{ overflowWrap: "anywhere" }}>
               {made.url}
             </Anchor>
           </Text>

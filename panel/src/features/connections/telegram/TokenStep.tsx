@@ -31,14 +31,14 @@ export function TokenStep({ one, setup, own, made }: Props) {
 function Found({ one, mode, change }: { one: Connection; mode: string | undefined; change: () => void }) {
   const name = one.account?.name;
   return (
-    <Stack gap="sm" align="flex-start">
+    <Stack gap="sm">
       <Facts
         facts={[
           [t("Bot"), typeof name === "string" ? name : t("not asked in Test")],
           [t("Messages to it"), mode === "webhook" ? t("Telegram calls us") : t("We ask Telegram")],
         ]}
       />
-      <Button variant="default" size="compact-sm" onClick={change}>
+      <Button variant="default" size="compact-sm" onClick={change} style={{ alignSelf: "flex-start" }}>
         {t("Change")}
       </Button>
     </Stack>
@@ -80,7 +80,7 @@ function TokenForm({ one, own, made, finished }: Omit<Props, "setup"> & { finish
       <Stack gap="md">
         <Text size="sm">
           {t("In Telegram, write")} <code>/newbot</code> {t("to")}{" "}
-          <Anchor href="https://t.me/BotFather" target="_blank" rel="noreferrer" size="sm">
+          <Anchor underline="always" href="https://t.me/BotFather" target="_blank" rel="noreferrer" size="sm">
             @BotFather
           </Anchor>{" "}
           {t("and answer its two questions. It shows a token: paste it here.")}

@@ -33,14 +33,14 @@ export function AccountStep({ one, made }: Props) {
   return (
     <Step title={t("Copy four values from Meta")} standing={done ? "done" : "now"}>
       {done ? (
-        <Stack gap="sm" align="flex-start">
+        <Stack gap="sm">
           <Facts facts={[[t("Name"), said(one?.account?.name)], [t("Phone number ID"), setting(one, "phoneNumberId")]]} />
           {warnings.map((warning) => (
             <Text key={warning} size="sm">
               {warning}
             </Text>
           ))}
-          <Button variant="default" size="compact-sm" onClick={() => setChanging(true)}>
+          <Button variant="default" size="compact-sm" onClick={() => setChanging(true)} style={{ alignSelf: "flex-start" }}>
             {t("Change")}
           </Button>
         </Stack>
@@ -57,6 +57,7 @@ function AccountForm({ one, finished }: { one: Connection | undefined; finished:
   const [id, setId] = useState(one?.id);
   const form = useForm({
     initialValues: { phoneNumberId: setting(one, "phoneNumberId"), businessAccountId: setting(one, "businessAccountId"), accessToken: "", appSecret: "" },
+    validate: { phoneNumberId: digits, businessAccountId: (id) => (id ? digits(id) : null) },
   });
   const checking = useMutation({
     mutationFn: async ({ phoneNumberId, businessAccountId, accessToken, appSecret }: typeof form.values) => {
@@ -79,7 +80,7 @@ function AccountForm({ one, finished }: { one: Connection | undefined; finished:
       <Stack gap="md">
         <Text size="sm">
           {t("In")}{" "}
-          <Anchor href="https://developers.facebook.com/apps" target="_blank" rel="noreferrer" size="sm">
+          <Anchor underline="always" href="https://developers.facebook.com/apps" target="_blank" rel="noreferrer" size="sm">
             {t("Meta's developer console")}
           </Anchor>
           {t(", make an app of the type Business and add WhatsApp to it. Then copy:")}
@@ -97,6 +98,11 @@ function AccountForm({ one, finished }: { one: Connection | undefined; finished:
       </Stack>
     </form>
   );
+}
+
+/** Both are easily taken for the phone number, which has a plus sign and blanks. */
+function digits(id: string): string | null {
+  return /^\s*[0-9]{5,30}\s*$/.test(id) ? null : t("An ID of digits alone, as Meta shows it. The phone number is another thing.");
 }
 
 const FIELDS = ["phoneNumberId", "businessAccountId", "accessToken", "appSecret"];

@@ -16,7 +16,7 @@ export function NumberTestStep({ one }: { one: Connection | undefined }) {
   const sent = sending.data?.testMessage;
   const wrong = sending.error && asProblem(sending.error).byField.target;
   return (
-    <Step title={t("Get a test message")} standing={sent ? "done" : works(one) ? "now" : "later"}>
+    <Step title={t("Get a test message")} standing={sent ? "done" : works(one) ? "open" : "later"}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -33,7 +33,7 @@ export function NumberTestStep({ one }: { one: Connection | undefined }) {
           {sending.error && !wrong && <Failed error={sending.error} />}
           {sent && (
             <Text size="sm" role="status">
-              {t("Meta took it. Whether it arrived stands on the connection's page.")}
+              {t("Meta took it. It is on your phone in a moment.")}
             </Text>
           )}
         </Stack>

@@ -12,11 +12,11 @@ import { type Connection, verified, works } from "../setup";
 /** Outside of 24 hours after a person's message only an approved template may be sent. */
 export function TemplateStep({ one, done }: { one: Connection | undefined; done: boolean }) {
   return (
-    <Step title={t("Choose a template")} standing={done ? "done" : works(one) ? "now" : "later"}>
+    <Step title={t("Choose a template")} standing={done ? "done" : works(one) ? "open" : "later"}>
       <Stack gap="sm">
         <Text size="sm">
           {t("Who has not written within 24 hours may be sent an approved template alone. Make one of the category Utility in the")}{" "}
-          <Anchor href="https://business.facebook.com/wa/manage/message-templates" target="_blank" rel="noreferrer" size="sm">
+          <Anchor underline="always" href="https://business.facebook.com/wa/manage/message-templates" target="_blank" rel="noreferrer" size="sm">
             {t("WhatsApp Manager")}
           </Anchor>
           {t(", with two places: {{1}} for the title and {{2}} for the message.")}
