@@ -411,4 +411,21 @@ describe("somebody who sees everything and changes nothing (A6)", () => {
     await page.getByText("No bot of your own").waitFor();
     await looked(page, "viewer-me");
   });
+
+  test("in Test it can be read alone, and says so (A2)", async () => {
+    await page.getByRole("radiogroup", { name: "Environment" }).getByText("Test").click();
+    await page.getByText("can be read, not changed").waitFor();
+    await accessible(page);
+    await page.getByRole("button", { name: "Switch to Live" }).click();
+    await page.getByText("can be read, not changed").waitFor({ state: "detached" });
+  });
+
+  test("where the project requires a second factor, the way to it is shown", async () => {
+    await post("/projects/me/settings", { security: { require2fa: true } }, acme, "live", "PUT");
+    await page.goto("/panel/rules");
+    await page.getByRole("link", { name: "Set up a second factor" }).click();
+    await page.getByText("Your project requires it.").waitFor();
+    await page.getByRole("button", { name: "Set it up" }).waitFor();
+    await accessible(page);
+  });
 });

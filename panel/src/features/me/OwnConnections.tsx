@@ -71,8 +71,7 @@ function OwnConnection({ one }: { one: Connection }) {
             [t("Health"), <Badge key="health" state={one.healthStatus} />],
             [t("Checked"), <When key="checked" time={one.lastHealthCheck} never={t("not yet")} />],
             [t("At most"), limits(one)],
-            [t("Sent in 7 days"), sent ? sent.sent.toLocaleString() : "–"],
-            [t("Failed"), sent ? sent.failed.toLocaleString() : "–"],
+            [t("In 7 days"), sent ? t("{sent} sent, {failed} failed", { sent: sent.sent.toLocaleString(), failed: sent.failed.toLocaleString() }) : "–"],
           ]}
         />
       </div>

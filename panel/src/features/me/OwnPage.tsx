@@ -1,8 +1,11 @@
-import { Box } from "@mantine/core";
+import { Alert, Box, Button, Group, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { NavLink } from "react-router";
 import { Page } from "@/components/ui/Page";
+import { useEnv } from "@/lib/env";
+import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
+import { useMe } from "./me";
 
 const TABS = [
   { to: "/me", name: t("Overview") },
@@ -21,7 +24,31 @@ export function OwnPage({ title, lead, children }: { title: string; lead?: React
           </NavLink>
         ))}
       </nav>
-      <Box className="own-page">{children}</Box>
+      <Box className="own-page">
+        <Elsewhere />
+        {children}
+      </Box>
     </Page>
+  );
+}
+
+/** A person is of one environment; from the other, their own things can be read alone. */
+function Elsewhere() {
+  const { env: home } = useMe();
+  const { env, choose } = useEnv();
+  if (env === home) return null;
+  const change = () => {
+    queries.clear();
+    choose(home);
+  };
+  return (
+    <Alert className="notice" color="yellow" radius="lg" mb="md">
+      <Group justify="space-between">
+        <Text size="sm">{t("From here your own things can be read, not changed.")}</Text>
+        <Button size="compact-sm" variant="default" onClick={change}>
+          {home === "live" ? t("Switch to Live") : t("Switch to Test")}
+        </Button>
+      </Group>
+    </Alert>
   );
 }
