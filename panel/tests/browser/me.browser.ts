@@ -70,7 +70,7 @@ describe("a project's own accounts, by their guides", () => {
     await page.getByLabel("Bot token").fill("no token at all");
     await page.getByRole("button", { name: "Check the token" }).click();
     await page.getByText(/123456:ABC-DEF/).last().waitFor();
-    await looked(page, "telegram-1-refused");
+    await shot(page, "telegram-1-refused");
     await page.getByLabel("Bot token").fill(token);
     await page.getByRole("radio", { name: "We ask Telegram" }).click();
     await page.getByRole("button", { name: "Check the token" }).click();
@@ -90,6 +90,8 @@ describe("a project's own accounts, by their guides", () => {
     await page.getByText("Your chat with the bot is linked to you.").waitFor();
     await page.getByRole("link", { name: "Done" }).click();
     await page.getByRole("heading", { name: "Telegram bot" }).waitFor();
+    await page.getByRole("link", { name: "Set-up guide" }).waitFor();
+    await shot(page, "telegram-connection");
   });
 
   test("a WhatsApp number: Meta's call ticks its step, and so does a message (P1, C8)", async () => {
@@ -236,8 +238,8 @@ describe("somebody with own things alone, on a phone (P5)", () => {
     await page.getByRole("button", { name: "Save", exact: true }).click();
     await page.getByText("Saved.").waitFor();
     await looked(page, "me-preferences", { dark: true });
-    const { said } = await as(ann.token, "GET", `/users/${ann.id}/preferences`);
-    expect(said).toMatchObject({
+    const kept = async () => (await as(ann.token, "GET", `/users/${ann.id}/preferences`)).said;
+    await expect.poll(kept, { timeout: 5_000 }).toMatchObject({
       topics: { shifts: { muted: false, channels: ["realtime", "telegram"] } },
       quietHours: { from: "21:30", to: "07:00", days: ["mon", "tue", "wed", "thu", "fri", "sat"] },
       dailySummary: { enabled: true, time: "18:15" },
@@ -294,7 +296,7 @@ describe("how somebody signs in (A4)", () => {
     await page.getByLabel("Your password").first().fill(PASSWORD);
     await page.getByRole("button", { name: "Go on" }).click();
     await page.getByRole("img", { name: "Secret for your authenticator app" }).waitFor();
-    await looked(page, "security-enrol", { dark: true });
+    await looked(page, "security-enrol");
     secret = await page.locator(".scan code").innerText();
     await page.getByLabel("Code of the app").fill(totp(secret, -1));
     await page.getByRole("button", { name: "Turn it on" }).click();
@@ -409,7 +411,7 @@ describe("somebody who sees everything and changes nothing (A6)", () => {
     await page.getByRole("menuitem", { name: "My page" }).click();
     await page.getByRole("heading", { name: "Vera" }).waitFor();
     await page.getByText("No bot of your own").waitFor();
-    await looked(page, "viewer-me");
+    await shot(page, "viewer-me");
   });
 
   test("in Test it can be read alone, and says so (A2)", async () => {

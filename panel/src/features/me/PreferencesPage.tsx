@@ -18,7 +18,7 @@ export function Component() {
         <>
           <Topics preferences={data} change={change} />
           <Ways preferences={data} change={change} />
-          <QuietHours key={JSON.stringify(data.quietHours)} hours={data.quietHours ?? null} change={change} />
+          <QuietHours hours={data.quietHours ?? null} change={change} />
           <DailySummary summary={data.dailySummary} change={change} />
         </>
       )}

@@ -18,6 +18,7 @@ export function usePreferences() {
     queryFn: ({ signal }) => answered(api.GET("/api/v1/users/{user_id}/preferences", { ...of(id), signal })),
   });
   const changing = useMutation({
+    mutationKey: key,
     scope: { id: "preferences" },
     mutationFn: (body: Change) => answered(api.PUT("/api/v1/users/{user_id}/preferences", { ...of(id), body })),
     onMutate: async (change) => {
@@ -26,7 +27,8 @@ export function usePreferences() {
       if (before) queries.setQueryData(key, merged(before, change));
     },
     onError: tellProblem,
-    onSettled: () => queries.invalidateQueries({ queryKey: key }),
+    // Only after the last of several: what is read before it would take back what is shown already.
+    onSettled: () => (queries.isMutating({ mutationKey: key }) === 1 ? queries.invalidateQueries({ queryKey: key }) : undefined),
   });
   return { ...query, change: changing.mutate, saving: changing.isPending };
 }
