@@ -19,7 +19,7 @@ export function OwnPage({ title, lead, children }: { title: string; lead?: React
     <Page title={title} lead={lead}>
       <nav className="tabs" aria-label={t("Your pages")}>
         {TABS.map(({ to, name }) => (
-          <NavLink key={to} to={to} end>
+          <NavLink key={to} to={to} end className="tab">
             {name}
           </NavLink>
         ))}
