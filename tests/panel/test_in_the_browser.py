@@ -4,11 +4,15 @@ What is tested is written beside the panel, in ``panel/tests/browser``; screensh
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.engines import fresh_database
+from tests.engines import free_port, fresh_database
+from tests.inbound.telegram.doubles import doubled
+from tests.mail.maildir import delivering
 from tests.panel.built import PANEL, chromium
 from tests.panel.driven import drive
 from tests.running import MASTER_SECRET, Process, Site, running, running_api
@@ -28,15 +32,37 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@dataclass
+class Installation:
+    """An API and its worker, and what the tests in the browser have to know of the far ends."""
+
+    api: Process
+    environ: dict[str, str]
+
+
 @pytest.fixture
-async def installation(cluster: Running, template: str, home: Path, dist: Path) -> AsyncIterator[Process]:
-    """An API, started after the panel was built, and a worker, over a database of their own that has no admin yet."""
-    async with fresh_database(cluster, template) as url:
-        site = Site(url, home, settings=NAMES)
-        with running_api(site) as api, running(site, "worker"):
-            yield api
+async def installation(
+    cluster: Running, template: str, home: Path, http: aiohttp.ClientSession, dist: Path
+) -> AsyncIterator[Installation]:
+    """Started after the panel was built, over a database of their own that has no admin yet. Telegram is somebody
+    else's double, mail goes to a Maildir, and what WhatsApp answers is played by the test that needs it, on the port
+    that it is told."""
+    meta = free_port()
+    with delivering() as mail:
+        async with doubled(http) as telegram, fresh_database(cluster, template) as url:
+            settings = {
+                **NAMES,
+                "TOCSIN_SMTP_URL": mail.url,
+                "TOCSIN_TELEGRAM_API_URL": telegram.api,
+                "TOCSIN_WHATSAPP_API_URL": f"http://127.0.0.1:{meta}",
+                "TOCSIN_PUBLIC_URL": "https://alerts.example.com",
+            }
+            site = Site(url, home, settings=settings)
+            with running_api(site) as api, running(site, "worker"):
+                far = {"TELEGRAM_PEOPLE": telegram.people, "MAILDIR": str(mail.folder), "META_PORT": str(meta)}
+                yield Installation(api, far)
 
 
-def test_every_page_of_the_panel_in_a_browser(installation: Process, home: Path) -> None:
+def test_every_page_of_the_panel_in_a_browser(installation: Installation, home: Path) -> None:
     token = Links(MasterKey.load(MASTER_SECRET, home)).make(PLATFORM_ID, None, NOBODY_YET)
-    drive(PANEL, installation, "panel", MOST_SECONDS, {"TOCSIN_SETUP_TOKEN": token})
+    drive(PANEL, installation.api, "panel", MOST_SECONDS, {**installation.environ, "TOCSIN_SETUP_TOKEN": token})

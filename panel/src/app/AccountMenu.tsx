@@ -1,8 +1,10 @@
 import { ActionIcon, Menu, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { Link } from "react-router";
 import { IconBook, IconLogout, IconMoon } from "@/components/ui/icons";
 import { visitId } from "@/lib/place";
 import { leave, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
+import { MINE } from "./places";
 
 export function AccountMenu() {
   const me = useSession((session) => session.me);
@@ -26,6 +28,12 @@ export function AccountMenu() {
             {me.user.roles.join(", ")} · {me.project.name}
           </Text>
         </div>
+        <Menu.Divider />
+        {MINE.places.map(({ to, name: place, icon: Picture }) => (
+          <Menu.Item key={to} component={Link} to={to} leftSection={<Picture size={16} />}>
+            {place}
+          </Menu.Item>
+        ))}
         <Menu.Divider />
         <Menu.Item leftSection={<IconMoon size={16} />} onClick={() => setColorScheme(dark ? "light" : "dark")}>
           {dark ? t("Light colours") : t("Dark colours")}

@@ -9,12 +9,12 @@ import { settled } from "@/components/ui/Boundary";
 import { useEnv, type Env } from "@/lib/env";
 import { listen, useLine } from "@/lib/live";
 import { queries } from "@/lib/queries";
-import { useMay, useSession } from "@/lib/session";
+import { useMay, useOwnOnly, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { AccountMenu } from "./AccountMenu";
 import { BrandMark } from "@/components/brand/BrandMark";
 import { Palette } from "./Palette";
-import { allowed, GROUPS } from "./places";
+import { allowed, GROUPS, MINE } from "./places";
 
 /** The side bar, the top bar and the page between them. */
 export function Frame() {
@@ -60,6 +60,7 @@ function useListening(): void {
 }
 
 function TopBar({ opened, toggle }: { opened: boolean; toggle: () => void }) {
+  const ownOnly = useOwnOnly();
   return (
     <Group h="100%" px="md" justify="space-between" wrap="nowrap" gap="sm">
       <Group gap="sm" wrap="nowrap" miw={0}>
@@ -81,7 +82,7 @@ function TopBar({ opened, toggle }: { opened: boolean; toggle: () => void }) {
           <IconSearch size={18} />
         </ActionIcon>
         <LineDot />
-        <EnvSwitch />
+        {!ownOnly && <EnvSwitch />}
         <SchemeSwitch />
         <AccountMenu />
       </Group>
@@ -91,14 +92,15 @@ function TopBar({ opened, toggle }: { opened: boolean; toggle: () => void }) {
 
 function SideBar() {
   const permissions = useSession((session) => session.me?.permissions ?? []);
+  const ownOnly = useOwnOnly();
   return (
     <>
       <AppShell.Section grow component={ScrollArea} type="never">
-        {allowed(GROUPS, permissions).map((group) => (
+        {allowed(ownOnly ? [MINE, ...GROUPS] : GROUPS, permissions).map((group) => (
           <div key={group.name}>
             {group.name && <div className="nav-group">{group.name}</div>}
             {group.places.map(({ to, name, icon: Picture }) => (
-              <NavLink key={to} to={to} end={to === "/"} className="nav-link">
+              <NavLink key={to} to={to} end={to === "/" || to === "/me"} className="nav-link">
                 <Picture size={18} stroke={1.7} aria-hidden />
                 {name}
               </NavLink>

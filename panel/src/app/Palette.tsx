@@ -7,7 +7,7 @@ import { useEnv } from "@/lib/env";
 import { queries } from "@/lib/queries";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
-import { allowed, GROUPS } from "./places";
+import { allowed, GROUPS, MINE } from "./places";
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -37,7 +37,7 @@ export function Palette() {
 function usePlaces(): SpotlightActionData[] {
   const go = useNavigate();
   const permissions = useSession((session) => session.me?.permissions ?? []);
-  return allowed(GROUPS, permissions)
+  return allowed([...GROUPS, MINE], permissions)
     .flatMap((group) => group.places)
     .map(({ to, name, icon: Picture }) => ({
       id: to,

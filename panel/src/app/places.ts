@@ -1,6 +1,7 @@
 import type { Icon } from "@tabler/icons-react";
 import {
   IconActivity,
+  IconAdjustments,
   IconBell,
   IconChart,
   IconGauge,
@@ -11,6 +12,7 @@ import {
   IconRoute,
   IconSettings,
   IconShield,
+  IconUser,
   IconUsers,
   IconWebhook,
 } from "@/components/ui/icons";
@@ -63,6 +65,16 @@ export const GROUPS: Group[] = [
     ],
   },
 ];
+
+/** What is one's own: in the account menu; the side bar of whoever has nothing else. */
+export const MINE: Group = {
+  name: "",
+  places: [
+    { to: "/me", name: t("My page"), icon: IconUser, needs: "own:manage" },
+    { to: "/me/preferences", name: t("Preferences"), icon: IconAdjustments, needs: "own:manage" },
+    { to: "/me/security", name: t("Security"), icon: IconShield, needs: "own:manage" },
+  ],
+};
 
 export function allowed(groups: Group[], permissions: readonly string[]): Group[] {
   return groups

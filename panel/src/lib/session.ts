@@ -71,6 +71,11 @@ globalThis.addEventListener?.("storage", (event) => {
   if (event.key === `tocsin.${REFRESH}` && event.newValue === null) out();
 });
 
+/** Whether somebody has nothing here but what is their own. */
+export function useOwnOnly(): boolean {
+  return useSession((session) => session.me?.permissions.every((name) => name === "own:manage") ?? false);
+}
+
 /** Whether whoever is signed in holds a permission. The server decides; this only hides what it would refuse. */
 export function useMay(permission: string): boolean {
   return useSession((session) => session.me?.permissions.includes(permission) ?? false);

@@ -48,7 +48,7 @@ export async function seeded(name: string, brand?: string): Promise<Seeded> {
   };
 }
 
-async function until<T>(look: () => Promise<T | null>): Promise<T> {
+export async function until<T>(look: () => Promise<T | null>): Promise<T> {
   for (let tries = 0; tries < 100; tries++) {
     const found = await look();
     if (found) return found;

@@ -63,7 +63,7 @@ export async function post(path: string, body: unknown, by?: Project, env: "live
   return said;
 }
 
-export async function signIn(page: Page, { email }: Project): Promise<void> {
+export async function signIn(page: Page, { email }: { email: string }): Promise<void> {
   await page.goto("/panel/signin");
   await page.getByLabel("E-mail").fill(email);
   await page.getByLabel(/^Password/).fill(PASSWORD);

@@ -1,7 +1,7 @@
-import { createHmac } from "node:crypto";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { seeded, type Seeded } from "./seed";
+import { totp } from "./totp";
 import { accessible, launch, PASSWORD, post, project, shot, signIn, URL_, visit } from "./visit";
 
 let browser: Browser;
@@ -227,14 +227,3 @@ test("nothing of all that made the console complain", () => {
   // Refusals of forms are answers; the browser reports each as a failed load.
   expect(complaints.filter((each) => !/status of 4(22|01)/.test(each))).toEqual([]);
 });
-
-/** RFC 6238, as authenticators count. */
-function totp(secret: string): string {
-  const bits = [...secret.replace(/=+$/, "")].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
-  const mac = createHmac("sha1", key).update(counter).digest();
-  const at = mac[19]! & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
-}

@@ -41,8 +41,16 @@ export function Page({ title, lead, actions, back, children }: PageProps) {
   );
 }
 
+interface SectionProps {
+  title?: string;
+  aside?: ReactNode;
+  /** Whether what is in it reaches its frame, as rows do. */
+  flush?: boolean;
+  children: ReactNode;
+}
+
 /** A framed part of a page. */
-export function Section({ title, aside, children }: { title?: string; aside?: ReactNode; children: ReactNode }) {
+export function Section({ title, aside, flush, children }: SectionProps) {
   return (
     <section className="section">
       {title && (
@@ -53,7 +61,7 @@ export function Section({ title, aside, children }: { title?: string; aside?: Re
           {aside}
         </Group>
       )}
-      <div className="section-body">{children}</div>
+      <div className={flush ? "section-body flush" : "section-body"}>{children}</div>
     </section>
   );
 }

@@ -1,6 +1,7 @@
 import { Alert, Button, Code, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
 import type { Icon } from "@tabler/icons-react";
 import type { ReactNode } from "react";
+import { Link } from "react-router";
 import { asProblem } from "@/lib/problem";
 import { t } from "@/lib/t";
 import { IconAlert } from "./icons";
@@ -37,6 +38,11 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
     <Alert color="red" icon={<IconAlert aria-hidden />} className="failed" role="alert">
       <Text size="sm">{problem.message}</Text>
       <Group mt="xs" gap="sm">
+        {problem.code === "second_factor_enrolment_required" && (
+          <Button size="compact-sm" component={Link} to="/me/security">
+            {t("Set up a second factor")}
+          </Button>
+        )}
         {retry && (
           <Button size="compact-sm" variant="default" onClick={retry}>
             {t("Try again")}

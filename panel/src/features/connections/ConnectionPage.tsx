@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useParams } from "react-router";
+import { Link, useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
@@ -18,7 +18,7 @@ import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Health } from "./Health";
-import { useProviders } from "./providers";
+import { GUIDED, useProviders } from "./providers";
 import type { ObjectSchema } from "./schema";
 import { Setup } from "./Setup";
 
@@ -32,7 +32,7 @@ export function Component() {
     queryFn: ({ signal }) => answered(api.GET("/api/v1/connections/{connection_id}", { params: { path: { connection_id: id } }, signal })),
   });
   return (
-    <Page title={data?.name ?? t("Connection")} lead={data && `${data.provider} · ${data.channel}`} back={{ to: "/connections", label: t("Connections") }} actions={data && <Remove one={data} />}>
+    <Page title={data?.name ?? t("Connection")} lead={data && `${data.provider} · ${data.channel}`} back={{ to: "/connections", label: t("Connections") }} actions={data && <Actions one={data} />}>
       {secret && <Secret name={t("Signing secret")} value={secret} />}
       {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} /> : <RowSkeletons />}
     </Page>
@@ -131,16 +131,23 @@ function Verify({ one }: { one: Connection }) {
   );
 }
 
-function Remove({ one }: { one: Connection }) {
+function Actions({ one }: { one: Connection }) {
   const may = useMay("connections:manage") && one.owner !== "platform";
   if (!may) return null;
   return (
-    <RemoveButton
-      title={t("Delete {name}?", { name: one.name })}
-      text={t("Its credentials are destroyed. Messages of this channel take the next connection, if there is one.")}
-      remove={() => answered(api.DELETE("/api/v1/connections/{connection_id}", { params: { path: { connection_id: one.id } } }))}
-      list="/connections"
-      name="connections"
-    />
+    <>
+      {one.owner === "project" && GUIDED.has(one.provider) && (
+        <Button component={Link} to={`/connections/${one.provider}/${one.id}`} variant="default">
+          {t("Set-up guide")}
+        </Button>
+      )}
+      <RemoveButton
+        title={t("Delete {name}?", { name: one.name })}
+        text={t("Its credentials are destroyed. Messages of this channel take the next connection, if there is one.")}
+        remove={() => answered(api.DELETE("/api/v1/connections/{connection_id}", { params: { path: { connection_id: one.id } } }))}
+        list="/connections"
+        name="connections"
+      />
+    </>
   );
 }

@@ -6,7 +6,7 @@ import { Failed, RowSkeletons } from "@/components/ui/States";
 import { handOver } from "@/lib/handed";
 import { t } from "@/lib/t";
 import { ConnectionForm } from "./ConnectionForm";
-import { useProviders, type Provider } from "./providers";
+import { GUIDED, useProviders, type Provider } from "./providers";
 
 export function Component() {
   const go = useNavigate();
@@ -30,7 +30,7 @@ export function Component() {
           <ConnectionForm provider={chosen} done={done} />
         </Section>
       )}
-      {data && !chosen && <Choices providers={data} choose={(provider) => setSearch({ provider })} />}
+      {data && !chosen && <Choices providers={data} choose={(provider) => (GUIDED.has(provider) ? void go(`/connections/${provider}`) : setSearch({ provider }))} />}
     </Page>
   );
 }

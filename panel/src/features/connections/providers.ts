@@ -3,6 +3,9 @@ import { answered, api, type Schemas } from "@/lib/api";
 
 export type Provider = Schemas["ProviderAnswer"];
 
+/** Those with a guide of their own, under `/connections/<provider>`. */
+export const GUIDED = new Set(["telegram", "whatsapp"]);
+
 const MINUTES_5 = 300_000;
 
 /** What can be connected; `realtime` needs no connection. */

@@ -1,6 +1,6 @@
 import { Anchor, Button, Group, Progress, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "react-router";
+import { Link, Navigate } from "react-router";
 import { IconActivity, IconCheck, IconCircle, IconSend } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
 import { Empty } from "@/components/ui/States";
@@ -12,7 +12,12 @@ import { useTasks } from "./tasks";
 
 const A_DAY_HOURS = 24;
 
+/** Whoever may see no events is at home on their own page. */
 export function Component() {
+  return useMay("events:read") ? <ProjectHome /> : <Navigate to="/me" replace />;
+}
+
+function ProjectHome() {
   const project = useSession((session) => session.me?.project);
   const maySend = useMay("events:write");
   const events = useEvents({}, 8);

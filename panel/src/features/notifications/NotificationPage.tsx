@@ -34,6 +34,8 @@ export function Component() {
 
 function Whole({ one }: { one: Notification }) {
   const mayReadAll = useMay("notifications:read");
+  const mayReadEvents = useMay("events:read");
+  const mayReadRules = useMay("rules:read");
   return (
     <>
       <Section>
@@ -47,8 +49,8 @@ function Whole({ one }: { one: Notification }) {
             [t("Standing"), <Badge key="standing" state={standing(one)} />],
             [t("Priority"), <Badge key="priority" state={one.priority} />],
             [t("Made"), <When key="made" time={one.createdAt} />],
-            [t("Of event"), one.eventId ? <Anchor key="event" component={Link} to={`/events/${one.eventId}`} size="sm">{one.eventType}</Anchor> : "–"],
-            [t("By rule"), one.ruleId ? <Anchor key="rule" component={Link} to={`/rules/${one.ruleId}`} size="sm">{t("version {n}", { n: one.ruleVersion ?? 1 })}</Anchor> : "–"],
+            [t("Of event"), one.eventId && mayReadEvents ? <Anchor key="event" component={Link} to={`/events/${one.eventId}`} size="sm">{one.eventType}</Anchor> : (one.eventType ?? "–")],
+            [t("By rule"), one.ruleId && mayReadRules ? <Anchor key="rule" component={Link} to={`/rules/${one.ruleId}`} size="sm">{t("version {n}", { n: one.ruleVersion ?? 1 })}</Anchor> : "–"],
             [t("Recipients"), tn(one.recipientsTotal, "1 person", "{n} people")],
           ]}
         />
