@@ -16,7 +16,15 @@ from tocsin.rules.routes import Trying
 from tocsin.templates.models import Template
 from tocsin.templates.preview import previewed
 from tocsin.templates.save import refuse_in_use, refuse_mistakes, save
-from tocsin.templates.schemas import DefaultTemplate, DraftPreviewBody, Kind, Preview, PreviewBody, ProjectTemplate, TemplateBody
+from tocsin.templates.schemas import (
+    DefaultTemplate,
+    DraftPreviewBody,
+    Kind,
+    Preview,
+    PreviewBody,
+    ProjectTemplate,
+    TemplateBody,
+)
 from tocsin.templates.system_mails import standing
 
 router = guarded_router(tags=["templates"])
