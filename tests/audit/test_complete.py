@@ -172,6 +172,7 @@ TELLS_ITSELF = {
     "test_sso": "it changes nothing",
     "test_rule": "it changes nothing",
     "preview_template": "it changes nothing",
+    "preview_draft_template": "it changes nothing",
     "test_rule_draft": "it changes nothing",
     "replay_rule": "it changes nothing",
 }

@@ -91,6 +91,20 @@ async def test_a_preview_prints_a_stored_event(acme: Project, rival: Project) ->
     assert (await rival.owner.post(f"/templates/{made['id']}/preview")).status == 404
 
 
+async def test_words_are_shown_before_they_are_saved(acme: Project, rival: Project) -> None:
+    event = await acme.key.post("/events", {"type": "a.b", "payload": {"order": 7}})
+    draft = {name: value for name, value in words().items() if name != "language"}
+    shown = await acme.owner.post("/templates/preview", {**draft, "eventId": event.json["id"]})
+    assert shown.json == {"subject": "Bestellung 7", "body": "Für ", "missing": ["payload.customer"]}
+    refused = await rival.owner.post("/templates/preview", {**draft, "eventId": event.json["id"]})
+    assert (refused.status, refused.pointers) == (422, ["/eventId"])
+    broken = await acme.owner.post("/templates/preview", {**draft, "body": "{% if %}"})
+    assert (broken.status, broken.pointers) == (422, ["/body"])
+    mail = {"kind": "system_mail", "name": "invitation", "subject": "S", "body": "{{ payload.inviter }}"}
+    assert (await acme.owner.post("/templates/preview", mail)).json["body"] == "[inviter]"
+    assert (await acme.owner.get("/templates", name=draft["name"])).json["items"] == []
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

@@ -8,6 +8,8 @@ import { SchemeSwitch } from "@/components/ui/SchemeSwitch";
 import { settled } from "@/components/ui/Boundary";
 import { useEnv, type Env } from "@/lib/env";
 import { listen, useLine } from "@/lib/live";
+import { Arrivals } from "@/features/notifications/Arrivals";
+import { SoundSwitch } from "@/features/notifications/SoundSwitch";
 import { queries } from "@/lib/queries";
 import { useMay, useOwnOnly, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -48,6 +50,7 @@ export function Frame() {
         <Outlet key={env} />
       </AppShell.Main>
       <Palette />
+      <Arrivals key={env} />
     </AppShell>
   );
 }
@@ -82,6 +85,7 @@ function TopBar({ opened, toggle }: { opened: boolean; toggle: () => void }) {
           <IconSearch size={18} />
         </ActionIcon>
         <LineDot />
+        <SoundSwitch />
         {!ownOnly && <EnvSwitch />}
         <SchemeSwitch />
         <AccountMenu />

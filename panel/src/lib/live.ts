@@ -12,6 +12,16 @@ export const useLine = create<{ line: Line }>(() => ({ line: "off" }));
 
 const MOST_OFTEN_MS = 1_000;
 
+type Hearer = (event: string, data: unknown) => void;
+
+const hearers = new Set<Hearer>();
+
+/** Calls back with each frame of one's own channel, until the function that it returns is called. */
+export function onOwn(hearer: Hearer): () => void {
+  hearers.add(hearer);
+  return () => void hearers.delete(hearer);
+}
+
 /** Subscribes to one's own channel and, with the permission, the project's; ends with the function it returns. */
 export function listen(userId: string, projectId: string, wholeProject: boolean): () => void {
   let pusher: Pusher | null = null;
@@ -25,16 +35,16 @@ export function listen(userId: string, projectId: string, wholeProject: boolean)
     ]);
     if (over || !app.key) return;
     pusher = connected(Client, app.key);
-    let before = false;
     pusher.connection.bind("state_change", ({ current }: { current: string }) => {
-      useLine.setState({ line: current === "connected" ? "live" : "waiting" });
-      // What happened meanwhile was not told, so everything on the screen is read again.
-      if (current === "connected" && before) refresh();
-      before ||= current === "connected";
+      if (current !== "connected") useLine.setState({ line: "waiting" });
     });
     // On a visit nobody here is a user of the project.
-    const channels = [...(visitId ? [] : [`private-user-${userId}`]), ...(wholeProject ? [`private-project-${projectId}`] : [])];
-    for (const name of channels) pusher.subscribe(name).bind_global(refresh);
+    const own = visitId ? null : pusher.subscribe(`private-user-${userId}`);
+    const whole = wholeProject ? pusher.subscribe(`private-project-${projectId}`) : null;
+    // Nothing is heard before. What happened meanwhile was not told, so everything on the screen is read again.
+    (own ?? whole)?.bind("pusher:subscription_succeeded", () => useLine.setState({ line: "live" }));
+    own?.bind_global((event: string, data: unknown) => hearers.forEach((hearer) => hearer(event, data)));
+    for (const channel of [own, whole]) channel?.bind_global(refresh);
   }
 
   begin().catch(() => useLine.setState({ line: "off" }));

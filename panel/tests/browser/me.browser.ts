@@ -195,7 +195,7 @@ describe("somebody with own things alone, on a phone (P5)", () => {
     await post("/events", { type: "shift.changed", payload: { day: "Monday" } }, acme);
     await page.getByRole("link", { name: "Shift Monday" }).waitFor();
     await looked(page, "me-waiting", { dark: true });
-    await page.getByRole("button", { name: "Acknowledge Shift Monday" }).click();
+    await page.locator("#main").getByRole("button", { name: "Acknowledge Shift Monday" }).click();
     await page.getByText("Nothing. New notifications appear here").waitFor();
   });
 

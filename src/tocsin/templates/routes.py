@@ -1,6 +1,7 @@
 """Templates over HTTP."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Query, Response
 from sqlalchemy import select
@@ -8,13 +9,22 @@ from sqlalchemy import select
 from tocsin.auth.call import Call
 from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import Forbidden, NotFound
+from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.rules.routes import Trying
 from tocsin.templates.models import Template
 from tocsin.templates.preview import previewed
-from tocsin.templates.save import refuse_in_use, save
-from tocsin.templates.schemas import DefaultTemplate, Kind, Preview, PreviewBody, ProjectTemplate, TemplateBody
+from tocsin.templates.save import refuse_in_use, refuse_mistakes, save
+from tocsin.templates.schemas import (
+    DefaultTemplate,
+    DraftPreviewBody,
+    Kind,
+    Preview,
+    PreviewBody,
+    ProjectTemplate,
+    TemplateBody,
+)
 from tocsin.templates.system_mails import standing
 
 router = guarded_router(tags=["templates"])
@@ -59,6 +69,16 @@ async def put(call: Called, body: TemplateBody) -> ProjectTemplate:
     return answer
 
 
+@router.post("/templates/preview", operation_id="preview_draft_template")
+@needs("project:manage")
+async def preview_draft(call: Called, evaluator: Trying, body: DraftPreviewBody) -> Preview:
+    """What words that are not saved would print. They are checked like ones that would be; nothing is kept or sent."""
+    _may_print(call, body.event_id)
+    await refuse_mistakes(body)
+    row = Template(project_id=call.project_id, id=new_id(), **body.model_dump(exclude={"event_id"}))
+    return await previewed(call.session, evaluator, row, body.event_id)
+
+
 @router.get("/templates/{template_id}", operation_id="read_template")
 @needs("rules:read")
 async def read(call: Called, template_id: PathId) -> ProjectTemplate:
@@ -70,9 +90,13 @@ async def read(call: Called, template_id: PathId) -> ProjectTemplate:
 async def preview(call: Called, evaluator: Trying, template_id: PathId, body: PreviewBody | None = None) -> Preview:
     """What it prints, with a stored event for those who may read events, else with samples. Nothing is sent."""
     event_id = body.event_id if body else None
+    _may_print(call, event_id)
+    return await previewed(call.session, evaluator, await _find(call, template_id), event_id)
+
+
+def _may_print(call: Call, event_id: UUID | None) -> None:
     if event_id is not None and "events:read" not in call.principal.permissions:
         raise Forbidden("permission_missing", "This needs the permission events:read.")
-    return await previewed(call.session, evaluator, await _find(call, template_id), event_id)
 
 
 @router.delete("/templates/{template_id}", operation_id="reset_template", status_code=204)

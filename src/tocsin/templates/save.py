@@ -16,7 +16,7 @@ from tocsin.rules import templates
 from tocsin.rules.translations import FEATURE, MOST_CHARACTERS
 from tocsin.templates import system_mails
 from tocsin.templates.models import Template
-from tocsin.templates.schemas import TemplateBody
+from tocsin.templates.schemas import DraftPreviewBody, TemplateBody
 
 WHITE_LABEL = "whiteLabel"
 MOST_TEMPLATES = 1_000
@@ -27,8 +27,7 @@ MOST_OF_A_NAME = 40
 async def save(session: AsyncSession, project_id: UUID, env: Env, body: TemplateBody) -> Template:
     """The template as it is now. Raises Invalid with every mistake at its place, Forbidden where the plan has no
     further languages, Conflict for one too many."""
-    if errors := await asyncio.to_thread(lambda: list(_mistakes(body))):
-        raise Invalid(errors)
+    await refuse_mistakes(body)
     await session.execute(_LOCK, {"name": f"templates:{project_id}"})
     await _refuse_beyond_plan(session, project_id, body)
     words = {"subject": body.subject, "body": body.body}
@@ -39,6 +38,12 @@ async def save(session: AsyncSession, project_id: UUID, env: Env, body: Template
     row = (await session.scalars(written, execution_options={"populate_existing": True})).one()
     await _refuse_too_many(session, row)
     return row
+
+
+async def refuse_mistakes(body: TemplateBody | DraftPreviewBody) -> None:
+    """Raise Invalid with everything that is wrong with the words, at its place."""
+    if errors := await asyncio.to_thread(lambda: list(_mistakes(body))):
+        raise Invalid(errors)
 
 
 async def _refuse_too_many(session: AsyncSession, row: Template) -> None:
@@ -68,13 +73,13 @@ async def _refuse_beyond_plan(session: AsyncSession, project_id: UUID, body: Tem
         await check_feature(session, project_id, FEATURE)
 
 
-def _mistakes(body: TemplateBody) -> Iterator[FieldError]:
+def _mistakes(body: TemplateBody | DraftPreviewBody) -> Iterator[FieldError]:
     names = templates.DIGEST_NAMES if body.kind == "digest" else templates.NAMES
     wrong = [*templates.check(body.subject, "/subject", names), *templates.check(body.body, "/body", names)]
     yield from wrong
     if body.kind != "system_mail":
         return
-    if body.channel is not None:
+    if isinstance(body, TemplateBody) and body.channel is not None:
         yield FieldError("/channel", "not_available", "A mail of Tocsin's own has no channel.")
     if body.name not in system_mails.NAMES:
         known = ", ".join(system_mails.NAMES)

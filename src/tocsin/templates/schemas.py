@@ -58,6 +58,16 @@ class PreviewBody(Body):
     )
 
 
+class DraftPreviewBody(Body):
+    """Words as they would be saved."""
+
+    kind: Kind
+    name: TemplateName
+    subject: Title
+    body: Template
+    event_id: UUID | None = Field(None, strict=False, description="A stored event to print them with.")
+
+
 class Preview(Answer):
     subject: str
     body: str

@@ -115,6 +115,11 @@ async def _lost_event_type(s: Scene) -> Id:
     return s.fresh("event type", await s.make("/event-types", {"name": f"made.{_word()}"}))
 
 
+def _drafted_template(s: Scene) -> Any:
+    words = seeds.wording(s)
+    return {name: words[name] for name in ("kind", "name", "subject", "body")} | {"eventId": s.id("event")}
+
+
 async def _lost_template(s: Scene) -> Id:
     return s.fresh("template", await seeds.worded(s, name=_word()))
 
@@ -556,6 +561,7 @@ CASES = (
     case("list_default_templates"),
     case("save_template", body=lambda s: seeds.wording(s)),
     case("read_template", template_id="template"),
+    case("preview_draft_template", body=_drafted_template),
     case("preview_template", template_id="template", body=lambda s: {"eventId": s.id("event")}),
     case("reset_template", template_id=_lost_template),
     case("send_event", by="key", body=_event),

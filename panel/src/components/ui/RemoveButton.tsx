@@ -13,10 +13,11 @@ interface Props {
   /** The list that it is gone from, by address and by the first word of its queries. */
   list: string;
   name: string;
+  label?: string;
 }
 
 /** Deletes what the page shows, after a question, and goes to the list. */
-export function RemoveButton({ title, text, remove, list, name }: Props) {
+export function RemoveButton({ title, text, remove, list, name, label = t("Delete") }: Props) {
   const go = useNavigate();
   const removing = useMutation({
     mutationFn: remove,
@@ -26,10 +27,10 @@ export function RemoveButton({ title, text, remove, list, name }: Props) {
     },
     onError: tellProblem,
   });
-  const ask = () => confirm({ title, text, yes: t("Delete"), act: () => removing.mutate() });
+  const ask = () => confirm({ title, text, yes: label, act: () => removing.mutate() });
   return (
     <Button variant="default" onClick={ask} loading={removing.isPending}>
-      {t("Delete")}
+      {label}
     </Button>
   );
 }

@@ -2,7 +2,7 @@ import { Alert, Button, Code, Group, Skeleton, Stack, Text, Title } from "@manti
 import type { Icon } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import { asProblem } from "@/lib/problem";
+import { asProblem, type Problem } from "@/lib/problem";
 import { t } from "@/lib/t";
 import { IconAlert } from "./icons";
 
@@ -55,6 +55,16 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
         )}
       </Group>
     </Alert>
+  );
+}
+
+/** Beside the button of a form: what the server refuses stands at its fields, which may be out of sight. */
+export function Marked({ problem }: { problem: Problem | null }) {
+  if (!problem?.errors.length) return null;
+  return (
+    <Text size="sm" c="var(--mantine-color-error)" role="alert">
+      {t("Not saved: see what is marked.")}
+    </Text>
   );
 }
 

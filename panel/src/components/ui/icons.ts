@@ -43,3 +43,10 @@ export { default as IconRewind } from "@tabler/icons-react/dist/esm/icons/IconPl
 export { default as IconDownload } from "@tabler/icons-react/dist/esm/icons/IconDownload.mjs";
 export { default as IconGauge } from "@tabler/icons-react/dist/esm/icons/IconGauge.mjs";
 export { default as IconUpload } from "@tabler/icons-react/dist/esm/icons/IconUpload.mjs";
+export { default as IconBraces } from "@tabler/icons-react/dist/esm/icons/IconBraces.mjs";
+export { default as IconMusic } from "@tabler/icons-react/dist/esm/icons/IconMusic.mjs";
+export { default as IconPlaySolid } from "@tabler/icons-react/dist/esm/icons/IconPlayerPlayFilled.mjs";
+export { default as IconStop } from "@tabler/icons-react/dist/esm/icons/IconPlayerStopFilled.mjs";
+export { default as IconTemplate } from "@tabler/icons-react/dist/esm/icons/IconFileText.mjs";
+export { default as IconVolume } from "@tabler/icons-react/dist/esm/icons/IconVolume.mjs";
+export { default as IconVolumeOff } from "@tabler/icons-react/dist/esm/icons/IconVolumeOff.mjs";

@@ -8,6 +8,12 @@ import { t } from "@/lib/t";
 
 type Notification = Schemas["NotificationAnswer"];
 
+interface Props {
+  one: Pick<Notification, "id" | "title" | "requireAck" | "acknowledgedBy">;
+  size?: "compact-sm" | "sm";
+  done?: () => void;
+}
+
 export function standing(one: Notification): string {
   if (one.acknowledgedBy.length) return "acknowledged";
   if (one.requireAck) return "waiting";
@@ -16,7 +22,7 @@ export function standing(one: Notification): string {
 }
 
 /** "I see to it": stops repeats and sounds, everywhere. */
-export function AckButton({ one, size = "compact-sm" }: { one: Notification; size?: "compact-sm" | "sm" }) {
+export function AckButton({ one, size = "compact-sm", done }: Props) {
   const acting = useMutation({
     mutationFn: () =>
       answered(
@@ -25,6 +31,7 @@ export function AckButton({ one, size = "compact-sm" }: { one: Notification; siz
           body: {},
         }),
       ),
+    onSuccess: done,
     onSettled: () => queries.invalidateQueries({ queryKey: ["notifications"] }),
     onError: tellProblem,
   });

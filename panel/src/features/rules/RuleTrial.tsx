@@ -1,5 +1,5 @@
-import { Button, Group, JsonInput, Select, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { Button, Group, JsonInput, Stack, Text, TextInput } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Badge } from "@/components/ui/Badge";
 import { Section } from "@/components/ui/Page";
@@ -7,7 +7,7 @@ import { Failed } from "@/components/ui/States";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
-import { exact } from "@/lib/when";
+import { EventPicker, usePastEvents } from "../events/EventPicker";
 import { SAMPLE, typed } from "../events/send";
 import { type Draft, judged } from "./draft";
 import type { Sample } from "./known";
@@ -60,25 +60,15 @@ export function RuleTrial({ draft, sample }: { draft: Draft; sample: Sample | nu
 }
 
 function PastEvents({ choose }: { choose: (event: Event) => void }) {
-  const { data } = useQuery({
-    queryKey: ["events", "past"],
-    staleTime: 30_000,
-    queryFn: ({ signal }) => answered(api.GET("/api/v1/events", { params: { query: { limit: 30 } }, signal })),
-  });
-  const events = data?.items ?? [];
+  const { events } = usePastEvents();
+  const [chosen, setChosen] = useState<string | null>(null);
   if (!events.length) return null;
-  return (
-    <Select
-      label={t("A past event")}
-      placeholder={t("Choose one of the latest")}
-      searchable
-      data={events.map((event) => ({ value: event.id, label: `${event.type} · ${exact(event.receivedAt)}` }))}
-      onChange={(id) => {
-        const event = events.find((each) => each.id === id);
-        if (event) choose(event);
-      }}
-    />
-  );
+  const change = (id: string | null) => {
+    const event = events.find((each) => each.id === id);
+    setChosen(id);
+    if (event) choose(event);
+  };
+  return <EventPicker label={t("A past event")} events={events} value={chosen} change={change} />;
 }
 
 function Judged({ verdict }: { verdict: Verdict }) {

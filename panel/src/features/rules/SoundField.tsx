@@ -1,8 +1,9 @@
 import { ActionIcon, Select } from "@mantine/core";
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
 import { IconPlay } from "@/components/ui/icons";
 import { tellProblem } from "@/components/ui/told";
 import { t } from "@/lib/t";
+import { stop, toggle } from "../sounds/play";
 import { useSounds } from "./choices";
 import type { Editing } from "./editing";
 
@@ -11,7 +12,7 @@ export function SoundField({ rule: { values, set, error } }: { rule: Editing }) 
   const { sounds, defaults } = useSounds();
   const byDefault = (values.topic && defaults?.topics[values.topic]) || defaults?.priorities[values.priority];
   const heard = sounds.get(values.sound ?? byDefault ?? "");
-  const play = usePlayer();
+  useEffect(() => stop, []);
   return (
     <div className="with-button">
       <Select
@@ -31,21 +32,10 @@ export function SoundField({ rule: { values, set, error } }: { rule: Editing }) 
         size={36}
         disabled={!heard}
         aria-label={heard ? t("Play {sound}", { sound: heard.name }) : t("Play the sound")}
-        onClick={() => heard && play(heard.url)}
+        onClick={() => heard && toggle(heard.url).catch(tellProblem)}
       >
         <IconPlay size={16} />
       </ActionIcon>
     </div>
   );
-}
-
-/** Plays one at a time, from the page's own origin, as its policy wants. */
-function usePlayer(): (url: string) => void {
-  const player = useRef<HTMLAudioElement | null>(null);
-  useEffect(() => () => player.current?.pause(), []);
-  return (url) => {
-    player.current?.pause();
-    player.current = new Audio(new URL(url, location.href).pathname);
-    player.current.play().catch(tellProblem);
-  };
 }

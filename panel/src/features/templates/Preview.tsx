@@ -1,0 +1,47 @@
+import { Stack, Text } from "@mantine/core";
+import { Section } from "@/components/ui/Page";
+import { Failed } from "@/components/ui/States";
+import { t } from "@/lib/t";
+import { EventPicker } from "../events/EventPicker";
+import type { Kind } from "./templates";
+import type { Previewing } from "./usePreview";
+
+interface Props {
+  of: Kind;
+  preview: Previewing;
+  button: string | null;
+}
+
+/** The words as somebody will read them. */
+export function Preview({ of, preview, button }: Props) {
+  const { printed, errors, error, events, eventId, choose } = preview;
+  return (
+    <Section title={t("Preview")}>
+      <Stack>
+        {of === "notification" && (events.length > 0 ? <EventPicker label={t("With the event")} events={events} value={eventId} change={choose} /> : <Text size="sm" c="dimmed">{t("Once an event was sent, it is printed with its values.")}</Text>)}
+        {error ? <Failed error={error} /> : null}
+        <div className="letter" role="status" aria-label={t("What is printed")}>
+          {printed ? (
+            <>
+              <strong>{printed.subject || t("(empty)")}</strong>
+              {printed.body && <p>{printed.body}</p>}
+              {button && <span className="letter-button">{button}</span>}
+            </>
+          ) : (
+            <span className="dimmed">{Object.keys(errors).length ? t("It cannot be printed as it is.") : t("What you write is shown here.")}</span>
+          )}
+        </div>
+        {printed && printed.missing.length > 0 && (
+          <Text size="sm" c="dimmed">
+            {t("Printed as nothing, for there is no: {names}", { names: printed.missing.join(", ") })}
+          </Text>
+        )}
+        {of !== "notification" && (
+          <Text size="xs" c="dimmed">
+            {t("Values in [brackets] stand for the real ones.")}
+          </Text>
+        )}
+      </Stack>
+    </Section>
+  );
+}
