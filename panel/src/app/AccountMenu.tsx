@@ -11,6 +11,8 @@ export function AccountMenu() {
   const { setColorScheme } = useMantineColorScheme();
   const dark = useComputedColorScheme("light") === "dark";
   if (!me) return null;
+  // Whoever visits a project has nothing of their own there.
+  const mine = visitId ? [] : MINE.places;
   const name = me.user.name ?? me.user.email ?? t("You");
   return (
     <Menu position="bottom-end" width={240} withinPortal>
@@ -29,12 +31,12 @@ export function AccountMenu() {
           </Text>
         </div>
         <Menu.Divider />
-        {MINE.places.map(({ to, name: place, icon: Picture }) => (
+        {mine.map(({ to, name: place, icon: Picture }) => (
           <Menu.Item key={to} component={Link} to={to} leftSection={<Picture size={16} />}>
             {place}
           </Menu.Item>
         ))}
-        <Menu.Divider />
+        {mine.length > 0 && <Menu.Divider />}
         <Menu.Item leftSection={<IconMoon size={16} />} onClick={() => setColorScheme(dark ? "light" : "dark")}>
           {dark ? t("Light colours") : t("Dark colours")}
         </Menu.Item>
