@@ -32,7 +32,7 @@ class CannotBuild(Exception):
 def main() -> int:
     try:
         if "--check" in sys.argv:
-            check(ROOT / sys.argv[-1])
+            check(ROOT / (sys.argv[-1] if sys.argv[-1] != "--check" else PANEL.name))
             return 0
         changed = build()
     except CannotBuild as reason:

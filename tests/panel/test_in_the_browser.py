@@ -22,7 +22,7 @@ from tocsin.kit.postgres import Running
 from tocsin.platform.first_admin import NOBODY_YET
 from tocsin.platform.links import Links
 
-MOST_SECONDS = 900
+MOST_SECONDS = 1500
 
 NAMES = {"TOCSIN_BASE_DOMAIN": "panel.example.org", "TOCSIN_DNS_SERVERS": "127.0.0.1:9"}
 """So that a domain can be claimed; it is looked up where nobody answers."""
