@@ -65,7 +65,7 @@ def delivery(state: str, error: str | None = None, **fields: Any) -> Any:
         (
             delivery("dropped", "preferences: email is switched off"),
             "switched_off",
-            "It was dropped over email: preferences: email is switched off.",
+            "It was dropped over email, by the person's preferences: email is switched off.",
         ),
         (
             delivery("sent", "silently: quiet hours until 07:00 UTC", channel="realtime"),

@@ -15,6 +15,8 @@ class Said(NamedTuple):
 ARRIVED = ("read", "delivered", "sent", "captured", "in_feed", "in_digest")
 """Codes of what reached the person, the surest first."""
 
+_WISHED = "preferences: "
+
 _REFUSALS = (
     ("the person has no address", "no_address"),
     ("the device is not registered", "device_gone"),
@@ -24,7 +26,7 @@ _REFUSALS = (
     ("the person does not exist", "person_not_active"),
     ("no connection for ", "not_reachable"),
     ("quota", "over_quota"),
-    ("preferences: ", "switched_off"),
+    (_WISHED, "switched_off"),
     ("throttle: ", "throttled"),
     ("read meanwhile", "read_meanwhile"),
     ("acknowledged", "acknowledged"),
@@ -170,7 +172,10 @@ def _way(delivery: Any) -> str:
 
 
 def _because(delivery: Any) -> str:
-    return f": {delivery.last_error}" if delivery.last_error else ""
+    error = delivery.last_error or ""
+    if error.startswith(_WISHED):
+        return f", by the person's {error}"
+    return error and f": {error}"
 
 
 def _times(count: int) -> str:
