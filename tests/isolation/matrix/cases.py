@@ -46,6 +46,8 @@ class Case:
     body: Maker | None = None
     by: str = "owner"
     headers: Maker | None = None
+    fleeting: bool = False
+    """Whether what it carries is over within a minute, and so is made anew when the call is to succeed."""
 
     def __str__(self) -> str:
         return self.operation
@@ -76,9 +78,10 @@ def case(
     query: Maker | None = None,
     body: Maker | None = None,
     headers: Maker | None = None,
+    fleeting: bool = False,
     **path: Any,
 ) -> Case:
-    return Case(operation, path, query, body, by, headers)
+    return Case(operation, path, query, body, by, headers, fleeting)
 
 
 def _word() -> str:
@@ -612,7 +615,7 @@ CASES = (
     case("save_sso", body=_sso),
     case("read_sso"),
     case("test_sso"),
-    case("link_sso", body=_sso_link),
+    case("link_sso", body=_sso_link, fleeting=True),
     case("start_sso", by="nobody", slug=_sso_slug),
     case(
         "finish_sso",
@@ -621,7 +624,7 @@ CASES = (
         query=_sso_come_back,
         headers=lambda s: {"Cookie": s.ids["sso cookie"]},
     ),
-    case("exchange_sso", by="nobody", body=_sso_code),
+    case("exchange_sso", by="nobody", body=_sso_code, fleeting=True),
     case("unlink_sso", user_id=_sso_linked),
     case("delete_sso"),
     case("sign_in_platform", by="nobody", body=_admin_login),
