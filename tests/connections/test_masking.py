@@ -49,6 +49,7 @@ def of_address(path: str, secret: str) -> Callable[[str], Case]:
 CASES: dict[str, Callable[[str], Case]] = {
     "apprise": lambda url: Case({}, {"url": f"json://acme:{PLAIN}@{url.removeprefix('http://')}/{BOT}"}, PLAIN),
     "discord": of_address(f"/api/webhooks/22370/{PLAIN}", PLAIN),
+    "discord_bot": lambda url: Case({"channelId": "1" * 18}, {"botToken": PLAIN, "publicKey": "0" * 64}, PLAIN),
     "fcm": lambda url: Case({}, {"serviceAccount": service_account(Google(url=url))}, "PRIVATE KEY", "x" * 40),
     "http": lambda url: Case(
         {"url": f"{url}/push?key={{secret}}", "header": "X-Key", "headerValue": "Key {secret}", "body": '"{secret}"'},
@@ -89,7 +90,7 @@ async def door() -> AsyncIterator[Door]:
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[FarEnd], None]:
     def lead(far: FarEnd) -> None:
-        for provider in ("telegram", "whatsapp", "fcm"):
+        for provider in ("telegram", "whatsapp", "fcm", "discord"):
             monkeypatch.setenv(f"TOCSIN_{provider.upper()}_API_URL", far.url)
 
     return lead

@@ -9,8 +9,8 @@ from tests.client import Client, Project
 from tests.contract.conftest import Refused
 from tests.contract.endpoints import LISTS, NOBODY, WITH_ID, Operation
 from tocsin.kit.crypto import MasterKey
+from tocsin.kit.cursors import CURSOR_LIFETIME_SECONDS
 from tocsin.kit.ids import new_id
-from tocsin.kit.pagination import CURSOR_LIFETIME_SECONDS
 
 MALFORMED = [
     "1",
@@ -125,14 +125,14 @@ async def test_every_changed_character_of_a_cursor_is_noticed(refused: Refused, 
 
 
 async def test_a_cursor_of_yesterday_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tocsin.kit import pagination
+    from tocsin.kit import cursors as kit_cursors
 
-    cursors = pagination.Cursors(MasterKey(bytes(32)))
+    cursors = kit_cursors.Cursors(MasterKey(bytes(32)))
     last = new_id()
     cursor = cursors.seal(b"place", last)
     assert cursors.open(b"place", cursor) == last
-    now = pagination.time.time()
-    monkeypatch.setattr(pagination.time, "time", lambda: now + CURSOR_LIFETIME_SECONDS + 2)
+    now = kit_cursors.time.time()
+    monkeypatch.setattr(kit_cursors.time, "time", lambda: now + CURSOR_LIFETIME_SECONDS + 2)
     with pytest.raises(pagination.BadRequest):
         cursors.open(b"place", cursor)
 

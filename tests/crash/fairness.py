@@ -8,7 +8,7 @@ import aiohttp
 from tests.crash.checker import read_tables, violations
 from tests.crash.installation import SLOTS, installed, until
 from tests.crash.ledger import Entry, Ledger
-from tests.crash.project import EVENT_TYPE, Arranged, arranged
+from tests.crash.project import EVENT_TYPE, MIDDLING, Arranged, arranged
 from tests.crash.sink import listening
 from tests.crash.trial import drain
 from tocsin.deliveries.send import PER_CONNECTION
@@ -55,7 +55,9 @@ async def run(*, sabotage: str = "") -> list[str]:
 
 
 async def _send(scene: Arranged, ledger: Ledger, count: int) -> None:
-    bodies = [{"type": EVENT_TYPE, "clientEventId": f"order-{n}", "payload": {"amount": 1}} for n in range(count)]
+    bodies = [
+        {"type": EVENT_TYPE, "clientEventId": f"order-{n}", "payload": {"amount": MIDDLING}} for n in range(count)
+    ]
     ledger.entries.update({body["clientEventId"]: Entry(body["clientEventId"], body) for body in bodies})
     reply = await scene.project.key.post("/events/batch", {"events": bodies})
     for entry, result in zip(ledger.entries.values(), reply.json["results"], strict=True):

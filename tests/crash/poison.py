@@ -9,7 +9,7 @@ import aiohttp
 from tests.crash.checker import read_tables, violations
 from tests.crash.installation import SLOTS, installed
 from tests.crash.ledger import Entry, Ledger, Load
-from tests.crash.project import EVENT_TYPE, arranged
+from tests.crash.project import EVENT_TYPE, MIDDLING, arranged
 from tests.crash.sink import listening
 from tests.crash.trial import drain
 
@@ -72,4 +72,4 @@ def _entry(number: int) -> Entry:
 
 
 def _body(type_: str, key: str) -> dict[str, object]:
-    return {"type": type_, "clientEventId": key, "payload": {"order": 0, "amount": 1}}
+    return {"type": type_, "clientEventId": key, "payload": {"order": 0, "amount": MIDDLING}}

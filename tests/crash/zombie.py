@@ -10,7 +10,7 @@ import aiohttp
 from tests.crash.checker import read_tables, violations
 from tests.crash.installation import Installation, Member, installed
 from tests.crash.ledger import Entry, Ledger
-from tests.crash.project import EVENT_TYPE, Arranged, arranged
+from tests.crash.project import EVENT_TYPE, MIDDLING, Arranged, arranged
 from tests.crash.sink import Sink, listening
 
 HELD = 5
@@ -120,4 +120,4 @@ class _Stage:
 
 
 def _entry(key: str) -> Entry:
-    return Entry(key, {"type": EVENT_TYPE, "clientEventId": key, "payload": {"order": 0, "amount": 1}})
+    return Entry(key, {"type": EVENT_TYPE, "clientEventId": key, "payload": {"order": 0, "amount": MIDDLING}})
