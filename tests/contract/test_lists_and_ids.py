@@ -133,7 +133,7 @@ async def test_a_cursor_of_yesterday_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert cursors.open(b"place", cursor) == last
     now = kit_cursors.time.time()
     monkeypatch.setattr(kit_cursors.time, "time", lambda: now + CURSOR_LIFETIME_SECONDS + 2)
-    with pytest.raises(pagination.BadRequest):
+    with pytest.raises(kit_cursors.BadRequest):
         cursors.open(b"place", cursor)
 
 
