@@ -8,6 +8,8 @@ export default defineConfig({
     include: ["tests/browser/*.browser.ts"],
     testTimeout: 90_000,
     hookTimeout: 60_000,
+    // As CONTRIBUTING says of all tests but those that prove loss, walls and limits; the line of the test says so.
+    retry: 1,
     fileParallelism: false,
     sequence: { concurrent: false },
   },

@@ -15,6 +15,8 @@ import { queries, usePages } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 
+const LOOK_AGAIN_MS = 1_000;
+
 type Entry = Schemas["WebhookLogAnswer"];
 
 /** Every call to an endpoint; one of them opens beside the list. */
@@ -75,6 +77,8 @@ function OneCall({ id }: { id: string }) {
   const { data, error, refetch } = useQuery({
     queryKey: ["webhooks", "call", id],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-logs/{log_id}", { ...path, signal })),
+    // Nobody announces an attempt, so one that is under way is looked at until it is over.
+    refetchInterval: ({ state }) => (state.data && !state.data.finishedAt ? LOOK_AGAIN_MS : false),
   });
   const replaying = useMutation({
     mutationFn: () => answered(api.POST("/api/v1/webhook-logs/{log_id}/replay", path)),
