@@ -6,6 +6,7 @@ export default defineConfig({
     include: ["tests/browser/*.browser.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    retry: 1,
     fileParallelism: false,
     sequence: { concurrent: false },
   },
