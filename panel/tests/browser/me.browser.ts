@@ -171,7 +171,7 @@ describe("somebody with own things alone, on a phone (P5)", () => {
     await looked(page, "me-empty");
   });
 
-  test("and the server refuses the rest anyway", async () => {
+  test("and the server refuses the rest anyway", { retry: 0 }, async () => {
     const refused = [
       ["GET", "/rules"],
       ["GET", "/events"],
@@ -387,7 +387,7 @@ describe("somebody who sees everything and changes nothing (A6)", () => {
     expect(await page.getByRole("button", { name: act }).or(page.getByRole("link", { name: act })).count()).toBe(0);
   });
 
-  test("a guide that is not theirs says so, and the server refuses what it would do", async () => {
+  test("a guide that is not theirs says so, and the server refuses what it would do", { retry: 0 }, async () => {
     await page.goto("/panel/connections/telegram");
     await page.getByText("This is not yours to do").waitFor();
     expect(await page.getByLabel("Bot token").count()).toBe(0);

@@ -1,24 +1,15 @@
-import { Button, Chip, Group, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { Section } from "@/components/ui/Page";
+import { WeekdayChips } from "@/components/ui/WeekdayChips";
 import type { Schemas } from "@/lib/api";
 import { t } from "@/lib/t";
+import { WEEKDAYS, type Weekday } from "@/lib/weekdays";
 import type { Change } from "./preferences";
 
 type Hours = Schemas["Quiet"];
-type Day = NonNullable<Hours["days"]>[number];
 
 const NIGHT: Hours = { from: "22:00", to: "07:00" };
-const DAYS: [Day, string][] = [
-  ["mon", t("Mon")],
-  ["tue", t("Tue")],
-  ["wed", t("Wed")],
-  ["thu", t("Thu")],
-  ["fri", t("Fri")],
-  ["sat", t("Sat")],
-  ["sun", t("Sun")],
-];
-const EVERY = DAYS.map(([day]) => day);
 
 /** When nothing rings. What comes meanwhile waits until they end. */
 export function QuietHours({ hours, change }: { hours: Hours | null; change: (change: Change) => void }) {
@@ -39,9 +30,9 @@ export function QuietHours({ hours, change }: { hours: Hours | null; change: (ch
 function HoursForm({ hours, save }: { hours: Hours; save: (hours: Hours) => void }) {
   const [from, setFrom] = useState(hours.from);
   const [to, setTo] = useState(hours.to);
-  const [days, setDays] = useState<string[]>(hours.days ?? EVERY);
+  const [days, setDays] = useState<readonly Weekday[]>(hours.days ?? WEEKDAYS);
   const { days: _, ...rest } = hours;
-  const next: Hours = { ...rest, from, to, ...(days.length < EVERY.length && { days: EVERY.filter((day) => days.includes(day)) }) };
+  const next: Hours = { ...rest, from, to, ...(days.length < WEEKDAYS.length && { days: [...days] }) };
   const dirty = JSON.stringify([next.from, next.to, next.days]) !== JSON.stringify([hours.from, hours.to, hours.days]);
   return (
     <form
@@ -55,15 +46,7 @@ function HoursForm({ hours, save }: { hours: Hours; save: (hours: Hours) => void
           <TextInput label={t("From")} type="time" required value={from} onChange={({ currentTarget }) => setFrom(currentTarget.value)} w={130} />
           <TextInput label={t("Until")} type="time" required value={to} onChange={({ currentTarget }) => setTo(currentTarget.value)} w={130} />
         </Group>
-        <Chip.Group multiple value={days} onChange={setDays}>
-          <Group gap={6} role="group" aria-label={t("On these days they begin")}>
-            {DAYS.map(([day, name]) => (
-              <Chip key={day} value={day} size="xs">
-                {name}
-              </Chip>
-            ))}
-          </Group>
-        </Chip.Group>
+        <WeekdayChips value={days} change={setDays} label={t("On these days they begin")} />
         <Text size="xs" c="dimmed">
           {t("Days are those on which they begin. What comes meanwhile waits until they end.")}
         </Text>

@@ -1,11 +1,12 @@
-import { Chip, Input } from "@mantine/core";
+import { Input } from "@mantine/core";
 import { useId } from "react";
+import { WeekdayChips } from "@/components/ui/WeekdayChips";
 import { t } from "@/lib/t";
-import { type Day, dayName, DAYS } from "./days";
+import type { Weekday } from "@/lib/weekdays";
 
 interface Props {
-  value: Day[] | null | undefined;
-  change: (days: Day[] | null) => void;
+  value: Weekday[] | null | undefined;
+  change: (days: Weekday[] | null) => void;
   error?: string;
 }
 
@@ -14,16 +15,9 @@ export function DaysField({ value, change, error }: Props) {
   const id = useId();
   return (
     <Input.Wrapper label={t("On")} labelElement="div" labelProps={{ id }} error={error}>
-      <Chip.Group multiple value={value ?? []} onChange={(days) => change(days.length ? DAYS.filter((day) => days.includes(day)) : null)}>
-        <div className="days" role="group" aria-labelledby={id}>
-          {DAYS.map((day) => (
-            <Chip key={day} value={day} size="xs" radius="sm" variant="filled">
-              {dayName(day)}
-            </Chip>
-          ))}
-          {!value?.length && <span className="dimmed">{t("every day")}</span>}
-        </div>
-      </Chip.Group>
+      <WeekdayChips value={value ?? []} change={(days) => change(days.length ? days : null)} labelledBy={id}>
+        {!value?.length && <span className="dimmed">{t("every day")}</span>}
+      </WeekdayChips>
     </Input.Wrapper>
   );
 }

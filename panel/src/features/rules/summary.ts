@@ -1,7 +1,7 @@
 /** The parts of a rule that are folded up, each in a line. */
 import { spoken } from "@/lib/duration";
 import { t, tn } from "@/lib/t";
-import { DAYS, dayName } from "./days";
+import { WEEKDAYS, weekdayName } from "@/lib/weekdays";
 import type { Draft } from "./draft";
 
 export function insistLine({ requireAck, repeat, escalation }: Draft): string {
@@ -33,8 +33,8 @@ export function wordsLine({ action, translations, template }: Draft): string {
 }
 
 export function daysLine(days: readonly string[] | null | undefined): string {
-  if (!days?.length || days.length === DAYS.length) return t("every day");
-  return DAYS.filter((day) => days.includes(day)).map(dayName).join(" ");
+  if (!days?.length || days.length === WEEKDAYS.length) return t("every day");
+  return WEEKDAYS.filter((day) => days.includes(day)).map(weekdayName).join(" ");
 }
 
 function joined(parts: (string | false | null | undefined | 0)[]): string {
