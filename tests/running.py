@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.engines import free_port
+from tests.forked import Forked, command
 from tests.secrecy import spilt
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.dsn import with_login
-from tocsin.kit.lifeline import tied_to_parent
 from tocsin.kit.roles import Roles
 
 MASTER_SECRET = base64.b64encode(os.urandom(32)).decode()
@@ -77,7 +77,7 @@ class Process:
     name: str
     port: int
     log: Path
-    popen: "subprocess.Popen[bytes]"
+    popen: Forked
 
     @property
     def url(self) -> str:
@@ -130,17 +130,7 @@ def running(site: Site, role: str) -> Iterator[Process]:
 def start(site: Site, role: str) -> Process:
     port = free_port()
     log = site.home / f"{role}-{port}.log"
-    with log.open("wb") as output:
-        popen = subprocess.Popen(
-            [sys.executable, "-m", "tocsin", role],
-            cwd=site.home,
-            env=site.environment(port),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            preexec_fn=tied_to_parent(signal.SIGKILL),
-        )
-    return Process(role, port, log, popen)
+    return Process(role, port, log, Forked(command([role]), site.environment(port), site.home, log))
 
 
 def _wait_until_ready(process: Process, timeout: float = 30) -> None:

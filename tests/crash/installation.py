@@ -27,9 +27,9 @@ import psutil
 
 import tocsin
 from tests import running
-from tests.crash.hatchery import Hatched, Hatchery, Order
 from tests.crash.leftovers import Register
 from tests.engines import Redis, free_port, temporary_folder
+from tests.forked import Forked
 from tests.running import Site
 from tocsin.kit import postgres
 from tocsin.kit.crypto import MasterKey
@@ -70,7 +70,7 @@ class Member:
     once: dict[str, str] = field(default_factory=dict)
     starts: int = 0
     kept: bool = True
-    process: "subprocess.Popen[bytes] | Hatched | None" = None
+    process: "subprocess.Popen[bytes] | Forked | None" = None
     log: Path = Path()
 
     @property
@@ -125,7 +125,6 @@ class Installation:
     lease_seconds: int
     register: Register
     nursery: ThreadPoolExecutor
-    hatchery: Hatchery
     members: list[Member] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     _added: int = 0
@@ -171,11 +170,11 @@ class Installation:
         member.process = await self.in_nursery(self._spawn, member)
         self.register.note(member.process.pid)
 
-    def _spawn(self, member: Member) -> "subprocess.Popen[bytes] | Hatched":
+    def _spawn(self, member: Member) -> "subprocess.Popen[bytes] | Forked":
         code = f"{member.prologue}\n{_RUN[member.role]}\nfrom tocsin.startup import installation\nrun(installation())"
         environment = self._environment(member)
         if member.source == SOURCE:
-            return self.hatchery.hatch(Order(code, environment, str(self.folder), str(member.log)))
+            return Forked(code, environment, self.folder, member.log)
         with member.log.open("wb") as output:
             return subprocess.Popen(
                 [sys.executable, "-c", code],
@@ -331,10 +330,7 @@ async def installed(
         opened.callback(postgres.stop, cluster.data)
         register.note(server.pid)
         broker = Redis(folder, free_port(), appendonly=False) if redis else None
-        hatchery = await asyncio.get_running_loop().run_in_executor(nursery, Hatchery)
-        opened.callback(hatchery.close)
-        register.note(hatchery.pid)
-        here = Installation(folder, cluster, server, broker, lease_seconds, register, nursery, hatchery)
+        here = Installation(folder, cluster, server, broker, lease_seconds, register, nursery)
         if broker:
             await here.start_redis()
             opened.callback(broker.kill)
