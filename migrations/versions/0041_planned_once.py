@@ -41,7 +41,6 @@ PIPELINES = (
     "oldest_waiting",
     "recent_revocations",
     "release_expired",
-    "reserve_calls",
     "waiting_stages",
 )
 
@@ -62,6 +61,7 @@ def _planned_once(name: str) -> str:
     """The same function in PL/pgSQL; where a parameter has the name of a column the column is meant, as in SQL."""
     definition, body, returns_set = op.get_bind().exec_driver_sql(_BODY.format(name=name)).one()
     query = body.strip().removesuffix(";")
+    assert ";" not in query, f"{name} does more than one thing"
     kept = f"RETURN QUERY {query};" if returns_set else f"RETURN ({query});"
     text = f"\n#variable_conflict use_column\nBEGIN\n    {kept}\nEND "
     return str(definition.replace(body, text).replace("LANGUAGE sql", "LANGUAGE plpgsql", 1))
