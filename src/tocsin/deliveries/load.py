@@ -80,6 +80,7 @@ class _Person(msgspec.Struct):
     phone: str | None
     locale: str | None
     status: str
+    way: str
 
 
 class _Address(msgspec.Struct):
@@ -315,7 +316,12 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         return None
     written = Words(notification.title, notification.message, notification.action)
     words = words_in(
-        written, notification.translations, person.locale if person else None, batch.language, channel=delivery.channel
+        written,
+        notification.translations,
+        person.locale if person else None,
+        batch.language,
+        channel=delivery.channel,
+        way=person.way if person else None,
     )
     action = words.action
     return Message(
