@@ -25,14 +25,14 @@ export function Preview({ of, preview, button }: Props) {
         ) : (
           <div className="letter" role="status" aria-label={t("What is printed")}>
             {printed ? (
-            <>
-              <strong>{printed.subject || t("(empty)")}</strong>
-              {printed.body && <p>{printed.body}</p>}
-              {button && <span className="letter-button">{button}</span>}
-            </>
-          ) : (
-            <span className="dimmed">{Object.keys(errors).length ? t("It cannot be printed as it is.") : t("What you write is shown here.")}</span>
-          )}
+              <>
+                <strong>{printed.subject || t("(empty)")}</strong>
+                {printed.body && <p>{printed.body}</p>}
+                {button && <span className="letter-button">{button}</span>}
+              </>
+            ) : (
+              <span className="dimmed">{Object.keys(errors).length ? t("It cannot be printed as it is.") : t("What you write is shown here.")}</span>
+            )}
           </div>
         )}
         {printed && printed.missing.length > 0 && (
