@@ -57,7 +57,7 @@ def test_a_project_looks_like_itself(message: Build) -> None:
     html = part(received(message(branding=looks)), "html")
     assert "background:#ffcc00;color:#000000" in html
     assert "script" not in html
-    assert "Acme &lt;Ltd&gt;\nVienna</p>" in html
+    assert "Acme &lt;Ltd&gt;<br>\nVienna</p>" in html
     plain = message(
         branding=Branding(logo_url="https://cdn.example.com/logo.png", color="red;}", footer="Acme\nVienna")
     )

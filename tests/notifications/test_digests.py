@@ -586,6 +586,21 @@ async def test_a_digest_writes_numbers_as_its_reader_wants(working: Working, sho
     assert [each["title"] for each in await digests(shop.key)] == ["2.000 grams"]
 
 
+async def test_a_digest_lists_items_as_its_reader_wants_them_written(
+    working: Working, shop: Project, ann: Person, bob: Person
+) -> None:
+    assert (await shop.key.put(f"/users/{ann.id}", {"timezone": "Asia/Tokyo"})).status == 200
+    assert (await shop.key.put(f"/users/{ann.id}/preferences", {"format": {"time": "12h"}})).status == 200
+    rule = {"title": "At {{ payload.at | clock: reader }}", "digest": HOUR, "targetUsers": [ann.id, bob.id]}
+    await make_rule(shop, "email", **rule)
+    for minute in (1, 2):
+        await story(shop.key, await send_event(shop.key, at=f"2026-07-01T12:0{minute}:00Z"))
+    await end_windows(working.sql, shop)
+    told = [each["message"] for each in await digests(shop.key, 2)]
+    assert any("At 9:01 pm" in each and "At 9:02 pm" in each for each in told)
+    assert any("At 12:01" in each and "At 12:02" in each for each in told)
+
+
 async def test_a_text_for_the_user_of_the_payload_writes_times_as_they_want(
     working: Working, shop: Project, ann: Person
 ) -> None:

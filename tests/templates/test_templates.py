@@ -130,6 +130,8 @@ async def test_what_could_not_be_printed_is_refused(acme: Project, fields: dict[
 async def test_every_default_can_be_saved_as_it_stands(acme: Project) -> None:
     defaults = (await acme.owner.get("/templates/defaults")).json
     assert "admin_invitation" not in [each["name"] for each in defaults]
+    looks = {"logoUrl": "https://cdn.example.com/logo.png", "emailFooter": "Acme, Vienna"}
+    assert (await acme.owner.put("/projects/me/branding", looks)).status == 200
     for each in defaults:
         kept = {name: each[name] for name in ("kind", "name", "subject", "body")}
         reply = await acme.owner.put("/templates", {**kept, "language": "en"})

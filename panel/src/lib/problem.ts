@@ -4,6 +4,8 @@ export interface FieldError {
   pointer: string;
   code: string;
   detail: string;
+  /** Of a text with lines, from 1. */
+  line?: number;
 }
 
 /** A refusal of the API (RFC 9457), or no answer at all. */

@@ -105,11 +105,13 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branding:
-    """How a project looks in its mails (P4). ``color`` is ``#RRGGBB``, ``logo_url`` begins with https."""
+    """How a project looks in its mails (P4). ``color`` is ``#RRGGBB``, ``logo_url`` begins with https, ``layout`` is
+    the HTML around what they say."""
 
     logo_url: str | None = None
     color: str | None = None
     footer: str | None = None
+    layout: str | None = None
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "Branding":

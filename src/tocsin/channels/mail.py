@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from html import escape
 
 from tocsin.channels.contract import Action, Message
+from tocsin.channels.layout.around import around
 
 MAX_SUBJECT = 250
 MAX_NAME = 64
@@ -61,7 +62,7 @@ def written(
         mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     mail.set_content(_text(message))
-    mail.add_alternative(_html(message), subtype="html")
+    mail.add_alternative(html(message), subtype="html")
     return mail
 
 
@@ -95,8 +96,19 @@ def _text(message: Message) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _html(message: Message) -> str:
+def html(message: Message) -> str:
+    """The mail as a program shows it that shows HTML, within the layout of the project."""
     locale = (message.recipient and message.recipient.locale) or "en"
+    body = around(message.branding.layout, _content(message), _color(message), _values(message))
+    return (
+        f'<!doctype html><html lang="{escape(locale)}"><head><meta charset="utf-8">'
+        f"<title>{escape(one_line(message.title))}</title></head>"
+        f'<body style="margin:0">{body}</body></html>\n'
+    )
+
+
+def _content(message: Message) -> str:
+    """What the mail says. Its font is that of what stands around it."""
     ground = _color(message)
     ink = _readable_on(ground)
     links = "".join(
@@ -104,31 +116,21 @@ def _html(message: Message) -> str:
         f'background:{ground};color:{ink};text-decoration:none">{escape(link.label or link.url)}</a></p>'
         for link in _links(message)
     )
-    unsubscribe = (
-        f' · <a href="{escape(message.unsubscribe_url)}" style="color:#6b7280">Unsubscribe</a>'
-        if message.unsubscribe_url
-        else ""
-    )
     return (
-        f'<!doctype html><html lang="{escape(locale)}"><head><meta charset="utf-8">'
-        f"<title>{escape(one_line(message.title))}</title></head>"
-        '<body style="margin:0;padding:24px;font-family:sans-serif;font-size:16px;color:#111827">'
-        f"{_logo(message)}"
         f'<h1 style="font-size:20px;margin:0 0 12px">{escape(one_line(message.title))}</h1>'
         f'<p style="white-space:pre-line">{escape(_body(message))}</p>{links}'
-        f'<p style="font-size:13px;color:#6b7280">{escape(one_line(message.project_name))}{unsubscribe}</p>'
-        f"{_html_footer(message)}"
-        "</body></html>\n"
     )
 
 
-def _logo(message: Message) -> str:
-    """The picture of the project, which the reader's program may load or not."""
-    url = message.branding.logo_url
-    if url is None or not _SECURE.match(url):
-        return ""
-    name = escape(one_line(message.project_name))
-    return f'<p style="margin:0 0 16px"><img src="{escape(url)}" alt="{name}" style="max-height:48px;border:0"></p>'
+def _values(message: Message) -> dict[str, str]:
+    """Of the variables of a layout. The picture is one that the reader's program may load or not."""
+    logo = message.branding.logo_url or ""
+    return {
+        "project.name": one_line(message.project_name),
+        "branding.logoUrl": logo if _SECURE.match(logo) else "",
+        "branding.emailFooter": _footer(message),
+        "unsubscribeUrl": message.unsubscribe_url or "",
+    }
 
 
 def _color(message: Message) -> str:
@@ -145,11 +147,6 @@ def _readable_on(color: str) -> str:
 
 def _footer(message: Message) -> str:
     return _plain(message.branding.footer or "").strip()
-
-
-def _html_footer(message: Message) -> str:
-    footer = escape(_footer(message))
-    return f'<p style="font-size:13px;color:#6b7280;white-space:pre-line">{footer}</p>' if footer else ""
 
 
 _DARK = "#1f2937"

@@ -16,7 +16,7 @@ from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
 from tocsin.sounds.links import SoundLinks
-from tocsin.users.language import Words, words_in
+from tocsin.users.language import Words, best, words_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class _Person(msgspec.Struct):
     phone: str | None
     locale: str | None
     status: str
+    way: str
 
 
 class _Address(msgspec.Struct):
@@ -105,6 +106,7 @@ class _Read(msgspec.Struct):
     connections: list[Candidate]
     language: str | None = None
     branding: dict[str, Any] | None = None
+    layouts: dict[str, str] | None = None
 
 
 class _Destination(msgspec.Struct):
@@ -135,6 +137,7 @@ class _Batch:
     to_proven_only: bool
     language: str | None
     branding: Branding
+    layouts: Mapping[str, str]
     env: Env
     sounds: SoundLinks
     notifications: Mapping[UUID | None, _Notification]
@@ -213,6 +216,7 @@ def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read) -> _Batc
         read.to_proven_only,
         read.language,
         Branding.of(read.branding or {}),
+        read.layouts or {},
         env,
         sounds,
         notifications={notification.id: notification for notification in read.notifications},
@@ -312,7 +316,12 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         return None
     written = Words(notification.title, notification.message, notification.action)
     words = words_in(
-        written, notification.translations, person.locale if person else None, batch.language, channel=delivery.channel
+        written,
+        notification.translations,
+        person.locale if person else None,
+        batch.language,
+        channel=delivery.channel,
+        way=person.way if person else None,
     )
     action = words.action
     return Message(
@@ -335,8 +344,16 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         attempt=delivery.attempts + 1,
         round=delivery.round,
         hops=notification.hops,
-        branding=batch.branding,
+        branding=_branding(batch, person),
     )
+
+
+def _branding(batch: _Batch, person: _Person | None) -> Branding:
+    """With the layout in the reader's language, else the project's, else the one that was written first."""
+    if not batch.layouts:
+        return batch.branding
+    language = best(batch.layouts, person.locale if person else None, batch.language) or next(iter(batch.layouts))
+    return replace(batch.branding, layout=batch.layouts[language])
 
 
 def _source(notification: _Notification) -> SourceEvent | None:

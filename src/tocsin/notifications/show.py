@@ -94,20 +94,25 @@ Said = Callable[[Notification], dict[str, Any]]
 async def _said(session: AsyncSession, notifications: Sequence[Notification], only: UUID | None) -> Said:
     """Everything that it says, or to one person what it says in their language; one query where it matters."""
     if only is None or not any(each.translations for each in notifications):
-        return lambda each: {"translations": each.translations if only is None else None}
-    locale, language = (await session.execute(_LANGUAGES, {"only": only})).one()
+        return lambda each: {"translations": _by_language(each) if only is None else None}
+    locale, language, way = (await session.execute(_LANGUAGES, {"only": only})).one()
 
     def to_one(each: Notification) -> dict[str, Any]:
-        words = words_in(
-            Words(each.title, each.message, each.action), each.translations, locale, language, channel="realtime"
-        )
+        written = Words(each.title, each.message, each.action)
+        words = words_in(written, each.translations, locale, language, channel="realtime", way=way)
         return {**words._asdict(), "translations": None}
 
     return to_one
 
 
+def _by_language(notification: Notification) -> dict[str, Any] | None:
+    """Without the same words as they are written for one way of reading or another."""
+    return {key: said for key, said in (notification.translations or {}).items() if "#" not in key} or None
+
+
 _LANGUAGES = text("""
-SELECT (SELECT u.locale FROM tocsin.users u WHERE u.id = :only), p.settings->>'language' FROM tocsin.projects p
+SELECT u.locale, p.settings->>'language', tocsin.way_of_reading(u.timezone, p.settings->>'timezone', u.preferences)
+FROM tocsin.projects p LEFT JOIN tocsin.users u ON u.project_id = p.id AND u.id = :only
 """)
 
 

@@ -13,26 +13,16 @@ from typing import Any
 
 import tinycss2
 
+from tocsin.kit.css import LOOKS, mistakes
 from tocsin.kit.errors import FieldError
 
 LONGEST = 32 * 1024
 MOST_RULES = 500
 MOST_DECLARATIONS = 50
-DEEPEST = 8
-"""Brackets within brackets of a value."""
 _MOST_ERRORS = 20
 _CLASS_PREFIX = "brand-"
 
 _STATES = frozenset({"hover", "focus", "focus-visible", "active", "disabled", "checked"})
-_PROPERTIES = (
-    frozenset({"color", "background-color", "opacity", "box-shadow", "text-shadow", "line-height", "letter-spacing"})
-    | {"font-family", "font-size", "font-style", "font-weight", "text-align", "text-decoration", "text-transform"}
-    | {"padding", "padding-top", "padding-right", "padding-bottom", "padding-left", "gap"}
-    | {"border", "border-color", "border-radius", "border-style", "border-width"}
-    | {"border-top", "border-right", "border-bottom", "border-left", "outline-color", "accent-color", "caret-color"}
-)
-_FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla", "oklch", "calc", "min", "max", "clamp"})
-_PLAIN = frozenset({"ident", "number", "dimension", "percentage", "hash", "whitespace", "comment"})
 
 
 class Unsafe(ValueError):
@@ -101,33 +91,11 @@ def _wrong_declaration(declaration: Any) -> Iterable[FieldError]:
         yield _error(
             declaration, "css_syntax", getattr(declaration, "message", "Only declarations may stand in a rule.")
         )
-    elif declaration.lower_name not in _PROPERTIES:
+    elif declaration.lower_name not in LOOKS:
         yield _error(declaration, "css_property", f"The property {declaration.name[:40]} is not taken.")
     else:
         for token in declaration.value:
-            yield from _wrong_value(token)
-
-
-def _wrong_value(token: Any, depth: int = 0) -> Iterable[FieldError]:
-    if depth > DEEPEST:
-        yield _error(token, "css_too_deep", f"Values nest {DEEPEST} levels deep at most.")
-    elif token.type == "function":
-        if token.lower_name not in _FUNCTIONS:
-            yield _error(token, "css_function", f"The function {token.name[:40]}() is not taken.")
-        for inner in token.arguments:
-            yield from _wrong_value(inner, depth + 1)
-    elif token.type == "() block":
-        for inner in token.content:
-            yield from _wrong_value(inner, depth + 1)
-    elif token.type == "string":
-        # A style sheet stands inside a page, where this would end it.
-        if "<" in token.value:
-            yield _error(token, "css_value", "A text may not contain <.")
-    elif token.type == "literal":
-        if token.value not in (",", "/", "+", "-", "*"):
-            yield _error(token, "css_value", f"{token.value[:10]} is not taken in a value.")
-    elif token.type not in _PLAIN:
-        yield _error(token, "css_value", "Addresses and blocks are not taken in a value.")
+            yield from (_error(*mistake) for mistake in mistakes(token))
 
 
 def _declarations(rule: Any) -> list[Any]:

@@ -14,26 +14,27 @@ from tocsin.users.language import Words, words_in
 
 class Created:
     """A notification as its recipients see it, for ``notification.created`` and ``notification.repeated``: encoded once
-    for each locale that they have, with its sound and without."""
+    for each locale and way of reading that they have, with its sound and without."""
 
     def __init__(self, row: Any, sound_url: str | None) -> None:
         self._row = row
         self._sound_url = sound_url
         self._translations = msgspec.json.decode(row["translations"]) if row["translations"] else None
         self._locales: dict[str, str] = msgspec.json.decode(row["locales"]) if row["locales"] else {}
-        self._encoded: dict[tuple[str | None, bool], str] = {}
+        self._ways: dict[str, str] = msgspec.json.decode(row["ways"]) if row["ways"] else {}
+        self._encoded: dict[tuple[str | None, str | None, bool], str] = {}
 
     def to(self, person: UUID, *, silent: bool = False) -> str:
         """``silent``: for whoever wants no sound now. It has none then, so that no app rings by mistake."""
-        locale = self._locales.get(str(person))
-        if (locale, silent) not in self._encoded:
-            self._encoded[locale, silent] = self._for(locale, silent)
-        return self._encoded[locale, silent]
+        reads = self._locales.get(str(person)), self._ways.get(str(person)), silent
+        if reads not in self._encoded:
+            self._encoded[reads] = self._for(*reads)
+        return self._encoded[reads]
 
-    def _for(self, locale: str | None, silent: bool) -> str:
+    def _for(self, locale: str | None, way: str | None, silent: bool) -> str:
         action = msgspec.json.decode(self._row["action"]) if self._row["action"] else None
         written = Words(self._row["title"], self._row["message"], action)
-        words = words_in(written, self._translations, locale, self._row["language"], channel="realtime")
+        words = words_in(written, self._translations, locale, self._row["language"], channel="realtime", way=way)
         return _created(self._row, words, self._sound_url, silent)
 
 

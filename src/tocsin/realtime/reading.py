@@ -31,7 +31,11 @@ SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
         END AS language,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u
-        WHERE u.project_id = $1 AND u.id = ANY(heard.people) AND u.locale IS NOT NULL) END AS locales
+        WHERE u.project_id = $1 AND u.id = ANY(heard.people) AND u.locale IS NOT NULL) END AS locales,
+    CASE WHEN strpos(n.translations::text, '#') > 0 THEN (
+        SELECT json_object_agg(u.id, tocsin.way_of_reading(u.timezone, p.settings->>'timezone', u.preferences))
+        FROM tocsin.users u JOIN tocsin.projects p ON p.id = u.project_id
+        WHERE u.project_id = $1 AND u.id = ANY(heard.people)) END AS ways
 FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, position)
 JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = asked.id
 CROSS JOIN LATERAL (
@@ -50,7 +54,11 @@ SELECT n.id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, 
     CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
         END AS language,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u
-        WHERE u.project_id = $1 AND u.id = newer.user_id AND u.locale IS NOT NULL) END AS locales
+        WHERE u.project_id = $1 AND u.id = newer.user_id AND u.locale IS NOT NULL) END AS locales,
+    CASE WHEN strpos(n.translations::text, '#') > 0 THEN (
+        SELECT json_object_agg(u.id, tocsin.way_of_reading(u.timezone, p.settings->>'timezone', u.preferences))
+        FROM tocsin.users u JOIN tocsin.projects p ON p.id = u.project_id
+        WHERE u.project_id = $1 AND u.id = newer.user_id) END AS ways
 FROM unnest($3::uuid[], $4::bigint[]) AS heard (user_id, seq)
 CROSS JOIN LATERAL (
     SELECT r.user_id, r.notification_id, r.feed_seq, r.silent_until FROM tocsin.notification_recipients r

@@ -212,6 +212,7 @@ class _Subject:
             "event": self.fields,
             "payload": self.payload,
             "user": self._task.user,
+            "reader": self._task.reader,
             "project": self._task.project,
         }
 

@@ -55,6 +55,8 @@ class Window(msgspec.Struct):
     items: list[dict[str, Any]]
     language: str | None = None
     """The project's."""
+    way: str | None = None
+    """How the reader wants times and numbers."""
     translations: dict[str, dict[str, Any]] | None = None
     template: dict[str, dict[str, Any]] | None = None
 
@@ -133,5 +135,5 @@ def _items(window: Window) -> list[dict[str, Any]]:
 def _in_language(item: dict[str, Any], window: Window) -> dict[str, Any]:
     rest = {name: value for name, value in item.items() if name != "translations"}
     first = Words(item["title"], item["message"], item["action"])
-    said = words_in(first, item.get("translations"), *window.wanted)
+    said = words_in(first, item.get("translations"), *window.wanted, way=window.way)
     return {**rest, **said._asdict()}

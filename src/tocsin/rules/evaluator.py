@@ -280,7 +280,8 @@ def _request(items: Sequence[_Item], *, careful: bool) -> bytes:
     table = {id(item.rule): item.rule for item in items}
     index = {key: position for position, key in enumerate(table)}
     tasks = [
-        Task(job.event, job.user, job.project, [index[id(rule)] for rule in rules]) for job, rules in _by_job(items)
+        Task(job.event, job.user, job.project, [index[id(rule)] for rule in rules], job.reader)
+        for job, rules in _by_job(items)
     ]
     return _ENCODE.encode(Request(careful, list(table.values()), tasks))
 

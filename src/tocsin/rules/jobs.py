@@ -30,12 +30,14 @@ class RuleSource(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects."""
+    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects, as is ``reader``: how those
+    for whom it is printed want to read times and numbers."""
 
     event: Event
     user: dict[str, Any] | None
     project: dict[str, Any]
     rules: list[RuleSource]
+    reader: dict[str, Any] | None = None
 
 
 class RuleOutcome(msgspec.Struct):
@@ -71,6 +73,7 @@ class Task(msgspec.Struct, array_like=True):
     user: dict[str, Any] | None
     project: dict[str, Any]
     rules: list[int]
+    reader: dict[str, Any] | None = None
 
 
 class Request(msgspec.Struct, array_like=True):

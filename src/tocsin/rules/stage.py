@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
+from msgspec import structs
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
@@ -52,6 +53,7 @@ from tocsin.rules.lookup import (
     read_claimed,
 )
 from tocsin.rules.translations import printed
+from tocsin.rules.ways import Told, asks_reader, in_their_ways
 from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16
@@ -262,6 +264,7 @@ class MatchStage:
         outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
         crash.here("match.after_evaluate")
         decided = await _decide(self._people, self._db.hot, project_id, env, batch, outcomes)
+        decided = await self._in_their_ways(project_id, env, batch, decided)
         if batch.warning_types:
             faults = await self._judge.faults(batch.warning_types, batch.events)
             decided = [replace(each, faults=faults.get(each.event.id)) for each in decided]
@@ -274,6 +277,14 @@ class MatchStage:
                 await self._undo_claim(project_id, env, left, token)
                 return
             await self._write(project_id, env, token, portion)
+
+    async def _in_their_ways(self, project_id: UUID, env: Env, batch: Batch, decided: list[_Decided]) -> list[_Decided]:
+        """The same, with what asks for its reader printed for each way of reading."""
+        told = list(_asking_reader(batch, decided))
+        if not told:
+            return decided
+        ways = await in_their_ways(self._db, self._evaluator, project_id, env, told)
+        return [replace(each, made=[_in_ways(n, ways.get(n.id)) for n in each.made]) for each in decided]
 
     async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]) -> None:
         """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
@@ -390,6 +401,20 @@ async def _decide(
             made.append(notification)
         decided.append(_Decided(event, _outcome(trace, made), trace, made))
     return decided
+
+
+def _asking_reader(batch: Batch, decided: list[_Decided]) -> Iterator[Told]:
+    """What tells anybody and has templates that ask who reads it."""
+    for each in decided:
+        rules = {rule.id: rule for rule in batch.candidates(each.event)} if each.made else {}
+        for notification in each.made:
+            rule = rules.get(notification.rule_id) if notification.rule_id else None
+            if rule and notification.recipients and asks_reader(rule.source):
+                yield Told(notification, structs.replace(_job(each.event, batch), rules=[rule.source]))
+
+
+def _in_ways(notification: NewNotification, said: dict[str, dict[str, Any]] | None) -> NewNotification:
+    return replace(notification, translations={**(notification.translations or {}), **said}) if said else notification
 
 
 async def _destinations(

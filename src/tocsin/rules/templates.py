@@ -27,7 +27,7 @@ from tocsin.rules.liquid_source import BLOCKS, Scanner
 MAX_LENGTH = 64 * 1024
 """Characters of a template's source."""
 
-NAMES = frozenset({"event", "payload", "user", "project"})
+NAMES = frozenset({"event", "payload", "user", "reader", "project"})
 """What a rule's templates see."""
 
 DIGEST_NAMES = frozenset({"items", "count", "rule", "user", "project"})

@@ -15,19 +15,24 @@ from tocsin.kit.schema import iso
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import DIGEST, Event, Job, RuleOutcome, RuleSource
-from tocsin.templates import system_mails
+from tocsin.templates import layouts, system_mails
 from tocsin.templates.models import Template
 from tocsin.templates.schemas import Preview
 
 # Below the 10 s after which PostgreSQL ends a transaction that asks nothing.
 MOST_SECONDS = 6
 
+_OF_NO_EVENT = ("digest", layouts.KIND)
+
 
 async def previewed(session: AsyncSession, evaluator: Evaluator, row: Template, event_id: UUID | None) -> Preview:
     """Raises Invalid for an event that is not there and for a template that cannot be printed with it."""
+    if event_id and row.kind in _OF_NO_EVENT:
+        words = f"A {row.kind} is shown with samples: it is of no event."
+        raise Invalid([FieldError("/eventId", "not_available", words)])
+    if row.kind == layouts.KIND:
+        return await layouts.previewed(session, row)
     connection = await driver(session)
-    if event_id and row.kind == "digest":
-        raise Invalid([FieldError("/eventId", "not_available", "A digest is shown with samples: it is of no event.")])
     event = await _event(session, event_id) if event_id else _empty(row)
     subject = await lookup.subject_of(connection, row.project_id, lookup.payload_user(event.payload))
     project = await lookup.project_of(connection, row.project_id)

@@ -13,6 +13,7 @@ from tocsin.kit.ids import new_id
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import PathId
 from tocsin.rules.routes import Trying
+from tocsin.templates import layouts, system_mails
 from tocsin.templates.models import Template
 from tocsin.templates.preview import previewed
 from tocsin.templates.save import refuse_in_use, refuse_mistakes, save
@@ -25,7 +26,6 @@ from tocsin.templates.schemas import (
     ProjectTemplate,
     TemplateBody,
 )
-from tocsin.templates.system_mails import standing
 
 router = guarded_router(tags=["templates"])
 
@@ -51,8 +51,9 @@ async def list_all(
 @router.get("/templates/defaults", operation_id="list_default_templates")
 @needs("rules:read")
 async def list_defaults(call: Called) -> list[DefaultTemplate]:
-    """The mails whose words a project may replace, as they are worded otherwise."""
-    return [DefaultTemplate(kind="system_mail", **each._asdict()) for each in standing()]
+    """The mails whose words a project may replace, as they are worded otherwise, and the layout around mails."""
+    mails = [DefaultTemplate(kind="system_mail", **each._asdict()) for each in system_mails.standing()]
+    return [*mails, layouts.standing()]
 
 
 @router.put("/templates", operation_id="save_template")
@@ -102,7 +103,7 @@ def _may_print(call: Call, event_id: UUID | None) -> None:
 @router.delete("/templates/{template_id}", operation_id="reset_template", status_code=204)
 @needs("project:manage")
 async def reset(call: Called, template_id: PathId) -> Response:
-    """Take the project's words away: of a mail those of the installation stand again."""
+    """Take the project's words away: of a mail and the layout those of the installation stand again."""
     row = await _find(call, template_id)
     call.write_to(row.env)
     await refuse_in_use(call.session, row)

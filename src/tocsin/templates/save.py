@@ -14,7 +14,7 @@ from tocsin.kit.ids import new_id
 from tocsin.plans.entitlements import check_feature
 from tocsin.rules import templates
 from tocsin.rules.translations import FEATURE, MOST_CHARACTERS
-from tocsin.templates import system_mails
+from tocsin.templates import layouts, system_mails
 from tocsin.templates.models import Template
 from tocsin.templates.schemas import DraftPreviewBody, TemplateBody
 
@@ -74,18 +74,28 @@ async def _refuse_beyond_plan(session: AsyncSession, project_id: UUID, body: Tem
 
 
 def _mistakes(body: TemplateBody | DraftPreviewBody) -> Iterator[FieldError]:
+    if body.kind == layouts.KIND:
+        yield from _of_all_channels(body, "A layout")
+        yield from layouts.mistakes(body.name, body.subject, body.body)
+        return
+    if not body.subject:
+        yield FieldError("/subject", "required", "This field is required.")
     names = templates.DIGEST_NAMES if body.kind == "digest" else templates.NAMES
     wrong = [*templates.check(body.subject, "/subject", names), *templates.check(body.body, "/body", names)]
     yield from wrong
     if body.kind != "system_mail":
         return
-    if isinstance(body, TemplateBody) and body.channel is not None:
-        yield FieldError("/channel", "not_available", "A mail of Tocsin's own has no channel.")
+    yield from _of_all_channels(body, "A mail of Tocsin's own")
     if body.name not in system_mails.NAMES:
         known = ", ".join(system_mails.NAMES)
         yield FieldError("/name", "unknown_name", f"There is no such mail; there are {known}.")
     elif not wrong:
         yield from system_mails.check(body.name, body.subject, body.body)
+
+
+def _of_all_channels(body: TemplateBody | DraftPreviewBody, what: str) -> Iterator[FieldError]:
+    if isinstance(body, TemplateBody) and body.channel is not None:
+        yield FieldError("/channel", "not_available", f"{what} has no channel.")
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")

@@ -30,25 +30,42 @@ def words_in(
     translations: Mapping[str, Mapping[str, Any]] | None,
     *wanted: str | None,
     channel: str | None = None,
+    way: str | None = None,
 ) -> Words:
     """The words for somebody who wants these languages, the first one most. What a translation leaves out stays.
 
-    Where a language has words for the channel alone (``de@sms``), these go before its others.
+    Where a language has words for the channel alone (``de@sms``), these go before its others; where there are words for
+    their way of reading times and numbers (``de#full|12h|...``), before those of the language.
     """
     if not translations:
         return written
-    general = best([key for key in translations if "@" not in key], *wanted)
-    offered = {key.removesuffix(f"@{channel}"): key for key in translations if channel and key.endswith(f"@{channel}")}
-    special = best(offered, general) if general else best(offered, *wanted)
-    language = offered[special] if special else general
+    words = _over(written, translations.get(in_way("", way)))
+    language = _chosen([key for key in translations if "#" not in key], wanted, channel)
     if language is None:
-        return written
-    said = translations[language]
+        return words
+    return _over(_over(words, translations[language]), translations.get(in_way(language, way)))
+
+
+def in_way(key: str, way: str | None) -> str:
+    """Where the words of a language are kept as they are written for a way of reading."""
+    return f"{key}#{way}"
+
+
+def _chosen(offered: Collection[str], wanted: tuple[str | None, ...], channel: str | None) -> str | None:
+    general = best([key for key in offered if "@" not in key], *wanted)
+    for_channel = {key.removesuffix(f"@{channel}"): key for key in offered if channel and key.endswith(f"@{channel}")}
+    special = best(for_channel, general) if general else best(for_channel, *wanted)
+    return for_channel[special] if special else general
+
+
+def _over(words: Words, said: Mapping[str, Any] | None) -> Words:
+    if not said:
+        return words
     title, message, action = said.get("title"), said.get("message"), said.get("action")
     return Words(
-        written.title if title is None else title,
-        written.message if message is None else message,
-        action or written.action,
+        words.title if title is None else title,
+        words.message if message is None else message,
+        action or words.action,
     )
 
 

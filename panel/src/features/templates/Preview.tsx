@@ -20,17 +20,21 @@ export function Preview({ of, preview, button }: Props) {
       <Stack>
         {of === "notification" && (events.length > 0 ? <EventPicker label={t("With the event")} events={events} value={eventId} change={choose} /> : <Text size="sm" c="dimmed">{t("Once an event was sent, it is printed with its values.")}</Text>)}
         {error ? <Failed error={error} /> : null}
-        <div className="letter" role="status" aria-label={t("What is printed")}>
-          {printed ? (
-            <>
-              <strong>{printed.subject || t("(empty)")}</strong>
-              {printed.body && <p>{printed.body}</p>}
-              {button && <span className="letter-button">{button}</span>}
-            </>
-          ) : (
-            <span className="dimmed">{Object.keys(errors).length ? t("It cannot be printed as it is.") : t("What you write is shown here.")}</span>
-          )}
-        </div>
+        {of === "layout" ? (
+          <Mail html={printed?.body} wrong={Object.keys(errors).length > 0} />
+        ) : (
+          <div className="letter" role="status" aria-label={t("What is printed")}>
+            {printed ? (
+              <>
+                <strong>{printed.subject || t("(empty)")}</strong>
+                {printed.body && <p>{printed.body}</p>}
+                {button && <span className="letter-button">{button}</span>}
+              </>
+            ) : (
+              <span className="dimmed">{Object.keys(errors).length ? t("It cannot be printed as it is.") : t("What you write is shown here.")}</span>
+            )}
+          </div>
+        )}
         {printed && printed.missing.length > 0 && (
           <Text size="sm" c="dimmed">
             {t("Printed as nothing, for there is no: {names}", { names: printed.missing.join(", ") })}
@@ -43,5 +47,15 @@ export function Preview({ of, preview, button }: Props) {
         )}
       </Stack>
     </Section>
+  );
+}
+
+/** A whole mail, where nothing of it can run or be followed. */
+function Mail({ html, wrong }: { html: string | undefined; wrong: boolean }) {
+  if (html && !wrong) return <iframe className="letter-mail" title={t("What is printed")} sandbox="" srcDoc={html} />;
+  return (
+    <div className="letter" role="status" aria-label={t("What is printed")}>
+      <span className="dimmed">{wrong ? t("It cannot be printed as it is.") : t("What you write is shown here.")}</span>
+    </div>
   );
 }

@@ -13,7 +13,7 @@ import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Preview } from "./Preview";
-import { addressOf, languageName, type Channel, type Default, type Key, type Kind, type Template } from "./templates";
+import { addressOf, hasDefault, languageName, mistakesIn, type Channel, type Default, type Key, type Kind, type Template } from "./templates";
 import { usePreview } from "./usePreview";
 
 interface Props {
@@ -29,6 +29,7 @@ const EXAMPLES: Record<Kind, string> = {
   notification: "{{ payload.orderId }}",
   digest: "{{ count }}, {% for item in items %}{{ item.title }}{% endfor %}",
   system_mail: "{{ project.name }}",
+  layout: "{{ content }}",
 };
 const LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "cs", "tr", "uk", "ar", "zh", "ja", "ko"];
 
@@ -36,7 +37,8 @@ export function TemplateForm({ of, saved, like, standing }: Props) {
   const may = useMay("project:manage");
   const { env } = useEnv();
   const go = useNavigate();
-  const mail = of.kind === "system_mail";
+  const layout = of.kind === "layout";
+  const mail = hasDefault(of.kind);
   const [name, setName] = useState(of.name);
   const [language, setLanguage] = useState(of.language);
   const [channel, setChannel] = useState(of.channel);
@@ -47,13 +49,13 @@ export function TemplateForm({ of, saved, like, standing }: Props) {
   const saving = useMutation({
     mutationFn: () => answered(api.PUT("/api/v1/templates", { body: { ...key, channel: channel as Channel | null, subject, body } })),
     onSuccess: async () => {
-      tell(mail ? t("Saved. The next mail says it like this.") : t("Saved. It counts for the next event."));
+      tell(layout ? t("Saved. The next mail looks like this.") : mail ? t("Saved. The next mail says it like this.") : t("Saved. It counts for the next event."));
       await queries.invalidateQueries({ queryKey: ["templates"] });
       await go(addressOf(key), { replace: true });
     },
   });
   const problem = saving.error ? asProblem(saving.error) : null;
-  const errors = { ...preview.errors, ...problem?.byField };
+  const errors = { ...preview.errors, ...(problem && mistakesIn(of.kind, problem)) };
   return (
     <form
       onSubmit={(event) => {
@@ -78,8 +80,8 @@ export function TemplateForm({ of, saved, like, standing }: Props) {
                     {!mail && <Select label={t("Channel")} description={t("For this one alone.")} placeholder={t("all channels")} data={CHANNELS} clearable value={channel} error={errors.channel} onChange={setChannel} />}
                   </Group>
                 )}
-                <CodeField label={mail ? t("Subject") : t("Title")} language="liquid" required value={subject} change={setSubject} error={errors.subject} readOnly={!may} height={42} />
-                <CodeField label={mail ? t("Text") : t("Message")} language="liquid" required={mail} value={body} change={setBody} error={errors.body} readOnly={!may} height={160} />
+                {!layout && <CodeField label={mail ? t("Subject") : t("Title")} language="liquid" required value={subject} change={setSubject} error={errors.subject} readOnly={!may} height={42} />}
+                <CodeField label={layout ? t("HTML") : mail ? t("Text") : t("Message")} language="liquid" required={mail} value={body} change={setBody} error={errors.body} readOnly={!may} height={layout ? 340 : 160} />
                 {standing ? <Variables standing={standing} /> : <Text size="xs" c="dimmed">{t("Liquid: {example} prints a value.", { example: EXAMPLES[of.kind] })}</Text>}
               </Stack>
             </Section>
@@ -106,8 +108,9 @@ export function TemplateForm({ of, saved, like, standing }: Props) {
 function Variables({ standing }: { standing: Default }) {
   const words = standing.subject + standing.body;
   // Some names are words of Liquid's own, and are written as the default writes them.
-  const spelt = (name: string) => (words.includes(`payload['${name}']`) ? `payload['${name}']` : `payload.${name}`);
-  const names = ["project.name", ...standing.variables.map(spelt)];
+  const layout = standing.kind === "layout";
+  const spelt = (name: string) => (layout ? name : words.includes(`payload['${name}']`) ? `payload['${name}']` : `payload.${name}`);
+  const names = [...(layout ? [] : ["project.name"]), ...standing.variables.map(spelt)];
   const must = standing.mustSay.map(spelt);
   return (
     <Text size="xs" c="dimmed" component="div">

@@ -8,12 +8,12 @@ import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
-import { addressOf, kindIn, languageName, titleOf, useDefaults, useTemplates, type Kind, type Template } from "./templates";
+import { addressOf, hasDefault, kindIn, languageName, titleOf, useDefaults, useTemplates, type Kind, type Template } from "./templates";
 
 export function Component() {
   const [filters, change] = useFilters(["kind", "language", "channel"]);
   const kind = kindIn(filters.kind);
-  const mails = kind === "system_mail";
+  const mails = hasDefault(kind);
   const may = useMay("project:manage");
   const add = may && !mails && (
     <Button component={Link} to={addressOf({ kind })} leftSection={<IconPlus size={16} aria-hidden />}>
@@ -26,7 +26,7 @@ export function Component() {
         <SegmentedControl
           size="xs"
           aria-label={t("Kind")}
-          value={kind}
+          value={mails ? "system_mail" : kind}
           onChange={(chosen) => change({ kind: chosen === "notification" ? null : chosen, language: null, channel: null })}
           data={[
             { value: "notification", label: t("Notifications") },
@@ -103,18 +103,19 @@ function Words({ kind, filters, add }: { kind: Kind; filters: Filters[0]; add: R
 function Mails() {
   const defaults = useDefaults();
   const { data: all = [] } = useTemplates();
-  const own = (name: string) => all.filter((each) => each.kind === "system_mail" && each.name === name);
-  const items = (defaults.data ?? []).map((each) => ({ ...each, id: each.name, own: own(each.name) }));
+  const items = (defaults.data ?? [])
+    .map((each) => ({ ...each, id: each.name, own: all.filter(({ kind, name }) => kind === each.kind && name === each.name) }))
+    .sort((one, other) => Number(other.kind === "layout") - Number(one.kind === "layout"));
   return (
     <Listing
       label={t("Mails")}
       query={{ ...defaults, items }}
       empty={null}
-      to={(each) => addressOf({ kind: "system_mail", name: each.name, language: each.own[0]?.language ?? "en" })}
+      to={(each) => addressOf({ kind: each.kind, name: each.name, language: each.own[0]?.language ?? "en" })}
       columns={[
-        { name: t("Mail"), cell: (each) => titleOf(each.name) },
-        { name: t("Subject"), cell: (each) => <code className="says">{each.own[0]?.subject ?? each.subject}</code> },
-        { name: t("Your words"), width: 190, cell: (each) => <Languages own={each.own} /> },
+        { name: t("Mail"), cell: (each) => titleOf(each.kind, each.name) },
+        { name: t("Subject"), cell: (each) => (each.kind === "layout" ? <span className="dimmed">{t("what stands around the mails of notifications")}</span> : <code className="says">{each.own[0]?.subject ?? each.subject}</code>) },
+        { name: t("Your own"), width: 190, cell: (each) => <Languages own={each.own} /> },
       ]}
     />
   );

@@ -8,20 +8,20 @@ import { useEnv } from "@/lib/env";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { TemplateForm } from "./TemplateForm";
-import { addressOf, kindIn, languageName, titleOf, useDefaults, useTemplates, type Default, type Key, type Kind, type Template } from "./templates";
+import { addressOf, hasDefault, kindIn, languageName, titleOf, useDefaults, useTemplates, type Default, type Key, type Kind, type Template } from "./templates";
 
 export function Component() {
   const key = useKey();
   const all = useTemplates();
   const defaults = useDefaults();
-  const mail = key.kind === "system_mail";
-  const list = key.kind === "notification" ? "/templates" : `/templates?kind=${key.kind}`;
+  const mail = hasDefault(key.kind);
+  const list = key.kind === "notification" ? "/templates" : `/templates?kind=${mail ? "system_mail" : key.kind}`;
   const same = all.data?.filter((each) => each.kind === key.kind && each.name === key.name) ?? [];
   const saved = same.find((each) => each.language === key.language && each.channel === key.channel);
-  const standing = defaults.data?.find((each) => mail && each.name === key.name);
+  const standing = defaults.data?.find((each) => each.kind === key.kind && each.name === key.name);
   const error = all.error ?? defaults.error;
   return (
-    <Page title={mail ? titleOf(key.name) : key.name || t("New template")} lead={leadOf(key.kind, standing)} back={{ to: list, label: t("Templates") }} actions={saved && <Reset saved={saved} list={list} />}>
+    <Page title={mail ? titleOf(key.kind, key.name) : key.name || t("New template")} lead={leadOf(key.kind, standing)} back={{ to: list, label: t("Templates") }} actions={saved && <Reset saved={saved} list={list} />}>
       {error ? (
         <Failed error={error} retry={() => void Promise.all([all.refetch(), defaults.refetch()])} />
       ) : !all.data || !defaults.data ? (
@@ -51,6 +51,7 @@ function useKey(): Key {
 function leadOf(kind: Kind, standing: Default | undefined): string {
   if (kind === "digest") return t("Digests of rules name it; each reader gets it in their language.");
   if (kind === "notification") return t("Rules name it; each person gets it in their language.");
+  if (kind === "layout") return t("The HTML around what notifications say by mail. Each reader gets it in their language.");
   const said = t("A mail that goes out in your project's name.");
   return standing?.button ? `${said} ${t("Its link stands below the words, and no wording loses it.")}` : said;
 }
@@ -68,7 +69,7 @@ function Variants({ of, same }: { of: Key; same: Template[] }) {
       ))}
       {may && (
         <Link to={addressOf({ kind: of.kind, name: of.name })} className="chip" aria-current={of.language ? undefined : "page"}>
-          <IconPlus size={12} aria-hidden /> {of.kind === "system_mail" ? t("another language") : t("another language or channel")}
+          <IconPlus size={12} aria-hidden /> {hasDefault(of.kind) ? t("another language") : t("another language or channel")}
         </Link>
       )}
     </nav>
@@ -79,13 +80,14 @@ function Reset({ saved, list }: { saved: Template; list: string }) {
   const may = useMay("project:manage");
   const { env } = useEnv();
   if (!may || saved.env !== env) return null;
-  const mail = saved.kind === "system_mail";
+  const mail = hasDefault(saved.kind);
+  const layout = saved.kind === "layout";
   const words = { name: saved.name, language: languageName(saved.language) };
   return (
     <RemoveButton
       label={mail ? t("Reset to the default") : t("Delete")}
       title={mail ? t("Reset to the default?") : t("Delete {name} in {language}?", words)}
-      text={mail ? t("Your words in {language} are gone; the mail goes out in the default words.", words) : t("Rules that name it say their own title and message where no other language is left.")}
+      text={layout ? t("Your layout in {language} is gone. Where no other is left, mails look like the default.", words) : mail ? t("Your words in {language} are gone; the mail goes out in the default words.", words) : t("Rules that name it say their own title and message where no other language is left.")}
       remove={() => answered(api.DELETE("/api/v1/templates/{template_id}", { params: { path: { template_id: saved.id } } }))}
       list={list}
       name="templates"

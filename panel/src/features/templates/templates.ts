@@ -1,5 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { answered, api, type Schemas } from "@/lib/api";
+import type { Problem } from "@/lib/problem";
+import { t } from "@/lib/t";
 
 export type Template = Schemas["ProjectTemplate"];
 export type Default = Schemas["DefaultTemplate"];
@@ -7,7 +9,12 @@ export type Kind = Template["kind"];
 export type Channel = NonNullable<Schemas["TemplateBody"]["channel"]>;
 
 export function kindIn(word: string | null | undefined): Kind {
-  return word === "system_mail" || word === "digest" ? word : "notification";
+  return word === "system_mail" || word === "digest" || word === "layout" ? word : "notification";
+}
+
+/** Whether there is a default that a project may replace, rather than a name of its own. */
+export function hasDefault(kind: Kind): boolean {
+  return kind === "system_mail" || kind === "layout";
 }
 
 /** What one template is known by. */
@@ -36,7 +43,7 @@ async function everyOne(signal: AbortSignal): Promise<Template[]> {
   return found.sort((one, other) => one.name.localeCompare(other.name) || one.language.localeCompare(other.language));
 }
 
-/** The mails whose words a project may replace, as they are worded otherwise. */
+/** The mails whose words a project may replace, as they are worded otherwise, and the layout around mails. */
 export function useDefaults() {
   return useQuery({
     queryKey: ["templates", "defaults"],
@@ -59,8 +66,16 @@ export function languageName(code: string): string {
   }
 }
 
+/** What is wrong with a template by its fields, with the line where HTML has many. */
+export function mistakesIn(kind: Kind, problem: Problem): Record<string, string> {
+  const wrong = problem.errors.find(({ pointer }) => pointer === "/body");
+  if (kind !== "layout" || !wrong?.line) return problem.byField;
+  return { ...problem.byField, body: t("Line {line}: {mistake}", { line: wrong.line, mistake: wrong.detail }) };
+}
+
 /** `email_change_notice` as a heading. */
-export function titleOf(name: string): string {
+export function titleOf(kind: Kind, name: string): string {
+  if (kind === "layout") return t("Layout of mails");
   const words = name.replace(/[_-]+/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
