@@ -59,7 +59,12 @@ async def installation(
             }
             site = Site(url, home, settings=settings)
             with running_api(site) as api, running(site, "worker"):
-                far = {"TELEGRAM_PEOPLE": telegram.people, "MAILDIR": str(mail.folder), "META_PORT": str(meta)}
+                far = {
+                    "TELEGRAM_PEOPLE": telegram.people,
+                    "MAILDIR": str(mail.folder),
+                    "SMTP_URL": mail.url,
+                    "META_PORT": str(meta),
+                }
                 yield Installation(api, far)
 
 

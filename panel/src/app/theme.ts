@@ -33,13 +33,17 @@ const DARK: MantineColorsTuple = [
   "#0b0c0f",
 ];
 
+/** Dark enough where it is filled for white ink, in both schemes. */
+const RED: MantineColorsTuple = ["#fff5f5", "#ffe3e3", "#ffc9c9", "#ffa8a8", "#ff8787", "#ff6b6b", "#fa5252", "#c92a2a", "#b02525", "#962020"];
+
 export function themeOf(colour: string) {
   return createTheme({
     primaryColor: "brand",
-    primaryShade: { light: 7, dark: 6 },
+    // One for both schemes: the library works out once, for the light one, which ink can be read on it.
+    primaryShade: 7,
     autoContrast: true,
     luminanceThreshold: 0.179,
-    colors: { brand: shades(colour), dark: DARK },
+    colors: { brand: shades(colour), dark: DARK, red: RED },
     fontFamily: FONT,
     fontFamilyMonospace: "ui-monospace, 'Cascadia Code', 'DejaVu Sans Mono', Menlo, monospace",
     headings: { fontFamily: FONT, fontWeight: "640" },

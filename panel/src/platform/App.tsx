@@ -8,8 +8,7 @@ import { PLATFORM_COLOUR } from "@/components/brand/house";
 import { queries } from "@/lib/queries";
 import { router } from "./routes";
 
-// One shade for light and dark: which ink can be read on it is worked out for the light one alone.
-const theme = { ...themeOf(PLATFORM_COLOUR), primaryShade: 7 as const };
+const theme = themeOf(PLATFORM_COLOUR);
 const variables = variablesOf(PLATFORM_COLOUR);
 
 export function App() {

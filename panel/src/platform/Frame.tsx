@@ -1,14 +1,15 @@
-import { ActionIcon, AppShell, Burger, Button, Group, Kbd, Menu, ScrollArea, Text } from "@mantine/core";
+import { ActionIcon, AppShell, Burger, Button, Group, Kbd, Menu, ScrollArea } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { spotlight } from "@mantine/spotlight";
 import { useEffect } from "react";
-import { NavLink, Outlet, useLocation } from "react-router";
+import { Link, NavLink, Outlet, useLocation } from "react-router";
+import { Account, SignOut } from "@/app/Account";
 import { allowed } from "@/app/places";
 import { PlatformMark } from "@/components/brand/PlatformMark";
 import { settled } from "@/components/ui/Boundary";
-import { IconLogout, IconSearch } from "@/components/ui/icons";
+import { IconSearch, IconShield } from "@/components/ui/icons";
 import { SchemeSwitch } from "@/components/ui/SchemeSwitch";
-import { leave, useSession } from "@/lib/session";
+import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Palette } from "./Palette";
 import { GROUPS } from "./places";
@@ -38,7 +39,13 @@ export function Frame() {
               <IconSearch size={18} />
             </ActionIcon>
             <SchemeSwitch />
-            <Account />
+            <Account>
+              <Menu.Item component={Link} to="/me/security" leftSection={<IconShield size={16} />}>
+                {t("Security")}
+              </Menu.Item>
+              <Menu.Divider />
+              <SignOut />
+            </Account>
           </Group>
         </Group>
       </AppShell.Header>
@@ -69,34 +76,5 @@ function SideBar() {
         </div>
       ))}
     </AppShell.Section>
-  );
-}
-
-function Account() {
-  const user = useSession((session) => session.me?.user);
-  if (!user) return null;
-  const name = user.name ?? user.email ?? t("You");
-  return (
-    <Menu position="bottom-end" width={240} withinPortal>
-      <Menu.Target>
-        <ActionIcon variant="transparent" radius="xl" size="lg" aria-label={t("Account")}>
-          <span className="me" data-letter={name.slice(0, 1).toUpperCase()} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <div style={{ padding: "8px 12px" }}>
-          <Text size="sm" fw={600} truncate>
-            {name}
-          </Text>
-          <Text size="xs" c="dimmed" truncate>
-            {user.roles.join(", ")}
-          </Text>
-        </div>
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
-          {t("Sign out")}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
   );
 }

@@ -1,7 +1,8 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { contrast } from "@/lib/colour";
 import { seeded, type Seeded } from "./seed";
-import { accessible, fits, launch, shot, signIn, visit } from "./visit";
+import { accessible, fits, launch, post, shot, signIn, visit } from "./visit";
 
 let browser: Browser;
 let acme: Seeded;
@@ -70,15 +71,39 @@ describe.each([
   });
 });
 
-test("a yellow brand can be read, in both schemes (P4)", async () => {
-  const yellow = await seeded("Yellow Cabs", "#FFD400");
-  for (const dark of [false, true]) {
-    const { page } = await visit(browser, { dark });
-    await signIn(page, yellow.project);
-    await page.goto(`/panel/rules/${yellow.ids.rule}`);
+const BRANDS = { yellow: "#FFD400", white: "#FBFBF8", black: "#000000", grey: "#808080" };
+const FULL_OF_BRAND = ["/notifications", "/settings/branding"];
+const RING = 3;
+
+test.each([
+  ["light", false],
+  ["dark", true],
+])("brands of every lightness can be read, and focus be seen, where it is %s (P3, P4)", async (look, dark) => {
+  const { page } = await visit(browser, { dark });
+  await signIn(page, acme.project);
+  for (const [name, brandColor] of Object.entries(BRANDS)) {
+    await post("/projects/me/branding", { brandColor }, acme.project, "live", "PUT");
+    for (const path of FULL_OF_BRAND) {
+      await page.goto(`/panel${path}`);
+      await settled(page);
+      await accessible(page);
+    }
+    await page.goto(`/panel/rules/${acme.ids.rule}`);
     await settled(page);
+    await page.getByRole("textbox", { name: "Name" }).first().fill("Larger orders");
+    await page.getByRole("button", { name: "Save" }).focus();
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Tab");
     await accessible(page);
-    await shot(page, `yellow-${dark ? "dark" : "light"}`);
+    const ground = await painted(page, "document.querySelector('.frame-main')", "backgroundColor");
+    expect(contrast(await painted(page, "document.activeElement", "outlineColor"), ground), name).toBeGreaterThanOrEqual(RING);
+    await shot(page, `brand-${name}-${look}`);
   }
-  await yellow.end();
+  await page.context().close();
 });
+
+/** A colour of an element as it is computed, as #rrggbb. */
+async function painted(page: Page, element: string, property: string): Promise<string> {
+  const said = (await page.evaluate(`getComputedStyle(${element}).${property}`)) as string;
+  return `#${said.match(/\d+/g)!.slice(0, 3).map((part) => Number(part).toString(16).padStart(2, "0")).join("")}`;
+}

@@ -1,5 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { mailed, tokens } from "./far";
+import { totp } from "./totp";
 import { accessible, fits, launch, PASSWORD, post, project, shot, URL_, visit, type Project } from "./visit";
 
 const EMAIL = "root@operator.example";
@@ -17,6 +19,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 async function call(path: string, method = "GET", body?: unknown) {
+  token ||= (await post("/platform/auth/login", { email: EMAIL, password: PASSWORD })).tokens.accessToken;
   const answer = await fetch(`${URL_}/api/v1/platform${path}`, { method, headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` }, ...(method !== "GET" && { body: JSON.stringify(body) }) });
   const said = answer.status === 204 ? null : await answer.json();
   expect(answer.ok, `${path}: ${JSON.stringify(said)}`).toBe(true);
@@ -60,8 +63,6 @@ test("the first admin comes by a link, whose token leaves the address (O1)", asy
   await signIn(page);
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   expect(complaints.filter((each) => !each.includes("422"))).toEqual([]);
-  const login = await post("/platform/auth/login", { email: EMAIL, password: PASSWORD });
-  token = login.tokens.accessToken;
   await page.context().close();
 });
 
@@ -220,7 +221,7 @@ test("a role sees what it may, and no more (A6)", async () => {
   await page.context().close();
 });
 
-const PAGES = ["/", "/projects", "project", "/usage", "/plans", "/connections", "connection", "/visits", "/admins", "/audit", "/settings"];
+const PAGES = ["/", "/projects", "project", "/usage", "/plans", "/connections", "/connections/new", "connection", "/visits", "/admins", "/audit", "/settings", "/me/security"];
 const EMPTY = ["/projects?search=nothing-such", "/nothing/such"];
 
 describe.each([
@@ -300,5 +301,114 @@ test("plans, admins, settings and a connection are changed where they are shown 
   await accessible(page);
   await shot(page, "platform-connection-looked");
   expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+test("a mail server is lent to all projects, verified, changed and taken back (C4)", async () => {
+  const { port } = new URL(process.env.SMTP_URL!);
+  const { page, complaints } = await visit(browser);
+  await signIn(page);
+  await page.goto("/platform/connections");
+  await page.getByRole("link", { name: "Lend a connection" }).click();
+  await page.getByRole("button", { name: /E-mail \(SMTP\)/ }).waitFor();
+  // What reaches a project alone is not lent.
+  expect(await page.getByRole("button", { name: /Slack|Webhook|Telegram/ }).count()).toBe(0);
+  await page.getByRole("button", { name: /E-mail \(SMTP\)/ }).click();
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("Mail for everybody");
+  await page.getByLabel("Server").fill("127.0.0.1");
+  await page.getByLabel("Port").fill(port);
+  await page.getByRole("combobox", { name: "Encryption" }).click();
+  await page.getByRole("option", { name: "none" }).click();
+  await page.getByRole("button", { name: "Connect" }).click();
+  await page.locator(".mantine-TextInput-error").first().waitFor();
+  await page.getByLabel("From").fill("lent@operator.example");
+  await accessible(page);
+  await page.getByRole("button", { name: "Connect" }).click();
+  await page.getByRole("heading", { name: "Mail for everybody" }).waitFor();
+
+  await page.getByLabel("Send a test message to").fill("probe@operator.example");
+  await page.getByRole("button", { name: "Verify" }).click();
+  await page.getByText("A test message was sent.").waitFor();
+  await settled(page);
+  await accessible(page);
+  await shot(page, "platform-lent");
+  await page.getByRole("button", { name: "Change" }).click();
+  await page.getByLabel("Sender's name").fill("Tocsin for all");
+  await page.getByRole("switch", { name: "Stands in for others" }).click();
+  await accessible(page);
+  await shot(page, "platform-lent-change");
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await page.getByText("Tocsin for all").waitFor();
+  const [lent] = (await call("/connections?owner=platform")).items;
+  expect(lent).toMatchObject({ provider: "smtp", status: "active", isDefault: true, useAsFallback: false });
+
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("heading", { name: "Connections" }).waitFor();
+  expect((await call("/connections?owner=platform")).items).toEqual([]);
+  expect(complaints.filter((each) => !each.includes("422"))).toEqual([]);
+  await page.context().close();
+});
+
+test("an admin guards the account by a second factor, and ends other sign-ins (A2)", async () => {
+  const email = "gus@operator.example";
+  const added = await call("/admins", "POST", { email, name: "Gus", role: "support" });
+  await post("/platform/setup", { token: added.setupUrl.split("#")[1], password: PASSWORD });
+  await post("/platform/auth/login", { email, password: PASSWORD });
+  const { page, complaints } = await visit(browser);
+  await signIn(page, email);
+  // A support admin sees the platform's connections, and lends none.
+  await page.goto("/platform/connections");
+  await page.getByRole("heading", { name: "Connections" }).waitFor();
+  expect(await page.getByRole("link", { name: "Lend a connection" }).count()).toBe(0);
+
+  await page.getByRole("button", { name: "Account" }).click();
+  await page.getByRole("menuitem", { name: "Security" }).click();
+  await page.getByRole("button", { name: "Set it up" }).click();
+  await page.getByLabel("Your password").first().fill(PASSWORD);
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("img", { name: "Secret for your authenticator app" }).waitFor();
+  const secret = await page.locator(".scan code").innerText();
+  await page.getByLabel("Code of the app").fill(totp(secret, -1));
+  await page.getByRole("button", { name: "Turn it on" }).click();
+  const codes = page.getByRole("list", { name: "Recovery codes" }).getByRole("listitem");
+  await codes.first().waitFor();
+  const [recovery] = await codes.allInnerTexts();
+  await accessible(page);
+  await shot(page, "platform-recovery-codes");
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await page.getByText("10 recovery codes are left.").waitFor();
+
+  await page.getByRole("button", { name: "Sign out elsewhere" }).click();
+  await page.getByText("You are signed out everywhere else.").waitFor();
+  await page.getByLabel("Present password").fill(PASSWORD);
+  await page.getByLabel("New password").fill(`${PASSWORD} anew`);
+  await page.getByRole("button", { name: "Change the password" }).click();
+  await page.getByText("The password is changed.").waitFor();
+  await page.getByLabel("New address").fill("gustav@operator.example");
+  await page.getByLabel("Your password").fill(`${PASSWORD} anew`);
+  const before = tokens("gustav@operator.example");
+  await page.getByRole("button", { name: "Change the address" }).click();
+  await page.getByText("A mail with a link went to gustav@operator.example").waitFor();
+  await post("/auth/email/verify", { token: await mailed("gustav@operator.example", before) });
+  await page.reload();
+  await page.getByText("gustav@operator.example", { exact: true }).waitFor();
+
+  await page.getByRole("button", { name: "Account" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.waitForURL("**/platform/signin**");
+  await page.getByLabel("E-mail").fill("gustav@operator.example");
+  await page.getByLabel(/^Password/).fill(`${PASSWORD} anew`);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("Code").fill(recovery!);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Places" }).waitFor({ state: "attached" });
+  await page.goto("/platform/me/security");
+  await page.getByRole("button", { name: "Turn it off" }).click();
+  await page.getByLabel("Your password").first().fill(`${PASSWORD} anew`);
+  await page.getByLabel(/^Code/).fill(totp(secret, 1));
+  await page.getByRole("button", { name: "Turn it off" }).click();
+  await page.getByRole("button", { name: "Set it up" }).waitFor();
+  expect(complaints.filter((each) => !each.includes("401"))).toEqual([]);
   await page.context().close();
 });

@@ -9,6 +9,8 @@ export interface Column<T> {
   cell: (item: T) => ReactNode;
   /** The first column carries the link of its row, and the title of its card on a phone. */
   width?: string | number;
+  /** What stands in it explains itself: its name is for screen readers. */
+  silent?: boolean;
 }
 
 interface Query<T> {
@@ -41,7 +43,7 @@ export function Listing<T extends { id: string }>({ label, query, columns, empty
           <Table.Tr>
             {columns.map((column) => (
               <Table.Th key={column.name} w={column.width} scope="col">
-                {column.name}
+                {column.silent ? <span className="visually-hidden">{column.name}</span> : column.name}
               </Table.Th>
             ))}
           </Table.Tr>

@@ -3,6 +3,9 @@ import { useDocumentTitle } from "@mantine/hooks";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { boot } from "@/lib/boot";
+import { ofPlatform, visitId } from "@/lib/place";
+import { useSession } from "@/lib/session";
+import { t } from "@/lib/t";
 import { IconArrowLeft } from "./icons";
 
 interface PageProps {
@@ -15,7 +18,8 @@ interface PageProps {
 
 /** A page's head and body: what this is, what can be done with it, and then the thing itself. */
 export function Page({ title, lead, actions, back, children }: PageProps) {
-  useDocumentTitle(`${title} · ${boot.project?.name ?? "Tocsin"}`);
+  const whose = useWhose();
+  useDocumentTitle(title === whose ? title : `${title} · ${whose}`);
   return (
     <Box className="page">
       {back && (
@@ -39,6 +43,13 @@ export function Page({ title, lead, actions, back, children }: PageProps) {
       {children}
     </Box>
   );
+}
+
+/** Whose panel this is, so that tabs of several can be told apart. */
+function useWhose(): string {
+  const project = useSession((session) => session.me?.project.name);
+  if (ofPlatform && !visitId) return t("Platform");
+  return project ?? boot.project?.name ?? "Tocsin";
 }
 
 interface SectionProps {

@@ -22,5 +22,5 @@ export function dayName(day: string): string {
 }
 
 export function monthName(day: string): string {
-  return new Date(day).toLocaleDateString(undefined, { month: "short", year: "2-digit", timeZone: "UTC" });
+  return new Date(day).toLocaleDateString(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
 }

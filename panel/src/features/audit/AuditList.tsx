@@ -1,4 +1,5 @@
 import { Select } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { IconList } from "@/components/ui/icons";
 import { Json } from "@/components/ui/Code";
 import { useFilters } from "@/components/ui/filters";
@@ -9,7 +10,9 @@ import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
 import { usePages } from "@/lib/queries";
+import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
+import { PersonName } from "../users/PersonName";
 
 type Entry = Schemas["AuditAnswer"];
 
@@ -23,10 +26,11 @@ export function Component() {
       }),
     ),
   );
+  const keys = useKeyNames();
   return (
     <Page title={t("Audit log")} lead={t("Who changed what, from where. Entries are sealed into a chain and cannot be changed.")}>
       <div className="filters">
-        <Search label={t("Action")} placeholder={t("Action, such as rule.updated")} value={filters.action} change={(action) => change({ action })} />
+        <Search label={t("Action")} placeholder={t("Such as rule.updated")} value={filters.action} change={(action) => change({ action })} />
         <Select
           placeholder={t("Anybody")}
           aria-label={t("Who")}
@@ -52,7 +56,7 @@ export function Component() {
           }
           columns={[
             { name: t("Action"), cell: (entry) => <code>{entry.action}</code> },
-            { name: t("Who"), cell: (entry) => who(entry) },
+            { name: t("Who"), cell: (entry) => <Who entry={entry} keys={keys} /> },
             { name: t("From"), width: 140, cell: (entry) => entry.ipAddress ?? "–" },
             { name: t("When"), width: 130, cell: (entry) => <When time={entry.timestamp} /> },
             { name: t("Change"), cell: (entry) => <Change entry={entry} /> },
@@ -63,8 +67,35 @@ export function Component() {
   );
 }
 
-function who({ actorType, actorId }: Entry): string {
-  return actorId ? `${actorType} …${actorId.slice(-6)}` : actorType;
+const KINDS: Record<string, string> = { key: t("API key"), public_key: t("Public key"), platform_admin: t("The platform"), system: t("Tocsin itself") };
+
+/** By name, where one may know it; else by the end of its id. */
+function Who({ entry: { actorType, actorId }, keys }: { entry: Entry; keys: Map<string, string> | undefined }) {
+  if (actorType === "user" && actorId) return <PersonName id={actorId} />;
+  const known = actorId && keys?.get(actorId);
+  const name = known || (KINDS[actorType] ?? actorType);
+  if (!actorId || known) return <>{name}</>;
+  return (
+    <>
+      {name} <span className="dimmed">…{actorId.slice(-6)}</span>
+    </>
+  );
+}
+
+const NAMED = 200;
+
+/** Names of the newest keys by their ids, for whoever may read them. */
+function useKeyNames(): Map<string, string> | undefined {
+  const may = useMay("keys:manage");
+  const { data } = useQuery({
+    queryKey: ["keys", "names"],
+    enabled: may,
+    queryFn: async ({ signal }) => {
+      const { items } = await answered(api.GET("/api/v1/projects/me/api-keys", { params: { query: { limit: NAMED } }, signal }));
+      return new Map(items.map(({ id, name }) => [id, name]));
+    },
+  });
+  return data;
 }
 
 function Change({ entry }: { entry: Entry }) {

@@ -10,11 +10,11 @@ import { answered, api } from "@/lib/api";
 import { usePages } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
-import { useProviders } from "./providers";
+import { useTitles } from "./providers";
 
 export function Component() {
   const may = useMay("connections:manage");
-  const { data: providers } = useProviders();
+  const title = useTitles();
   const list = usePages(["connections", "list"], (cursor, signal) =>
     answered(api.GET("/api/v1/connections", { params: { query: { cursor } }, signal })),
   );
@@ -23,7 +23,6 @@ export function Component() {
       {t("Connect a channel")}
     </Button>
   );
-  const title = (name: string) => providers?.find((each) => each.provider === name)?.title ?? name;
   return (
     <Page title={t("Connections")} lead={t("Your own accounts at providers, by which messages leave.")} actions={add}>
       <Section>
@@ -42,7 +41,7 @@ export function Component() {
             { name: t("Owner"), width: 110, cell: (one) => <span className="chip">{one.owner}</span> },
             { name: t("Status"), width: 130, cell: (one) => <Badge state={one.status} /> },
             { name: t("Health"), width: 140, cell: (one) => <Badge state={one.healthStatus} /> },
-            { name: t("Checked"), width: 130, cell: (one) => <When time={one.lastHealthCheck} /> },
+            { name: t("Checked"), width: 130, cell: (one) => <span className="named"><When time={one.lastHealthCheck} /></span> },
           ]}
         />
       </Section>

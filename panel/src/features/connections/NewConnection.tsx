@@ -1,17 +1,38 @@
 import { TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
+import { nameOf } from "@/components/ui/channels";
 import { Page, Section } from "@/components/ui/Page";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { handOver } from "@/lib/handed";
 import { t } from "@/lib/t";
 import { ConnectionForm } from "./ConnectionForm";
 import { GUIDED, useProviders, type Provider } from "./providers";
+import type { Store } from "./store";
 
 export function Component() {
+  return <Connecting title={t("Connect a channel")} lead={t("By which way shall messages reach people?")} guided={GUIDED} />;
+}
+
+interface Props {
+  title: string;
+  lead: string;
+  store?: Store;
+  /** Which of the providers may be chosen. */
+  fits?: (provider: Provider) => boolean;
+  /** Those with a guide instead of a form. */
+  guided?: Set<string>;
+}
+
+const ALL = () => true;
+const NONE: Set<string> = new Set();
+
+/** First the provider, then its form. */
+export function Connecting({ title, lead, store, fits = ALL, guided = NONE }: Props) {
   const go = useNavigate();
   const [search, setSearch] = useSearchParams();
-  const { data, error, refetch } = useProviders();
+  const { data: known, error, refetch } = useProviders();
+  const data = known?.filter(fits);
   const done = (id: string, secret: string | null) => {
     handOver(id, secret);
     go(`/connections/${id}`);
@@ -19,18 +40,18 @@ export function Component() {
   const chosen = data?.find((each) => each.provider === search.get("provider"));
   return (
     <Page
-      title={chosen ? t("Connect {title}", { title: chosen.title }) : t("Connect a channel")}
-      lead={chosen ? undefined : t("By which way shall messages reach people?")}
+      title={chosen ? t("Connect {title}", { title: chosen.title }) : title}
+      lead={chosen ? undefined : lead}
       back={chosen ? { to: "/connections/new", label: t("Other channels") } : { to: "/connections", label: t("Connections") }}
     >
       {error && <Failed error={error} retry={refetch} />}
       {!data && !error && <RowSkeletons />}
       {chosen && (
         <Section>
-          <ConnectionForm provider={chosen} done={done} />
+          <ConnectionForm provider={chosen} store={store} done={done} />
         </Section>
       )}
-      {data && !chosen && <Choices providers={data} choose={(provider) => (GUIDED.has(provider) ? void go(`/connections/${provider}`) : setSearch({ provider }))} />}
+      {data && !chosen && <Choices providers={data} choose={(provider) => (guided.has(provider) ? void go(`/connections/${provider}`) : setSearch({ provider }))} />}
     </Page>
   );
 }
@@ -40,12 +61,12 @@ export function Choices({ providers, choose }: { providers: Provider[]; choose: 
   const fitting = providers.filter((each) => `${each.title} ${each.channel}`.toLowerCase().includes(search.toLowerCase()));
   return (
     <>
-      <TextInput mb="md" maw={320} placeholder={t("Telegram, e-mail, Slack …")} aria-label={t("Search channels")} value={search} onChange={({ currentTarget }) => setSearch(currentTarget.value)} />
+      <TextInput mb="md" maw={320} placeholder={t("E-mail, WhatsApp, SMS …")} aria-label={t("Search channels")} value={search} onChange={({ currentTarget }) => setSearch(currentTarget.value)} />
       <div className="choices">
         {fitting.map((each) => (
           <button key={each.provider} type="button" className="choice" onClick={() => choose(each.provider)}>
             <strong>{each.title}</strong>
-            <span>{each.reaches === "person" ? t("{channel}, to people", { channel: each.channel }) : t("{channel}, to the project", { channel: each.channel })}</span>
+            <span>{each.reaches === "person" ? t("{way}, to each person", { way: nameOf(each.channel) }) : t("To the project, once")}</span>
           </button>
         ))}
       </div>

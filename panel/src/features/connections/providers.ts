@@ -8,6 +8,12 @@ export const GUIDED = new Set(["telegram", "whatsapp"]);
 
 const MINUTES_5 = 300_000;
 
+/** What people call a provider, once that is known. */
+export function useTitles(): (provider: string) => string {
+  const { data } = useProviders();
+  return (name) => data?.find((each) => each.provider === name)?.title ?? name;
+}
+
 /** What can be connected; `realtime` needs no connection. */
 export function useProviders() {
   return useQuery({

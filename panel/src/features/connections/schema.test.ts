@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defaults, filled, flattened, isSecret } from "./schema";
+import { altered, defaults, filled, flattened, isSecret } from "./schema";
 
 test("a field that may be null is shown as what it is otherwise", () => {
   const field = flattened({ title: "Password", anyOf: [{ type: "string", format: "password", writeOnly: true }, { type: "null" }] });
@@ -13,4 +13,8 @@ test("defaults begin the form, null ones leave it empty", () => {
 
 test("what is empty is not sent, and zero and false are not empty", () => {
   expect(filled({ a: "", b: null, c: 0, d: false, e: "x" })).toEqual({ c: 0, d: false, e: "x" });
+});
+
+test("a secret that still reads as it was shown is not sent, and an emptied one is taken away", () => {
+  expect(altered({ password: "••••1234", user: "shop", token: null }, { password: "••••1234", user: "", token: "new" })).toEqual({ user: null, token: "new" });
 });

@@ -43,3 +43,9 @@ export function defaults(schema: ObjectSchema): Values {
 export function filled(values: Values): Values {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
 }
+
+/** What is sent of secrets that were shown masked: what reads otherwise now, and null for what was emptied. */
+export function altered(shown: Values, now: Values): Values {
+  const changed = Object.entries(now).filter(([name, value]) => (value ?? "") !== (shown[name] ?? ""));
+  return Object.fromEntries(changed.map(([name, value]) => [name, value === "" ? null : value]));
+}

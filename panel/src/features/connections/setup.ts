@@ -1,11 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { answered, api, type Schemas } from "@/lib/api";
+import { at, OF_PROJECT } from "./store";
 
 export type Connection = Schemas["ConnectionAnswer"];
 
 const LOOK_AGAIN_MS = 2_000;
-
-const at = (id: string) => ({ params: { path: { connection_id: id } } });
 
 /** A connection that is being set up, and how far it is; both look again by themselves until `settled`. */
 export function useProgress(id: string | undefined, settled: (steps: (boolean | null)[]) => boolean) {
@@ -23,15 +22,21 @@ export function useProgress(id: string | undefined, settled: (steps: (boolean | 
   return { one: connection.data, error: connection.error ?? setup.error, setup: setup.data };
 }
 
+/** The account as its provider calls it. */
+export function accountOf({ account: known }: Connection): string {
+  if (!known) return "–";
+  const shown = known.username ?? known.name ?? known.number ?? known.id;
+  return typeof shown === "string" ? shown : JSON.stringify(known);
+}
+
 export const works = (one: Connection | undefined): boolean => one?.status === "active" || one?.status === "rate_limited";
 
 /** Makes the connection, or changes the one that there is. */
 export async function stored(id: string | undefined, body: Schemas["ConnectionCreate"]): Promise<string> {
   if (!id) return (await answered(api.POST("/api/v1/connections", { body }))).id;
   const { settings, credentials } = body;
-  await answered(api.PUT("/api/v1/connections/{connection_id}", { ...at(id), body: { settings, ...(credentials && { credentials }) } }));
+  await OF_PROJECT.change(id, { settings, ...(credentials && { credentials }) });
   return id;
 }
 
-export const verified = (id: string, body: Schemas["VerifyBody"]) =>
-  answered(api.POST("/api/v1/connections/{connection_id}/verify", { ...at(id), body }));
+export const verified = OF_PROJECT.verify;

@@ -70,9 +70,9 @@ function Seen({ may }: { may: boolean }) {
         empty={null}
         columns={[
           { name: t("Type"), cell: (type) => <code>{type.name}</code> },
-          { name: t("First seen"), width: 150, cell: (type) => <When time={type.firstSeenAt} /> },
-          { name: t("Last seen"), width: 150, cell: (type) => <When time={type.lastSeenAt} /> },
-          ...(may ? [{ name: t("Do"), width: 130, cell: (type: { name: string }) => <Describe name={type.name} /> }] : []),
+          { name: t("First seen"), width: 150, cell: (type) => <span className="named"><When time={type.firstSeenAt} /></span> },
+          { name: t("Last seen"), width: 150, cell: (type) => <span className="named"><When time={type.lastSeenAt} /></span> },
+          ...(may ? [{ name: t("Do"), silent: true, width: 130, cell: (type: { name: string }) => <Describe name={type.name} /> }] : []),
         ]}
       />
     </Section>

@@ -8,6 +8,7 @@ test.each([
   ["throttled", null, "/rules/r"],
   ["no_address", null, "/users/u"],
   ["no_connection", null, "/connections"],
+  ["over_quota", null, "/usage"],
 ])("%s, because of %s, leads to %s", (code, detail, to) => {
   expect(remedyOf({ code, detail }, "r", "u")?.to).toBe(to);
 });

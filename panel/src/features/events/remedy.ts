@@ -28,6 +28,8 @@ export function remedyOf({ code, detail }: Pick<Delivery, "code" | "detail">, ru
       return { to: `/users/${userId}`, words: t("Their addresses") };
     case "person_not_active":
       return { to: `/users/${userId}`, words: t("The person") };
+    case "over_quota":
+      return { to: "/usage", words: t("Plan and usage") };
     case "no_connection":
     case "waits_for_connection":
     case "not_reachable":

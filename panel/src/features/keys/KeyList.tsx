@@ -51,8 +51,8 @@ export function Component() {
             { name: t("Public key"), cell: (key) => <Id value={key.key} /> },
             { name: t("May"), width: 155, cell: (key) => <span title={key.permissions.join(", ")}>{tn(key.permissions.length, "1 permission", "{n} permissions")}</span> },
             { name: t("Status"), width: 110, cell: (key) => <Badge state={key.status} /> },
-            { name: t("Last used"), width: 120, cell: (key) => <When time={key.lastUsedAt} never={t("never")} /> },
-            { name: t("Do"), width: 60, cell: (key) => <KeyMenu apiKey={key} show={setShown} /> },
+            { name: t("Last used"), width: 120, cell: (key) => <span className="named"><When time={key.lastUsedAt} never={t("never")} /></span> },
+            { name: t("Do"), silent: true, width: 60, cell: (key) => <KeyMenu apiKey={key} show={setShown} /> },
           ]}
         />
       </Section>

@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
+import { nameOf } from "@/components/ui/channels";
 import { confirm } from "@/components/ui/confirm";
 import { IconPlus, IconTelegram } from "@/components/ui/icons";
 import { Section } from "@/components/ui/Page";
@@ -14,7 +15,7 @@ import { t } from "@/lib/t";
 import { NewAddress } from "./NewAddress";
 import { NewChat } from "./NewChat";
 import { useMe } from "./me";
-import { type Address, nameOf, useAddresses } from "./ways";
+import { type Address, useAddresses } from "./ways";
 
 type Adding = "address" | "chat" | null;
 

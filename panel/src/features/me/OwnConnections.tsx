@@ -2,6 +2,7 @@ import { Button, Group, Text } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
+import { nameOf } from "@/components/ui/channels";
 import { confirm } from "@/components/ui/confirm";
 import { Facts } from "@/components/ui/Facts";
 import { IconTelegram } from "@/components/ui/icons";
@@ -14,7 +15,6 @@ import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
 import type { Connection } from "../connections/setup";
 import { useMe } from "./me";
-import { nameOf } from "./ways";
 
 const WEEK_DAYS = 7;
 

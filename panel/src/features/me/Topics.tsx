@@ -1,11 +1,12 @@
 import { Chip, Group, Switch, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { nameOf } from "@/components/ui/channels";
 import { Section } from "@/components/ui/Page";
 import { answered, api } from "@/lib/api";
 import { t } from "@/lib/t";
 import { only, wished } from "./merged";
 import type { Change, Preferences, Wish } from "./preferences";
-import { nameOf, useWays } from "./ways";
+import { useWays } from "./ways";
 
 const NO_WISH: Wish = { muted: false, channels: null, ignoreQuietHours: false };
 

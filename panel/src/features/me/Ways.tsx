@@ -1,8 +1,9 @@
 import { Switch } from "@mantine/core";
+import { nameOf } from "@/components/ui/channels";
 import { Section } from "@/components/ui/Page";
 import { t } from "@/lib/t";
 import type { Change, Preferences } from "./preferences";
-import { nameOf, useWays } from "./ways";
+import { useWays } from "./ways";
 
 /** One switch for each way by which this person can be reached. */
 export function Ways({ preferences, change }: { preferences: Preferences; change: (change: Change) => void }) {

@@ -49,7 +49,7 @@ export function Component() {
             { name: t("Priority"), width: 110, cell: (one) => <Badge state={one.priority} /> },
             { name: t("Standing"), width: 200, cell: (one) => <Badge state={standing(one)} /> },
             { name: t("Made"), width: 130, cell: (one) => <When time={one.createdAt} /> },
-            { name: t("Do"), width: 140, cell: (one) => <AckButton one={one} /> },
+            { name: t("Do"), silent: true, width: 140, cell: (one) => <AckButton one={one} /> },
           ]}
         />
       </Section>

@@ -50,7 +50,7 @@ function Whole({ one }: { one: Notification }) {
             [t("Priority"), <Badge key="priority" state={one.priority} />],
             [t("Made"), <When key="made" time={one.createdAt} />],
             [t("Of event"), one.eventId && mayReadEvents ? <Anchor key="event" component={Link} to={`/events/${one.eventId}`} size="sm">{one.eventType}</Anchor> : (one.eventType ?? "–")],
-            [t("By rule"), one.ruleId && mayReadRules ? <Anchor key="rule" component={Link} to={`/rules/${one.ruleId}`} size="sm">{t("version {n}", { n: one.ruleVersion ?? 1 })}</Anchor> : "–"],
+            [t("By rule"), one.ruleId && mayReadRules ? <RuleName key="rule" id={one.ruleId} version={one.ruleVersion ?? 1} /> : "–"],
             [t("Recipients"), tn(one.recipientsTotal, "1 person", "{n} people")],
           ]}
         />
@@ -65,6 +65,21 @@ function Whole({ one }: { one: Notification }) {
         </Section>
       )}
       {mayReadAll && <Deliveries notificationId={one.id} />}
+    </>
+  );
+}
+
+function RuleName({ id, version }: { id: string; version: number }) {
+  const { data } = useQuery({
+    queryKey: ["rules", "one", id],
+    queryFn: ({ signal }) => answered(api.GET("/api/v1/rules/{rule_id}", { params: { path: { rule_id: id } }, signal })),
+  });
+  return (
+    <>
+      <Anchor component={Link} to={`/rules/${id}`} size="sm">
+        {data?.name ?? t("The rule")}
+      </Anchor>{" "}
+      <span className="dimmed">{t("version {n}", { n: version })}</span>
     </>
   );
 }

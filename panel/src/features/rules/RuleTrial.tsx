@@ -20,7 +20,7 @@ export function RuleTrial({ draft, sample }: { draft: Draft; sample: Sample | nu
   const may = useMay("rules:manage");
   const [changed, setChanged] = useState<{ type: string; payload: string } | null>(null);
   const event = changed ?? {
-    type: sample?.type ?? draft.eventTypes[0]?.replace(/\.?\*$/, ".created").replace(/^\./, "") ?? SAMPLE.type,
+    type: sample?.type ?? (draft.eventTypes[0]?.replace(/\.?\*$/, ".created").replace(/^\..*/, "") || SAMPLE.type),
     payload: JSON.stringify(sample?.payload ?? SAMPLE.payload, null, 2),
   };
   const payload = typed(event.payload);
@@ -60,9 +60,9 @@ export function RuleTrial({ draft, sample }: { draft: Draft; sample: Sample | nu
 }
 
 function PastEvents({ choose }: { choose: (event: Event) => void }) {
-  const { events } = usePastEvents();
+  const { events, waiting } = usePastEvents();
   const [chosen, setChosen] = useState<string | null>(null);
-  if (!events.length) return null;
+  if (!events.length && !waiting) return null;
   const change = (id: string | null) => {
     const event = events.find((each) => each.id === id);
     setChosen(id);

@@ -9,10 +9,11 @@ import { t } from "@/lib/t";
 import type { Draft } from "./Branding";
 
 type Scheme = "light" | "dark";
+const FILLED = 7;
 /** As theme.ts has them. */
 const GROUNDS = {
-  light: { filled: 7, surface: "#ffffff", ground: "#f8f9fb", line: "#e4e7ec", ink: "#111827", faint: "#5c6270", chosen: "#e9ebf5", hardest: "#e4e7f0" },
-  dark: { filled: 6, surface: "#15171c", ground: "#101216", line: "#2b2f39", ink: "#e4e6eb", faint: "#a0a7b5", chosen: "#2b2f39", hardest: "#343946" },
+  light: { surface: "#ffffff", ground: "#f8f9fb", line: "#e4e7ec", ink: "#111827", faint: "#5c6270", chosen: "#e9ebf5", hardest: "#e4e7f0" },
+  dark: { surface: "#15171c", ground: "#101216", line: "#2b2f39", ink: "#e4e6eb", faint: "#a0a7b5", chosen: "#2b2f39", hardest: "#343946" },
 };
 /** Of a mail without a colour, as channels/mail.py has it. */
 const MAIL_COLOUR = "#1f2937";
@@ -122,8 +123,8 @@ function Mark({ name, logo, colour }: Brand) {
 }
 
 function look(colour: string, scheme: Scheme): CSSProperties {
-  const { hardest, filled, ...grounds } = GROUNDS[scheme];
-  const button = shades(colour)[filled]!;
+  const { hardest, ...grounds } = GROUNDS[scheme];
+  const button = shades(colour)[FILLED];
   const names = Object.entries(grounds).map(([name, value]) => [`--preview-${name}`, value]);
   return { ...Object.fromEntries(names), "--preview-button": button, "--preview-on-button": inkOn(button), "--preview-text": readable(colour, hardest) } as CSSProperties;
 }

@@ -22,18 +22,19 @@ export function Invitations() {
   const [opened, { open, close }] = useDisclosure();
   // Under "users", because adding somebody there may invite them.
   const list = usePages(["users", "invites"], (cursor, signal) => answered(api.GET("/api/v1/invites", { params: { query: { cursor } }, signal })));
-  const add = may && (
-    <Button size="compact-sm" onClick={open} leftSection={<IconPlus size={14} aria-hidden />}>
-      {t("Invite somebody")}
-    </Button>
-  );
+  const add = (size: "sm" | "compact-sm") =>
+    may && (
+      <Button size={size} onClick={open} leftSection={<IconPlus size={14} aria-hidden />}>
+        {t("Invite somebody")}
+      </Button>
+    );
   return (
-    <Section title={t("Invitations")} aside={list.items.length > 0 && add}>
+    <Section title={t("Invitations")} aside={list.items.length > 0 && add("compact-sm")}>
       <Listing
         label={t("Invitations")}
         query={list}
         empty={
-          <Empty icon={IconUsers} title={t("Nobody was invited yet")} action={add}>
+          <Empty icon={IconUsers} title={t("Nobody was invited yet")} action={add("sm")}>
             {t("An invitation is a mail with a link, by which somebody sets a password and gets the roles you chose.")}
           </Empty>
         }
@@ -43,7 +44,7 @@ export function Invitations() {
           { name: t("State"), width: 120, cell: (invite) => <Badge state={invite.state} /> },
           { name: t("Sent"), width: 120, cell: (invite) => <When time={invite.createdAt} /> },
           { name: t("Ends"), width: 120, cell: (invite) => <When time={invite.state === "open" ? invite.expiresAt : null} /> },
-          { name: t("Do"), width: 110, cell: (invite) => may && invite.state === "open" && <Withdraw invite={invite} /> },
+          { name: t("Do"), silent: true, width: 110, cell: (invite) => may && invite.state === "open" && <Withdraw invite={invite} /> },
         ]}
       />
       <NewUser opened={opened} close={close} />

@@ -35,7 +35,7 @@ export function Component() {
     <Page title={t("Settings")} lead={t("What holds for the whole project, in Live and in Test.")}>
       <nav className="tabs" aria-label={t("Settings")}>
         {tabs.map((each) => (
-          <Link key={each.tab} to={`/settings/${each.tab}`} className="tab" aria-current={each === shown ? "page" : undefined}>
+          <Link key={each.tab} ref={each === shown ? intoView : undefined} to={`/settings/${each.tab}`} className="tab" aria-current={each === shown ? "page" : undefined}>
             {each.name}
           </Link>
         ))}
@@ -44,6 +44,11 @@ export function Component() {
       {shown && <shown.Part />}
     </Page>
   );
+}
+
+/** On a phone the tabs reach beyond the screen. */
+function intoView(tab: HTMLElement | null): void {
+  tab?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function Cancelled() {

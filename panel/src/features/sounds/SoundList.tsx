@@ -56,7 +56,7 @@ export function Component() {
             { name: t("Sound"), width: 170, cell: (sound) => <Wave url={sound.url} /> },
             { name: t("Length"), width: 110, cell: (sound) => t("{n} s", { n: sound.duration.toFixed(1) }) },
             { name: t("From"), width: 130, cell: (sound) => <From sound={sound} /> },
-            { name: t("Do"), width: 60, cell: (sound) => <SoundMenu sound={sound} mayManage={may} /> },
+            { name: t("Do"), silent: true, width: 60, cell: (sound) => <SoundMenu sound={sound} mayManage={may} /> },
           ]}
         />
       </Section>

@@ -16,9 +16,9 @@ export function readPerson(id: string) {
   };
 }
 
-/** A name instead of an id, where one may know it. */
+/** A name instead of an id, where one may know it; nothing that would be read until it is there. */
 export function PersonName({ id }: { id: string }) {
   const may = useMay("users:read");
-  const { data } = useQuery({ ...readPerson(id), enabled: may });
-  return <>{data ? nameOf(data) : id.slice(0, 8)}</>;
+  const { data, isLoading } = useQuery({ ...readPerson(id), enabled: may });
+  return <>{data ? nameOf(data) : isLoading ? "…" : id.slice(0, 8)}</>;
 }

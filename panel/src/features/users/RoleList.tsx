@@ -48,9 +48,9 @@ export function Component() {
           }
           columns={[
             { name: t("Name"), cell: (role) => <strong>{role.name}</strong> },
-            { name: t("What it is for"), cell: (role) => role.description ?? "–" },
+            { name: t("What it is for"), cell: (role) => role.description ?? <span className="dimmed">–</span> },
             { name: t("May"), width: 150, cell: (role) => <span title={role.permissions.join(", ")}>{tn(role.permissions.length, "1 permission", "{n} permissions")}</span> },
-            { name: t("Do"), width: 150, cell: (role) => (role.builtIn ? <span className="chip">{t("built in")}</span> : may && <Actions role={role} edit={() => setEdited(role)} />) },
+            { name: t("Do"), silent: true, width: 150, cell: (role) => (role.builtIn ? <span className="chip">{t("built in")}</span> : may && <Actions role={role} edit={() => setEdited(role)} />) },
           ]}
         />
       </Section>

@@ -74,10 +74,10 @@ export function Component() {
           }
           columns={[
             { name: t("Name"), cell: (user) => user.name ?? user.email ?? user.externalUserId ?? user.id },
-            { name: t("E-mail"), cell: (user) => user.email ?? "–" },
+            { name: t("E-mail"), cell: (user) => user.email ?? <span className="dimmed">–</span> },
             { name: t("Roles"), cell: (user) => user.roles.map((role) => <span key={role} className="chip">{role}</span>) },
             { name: t("Status"), width: 120, cell: (user) => <Badge state={user.status} /> },
-            { name: t("Seen"), width: 130, cell: (user) => <When time={user.lastSeenAt} never={t("never")} /> },
+            { name: t("Seen"), width: 130, cell: (user) => <span className="named"><When time={user.lastSeenAt} never={t("never")} /></span> },
           ]}
         />
       </Section>

@@ -33,7 +33,7 @@ export function Component() {
     queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(id), signal })),
   });
   return (
-    <Page title={t("Endpoint")} lead={data?.url} back={{ to: "/webhooks", label: t("Webhooks") }} actions={data && <Actions one={data} />}>
+    <Page title={data ? data.description || new URL(data.url).host : t("Endpoint")} lead={data?.url} back={{ to: "/webhooks", label: t("Webhooks") }} actions={data && <Actions one={data} />}>
       {secret && <Secret name={t("Signing secret")} value={secret} />}
       {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} /> : <RowSkeletons />}
     </Page>

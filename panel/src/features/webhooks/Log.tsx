@@ -59,8 +59,8 @@ export function Log({ endpointId }: { endpointId: string }) {
         columns={[
           { name: t("Event"), cell: (entry) => entry.eventType },
           { name: t("State"), width: 120, cell: (entry) => <Badge state={entry.state} /> },
-          { name: t("Answer"), cell: (entry) => entry.responseStatus ?? entry.error ?? "–" },
-          { name: t("Attempts"), width: 90, cell: (entry) => entry.attemptNumber },
+          { name: t("Answer"), cell: (entry) => (entry.responseStatus ?? entry.error) ? <span className="named">{entry.responseStatus ?? entry.error}</span> : <span className="dimmed">–</span> },
+          { name: t("Attempts"), width: 90, cell: (entry) => <span className="named">{entry.attemptNumber}</span> },
           { name: t("When"), width: 130, cell: (entry) => <When time={entry.createdAt} /> },
         ]}
       />

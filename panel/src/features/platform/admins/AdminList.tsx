@@ -49,8 +49,8 @@ export function Component() {
             { name: t("E-mail"), cell: (admin) => admin.email },
             { name: t("Role"), width: 140, cell: (admin) => <span className="chip">{ROLES[admin.role as Role]?.name ?? admin.role}</span> },
             { name: t("Status"), width: 120, cell: (admin) => <Badge state={admin.status === "invited" ? "pending" : admin.status}>{admin.status === "invited" ? t("Invited") : undefined}</Badge> },
-            { name: t("Last sign-in"), width: 130, cell: (admin) => <When time={admin.lastLoginAt} never={t("never")} /> },
-            { name: t("Do"), width: 60, cell: (admin) => <AdminMenu admin={admin} show={setLink} /> },
+            { name: t("Last sign-in"), width: 130, cell: (admin) => <span className="named"><When time={admin.lastLoginAt} never={t("never")} /></span> },
+            { name: t("Do"), silent: true, width: 60, cell: (admin) => <AdminMenu admin={admin} show={setLink} /> },
           ]}
         />
       </Section>

@@ -35,7 +35,7 @@ export function Component() {
   return (
     <Page title={t("Audit log")} lead={t("What operators did. A change of a project stands in that project's log, too.")}>
       <div className="filters tight">
-        <Search label={t("Action")} placeholder={t("Action, such as project.suspended")} value={action} change={(value) => change({ action: value })} />
+        <Search label={t("Action")} placeholder={t("Action")} value={action} change={(value) => change({ action: value })} />
         {admins && <Select placeholder={t("Anybody")} aria-label={t("Who")} clearable searchable clearButtonProps={{ "aria-label": t("Clear") }} value={actorId ?? null} onChange={(value) => change({ actorId: value })} data={[...admins].map(([value, label]) => ({ value, label }))} />}
         <Select placeholder={t("Anything")} aria-label={t("What it is about")} clearable clearButtonProps={{ "aria-label": t("Clear") }} value={resourceType ?? null} onChange={(value) => change({ resourceType: value })} data={KINDS} />
         <TextInput type="date" aria-label={t("From this day on")} leftSection={<span className="day">{t("from")}</span>} leftSectionWidth={52} value={since ?? ""} onChange={({ currentTarget }) => change({ since: currentTarget.value || null })} />

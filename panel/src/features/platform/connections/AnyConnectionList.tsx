@@ -1,8 +1,9 @@
 import { Button, Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { useFilters } from "@/components/ui/filters";
-import { IconPlug } from "@/components/ui/icons";
+import { IconPlug, IconPlus } from "@/components/ui/icons";
 import { Listing } from "@/components/ui/Listing";
 import { Page, Section } from "@/components/ui/Page";
 import { Search } from "@/components/ui/Search";
@@ -10,7 +11,9 @@ import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
 import { usePages } from "@/lib/queries";
+import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
+import { useTitles } from "../../connections/providers";
 
 type Listed = Schemas["ListedConnection"];
 
@@ -37,8 +40,14 @@ export function Component() {
     answered(api.GET("/api/v1/platform/connections", { params: { query: { projectId, owner, provider, status, cursor } }, signal })),
   );
   const nameOf = useProjectNames();
+  const title = useTitles();
+  const lend = useMay("platform:settings") && (
+    <Button component={Link} to="/connections/new" leftSection={<IconPlus size={16} aria-hidden />}>
+      {t("Lend a connection")}
+    </Button>
+  );
   return (
-    <Page title={t("Connections")} lead={t("Those of all projects, by what they are and do. What people wrote in them is not shown.")}>
+    <Page title={t("Connections")} lead={t("Those of all projects, by what they are and do. What people wrote in them is not shown.")} actions={lend}>
       <div className="filters">
         <Search label={t("Provider")} placeholder={t("Provider, such as smtp")} value={provider} change={(value) => change({ provider: value })} />
         <Select placeholder={t("Anybody's")} aria-label={t("Owner")} clearable clearButtonProps={{ "aria-label": t("Clear") }} value={owner ?? null} onChange={(value) => change({ owner: value })} data={OWNERS} />
@@ -60,12 +69,12 @@ export function Component() {
             </Empty>
           }
           columns={[
-            { name: t("Provider"), cell: (one) => one.provider },
+            { name: t("Provider"), cell: (one) => title(one.provider) },
             { name: t("Project"), cell: (one) => (one.owner === "platform" ? t("the platform") : nameOf(one.projectId)) },
             { name: t("Owner"), width: 110, cell: (one) => <span className="chip">{one.owner}</span> },
             { name: t("Status"), width: 140, cell: (one) => <Badge state={one.status} /> },
             { name: t("Health"), width: 140, cell: (one) => <Badge state={one.healthStatus} /> },
-            { name: t("Checked"), width: 120, cell: (one) => <When time={one.lastHealthCheck} /> },
+            { name: t("Checked"), width: 120, cell: (one) => <span className="named"><When time={one.lastHealthCheck} /></span> },
           ]}
         />
       </Section>

@@ -1,6 +1,5 @@
 import { Alert, Anchor, Button, Group, NumberInput, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useDisclosure } from "@mantine/hooks";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
@@ -8,34 +7,46 @@ import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
 import { IconAlert } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
+import { RemoveButton } from "@/components/ui/RemoveButton";
 import { Failed, RowSkeletons } from "@/components/ui/States";
-import { tell, tellProblem } from "@/components/ui/told";
+import { tell } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
 import { queries } from "@/lib/queries";
+import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
-import { ReasonModal } from "../ReasonModal";
+import { useTitles } from "../../connections/providers";
+import { Settings } from "../../connections/Settings";
+import { accountOf } from "../../connections/setup";
+import { at } from "../../connections/store";
+import { Verify } from "../../connections/Verify";
+import { ActivateButton, SuspendButton } from "../Halting";
 import { Access } from "./Access";
+import { OF_PLATFORM } from "./lent";
 
 type Connection = Schemas["AnyConnection"];
 
-const path = (id: string) => ({ params: { path: { connection_id: id } } });
 const again = () => queries.invalidateQueries({ queryKey: ["connections"] });
 
 export function Component() {
   const { id = "" } = useParams();
+  const title = useTitles();
   const { data, error, refetch } = useQuery({
     queryKey: ["connections", "one", id],
-    queryFn: ({ signal }) => answered(api.GET("/api/v1/platform/connections/{connection_id}", { ...path(id), signal })),
+    queryFn: ({ signal }) => answered(api.GET("/api/v1/platform/connections/{connection_id}", { ...at(id), signal })),
   });
   return (
-    <Page title={data?.name ?? t("Connection")} lead={data && `${data.provider} · ${data.channel}`} back={{ to: "/connections", label: t("Connections") }} actions={data && <Halt one={data} />}>
+    <Page title={data?.name ?? t("Connection")} lead={data && title(data.provider)} back={{ to: "/connections", label: t("Connections") }} actions={data && <Actions one={data} />}>
       {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} /> : <RowSkeletons />}
     </Page>
   );
 }
 
+/** Whether whoever is signed in may change it: those of projects are theirs alone. */
+const useMine = (one: Connection) => useMay("platform:settings") && one.owner === "platform";
+
 function Whole({ one }: { one: Connection }) {
+  const mine = useMine(one);
   return (
     <>
       {one.statusReason && (
@@ -49,53 +60,67 @@ function Whole({ one }: { one: Connection }) {
             [t("Status"), <Badge key="status" state={one.status} />],
             [t("Health"), <Badge key="health" state={one.healthStatus} />],
             [t("Checked"), <When key="checked" time={one.lastHealthCheck} never={t("not yet")} />],
+            ...(mine ? ([[t("Account"), accountOf(one)]] as [string, string][]) : []),
             [t("Owner"), one.owner],
-            [t("Project"), one.owner === "platform" ? t("the platform") : <Anchor key="project" component={Link} to={`/projects/${one.projectId}`} size="sm">{t("Its page")}</Anchor>],
+            [t("Project"), one.owner === "platform" ? t("the platform") : <Project key="project" id={one.projectId} />],
             [t("Environment"), one.env],
             [t("Id"), <Id key="id" value={one.id} />],
           ]}
         />
       </Section>
+      {mine && <Verify one={one} store={OF_PLATFORM} />}
+      {mine && <Settings one={one} may store={OF_PLATFORM} />}
       <Use id={one.id} />
       <Ceilings key={JSON.stringify(one.ceilings)} one={one} />
-      <Access id={one.id} />
+      {!mine && <Access id={one.id} />}
     </>
+  );
+}
+
+function Actions({ one }: { one: Connection }) {
+  const mine = useMine(one);
+  return (
+    <>
+      <Halt one={one} />
+      {mine && (
+        <RemoveButton
+          title={t("Delete {name}?", { name: one.name })}
+          text={t("Its credentials are destroyed. Projects that sent over it fall back to the mail server of the installation, or fail.")}
+          remove={() => OF_PLATFORM.remove(one.id)}
+          list="/connections"
+          name="connections"
+        />
+      )}
+    </>
+  );
+}
+
+function Project({ id }: { id: string }) {
+  const { data } = useQuery({
+    queryKey: ["projects", "one", id],
+    queryFn: ({ signal }) => answered(api.GET("/api/v1/platform/projects/{project_id}", { params: { path: { project_id: id } }, signal })),
+  });
+  return (
+    <Anchor component={Link} to={`/projects/${id}`} size="sm">
+      {data?.name ?? `…${id.slice(-8)}`}
+    </Anchor>
   );
 }
 
 /** Suspending and activating. What the platform suspended nobody else activates. */
 function Halt({ one }: { one: Connection }) {
-  const [opened, { open, close }] = useDisclosure();
-  const activating = useMutation({
-    mutationFn: () => answered(api.PATCH("/api/v1/platform/connections/{connection_id}/activate", path(one.id))),
-    onSuccess: () => tell(t("It may send again.")),
-    onSettled: again,
-    onError: tellProblem,
-  });
   if (one.status === "suspended")
-    return (
-      <Button onClick={() => activating.mutate()} loading={activating.isPending}>
-        {t("Activate")}
-      </Button>
-    );
+    return <ActivateButton done={t("It may send again.")} activate={() => answered(api.PATCH("/api/v1/platform/connections/{connection_id}/activate", at(one.id)))} again={again} />;
   return (
-    <>
-      <Button variant="default" onClick={open}>
-        {t("Suspend")}
-      </Button>
-      <ReasonModal
-        opened={opened}
-        close={close}
-        title={t("Suspend {name}?", { name: one.name })}
-        text={t("It sends nothing until the platform activates it. Messages take the next connection of their channel, if there is one.")}
-        read={t("Its owner reads it.")}
-        yes={t("Suspend")}
-        act={async (reason) => {
-          await answered(api.PATCH("/api/v1/platform/connections/{connection_id}/suspend", { ...path(one.id), body: { reason } }));
-          await again();
-        }}
-      />
-    </>
+    <SuspendButton
+      name={one.name}
+      text={t("It sends nothing until the platform activates it. Messages take the next connection of their channel, if there is one.")}
+      read={one.owner === "platform" ? t("It is shown here.") : t("Its owner reads it.")}
+      suspend={async (reason) => {
+        await answered(api.PATCH("/api/v1/platform/connections/{connection_id}/suspend", { ...at(one.id), body: { reason } }));
+        await again();
+      }}
+    />
   );
 }
 
@@ -134,7 +159,7 @@ function Ceilings({ one }: { one: Connection }) {
     mutationFn: (values: typeof form.values) =>
       answered(
         api.PATCH("/api/v1/platform/connections/{connection_id}/limits", {
-          ...path(one.id),
+          ...at(one.id),
           body: { requestsPerSecond: values.requestsPerSecond === "" ? null : values.requestsPerSecond, maxConcurrent: values.maxConcurrent === "" ? null : values.maxConcurrent },
         }),
       ),

@@ -4,11 +4,11 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Section } from "@/components/ui/Page";
 import { Failed } from "@/components/ui/States";
-import { tell, tellProblem } from "@/components/ui/told";
+import { tellProblem } from "@/components/ui/told";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
-import { ReasonModal } from "../ReasonModal";
+import { ActivateButton, SuspendButton } from "../Halting";
 import { again } from "./change";
 
 type Project = Schemas["PlatformProject"];
@@ -32,39 +32,27 @@ export function Danger({ project }: { project: Project }) {
 }
 
 function Suspend({ project }: { project: Project }) {
-  const [opened, { open, close }] = useDisclosure();
   return (
-    <>
-      <Button variant="default" onClick={open}>
-        {t("Suspend")}
-      </Button>
-      <ReasonModal
-        opened={opened}
-        close={close}
-        title={t("Suspend {name}?", { name: project.name })}
-        text={t("Within a second it can only read. Nothing is lost: what it was sent waits, and goes out after activation.")}
-        read={t("The project reads it.")}
-        yes={t("Suspend")}
-        act={async (reason) => {
-          await answered(api.POST("/api/v1/platform/projects/{project_id}/suspend", { ...path(project.id), body: { reason } }));
-          await again();
-        }}
-      />
-    </>
+    <SuspendButton
+      name={project.name}
+      text={t("Within a second it can only read. Nothing is lost: what it was sent waits, and goes out after activation.")}
+      read={t("The project reads it.")}
+      suspend={async (reason) => {
+        await answered(api.POST("/api/v1/platform/projects/{project_id}/suspend", { ...path(project.id), body: { reason } }));
+        await again();
+      }}
+    />
   );
 }
 
 function Activate({ project }: { project: Project }) {
-  const activating = useMutation({
-    mutationFn: () => answered(api.POST("/api/v1/platform/projects/{project_id}/activate", path(project.id))),
-    onSuccess: () => tell(t("It works again; what waited goes out.")),
-    onSettled: again,
-    onError: tellProblem,
-  });
   return (
-    <Button onClick={() => activating.mutate()} loading={activating.isPending}>
-      {project.status === "cancelled" ? t("Restore") : t("Activate")}
-    </Button>
+    <ActivateButton
+      label={project.status === "cancelled" ? t("Restore") : undefined}
+      done={t("It works again; what waited goes out.")}
+      activate={() => answered(api.POST("/api/v1/platform/projects/{project_id}/activate", path(project.id)))}
+      again={again}
+    />
   );
 }
 

@@ -72,7 +72,7 @@ export function Component() {
             { name: t("Plan"), width: 120, cell: (project) => <span className="chip">{project.plan}</span> },
             { name: t("People"), width: 90, cell: (project) => <span className="named">{counted(project.usage.users, MOST)}</span> },
             { name: t("Events this month"), width: 150, cell: (project) => <span className="named">{counted(project.usage.eventsThisMonth, MOST)}</span> },
-            { name: t("Last event"), width: 120, cell: (project) => <When time={project.lastEventAt} never={t("never")} /> },
+            { name: t("Last event"), width: 120, cell: (project) => <span className="named"><When time={project.lastEventAt} never={t("never")} /></span> },
           ]}
         />
       </Section>
