@@ -151,9 +151,9 @@ async def _work(installation: Installation) -> None:
         send_ear = await broker.waiter("deliveries")
         hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
         links = None
-        if settings.public_url:
+        if hooks_url:
             master, url = installation.master, settings.base_url
-            links = Links(AckLinks(master, url), OptOutLinks(master, url))
+            links = Links(AckLinks(master, url), OptOutLinks(master, url), hooks_url)
         send = SendStage(
             db,
             door,
@@ -199,7 +199,8 @@ async def _work(installation: Installation) -> None:
             throttles: int = await db.hot.fetchval("SELECT tocsin.tidy_throttles($1)", TIDY_AT_ONCE)
             imports: int = await db.hot.fetchval("SELECT tocsin.tidy_imports($1)", TIDY_AT_ONCE)
             hops: int = await db.hot.fetchval("SELECT tocsin.tidy_event_hops($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound, messages, throttles, imports, hops) >= TIDY_AT_ONCE
+            codes: int = await db.hot.fetchval("SELECT tocsin.tidy_phone_codes($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked, inbound, messages, throttles, imports, hops, codes) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),

@@ -129,7 +129,8 @@ class Message:
     ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
     notification has insisted or passed on to a further channel since (R2, R3). ``hops`` is how often what it tells of
     has passed through Tocsin before. ``hears``: it leaves over a connection of its project, so what is pressed below it
-    is told to the project; below what leaves over a lent one, nothing can be pressed but links.
+    is told to the project; below what leaves over a lent one, nothing can be pressed but links. ``told_at`` is where
+    the provider may tell what becomes of it; None where the world cannot reach us.
     """
 
     delivery_id: UUID
@@ -155,6 +156,7 @@ class Message:
     round: int = 0
     hops: int = 0
     hears: bool = True
+    told_at: str | None = None
     branding: Branding = field(default_factory=Branding)
 
 
@@ -398,6 +400,10 @@ class Inbound(ABC, Generic[C]):
     @abstractmethod
     def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
         """Whether the provider sent this, compared in constant time. Header names are lower case."""
+
+    def authenticate_at(self, url: str, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
+        """The same for a provider that signs the address, too, which is the one that it was given."""
+        return self.authenticate(headers, body, credentials, secret)
 
     @abstractmethod
     def items(self, body: Any, credentials: C) -> Sequence[Item]:
