@@ -25,10 +25,11 @@
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
+    amend   messages with a button, once somebody has acknowledged -> changed
     hosted  what Pusher apps elsewhere are told besides notifications
     poll    asking providers that cannot call us what there is
     pulse   which of match, send, clock, clocks, insist, order, digest, webhooks, endpoints, mail, quotas, outages,
-            seal, poll and inbound have work that no hint told them of
+            seal, poll, inbound and amend have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -62,6 +63,7 @@ from tocsin.connections.leading import leave_all
 from tocsin.connections.opened import LOOK_OVER_SECONDS
 from tocsin.connections.outages import OutageStage
 from tocsin.deliveries.ack_links import AckLinks
+from tocsin.deliveries.amend import AmendStage
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import Links, SendStage
 from tocsin.inbound.poll import PollStage
@@ -242,6 +244,7 @@ async def _work(installation: Installation) -> None:
             Stage("poll", poll.run_once, poll_ear, ANYWAY_SECONDS),
             Stage("hosted", hosted.run_once, await broker.waiter("hosted"), hosted_apps.EVERY_SECONDS),
             Stage("inbound", inbound.run_once, await broker.waiter("inbound"), ANYWAY_SECONDS),
+            Stage("amend", AmendStage(db, vault, door).run_once, await broker.waiter("amend"), ANYWAY_SECONDS),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
         stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))

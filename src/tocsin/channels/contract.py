@@ -369,6 +369,24 @@ class Channel(Provider, ABC, Generic[S, C]):
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A message that the provider took: where it went, its name there, and as much of the answer as was kept."""
+
+    address: str | None
+    message_id: str
+    answer: str
+
+
+class Changeable(ABC, Generic[S, C]):
+    """Mixed into the channel of a provider that lets messages be changed after they were sent."""
+
+    @abstractmethod
+    async def acknowledged(self, sent: Sent, note: str, at: datetime, settings: S, credentials: C, door: Door) -> None:
+        """Take the button of the acknowledgement away and say ``note``, which names who acknowledged, and when; ``at``
+        is in the project's time zone. Done twice it comes to the same. Fails like ``send``."""
+
+
 class NotUnderstood(Exception):
     """A call that is genuine and has no items in it: not what the provider documents."""
 
