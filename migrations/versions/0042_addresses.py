@@ -1,11 +1,10 @@
-"""Telephone numbers that people prove by a code (C10); what becomes of text messages (D5); messages that
-are changed once somebody has acknowledged (R3)."""
+"""Numbers proven by a code (C10); what becomes of text messages (D5); messages changed once acknowledged (R3)."""
 
 from tocsin.kit.migrate import as_owner, as_pipeline, build_index
 from tocsin.kit.walls import for_pipeline, walled
 
-revision = "0041"
-down_revision = "0040"
+revision = "0042"
+down_revision = "0041"
 
 
 def upgrade() -> None:
@@ -103,8 +102,10 @@ GRANT SELECT (project_id, env, delivery_id, tries, due_at), UPDATE (tries, due_a
 CLAIM = """
 CREATE FUNCTION tocsin.claim_amendments(most integer, most_each integer, lease_seconds integer)
     RETURNS TABLE (project_id uuid, env text, delivery_id uuid, tries integer)
-    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-    UPDATE tocsin.amendments a
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY UPDATE tocsin.amendments a
     SET tries = a.tries + 1, due_at = pg_catalog.now() + pg_catalog.make_interval(secs => lease_seconds)
     FROM (
         SELECT d.project_id, d.delivery_id, row_number() OVER (PARTITION BY d.project_id ORDER BY d.due_at) AS nth
@@ -112,17 +113,18 @@ CREATE FUNCTION tocsin.claim_amendments(most integer, most_each integer, lease_s
             WHERE w.due_at <= pg_catalog.now() ORDER BY w.due_at LIMIT most * most_each FOR UPDATE SKIP LOCKED) d
         ORDER BY nth LIMIT most) due
     WHERE a.project_id = due.project_id AND a.delivery_id = due.delivery_id AND due.nth <= most_each
-    RETURNING a.project_id, a.env, a.delivery_id, a.tries
-$$;
+    RETURNING a.project_id, a.env, a.delivery_id, a.tries;
+END $$;
 REVOKE ALL ON FUNCTION tocsin.claim_amendments FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin.claim_amendments TO {app};
 """
 
-# As before, and messages to be changed.
+# As before, and messages to be changed; planned once per connection (0041).
 WAITING = """
 CREATE OR REPLACE FUNCTION tocsin.more_waiting_stages() RETURNS text[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-    SELECT ARRAY(SELECT s.name FROM (VALUES
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    RETURN (SELECT ARRAY(SELECT s.name FROM (VALUES
         ('webhooks', EXISTS (SELECT FROM tocsin.webhook_messages m WHERE m.state = 'queued' AND m.ready)
             OR EXISTS (SELECT FROM tocsin.webhook_messages m
                 WHERE m.state = 'queued' AND NOT m.ready AND m.due_at <= pg_catalog.now())
@@ -142,6 +144,6 @@ CREATE OR REPLACE FUNCTION tocsin.more_waiting_stages() RETURNS text[]
         ('digest', EXISTS (SELECT FROM tocsin.digests g WHERE g.due_at <= pg_catalog.now() + interval '1 second')),
         ('order', EXISTS (SELECT FROM tocsin.channel_turns t WHERE t.due_at <= pg_catalog.now() + interval '1 second')),
         ('amend', EXISTS (SELECT FROM tocsin.amendments a WHERE a.due_at <= pg_catalog.now()))
-    ) AS s (name, waits) WHERE s.waits)
-$$;
+    ) AS s (name, waits) WHERE s.waits));
+END $$;
 """
