@@ -92,7 +92,7 @@ async def _connection(call: Call) -> Connection:
     query = (
         select(Connection)
         .where(Connection.channel == "sms", Connection.owner == "project", Connection.status.in_(SENDS))
-        .order_by(Connection.env == call.env, Connection.is_default.desc(), Connection.id)
+        .order_by((Connection.env == call.env).desc(), Connection.is_default.desc(), Connection.id)
         .limit(1)
     )
     found = (await call.session.scalars(query)).one_or_none()
