@@ -3,8 +3,8 @@
 from tocsin.kit.migrate import as_owner, as_pipeline, build_index
 from tocsin.kit.walls import for_pipeline, walled
 
-revision = "0042"
-down_revision = "0041"
+revision = "0043"
+down_revision = "0042"
 
 
 def upgrade() -> None:
