@@ -107,6 +107,13 @@ def window(due_at: str) -> str:
     )
 
 
+def amendment(due_at: str) -> str:
+    return (
+        "INSERT INTO tocsin.amendments (project_id, env, delivery_id, due_at)"
+        f" VALUES ('{PLATFORM_ID}', 'live', '{new_id()}', {due_at})"
+    )
+
+
 AUDITED = (
     "INSERT INTO tocsin.audit_log (project_id, id, env, action, actor_type, resource_type)"
     f" VALUES ('{PLATFORM_ID}', '{new_id()}', 'live', 'a.b', 'system', 'a')"
@@ -152,6 +159,8 @@ CASES = {
     "a channel whose turn it is later": (turn(FUTURE), []),
     "a window that is over": (window(PAST), ["digest"]),
     "a window that is open": (window(FUTURE), []),
+    "a message to be changed": (amendment(PAST), ["amend"]),
+    "a message to be changed later": (amendment(FUTURE), []),
     "what a provider told": (called("received"), ["inbound"]),
     "what it told, to be tried again later": (called("received", FUTURE), []),
     "what it told, worked on": (called("processed"), []),

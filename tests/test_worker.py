@@ -49,6 +49,7 @@ STAGES = {
     "poll",
     "hosted",
     "webhooks",
+    "amend",
 }
 PARTED = ("events", "notifications", "notification_recipients", "deliveries", "attempts")
 

@@ -25,10 +25,11 @@
     anchor  the ends of the chains -> a file and the log
     domains whether the names of projects are still proven
     inbound what providers told us -> what follows from it
+    amend   messages with a button, once somebody has acknowledged -> changed
     hosted  what Pusher apps elsewhere are told besides notifications
     poll    asking providers that cannot call us what there is
     pulse   which of match, send, clock, clocks, insist, order, digest, webhooks, endpoints, mail, quotas, outages,
-            seal, poll and inbound have work that no hint told them of
+            seal, poll, inbound and amend have work that no hint told them of
 
 Every stage is a loop that looks when it is told to and now and then anyway, survives its own exceptions, and
 shows a heartbeat. Nothing is lost by stopping one anywhere: work is rows, claimed with leases.
@@ -62,6 +63,7 @@ from tocsin.connections.leading import leave_all
 from tocsin.connections.opened import LOOK_OVER_SECONDS
 from tocsin.connections.outages import OutageStage
 from tocsin.deliveries.ack_links import AckLinks
+from tocsin.deliveries.amend import AmendStage
 from tocsin.deliveries.clock import ClockStage
 from tocsin.deliveries.send import Links, SendStage
 from tocsin.inbound.poll import PollStage
@@ -151,9 +153,9 @@ async def _work(installation: Installation) -> None:
         send_ear = await broker.waiter("deliveries")
         hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
         links = None
-        if settings.public_url:
+        if hooks_url:
             master, url = installation.master, settings.base_url
-            links = Links(AckLinks(master, url), OptOutLinks(master, url))
+            links = Links(AckLinks(master, url), OptOutLinks(master, url), hooks_url)
         send = SendStage(
             db,
             door,
@@ -199,7 +201,8 @@ async def _work(installation: Installation) -> None:
             throttles: int = await db.hot.fetchval("SELECT tocsin.tidy_throttles($1)", TIDY_AT_ONCE)
             imports: int = await db.hot.fetchval("SELECT tocsin.tidy_imports($1)", TIDY_AT_ONCE)
             hops: int = await db.hot.fetchval("SELECT tocsin.tidy_event_hops($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound, messages, throttles, imports, hops) >= TIDY_AT_ONCE
+            codes: int = await db.hot.fetchval("SELECT tocsin.tidy_phone_codes($1)", TIDY_AT_ONCE)
+            return max(removed, mails, checked, inbound, messages, throttles, imports, hops, codes) >= TIDY_AT_ONCE
 
         stages = [
             Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
@@ -241,6 +244,7 @@ async def _work(installation: Installation) -> None:
             Stage("poll", poll.run_once, poll_ear, ANYWAY_SECONDS),
             Stage("hosted", hosted.run_once, await broker.waiter("hosted"), hosted_apps.EVERY_SECONDS),
             Stage("inbound", inbound.run_once, await broker.waiter("inbound"), ANYWAY_SECONDS),
+            Stage("amend", AmendStage(db, vault, door).run_once, await broker.waiter("amend"), ANYWAY_SECONDS),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
         stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))

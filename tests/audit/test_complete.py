@@ -104,6 +104,8 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "delete_connection": [("connection.deleted", BEFORE)],
     "regenerate_webhook": [("connection.webhook_regenerated", NOTHING)],
     "link_telegram": [("address.link_made", {"connection"})],
+    "send_phone_code": [("address.code_sent", {"channel", "value"})],
+    "verify_phone": [("address.verified", AFTER)],
     "create_webhook_endpoint": [("webhook_endpoint.created", AFTER)],
     "change_webhook_endpoint": [("webhook_endpoint.updated", BOTH)],
     "test_webhook_endpoint": [("webhook_endpoint.tested", {"state"})],

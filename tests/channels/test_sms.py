@@ -3,14 +3,16 @@
 import base64
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pytest
+from multidict import MultiDict
 from pydantic import ValidationError
+from twilio.request_validator import RequestValidator
 
 from tests.channels.far_end import Asked, answering
 from tocsin.channels.contract import BadCredentials, Message, Rejected, Unavailable
-from tocsin.channels.sms import BODY, Sms, SmsCredentials, SmsSettings
+from tocsin.channels.sms import BODY, Sms, SmsCredentials, SmsSettings, failure_of_status
 from tocsin.kit.http import Door
 
 Build = Callable[..., Message]
@@ -143,3 +145,104 @@ async def test_a_server_inside_is_never_called(message: Build) -> None:
 def test_settings_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings("https://api.twilio.com", **changes)
+
+
+TOLD_AT = "https://tocsin.example.com/api/v1/hooks/twilio/abc"
+REPORT = {
+    "SmsSid": "SMbbbb",
+    "SmsStatus": "delivered",
+    "MessageStatus": "delivered",
+    "To": ANN,
+    "MessageSid": "SMbbbb",
+    "AccountSid": SID,
+    "From": "+15017122661",
+    "ApiVersion": "2010-04-01",
+    "RawDlrDoneDate": "",
+}
+"""https://www.twilio.com/docs/messaging/guides/track-outbound-message-status"""
+
+
+async def test_each_message_says_where_its_status_is_told(message: Build, door: Door) -> None:
+    with_key = {"username": "SKcccc", "authToken": "secret-of-the-key"}
+    for given, told_at, wanted in (
+        ({"authToken": "a-token"}, TOLD_AT, TOLD_AT),
+        ({"authToken": "a-token", "username": SID}, TOLD_AT, TOLD_AT),
+        ({**with_key, "accountToken": "a-token"}, TOLD_AT, TOLD_AT),
+        (with_key, TOLD_AT, None),
+        ({"authToken": "a-token"}, None, None),
+        ({"authToken": "a-token"}, TOLD_AT.replace("https", "http"), None),
+    ):
+        credentials = SmsCredentials.model_validate(given)
+        async with answering(201, QUEUED) as far:
+            await Sms().send(message(told_at=told_at), ANN, settings(far.url), credentials, door)
+        assert form(far.asked[0]).get("StatusCallback") == wanted
+
+
+async def test_a_message_leaves_though_nobody_can_call_us(message: Build, door: Door) -> None:
+    def answer(asked: Asked) -> tuple[int, str]:
+        refused = "StatusCallback" in form(asked)
+        return (400, error(21609, "The StatusCallback URL is not a valid URL.")) if refused else (201, QUEUED)
+
+    async with answering() as far:
+        far.to = answer
+        receipt = await Sms().send(message(told_at=TOLD_AT), ANN, settings(far.url), CREDENTIALS, door)
+    assert receipt.provider_message_id == "SMbbbb" and len(far.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "url", [TOLD_AT, "https://tocsin.example.com:8443/hooks/x", "https://[2001:db8::7]/hooks/x", "http://t.example/x"]
+)
+@pytest.mark.parametrize(
+    "fields", [REPORT, {}, {"Body": "ä & = +\n%"}, {"b": "1", "B": "2", "a": "3"}, {"a": ["2", "1", "2"]}, {"a": ""}]
+)
+def test_what_twilios_own_library_believes_is_believed(fields: dict[str, Any], url: str) -> None:
+    token = "canary-auth-token-12345"
+    validator = RequestValidator(token)
+    body = urlencode(fields, doseq=True).encode()
+    shown = validator.compute_signature(url, _form(fields))
+    assert validator.validate(url, _form(fields), shown)
+
+    def believed(at: str = url, sent: bytes = body, credentials: SmsCredentials = CREDENTIALS) -> bool:
+        return Sms().authenticate_at(at, {"x-twilio-signature": shown}, sent, credentials, "")
+
+    assert believed()
+    assert not believed(at=url + "/")
+    assert not believed(sent=body + (b"&" if body else b"") + b"MessageStatus=read")
+    assert not believed(credentials=SmsCredentials.model_validate({"authToken": "another"}))
+    assert not Sms().authenticate_at(url, {}, body, CREDENTIALS, "")
+
+
+def _form(fields: dict[str, Any]) -> MultiDict[str]:
+    """As frameworks give a form to the library."""
+    values = {name: told if isinstance(told, list) else [told] for name, told in fields.items()}
+    return MultiDict([(name, value) for name, several in values.items() for value in several])
+
+
+@pytest.mark.parametrize("port", ["", ":443"])
+def test_an_address_is_signed_with_its_port_or_without(port: str) -> None:
+    signed = TOLD_AT.replace(".com/", f".com{port}/")
+    shown = RequestValidator("canary-auth-token-12345").compute_signature(signed, REPORT)
+    body = urlencode(REPORT).encode()
+    assert Sms().authenticate_at(TOLD_AT, {"x-twilio-signature": shown}, body, CREDENTIALS, "")
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        (None, Rejected),
+        ("30003", Rejected),
+        ("30005", Rejected),
+        ("30006", Rejected),
+        ("30007", Rejected),
+        ("30008", Rejected),
+        ("21610", Rejected),
+        ("x", Rejected),
+        ("30001", Unavailable),
+        ("30017", Unavailable),
+        ("30022", Unavailable),
+        ("30002", BadCredentials),
+        ("30034", BadCredentials),
+    ],
+)
+def test_a_status_says_whose_fault_it_was(code: str | None, failure: type[Exception]) -> None:
+    assert type(failure_of_status("undelivered", code)) is failure

@@ -174,6 +174,7 @@ NOT_CALLED = {
     ("twilio", "messagingServiceSid"): "sent to the server",
     ("twilio", "username"): "sent to the server",
     ("twilio", "authToken"): "sent to the server",
+    ("twilio", "accountToken"): "checks signatures",
     ("whatsapp", "phoneNumberId"): "a part of the path",
     ("whatsapp", "businessAccountId"): "a part of the path",
     ("whatsapp", "graphVersion"): "a part of the path",

@@ -22,7 +22,12 @@ DEFAULTS = {
     "quietHours": None,
     "billingEmail": None,
     "security": {"require2fa": False, "requireSso": False, "ipAllowList": []},
-    "connections": {"usePlatform": True, "ownPerProvider": 1, "requireVerifiedAddresses": False},
+    "connections": {
+        "usePlatform": True,
+        "ownPerProvider": 1,
+        "requireVerifiedAddresses": False,
+        "phoneCodesPerDay": 100,
+    },
 }
 
 
@@ -45,6 +50,7 @@ async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None
         {"connections": {"usePlatform": False}},
         {"connections": {"ownPerProvider": 3}},
         {"connections": {"requireVerifiedAddresses": True}},
+        {"connections": {"phoneCodesPerDay": 0}},
         {"currency": "CHF"},
         {"billingEmail": " Money@Shop.example"},
         {},
@@ -59,7 +65,12 @@ async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None
         "quietHours": None,
         "billingEmail": "money@shop.example",
         "security": {"require2fa": False, "requireSso": True, "ipAllowList": ["127.0.0.1/32", "10.0.0.0/8"]},
-        "connections": {"usePlatform": False, "ownPerProvider": 3, "requireVerifiedAddresses": True},
+        "connections": {
+            "usePlatform": False,
+            "ownPerProvider": 3,
+            "requireVerifiedAddresses": True,
+            "phoneCodesPerDay": 0,
+        },
     }
     assert reply.json == wanted
     assert (await project.owner.get("/projects/me/settings")).json == wanted

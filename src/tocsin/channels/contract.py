@@ -129,7 +129,8 @@ class Message:
     ``attempt`` counts from 1. Two attempts differ in nothing else. ``round`` is 0 at first, and counts how often the
     notification has insisted or passed on to a further channel since (R2, R3). ``hops`` is how often what it tells of
     has passed through Tocsin before. ``hears``: it leaves over a connection of its project, so what is pressed below it
-    is told to the project; below what leaves over a lent one, nothing can be pressed but links.
+    is told to the project; below what leaves over a lent one, nothing can be pressed but links. ``told_at`` is where
+    the provider may tell what becomes of it; None where the world cannot reach us.
     """
 
     delivery_id: UUID
@@ -155,6 +156,7 @@ class Message:
     round: int = 0
     hops: int = 0
     hears: bool = True
+    told_at: str | None = None
     branding: Branding = field(default_factory=Branding)
 
 
@@ -367,6 +369,24 @@ class Channel(Provider, ABC, Generic[S, C]):
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A message that the provider took: where it went, its name there, and as much of the answer as was kept."""
+
+    address: str | None
+    message_id: str
+    answer: str
+
+
+class Changeable(ABC, Generic[S, C]):
+    """Mixed into the channel of a provider that lets messages be changed after they were sent."""
+
+    @abstractmethod
+    async def acknowledged(self, sent: Sent, note: str, at: datetime, settings: S, credentials: C, door: Door) -> None:
+        """Take the button of the acknowledgement away and say ``note``, which names who acknowledged, and when; ``at``
+        is in the project's time zone. Done twice it comes to the same. Fails like ``send``."""
+
+
 class NotUnderstood(Exception):
     """A call that is genuine and has no items in it: not what the provider documents."""
 
@@ -398,6 +418,10 @@ class Inbound(ABC, Generic[C]):
     @abstractmethod
     def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
         """Whether the provider sent this, compared in constant time. Header names are lower case."""
+
+    def authenticate_at(self, url: str, headers: Mapping[str, str], body: bytes, credentials: C, secret: str) -> bool:
+        """The same for a provider that signs the address, too, which is the one that it was given."""
+        return self.authenticate(headers, body, credentials, secret)
 
     @abstractmethod
     def items(self, body: Any, credentials: C) -> Sequence[Item]:

@@ -20,6 +20,7 @@ from tocsin.channels.contract import (
     ANSWER_LIMIT,
     Account,
     BadCredentials,
+    Changeable,
     Channel,
     Described,
     Inbound,
@@ -28,6 +29,7 @@ from tocsin.channels.contract import (
     NotUnderstood,
     Receipt,
     Rejected,
+    Sent,
 )
 from tocsin.channels.discord import post
 from tocsin.channels.wording import links, shortened
@@ -76,7 +78,18 @@ class _Named(msgspec.Struct):
     verify_key: str = ""
 
 
-class DiscordBot(Channel[DiscordBotSettings, DiscordBotCredentials], Inbound[DiscordBotCredentials]):
+class _Posted(msgspec.Struct):
+    """A message as Discord showed it when it took it."""
+
+    channel_id: str
+    components: list[Any] = []
+
+
+class DiscordBot(
+    Channel[DiscordBotSettings, DiscordBotCredentials],
+    Inbound[DiscordBotCredentials],
+    Changeable[DiscordBotSettings, DiscordBotCredentials],
+):
     """One message per notification, in a channel that the bot may write to."""
 
     provider = "discord_bot"
@@ -119,6 +132,25 @@ class DiscordBot(Channel[DiscordBotSettings, DiscordBotCredentials], Inbound[Dis
             status=reply.status,
             answer=reply.text(ANSWER_LIMIT),
         )
+
+    async def acknowledged(
+        self,
+        sent: Sent,
+        note: str,
+        at: datetime,
+        settings: DiscordBotSettings,
+        credentials: DiscordBotCredentials,
+        door: Door,
+    ) -> None:
+        """All buttons go where they are not known any more: the title leads to the same place as the other one."""
+        try:
+            posted = msgspec.json.decode(sent.answer, type=_Posted)
+        except msgspec.MsgspecError:
+            posted = _Posted(sent.address or settings.channel_id)
+        if not re.fullmatch(SNOWFLAKE, posted.channel_id) or not re.fullmatch(SNOWFLAKE, sent.message_id):
+            raise Rejected("This is no message in a Discord channel.")
+        url = f"{_api()}/channels/{posted.channel_id}/messages/{sent.message_id}"
+        await call(door, "PATCH", url, headers=_login(credentials), json=_noted(posted.components, note, at))
 
     async def verify(self, settings: DiscordBotSettings, credentials: DiscordBotCredentials, door: Door) -> Account:
         """Whether the token is an application's, the key the same one's, and the channel in sight of its bot."""
@@ -174,13 +206,18 @@ async def replace(
     the token of the press allows it. Raises ValueError for what is no such token."""
     if not re.fullmatch(SNOWFLAKE, application) or not _TOKEN.fullmatch(token):
         raise ValueError("not an interaction's")
+    url = f"{_api()}/webhooks/{application}/{token}/messages/@original"
+    await call(door, "PATCH", url, json=_noted(rows, note, at))
+
+
+def _noted(rows: Sequence[Any], note: str, at: datetime | None) -> dict[str, Any]:
+    """What of a message is changed; its embed stays. Discord shows the moment in each reader's time."""
     when = f", <t:{int(at.timestamp())}:f>" if at is not None else ""
-    said = {
+    return {
         "content": f"{_escaped(note)}{when}",
         "components": [row for row in map(_without_button, rows) if row is not None],
         "allowed_mentions": {"parse": []},
     }
-    await call(door, "PATCH", f"{_api()}/webhooks/{application}/{token}/messages/@original", json=said)
 
 
 def _without_button(row: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tocsin.channels.apns import Apns
 from tocsin.channels.apprise import Apprise
-from tocsin.channels.contract import Channel, Provider
+from tocsin.channels.contract import Changeable, Channel, Provider
 from tocsin.channels.discord import Discord
 from tocsin.channels.discord_bot import DiscordBot
 from tocsin.channels.fcm import Fcm
@@ -108,3 +108,9 @@ def device_kinds() -> Mapping[str, Channel[Any, Any]]:
         for provider in reversed(list(providers().values()))
         if isinstance(provider, Channel) and provider.each_address and provider.address_kind
     }
+
+
+@cache
+def changeable() -> list[str]:
+    """The channels whose messages may be changed after they were sent, over a provider at least."""
+    return sorted({each.channel for each in providers().values() if isinstance(each, Changeable)})

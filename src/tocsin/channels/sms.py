@@ -4,9 +4,12 @@ https://www.twilio.com/docs/messaging/api/message-resource
 """
 
 import base64
+import hmac
 import re
-from typing import Self
-from urllib.parse import urlencode
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 from pydantic import Field, SecretStr, model_validator
@@ -18,10 +21,14 @@ from tocsin.channels.contract import (
     BadCredentials,
     Channel,
     Described,
+    Inbound,
+    Item,
     Message,
+    NotUnderstood,
     Receipt,
     Rejected,
     SendFailure,
+    Unavailable,
 )
 from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
@@ -32,6 +39,19 @@ BODY = 1_600
 
 # https://www.twilio.com/docs/api/errors: the sender is missing, not ours, or not fit to send text messages.
 SENDER_CODES = frozenset({21212, 21603, 21606, 21611, 21659, 21660, 21701, 21703, 21705})
+
+CALLBACK_CODE = 21609
+"""They do not like the address at which we want to be told."""
+
+# https://www.twilio.com/docs/api/errors: what a status says of a message that did not arrive. The networks have tried
+# for hours by then, so most failures are final; these pass, or are the account's.
+PASSING = {30001: 30.0, 30017: 60.0, 30022: 60.0, 30023: 3_600.0}
+"""A queue that is full, a network that is congested, and the sender's share of a network used up for now or today."""
+ACCOUNT_CODES = frozenset({30002, 30018, 30024, 30032, 30034, 30035, 30037})
+"""The account is suspended, or the sender not registered where the message was to go."""
+MOST_FIELDS = 100
+KEPT = ("MessageSid", "MessageStatus", "AccountSid", "ErrorCode")
+"""What is kept of a report."""
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -68,6 +88,19 @@ class SmsCredentials(Described):
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
     )
     auth_token: SecretStr = Field(title="Auth token", description="Or the secret of the API key.", max_length=256)
+    account_token: SecretStr | None = Field(
+        None,
+        title="Auth token of the account",
+        description="Beside an API key: Twilio signs what becomes of messages with it. Without, they stay sent.",
+        max_length=256,
+    )
+
+    @property
+    def signs(self) -> bytes | None:
+        """What Twilio signs with: the account's own token, whatever else logs in."""
+        is_key = self.username is not None and not self.username.startswith("AC")
+        token = self.account_token if is_key else self.auth_token
+        return token.get_secret_value().encode() if token else None
 
 
 class _Sent(msgspec.Struct):
@@ -85,7 +118,11 @@ class _Error(msgspec.Struct):
     message: str = ""
 
 
-class Sms(Channel[SmsSettings, SmsCredentials]):
+class _CallbackRefused(Rejected):
+    """Nothing is wrong with the message."""
+
+
+class Sms(Channel[SmsSettings, SmsCredentials], Inbound[SmsCredentials]):
     """One text message per person and notification."""
 
     provider = "twilio"
@@ -101,6 +138,8 @@ class Sms(Channel[SmsSettings, SmsCredentials]):
         "Choose the number, name or messaging service that messages come from.",
         "Enter everything here and verify.",
     )
+    tells_once = False
+    media = "application/x-www-form-urlencoded"
 
     async def send(
         self, message: Message, address: str | None, settings: SmsSettings, credentials: SmsCredentials, door: Door
@@ -113,7 +152,9 @@ class Sms(Channel[SmsSettings, SmsCredentials]):
             form["MessagingServiceSid"] = settings.messaging_service_sid
         else:
             form["From"] = settings.sender or ""
-        reply = await _asked(settings, credentials, door, "/Messages.json", urlencode(form).encode())
+        if message.told_at is not None and message.told_at.startswith("https://") and credentials.signs:
+            form["StatusCallback"] = message.told_at
+        reply = await _posted(settings, credentials, door, form)
         sent = decoded(reply, _Sent)
         return Receipt(
             delivered=False, provider_message_id=sent.sid, status=reply.status, answer=reply.text(ANSWER_LIMIT)
@@ -131,6 +172,66 @@ class Sms(Channel[SmsSettings, SmsCredentials]):
 
     def address_problem(self, address: str) -> str | None:
         return None if _NUMBER.fullmatch(address) else "is not a phone number in international form"
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, credentials: SmsCredentials, secret: str) -> bool:
+        """Never: what is signed begins with the address."""
+        return False
+
+    def authenticate_at(
+        self, url: str, headers: Mapping[str, str], body: bytes, credentials: SmsCredentials, secret: str
+    ) -> bool:
+        """https://www.twilio.com/docs/usage/security#validating-requests: some of their machines name the port."""
+        shown, key = headers.get("x-twilio-signature", "").encode(), credentials.signs
+        try:
+            fields = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS)
+        except ValueError:
+            return False
+        if key is None:
+            return False
+        words = "".join(name + value for name, value in sorted(set(fields)))
+        return any([hmac.compare_digest(shown, _signature(key, each + words)) for each in _written(url)])
+
+    def told(self, body: bytes) -> bytes:
+        return msgspec.json.encode(dict(parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)))
+
+    def items(self, body: Any, credentials: SmsCredentials) -> Sequence[Item]:
+        """One report: a status of a message comes once."""
+        kept = {name: body[name] for name in KEPT if name in body}
+        if not {"MessageSid", "MessageStatus", "AccountSid"} <= kept.keys():
+            raise NotUnderstood("This is no status of a message.")
+        return [Item(f"{kept['MessageSid'][:64]}:{kept['MessageStatus'][:32]}", kept)]
+
+
+def _signature(key: bytes, text: str) -> bytes:
+    return base64.b64encode(hmac.new(key, text.encode(), sha1).digest())
+
+
+def _written(url: str) -> set[str]:
+    """An address with its port and without."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {url, *(parts._replace(netloc=each).geturl() for each in (str(host), f"{host}:{port}"))}
+
+
+def failure_of_status(status: str, code: str | None) -> SendFailure:
+    """What it means that a message is ``undelivered`` or ``failed``."""
+    number = int(code) if code is not None and re.fullmatch("[0-9]{1,6}", code) else 0
+    reason = f"The message is {status}" + (f" ({number})." if number else ".")
+    if number in PASSING:
+        return Unavailable(reason, retry_after=PASSING[number])
+    if number in ACCOUNT_CODES | SENDER_CODES:
+        return BadCredentials(reason)
+    return Rejected(reason)
+
+
+async def _posted(settings: SmsSettings, credentials: SmsCredentials, door: Door, form: dict[str, str]) -> Reply:
+    """Once more without an address of ours that they cannot call: the message is worth more than its status."""
+    try:
+        return await _asked(settings, credentials, door, "/Messages.json", urlencode(form).encode())
+    except _CallbackRefused:
+        told = {name: value for name, value in form.items() if name != "StatusCallback"}
+        return await _asked(settings, credentials, door, "/Messages.json", urlencode(told).encode())
 
 
 async def _asked(
@@ -151,7 +252,8 @@ def _told_apart(refusal: Rejected) -> SendFailure:
         error = msgspec.json.decode(refusal.answer, type=_Error)
     except msgspec.MsgspecError:
         return refusal
-    kind = BadCredentials if error.code in SENDER_CODES else Rejected
+    kind: type[SendFailure] = BadCredentials if error.code in SENDER_CODES else Rejected
+    kind = _CallbackRefused if error.code == CALLBACK_CODE else kind
     return kind(f"{error.message} ({error.code})", status=refusal.status, answer=refusal.answer)
 
 

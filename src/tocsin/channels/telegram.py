@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from html import escape
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -11,13 +12,14 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
-from tocsin.channels.buttons import presses
+from tocsin.channels.buttons import ACKNOWLEDGE, presses
 from tocsin.channels.calling import api_of, decoded, exchanged
 from tocsin.channels.contract import (
     ANSWER_LIMIT,
     Account,
     BadCredentials,
     Blocked,
+    Changeable,
     Channel,
     Described,
     Item,
@@ -28,6 +30,7 @@ from tocsin.channels.contract import (
     Registration,
     Rejected,
     SendFailure,
+    Sent,
     Unavailable,
 )
 from tocsin.channels.wording import shortened
@@ -109,6 +112,23 @@ class _Sent(msgspec.Struct):
     message_id: int
 
 
+class _Chat(msgspec.Struct):
+    id: int
+
+
+class _Keyboard(msgspec.Struct):
+    inline_keyboard: list[list[dict[str, Any]]] = []
+
+
+class _Posted(msgspec.Struct):
+    """A message as Telegram showed it when it took it."""
+
+    chat: _Chat
+    text: str
+    entities: list[dict[str, Any]] = []
+    reply_markup: _Keyboard = msgspec.field(default_factory=_Keyboard)
+
+
 class _WebhookInfo(msgspec.Struct):
     url: str = ""
     pending_update_count: int = 0
@@ -131,7 +151,11 @@ class _NotRead(Rejected):
     """Telegram cannot read our markup, or does not like a link of it."""
 
 
-class Telegram(Channel[TelegramSettings, TelegramCredentials], Registers[TelegramCredentials]):
+class Telegram(
+    Channel[TelegramSettings, TelegramCredentials],
+    Registers[TelegramCredentials],
+    Changeable[TelegramSettings, TelegramCredentials],
+):
     """One message per person and notification; groups and channels as destinations."""
 
     provider = "telegram"
@@ -171,6 +195,29 @@ class Telegram(Channel[TelegramSettings, TelegramCredentials], Registers[Telegra
             topic = f":{place['topic']}" if place["topic"] else ""
             receipt = await _sent(message, str(moved.chat), place["topic"], credentials, door)
             return replace(receipt, moved_to=f"{moved.chat}{topic}")
+
+    async def acknowledged(
+        self,
+        sent: Sent,
+        note: str,
+        at: datetime,
+        settings: TelegramSettings,
+        credentials: TelegramCredentials,
+        door: Door,
+    ) -> None:
+        """The note goes below the text where the text is known; else the buttons go and nothing is said."""
+        place, posted = _CHAT.fullmatch(sent.address or ""), _posted(sent.answer)
+        if posted is None:
+            if place is not None:
+                await replace_buttons(door, credentials, int(place["chat"]), int(sent.message_id), [])
+            return
+        rows, where = others(posted.reply_markup.inline_keyboard), (posted.chat.id, int(sent.message_id))
+        text = f"{posted.text}\n\n{note} {at:%Y-%m-%d %H:%M %Z}"
+        if units(text) > TEXT:
+            await replace_buttons(door, credentials, *where, rows)
+            return
+        told = {"text": text, "entities": posted.entities, "link_preview_options": {"is_disabled": True}}
+        await _edit(door, credentials, "editMessageText", *where, rows, told)
 
     async def verify(self, settings: TelegramSettings, credentials: TelegramCredentials, door: Door) -> Account:
         me = decoded_result(await asked(door, credentials, "getMe"), _Me)
@@ -292,8 +339,38 @@ async def replace_buttons(
     door: Door, credentials: TelegramCredentials, chat: int, message_id: int, rows: list[Any]
 ) -> None:
     """Leave these buttons below a message (editMessageReplyMarkup)."""
+    await _edit(door, credentials, "editMessageReplyMarkup", chat, message_id, rows)
+
+
+async def _edit(
+    door: Door,
+    credentials: TelegramCredentials,
+    method: str,
+    chat: int,
+    message_id: int,
+    rows: list[Any],
+    told: Mapping[str, Any] | None = None,
+) -> None:
     where = {"chat_id": chat, "message_id": message_id, "reply_markup": {"inline_keyboard": rows}}
-    await asked(door, credentials, "editMessageReplyMarkup", where)
+    await asked(door, credentials, method, {**where, **(told or {})})
+
+
+def others(rows: Sequence[Sequence[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """The buttons of a message without that of the acknowledgement."""
+    left = [[each for each in row if not _is_ours(each)] for row in rows]
+    return [row for row in left if row]
+
+
+def _is_ours(button: dict[str, Any]) -> bool:
+    return str(button.get("callback_data", "")).startswith(ACKNOWLEDGE)
+
+
+def _posted(answer: str) -> _Posted | None:
+    """None where it was too long to be kept whole."""
+    try:
+        return msgspec.json.decode(msgspec.json.decode(answer, type=_Answer).result, type=_Posted)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _failure_of(reply: Reply) -> SendFailure:

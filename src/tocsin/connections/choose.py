@@ -37,6 +37,8 @@ class Route:
     credentials: Described
     max_concurrent: int | None
     reason: str
+    token: str | None = None
+    """Of the address where its provider calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Choice:
             opened.credentials,
             candidate.max_concurrent,
             reason,
+            opened.token,
         )
 
     async def still_sends(self, route: Route, env: Env) -> bool:

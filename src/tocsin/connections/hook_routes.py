@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Request
 from pydantic import Field
-from sqlalchemy import text
+from sqlalchemy import func, text
 
 from tocsin.auth.call import Call
 from tocsin.auth.guard import Admitted, Called, guarded_router, needs
@@ -83,6 +83,7 @@ async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -
         hook = await _existing(change, row)
         await keep_proven(change, row)
         await regenerate_hook(change, hook)
+        row.updated_at = func.now()  # what sends with the old address in hand opens the connection anew
         lead = await standing_lead_of(change, row)
         await change.audit("connection.webhook_regenerated", "connection", row.id)
     error = await _followed(lead, door) if lead is not None else None

@@ -23,15 +23,20 @@ A bot takes under 4 KiB here, no session and no client."""
 IDLE_SECONDS = 30 * 60
 LOOK_OVER_SECONDS = 5 * 60
 
-_SECRETS = "SELECT updated_at, credentials, settings FROM tocsin.connections WHERE project_id = $1 AND id = $2"
+_SECRETS = """
+SELECT c.updated_at, c.credentials, c.settings, h.token FROM tocsin.connections c
+LEFT JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id
+WHERE c.project_id = $1 AND c.id = $2
+"""
 
 
 class Opened(NamedTuple):
-    """What a connection sends with, as of its last change."""
+    """What a connection sends with, as of its last change. ``token`` is of the address where its provider calls."""
 
     version: datetime
     settings: Described
     credentials: Described
+    token: str | None = None
 
 
 class Closed(Exception):
@@ -94,6 +99,7 @@ async def opened(
             row["updated_at"],
             channel.settings.model_validate(msgspec.json.decode(row["settings"])),
             channel.credentials.model_validate(msgspec.json.decode(plain)),
+            row["token"],
         )
     except (Unreadable, ValidationError):
         raise Closed(row["updated_at"]) from None

@@ -85,10 +85,11 @@ FROM set_config('synchronous_commit', 'off', true),
 
 
 class Links(NamedTuple):
-    """What makes the addresses of ours that stand in messages."""
+    """What makes the addresses of ours that stand in messages. Below ``hooks`` are those where providers call."""
 
     acknowledging: AckLinks
     opting_out: OptOutLinks
+    hooks: str
 
 
 class Batch(NamedTuple):
@@ -383,7 +384,8 @@ class SendStage:
                 message.project_id, message.env, person.user_id, outgoing.address
             )
         hears = route.connection_project == message.project_id
-        return replace(message, ack_url=ack_url, unsubscribe_url=unsubscribe_url, hears=hears)
+        told_at = f"{self._links.hooks}/{route.channel.provider}/{route.token}" if route.token else None
+        return replace(message, ack_url=ack_url, unsubscribe_url=unsubscribe_url, hears=hears, told_at=told_at)
 
     async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
         """Keep what a failure says of the connection, or of the person behind the address."""

@@ -49,8 +49,8 @@ WHERE project_id = $1 AND id = $2 AND provider_message_id = $3 FOR UPDATE
 """
 
 
-async def arrived(connection: asyncpg.Connection, delivery: Reported, told: Told, at: datetime) -> None:
-    """It was delivered or read at that time, whatever was thought of it before; another attempt is not needed."""
+async def arrived(connection: asyncpg.Connection, delivery: Reported, told: Told, at: datetime | None) -> None:
+    """It was delivered or read at that time, or now, whatever was thought before; another attempt is not needed."""
     await connection.execute(_ARRIVED, delivery.project_id, delivery.id, told, at)
     await connection.execute(_NO_FAILURE, delivery.project_id, delivery.id, delivery.attempts)
     if delivery.state != "delivered":

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from tocsin.inbound import discord, slack, telegram, whatsapp
+from tocsin.inbound import discord, slack, sms, telegram, whatsapp
 from tocsin.inbound.context import Context
 
 Receiver: TypeAlias = Callable[[Any, Context], Awaitable[str | None]]
@@ -14,5 +14,6 @@ RECEIVERS: Mapping[str, Receiver] = {
     "discord_bot": discord.receive,
     "slack": slack.receive,
     "telegram": telegram.received,
+    "twilio": sms.receive,
     "whatsapp": whatsapp.receive,
 }

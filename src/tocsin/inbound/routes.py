@@ -27,6 +27,7 @@ from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Env, without_nul
 from tocsin.kit.errors import BadRequest, Forbidden, TooLarge, Unauthorized
 from tocsin.kit.strict_json import decode
+from tocsin.settings import Settings
 
 ITEMS_AT_ONCE = 1_000
 
@@ -59,7 +60,8 @@ async def take(request: Request, provider: str, token: str) -> Response:
     if found is not None:
         async with gate.db.scope(found.project_id, found.env) as session:
             hook = await _opened(gate, session, found)
-            if hook is not None and hook.inbound.authenticate(headers, body, hook.credentials, hook.secret):
+            url = f"{cast(Settings, request.app.state.settings).base_url}/api/v1/hooks/{provider}/{token}"
+            if hook is not None and hook.inbound.authenticate_at(url, headers, body, hook.credentials, hook.secret):
                 kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
                 check_content_type(kind, encoding, hook.inbound.media)
                 items, answer = _told(hook, body)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple, cast
+from functools import partial
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -14,16 +15,13 @@ from tocsin.channels.whatsapp.forms import WhatsAppSettings
 from tocsin.channels.whatsapp.numbers import is_number, is_scoped_id, known_as
 from tocsin.channels.whatsapp.reports import Report
 from tocsin.channels.whatsapp.templates import change
-from tocsin.connections.choose import mark_error
 from tocsin.connections.correspondents import close_window, wrote
 from tocsin.connections.hooks import MOST_FOREIGN, note_foreign
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.connections.templates import note_template
-from tocsin.deliveries.record import counted, judged
-from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
+from tocsin.deliveries.statuses import Reported, Told
 from tocsin.inbound.context import Context
-from tocsin.inbound.later import NotYet
-from tocsin.kit.db import Env
+from tocsin.inbound.statuses import note_status, stop
 
 STOP = frozenset({"stop", "stopp", "unsubscribe", "opt out"})
 START = frozenset({"start", "unstop"})
@@ -125,50 +123,15 @@ LIMIT 2
 """
 
 
-class _Sent(NamedTuple):
-    project_id: UUID
-    env: Env
-    delivery_id: UUID
-
-
 async def _status(status: _Status, context: Context) -> str | None:
     if status.status not in ("sent", "delivered", "read", "failed"):
         return f"nothing follows from the status {status.status[:40]}"
-    told = cast(Told, status.status)
-    sent = await _sent(status.id, context)
-    if sent is None:
-        raise NotYet("no message of this connection is known by that id")
-    async with context.db.unit(sent.project_id, sent.env) as connection:
-        delivery = await held(connection, sent.project_id, sent.delivery_id, status.id)
-        if delivery is None:
-            return "its message was sent again meanwhile"
-        if delivery.state == "leased":
-            raise NotYet("it is being sent again")
-        if not moves(delivery.state, told):
-            return f"the delivery is {delivery.state} already"
-        if told != "failed":
-            await arrived(connection, delivery, told, datetime.fromtimestamp(status.timestamp, UTC))
-            return None
-        failure = await _failure(connection, status, delivery, context)
-        credentials, channel = context.hook.credentials, context.hook.channel
-        count = await counted(connection, delivery.project_id, delivery.id, delivery.attempts, delivery.queued_at)
-        await did_not_arrive(connection, delivery, judged(failure, channel, credentials, count))
-    if isinstance(failure, BadCredentials):
-        await _stop(failure.reason, context)
-    return None
-
-
-async def _sent(message: str, context: Context) -> _Sent | None:
-    """The delivery that left by this connection under that id."""
-    row = await context.db.hot.fetchrow(_FIND, context.project_id, context.hook.connection_id, message)
-    return _Sent(*row) if row else None
-
-
-_FIND = "SELECT project_id, env, id FROM tocsin.find_sent($1, $2, $3) LIMIT 1"
+    at = datetime.fromtimestamp(status.timestamp, UTC)
+    return await note_status(context, status.id, cast(Told, status.status), at, partial(_failure, status, context))
 
 
 async def _failure(
-    connection: asyncpg.Connection, status: _Status, delivery: Reported, context: Context
+    status: _Status, context: Context, connection: asyncpg.Connection, delivery: Reported
 ) -> SendFailure:
     """What the failure means. Outside the window the template is worth another try, where there is one."""
     error = status.errors[0] if status.errors else MetaError(0, "Meta gave no reason")
@@ -188,7 +151,7 @@ async def _error(error: MetaError, context: Context) -> str | None:
     """An error of the whole number or account."""
     if not isinstance(of(error), BadCredentials):
         return f"nothing follows from the error: {error.words}"[:500]
-    await _stop(error.words, context)
+    await stop(error.words, context)
     return None
 
 
@@ -204,13 +167,3 @@ async def _other(report: Report, context: Context) -> str | None:
     async with context.scope() as session:
         await note_template(session, *where, status=told.status, category=told.category)
     return None
-
-
-async def _stop(reason: str, context: Context) -> None:
-    """Send nothing more over this connection until its owner has mended it."""
-    async with context.db.unit(context.project_id, context.env) as connection:
-        id_ = context.hook.connection_id
-        version = await connection.fetchval(
-            "SELECT updated_at FROM tocsin.connections WHERE project_id = $1 AND id = $2", context.project_id, id_
-        )
-        await mark_error(connection, context.project_id, id_, version, reason)

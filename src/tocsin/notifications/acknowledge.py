@@ -7,10 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor, record
 from tocsin.auth.call import Call
+from tocsin.channels.registry import changeable
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Env
 from tocsin.kit.errors import FieldError, Invalid, NotFound
 from tocsin.realtime.signal import channel_of, signals
+
+MOST_AMENDED = 100
+"""Messages of one notification that are changed when somebody acknowledges, the newest."""
 
 _RECIPIENT = text("""
 UPDATE tocsin.notification_recipients SET acked_at = now(), acked_via = :via,
@@ -35,6 +39,16 @@ _CANCEL = text("""
 UPDATE tocsin.deliveries SET state = 'cancelled', finished_at = now(), last_error = 'acknowledged'
 WHERE notification_id = :id
     AND (round > 0 AND state IN ('queued', 'held') OR state = 'gathered' AND finished_at IS NULL)
+""")
+# Those on their way as well: what is sent first is sent whoever has acknowledged meanwhile, with its button.
+_AMEND = text("""
+INSERT INTO tocsin.amendments (project_id, delivery_id, env)
+SELECT d.project_id, d.id, d.env FROM tocsin.deliveries d
+WHERE d.notification_id = :id AND d.env = 'live' AND d.channel = ANY (:channels)
+    AND d.state IN ('queued', 'leased', 'sent', 'delivered', 'read')
+    AND EXISTS (SELECT FROM tocsin.notifications n WHERE n.id = :id AND n.require_ack)
+ORDER BY d.id DESC LIMIT :most
+ON CONFLICT DO NOTHING
 """)
 _IS_RECIPIENT = text("SELECT 1 FROM tocsin.notification_recipients WHERE notification_id = :id AND user_id = :user")
 
@@ -83,6 +97,7 @@ async def set_acknowledged(
     if first:
         await session.execute(_INSIST_NO_MORE, {"id": notification_id})
         await session.execute(_CANCEL, {"id": notification_id})
+        await session.execute(_AMEND, {"id": notification_id, "channels": changeable(), "most": MOST_AMENDED})
     details = {"via": via, "userId": str(user_id)} | ({"name": name} if name else {})
     await record(session, project_id, env, actor, "notification.acknowledged", "notification", notification_id, details)
     return True

@@ -35,6 +35,7 @@ class ConnectionsUpdate(Body):
     use_platform: bool = unsent()
     own_per_provider: Annotated[int, Field(ge=1, le=20), WHOLE] = unsent()
     require_verified_addresses: bool = unsent()
+    phone_codes_per_day: Annotated[int, Field(ge=0, le=100_000), WHOLE] = unsent()
 
 
 class SettingsUpdate(Body):
@@ -62,6 +63,9 @@ class ConnectionsAnswer(Answer):
     own_per_provider: int = Field(1, description="How many connections a person may have at one provider.")
     require_verified_addresses: bool = Field(
         False, description="Whether mail and SMS go only to addresses that were proven to be the person's."
+    )
+    phone_codes_per_day: int = Field(
+        100, description="How many codes that prove telephone numbers are sent by SMS in 24 hours; 0: none."
     )
 
 

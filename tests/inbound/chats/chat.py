@@ -86,7 +86,7 @@ class Chat:
         event = await send_event(self.caller, type_, order=7)
         done = await ended(self.caller, event, self.connection["channel"])
         assert done["state"] == "delivered", done
-        [asked] = self.town.far.asked[before:]
+        [asked] = [each for each in self.town.far.asked[before:] if each.method == "POST"]
         return await notified(self.caller, event), asked.json
 
     async def slack(self, payload: Any, key: str = SECRET, **how: Any) -> Reply:
@@ -98,10 +98,11 @@ class Chat:
         return await discord_calls(self.town.api, self.path, mine, key or self.application.key, **headers)
 
     async def changed(self, before: int) -> Asked:
-        """The first call that the provider got since it had got so many."""
+        """The first answer to a press that the provider got since it had got so many calls; messages in channels are
+        changed a little later as well."""
 
         async def look() -> Any:
-            return self.town.far.asked[before:]
+            return [each for each in self.town.far.asked[before:] if not each.path.startswith("/channels/")]
 
         return (await until(look))[0]
 

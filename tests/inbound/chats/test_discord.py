@@ -9,7 +9,7 @@ from tests.client import Project
 from tests.connections.build import created
 from tests.inbound.chats.chat import CHANNEL, Chat, Town, discord_chat, new_application
 from tests.inbound.chats.presses import PING, discord_press
-from tests.pipeline import ended, make_rule, send_event
+from tests.pipeline import ended, make_rule, send_event, until
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,27 @@ async def test_a_press_is_answered_at_once_and_the_message_says_who_and_when(cha
     assert asked.json["allowed_mentions"] == {"parse": []}
     [row] = asked.json["components"]
     assert [each["label"] for each in row["components"]] == ["Look"]
+
+
+async def test_acknowledged_elsewhere_the_message_says_so_and_loses_its_button(chat: Chat, shop: Project) -> None:
+    ann = await shop.add_user(name="Ann *M*")
+    action = {"url": "https://shop.example/ovens", "label": "Look"}
+    notification, _ = await chat.told(action=action, targetUsers=[ann["id"]])
+    done = await chat.town.sql.fetchval(
+        "SELECT provider_message_id FROM tocsin.deliveries WHERE notification_id = $1", notification["id"]
+    )
+    before = len(chat.town.far.asked)
+    reply = await shop.key.put(f"/notifications/{notification['id']}/acknowledge", {"userId": ann["id"]})
+    assert reply.status == 200, reply.json
+
+    async def changed() -> Any:
+        return [each for each in chat.town.far.asked[before:] if each.path.endswith(f"/messages/{done}")]
+
+    [asked] = await until(changed)
+    assert (asked.method, asked.path) == ("PATCH", f"/channels/{CHANNEL}/messages/{done}")
+    assert chat.application is not None and asked.headers["Authorization"] == f"Bot {chat.application.token}"
+    assert asked.json["content"].startswith("Acknowledged by Ann \\*M\\*., <t:")
+    assert (asked.json["components"], asked.json["allowed_mentions"]) == ([], {"parse": []})
 
 
 async def test_whoever_has_that_address_acknowledges_as_themselves(chat: Chat, shop: Project) -> None:

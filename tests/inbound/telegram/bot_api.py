@@ -110,9 +110,18 @@ class BotApi:
                 if len(button.get("callback_data", "").encode()) > 64:
                     return _refused(400, "Bad Request: BUTTON_DATA_INVALID")
         chat = {"id": what["chat_id"], "type": "private" if what["chat_id"] > 0 else "supergroup"}
-        return _answered({"message_id": next(self.numbers), "date": 1_795_000_000, "chat": chat, "text": text})
+        shown = {"date": 1_795_000_000, "chat": chat, "text": text}
+        if what.get("parse_mode") == "HTML" and "<b>" in what["text"]:
+            bold = _parsed(what["text"].partition("</b>")[0] + "</b>") or ""
+            shown["entities"] = [{"type": "bold", "offset": 0, "length": len(bold.encode("utf-16-le")) // 2}]
+        if "reply_markup" in what:
+            shown["reply_markup"] = what["reply_markup"]
+        return _answered({"message_id": next(self.numbers), **shown})
 
     async def _answerCallbackQuery(self, token: str, bot: Known, what: Any) -> web.Response:
+        return _answered(True)
+
+    async def _editMessageText(self, token: str, bot: Known, what: Any) -> web.Response:
         return _answered(True)
 
     async def _editMessageReplyMarkup(self, token: str, bot: Known, what: Any) -> web.Response:

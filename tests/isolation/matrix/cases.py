@@ -25,6 +25,7 @@ from tests.isolation.matrix.seeds import Scene
 from tests.signin.hostile import CLIENT, came_back
 from tests.sounds.library import AS_FORM, form
 from tocsin.kit.ids import new_id
+from tocsin.kit.vault import Vault
 from tocsin.signin.sso.routes import s256
 
 Made = Any | Awaitable[Any]
@@ -142,6 +143,30 @@ _SECRET = "a secret of Meta's"
 async def _bot(s: Scene) -> Id:
     body = {"provider": "telegram", "name": _word(), "credentials": {"botToken": bot_token()}}
     return s.fresh("connection", await s.make("/connections", body))
+
+
+async def _phone(s: Scene) -> dict[str, str]:
+    """A number that nobody has proven, and a connection as it is after it was verified."""
+    settings = {"url": s.hook_url, "accountSid": f"AC{_word()}", "sender": "Acme"}
+    body = {"provider": "twilio", "name": _word(), "settings": settings, "credentials": {"authToken": _SECRET}}
+    made = await s.make("/connections", body)
+    await s.working.sql.execute("UPDATE tocsin.connections SET status = 'active' WHERE id = $1", made["id"])
+    return {"value": f"+43660{secrets.randbelow(10**8):08d}"}
+
+
+async def _phone_code(s: Scene) -> dict[str, str]:
+    """A code that is open, as if it had been sent."""
+    id_, number, code = new_id(), f"+43660{secrets.randbelow(10**8):08d}", "042137"
+    await s.working.sql.execute(
+        "INSERT INTO tocsin.phone_codes (project_id, id, env, user_id, number, code_hash, expires_at)"
+        " VALUES ($1, $2, 'live', $3, $4, $5, now() + interval '10 minutes')",
+        s.project.id,
+        id_,
+        s.ids["user"],
+        number,
+        Vault(s.working.site.master).fingerprints("phone codes", f"{id_}:{code}")[0],
+    )
+    return {"value": number, "code": code}
 
 
 async def _link(s: Scene) -> dict[str, Id]:
@@ -475,6 +500,8 @@ CASES = (
     case("list_chats", connection_id="connection"),
     case("list_templates", connection_id="connection"),
     case("link_telegram", user_id="user", body=_link),
+    case("send_phone_code", user_id="user", body=_phone),
+    case("verify_phone", user_id="user", body=_phone_code, fleeting=True),
     case("list_webhook_endpoints"),
     case("create_webhook_endpoint", body=lambda s: seeds.listening(s)),
     case("read_webhook_endpoint", endpoint_id="webhook endpoint"),

@@ -6,9 +6,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.audit.record import Actor
-from tocsin.channels.buttons import ACKNOWLEDGE
 from tocsin.channels.buttons import pressed as meant
-from tocsin.channels.telegram import answer_press, replace_buttons
+from tocsin.channels.telegram import answer_press, others, replace_buttons
 from tocsin.inbound.context import Context
 from tocsin.inbound.telegram.reply import told
 from tocsin.inbound.telegram.update import Message, Press
@@ -56,13 +55,7 @@ async def _people(session: AsyncSession, chat: str) -> list[UUID]:
 async def _take_away(context: Context, message: Message) -> None:
     """The button, and none of the others."""
     rows = (message.reply_markup or {}).get("inline_keyboard", [])
-    left = [[each for each in row if not _is_ours(each)] for row in rows]
-    others = [row for row in left if row]
-    await told(context, replace_buttons, message.chat.id, message.message_id, others)
-
-
-def _is_ours(button: dict[str, str]) -> bool:
-    return button.get("callback_data", "").startswith(ACKNOWLEDGE)
+    await told(context, replace_buttons, message.chat.id, message.message_id, others(rows))
 
 
 _EXISTS = text("SELECT 1 FROM tocsin.notifications WHERE id = :id")

@@ -1,0 +1,233 @@
+"""Codes by which a person shows that a telephone number is theirs: sent over the project's own SMS connection (C10).
+
+A code is one person's, for one number, until it was used, a newer one was asked for, ``GOOD_FOR`` is over or
+``MOST_TRIES`` were made with it. Only a keyed hash of it is kept. Each text message costs the project money, so what is
+sent is limited by person, number and project before anything leaves.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from tocsin.auth.call import Call
+from tocsin.auth.tries import Counter, Pace
+from tocsin.channels.contract import BadCredentials, Channel, Described, Message, SendFailure, Unavailable
+from tocsin.channels.masking import without_secrets
+from tocsin.channels.registry import providers
+from tocsin.channels.wording import shortened
+from tocsin.connections.choose import mark_error
+from tocsin.connections.levels import SENDS
+from tocsin.connections.models import Connection
+from tocsin.connections.rows import opened_credentials, read_settings
+from tocsin.kit.errors import BadRequest, Conflict, FieldError, Invalid, TooManyRequests
+from tocsin.kit.errors import Unavailable as Later
+from tocsin.kit.http import Door
+from tocsin.kit.ids import new_id
+from tocsin.kit.vault import Vault
+from tocsin.projects.models import Project
+from tocsin.users.models import User
+
+GOOD_FOR = timedelta(minutes=10)
+MOST_TRIES = 5
+EACH_DAY = 5
+"""Codes for one person, and to one number of a project, within 24 hours."""
+CODES_PER_DAY = 100
+"""Of a project that has said nothing else."""
+LONGEST_NAME = 60
+NUMBER = Pace(3, again=False)
+"""Codes to one number from all projects of the installation, in a quarter of an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A code that is kept and still has to be sent, and what it is sent over."""
+
+    connection_id: UUID
+    version: datetime
+    channel: Channel[Any, Any]
+    settings: Described
+    credentials: Described
+    message: Message
+    number: str
+    code: str
+    expires_at: datetime
+
+    @property
+    def counter(self) -> list[Counter]:
+        """Of the number in the whole installation; of none in the sandbox, where nothing is sent."""
+        return [Counter("phone code", self.number, NUMBER)] if self.message.env == "live" else []
+
+
+async def new_code(call: Call, user: User, number: str) -> Asked:
+    """Make and keep a code; those made before for this person and number are worth nothing from now on.
+
+    Raises Conflict where there is nothing to prove, or nothing to send it over; TooManyRequests.
+    """
+    if await call.session.scalar(_PROVEN, {"user": user.id, "number": number}):
+        raise Conflict("address_verified", "This number is proven to be the person's already.")
+    connection = await _connection(call)
+    await _check_room(call, user, number)
+    id_, code = new_id(), f"{secrets.randbelow(10**6):06d}"
+    values = {
+        "project": call.project_id,
+        "id": id_,
+        "env": call.env,
+        "user": user.id,
+        "number": number,
+        "hash": _hashes(call.gate.vault, id_, code)[0],
+        "good_for": GOOD_FOR,
+    }
+    await call.session.execute(_END_OTHERS, values)
+    expires_at = (await call.session.execute(_KEEP, values)).scalar_one()
+    return await _asked(call, connection, number, code, expires_at)
+
+
+async def _connection(call: Call) -> Connection:
+    """The project's default for SMS, else any of its own that works."""
+    query = (
+        select(Connection)
+        .where(Connection.channel == "sms", Connection.owner == "project", Connection.status.in_(SENDS))
+        .order_by((Connection.env == call.env).desc(), Connection.is_default.desc(), Connection.id)
+        .limit(1)
+    )
+    found = (await call.session.scalars(query)).one_or_none()
+    if found is None:
+        raise Conflict(
+            "no_sms_connection",
+            "The project has no SMS connection that works. Make one (POST /connections, provider twilio) and verify"
+            " it; or prove numbers yourself and say so with verified.",
+        )
+    return found
+
+
+async def _check_room(call: Call, user: User, number: str) -> None:
+    """One transaction of a project at a time counts, so that many at once are not more than so many."""
+    await call.session.execute(_ONE_AT_A_TIME, {"name": f"phone codes {call.project_id} {call.env}"})
+    sent = (await call.session.execute(_SENT, {"user": user.id, "number": number})).one()
+    settings = (await call.session.scalars(select(Project.settings))).one()
+    most = settings.get("connections", {}).get("phoneCodesPerDay", CODES_PER_DAY)
+    if sent.to_person >= EACH_DAY or sent.to_number >= EACH_DAY:
+        raise TooManyRequests("too_many_codes", f"{EACH_DAY} codes a day go to one person, and to one number.")
+    if sent.of_project >= most:
+        raise TooManyRequests("too_many_codes", f"The project sends {most} codes a day (phoneCodesPerDay).")
+
+
+async def _asked(call: Call, row: Connection, number: str, code: str, expires_at: datetime) -> Asked:
+    channel = providers().get(row.provider)
+    settings, credentials = read_settings(row), await opened_credentials(call, row)
+    if not isinstance(channel, Channel) or settings is None or credentials is None:
+        raise Conflict("credentials_unreadable", "The SMS connection cannot be read any more; set it up again.")
+    if problem := channel.address_problem(number):
+        raise Invalid([FieldError("/value", "invalid_address", f"The number {problem}.")])
+    name = shortened((await call.session.scalars(select(Project.name))).one(), LONGEST_NAME)
+    minutes = GOOD_FOR // timedelta(minutes=1)
+    message = Message(
+        delivery_id=new_id(),
+        notification_id=new_id(),
+        project_id=call.project_id,
+        project_name=name,
+        env=call.env,
+        title=f"{code} is your code for {name}, for {minutes} minutes. Tell it to nobody.",
+        message="",
+        priority="high",
+        created_at=datetime.now(UTC),
+    )
+    return Asked(row.id, row.updated_at, channel, settings, credentials, message, number, code, expires_at)
+
+
+async def send_code(call: Call, asked: Asked, door: Door) -> None:
+    """Hand the code over, outside any transaction; nothing leaves the sandbox. Raises Invalid and Unavailable."""
+    if asked.message.env == "test":
+        return
+    try:
+        await asked.channel.send(asked.message, asked.number, asked.settings, asked.credentials, door)
+    except BadCredentials as failure:
+        await _stop(call, asked, failure)
+        raise _later() from None
+    except Unavailable:
+        raise _later() from None
+    except SendFailure:
+        detail = "The provider does not take this number."
+        raise Invalid([FieldError("/value", "code_not_sent", detail)], code="code_not_sent") from None
+
+
+def _later() -> Later:
+    return Later("code_not_sent", "The project's SMS connection cannot send just now; try again later.")
+
+
+async def _stop(call: Call, asked: Asked, failure: BadCredentials) -> None:
+    reason = without_secrets(failure.reason, asked.credentials)
+    async with call.gate.db.unit(call.project_id, call.env) as connection:
+        await mark_error(connection, call.project_id, asked.connection_id, asked.version, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The code that counts, with one try more."""
+
+    id: UUID
+    hash: bytes
+
+    def is_right(self, vault: Vault, code: str) -> bool:
+        return any(compare_digest(self.hash, each) for each in _hashes(vault, self.id, code))
+
+
+async def count_try(call: Call, user_id: UUID, number: str) -> Tried | None:
+    """Count a try before it is made, so that many at once are not more than so many. None where no code is open.
+
+    The caller commits it before it looks whether the code is right: a refusal would take the count back.
+    """
+    row = (await call.session.execute(_TRY, {"user": user_id, "number": number, "most": MOST_TRIES})).one_or_none()
+    return Tried(*row) if row is not None else None
+
+
+async def use_code(call: Call, tried: Tried) -> None:
+    """Spend a code that is right, once; of several at the same time one wins. Raises BadRequest."""
+    if await call.session.scalar(_USE, {"id": tried.id}) is None:
+        raise wrong_code()
+
+
+def wrong_code() -> BadRequest:
+    return BadRequest(
+        "wrong_code",
+        f"This code does not work: it is wrong, was used, has expired, or {MOST_TRIES} were tried. Ask for a new one.",
+    )
+
+
+def _hashes(vault: Vault, id_: UUID, code: str) -> list[bytes]:
+    """Keyed, for a million codes are tried in a second; with the id, so that two of a kind do not look alike."""
+    return vault.fingerprints("phone codes", f"{id_}:{code}")
+
+
+_PROVEN = text("""
+SELECT 1 FROM tocsin.addresses
+WHERE user_id = :user AND channel = 'phone' AND value = :number AND verified_at IS NOT NULL
+""")
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_SENT = text("""
+SELECT count(*) AS of_project, count(*) FILTER (WHERE user_id = :user) AS to_person,
+    count(*) FILTER (WHERE number = :number) AS to_number
+FROM tocsin.phone_codes WHERE created_at > now() - interval '1 day'
+""")
+_KEEP = text("""
+INSERT INTO tocsin.phone_codes (project_id, id, env, user_id, number, code_hash, expires_at)
+VALUES (:project, :id, :env, :user, :number, :hash, now() + CAST(:good_for AS interval)) RETURNING expires_at
+""")
+_END_OTHERS = text("""
+UPDATE tocsin.phone_codes SET expires_at = now()
+WHERE user_id = :user AND number = :number AND used_at IS NULL AND expires_at > now()
+""")
+# A try at the same time waits here, and sees what this one has counted.
+_TRY = text("""
+UPDATE tocsin.phone_codes SET tries = tries + 1
+WHERE user_id = :user AND number = :number AND used_at IS NULL AND expires_at > now() AND tries < :most
+RETURNING id, code_hash
+""")
+_USE = text("""
+UPDATE tocsin.phone_codes SET used_at = now() WHERE id = :id AND used_at IS NULL AND expires_at > now() RETURNING id
+""")

@@ -1,0 +1,73 @@
+"""What a provider reports of a message that left over one of its connections, whichever project that was for (D5)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from tocsin.channels.contract import BadCredentials, SendFailure
+from tocsin.connections.choose import mark_error
+from tocsin.deliveries.record import counted, judged
+from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
+from tocsin.inbound.context import Context
+from tocsin.inbound.later import NotYet
+from tocsin.kit.db import Env
+
+Meaning = Callable[[asyncpg.Connection, Reported], Awaitable[SendFailure]]
+"""What a failure of this delivery means, found in the transaction that records it."""
+
+
+class _Sent(NamedTuple):
+    project_id: UUID
+    env: Env
+    delivery_id: UUID
+
+
+async def note_status(context: Context, message: str, told: Told, at: datetime | None, meaning: Meaning) -> str | None:
+    """Move the delivery of a message forward, if the report says more than is known; why not, otherwise.
+
+    Without a time it happened now. A failure that is the connection's own fault stops it. Raises NotYet for a message
+    that is not recorded yet.
+    """
+    sent = await _sent(message, context)
+    if sent is None:
+        raise NotYet("no message of this connection is known by that id")
+    async with context.db.unit(sent.project_id, sent.env) as connection:
+        delivery = await held(connection, sent.project_id, sent.delivery_id, message)
+        if delivery is None:
+            return "its message was sent again meanwhile"
+        if delivery.state == "leased":
+            raise NotYet("it is being sent again")
+        if not moves(delivery.state, told):
+            return f"the delivery is {delivery.state} already"
+        if told != "failed":
+            await arrived(connection, delivery, told, at)
+            return None
+        failure = await meaning(connection, delivery)
+        credentials, channel = context.hook.credentials, context.hook.channel
+        count = await counted(connection, delivery.project_id, delivery.id, delivery.attempts, delivery.queued_at)
+        await did_not_arrive(connection, delivery, judged(failure, channel, credentials, count))
+    if isinstance(failure, BadCredentials):
+        await stop(failure.reason, context)
+    return None
+
+
+async def _sent(message: str, context: Context) -> _Sent | None:
+    """The delivery that left by this connection under that id."""
+    row = await context.db.hot.fetchrow(_FIND, context.project_id, context.hook.connection_id, message)
+    return _Sent(*row) if row else None
+
+
+_FIND = "SELECT project_id, env, id FROM tocsin.find_sent($1, $2, $3) LIMIT 1"
+
+
+async def stop(reason: str, context: Context) -> None:
+    """Send nothing more over this connection until its owner has mended it."""
+    async with context.db.unit(context.project_id, context.env) as connection:
+        id_ = context.hook.connection_id
+        version = await connection.fetchval(
+            "SELECT updated_at FROM tocsin.connections WHERE project_id = $1 AND id = $2", context.project_id, id_
+        )
+        await mark_error(connection, context.project_id, id_, version, reason)

@@ -1,0 +1,185 @@
+"""What becomes of text messages: Twilio's status callbacks, signed as its own library signs (D5, C8's rules)."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import asyncpg
+import pytest
+from twilio.request_validator import RequestValidator
+
+from tests.client import Client, Project, Reply, sign_up
+from tests.connections.build import read
+from tests.connections.twilio import TOKEN, Twilio, make_sms, new_number, twilio
+from tests.engines import fresh_database
+from tests.pipeline import ended, make_rule, send_event, until
+from tests.running import Site, running, running_api
+from tocsin.kit.postgres import Running
+
+PUBLIC = "https://alerts.tocsin.example"
+
+
+@dataclass
+class Town:
+    api: Client
+    sql: asyncpg.Connection
+    far: Twilio
+
+
+@dataclass
+class Shop:
+    """A project with an account at Twilio and a person, whom a rule tells of everything."""
+
+    town: Town
+    project: Project
+    connection: Any
+    number: str
+
+    async def sent(self) -> Any:
+        return await ended(self.project.key, await send_event(self.project.key, order=7), "sms")
+
+    @property
+    def told_at(self) -> str:
+        return self.town.far.to(self.number)[-1]["StatusCallback"]
+
+    async def report(
+        self, message: str, status: str, *, token: str = TOKEN, account: str | None = None, **fields: str
+    ) -> Reply:
+        """One call of Twilio's, at the address that the last message named."""
+        account = account or self.connection["settings"]["accountSid"]
+        form = {"MessageSid": message, "MessageStatus": status, "AccountSid": account, "To": self.number, **fields}
+        shown = {"X_Twilio_Signature": RequestValidator(token).compute_signature(self.told_at, form)}
+        shown["Content_Type"] = "application/x-www-form-urlencoded"
+        path = self.told_at.removeprefix(f"{PUBLIC}/api/v1")
+        return await Client(self.town.api.http, self.town.api.base).post(path, urlencode(form).encode(), **shown)
+
+    async def delivery(self, found: Any) -> Any:
+        return (await self.project.key.get(f"/deliveries/{found['id']}")).json
+
+    async def becomes(self, found: Any, state: str) -> Any:
+        async def look() -> Any:
+            now = await self.delivery(found)
+            return now if now["state"] == state else None
+
+        return await until(look)
+
+    async def worked_on(self, count: int) -> list[Any]:
+        async def look() -> Any:
+            rows = await self.town.sql.fetch(
+                "SELECT event_id, state, last_error FROM tocsin.inbound_raw WHERE connection_id = $1 ORDER BY id",
+                self.connection["id"],
+            )
+            return rows if sum(row["state"] != "received" for row in rows) >= count else None
+
+        return await until(look)
+
+
+@pytest.fixture(scope="module")
+async def town(cluster: Running, template: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Town]:
+    async with twilio() as far, fresh_database(cluster, template) as url:
+        site = Site(url, home, settings={"TOCSIN_PUBLIC_URL": PUBLIC})
+        sql = await asyncpg.connect(url)
+        with running_api(site) as process, running(site, "worker"):
+            yield Town(Client(http, process.url), sql, far)
+        await sql.close()
+
+
+async def make_shop(town: Town) -> Shop:
+    project, number = await sign_up(town.api, "Shop"), new_number()
+    connection = await make_sms(project.owner, town.far)
+    ann = await project.add_user(addresses={"phone": number})
+    await make_rule(project, "sms", targetUsers=[ann["id"]])
+    return Shop(town, project, connection, number)
+
+
+@pytest.fixture
+async def shop(town: Town) -> Shop:
+    return await make_shop(town)
+
+
+async def test_what_is_sent_becomes_delivered_when_twilio_says_so(shop: Shop) -> None:
+    done = await shop.sent()
+    assert done["state"] == "sent" and shop.told_at.startswith(f"{PUBLIC}/api/v1/hooks/twilio/")
+    assert (await shop.report(done["providerMessageId"], "delivered")).status == 200
+    assert (await shop.becomes(done, "delivered"))["deliveredAt"] is not None
+
+
+async def test_any_order_and_doubles_come_to_the_same(shop: Shop) -> None:
+    for order in permutations(("queued", "sent", "delivered")):
+        done = await shop.sent()
+        for status in (*order, *order):
+            assert (await shop.report(done["providerMessageId"], status)).status == 200
+        await shop.becomes(done, "delivered")
+    assert len(await shop.worked_on(18)) == 18
+
+
+async def test_what_did_not_arrive_is_failed_with_the_code_until_it_did(shop: Shop) -> None:
+    done = await shop.sent()
+    await shop.report(done["providerMessageId"], "undelivered", ErrorCode="30005")
+    failed = await shop.becomes(done, "failed")
+    assert failed["lastError"] == "The message is undelivered (30005)."
+    assert [attempt["outcome"] for attempt in failed["attempts"]] == ["permanent"]
+    await shop.report(done["providerMessageId"], "sent")
+    await shop.report(done["providerMessageId"], "delivered")
+    await shop.becomes(done, "delivered")
+    rows = await shop.worked_on(3)
+    assert [row["state"] for row in rows] == ["processed", "ignored", "processed"]
+
+
+async def test_a_failure_that_passes_is_tried_again_later(shop: Shop) -> None:
+    done = await shop.sent()
+    await shop.report(done["providerMessageId"], "failed", ErrorCode="30001")
+    waiting = await shop.becomes(done, "queued")
+    assert waiting["attempts"][0]["outcome"] == "temporary" and waiting["dueAt"] is not None
+
+
+async def test_an_account_that_may_not_send_stops_the_connection(shop: Shop) -> None:
+    done = await shop.sent()
+    await shop.report(done["providerMessageId"], "failed", ErrorCode="30002")
+    await shop.worked_on(1)
+    assert (await read(shop.project.owner, shop.connection))["status"] == "error"
+    assert (await shop.delivery(done))["state"] == "queued"
+
+
+async def test_what_twilio_did_not_sign_changes_nothing(shop: Shop) -> None:
+    done = await shop.sent()
+    sid = done["providerMessageId"]
+    assert (await shop.report(sid, "delivered", token="another")).status == 401
+    body = urlencode({"MessageSid": sid, "MessageStatus": "delivered", "AccountSid": "AC1"}).encode()
+    path = shop.told_at.removeprefix(f"{PUBLIC}/api/v1")
+    bare = Client(shop.town.api.http, shop.town.api.base)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    assert (await bare.post(path, body, **form)).status == 401
+    assert (await shop.report(sid, "delivered", account="AC" + "0" * 32)).status == 200
+    [item] = await shop.worked_on(1)
+    assert item["last_error"] == "it is about another account than this connection's"
+    assert (await shop.delivery(done))["state"] == "sent"
+
+
+async def test_one_project_says_nothing_of_anothers_messages(shop: Shop, town: Town) -> None:
+    rival = await make_shop(town)
+    done = await shop.sent()
+    await rival.sent()
+    assert (await rival.report(done["providerMessageId"], "delivered")).status == 200
+
+    async def tried() -> Any:
+        return await town.sql.fetchval(
+            "SELECT last_error FROM tocsin.inbound_raw WHERE connection_id = $1", rival.connection["id"]
+        )
+
+    assert await until(tried) == "no message of this connection is known by that id"
+    assert (await shop.delivery(done))["state"] == "sent"
+
+
+async def test_a_new_address_ends_the_old_one_and_is_in_the_next_message(shop: Shop) -> None:
+    done = await shop.sent()
+    old = shop.told_at
+    reply = await shop.project.owner.post(f"/connections/{shop.connection['id']}/webhook/regenerate")
+    assert reply.status == 200 and reply.json["address"] != old
+    assert (await shop.report(done["providerMessageId"], "delivered")).status == 401
+    await shop.sent()
+    assert shop.told_at == reply.json["address"]
