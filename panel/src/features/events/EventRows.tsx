@@ -3,7 +3,7 @@ import { Badge } from "@/components/ui/Badge";
 import { Listing } from "@/components/ui/Listing";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { t } from "@/lib/t";
 
 type Event = Schemas["EventSummary"];
@@ -17,7 +17,7 @@ const LOOK_AGAIN_MS = 4_000;
 
 /** Events are not told of by themselves, unless a rule made something of them, so the list looks again. */
 export function useEvents(filter: EventFilter, limit = 50) {
-  return usePages(
+  return useLong(
     ["events", filter, limit],
     (cursor, signal) =>
       answered(api.GET("/api/v1/events", { params: { query: { ...filter, limit, cursor } }, signal })),

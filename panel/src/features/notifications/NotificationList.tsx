@@ -7,7 +7,7 @@ import { Page, Section } from "@/components/ui/Page";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { t } from "@/lib/t";
 import { AckButton, standing } from "./Acknowledge";
 
@@ -16,7 +16,7 @@ const ACKNOWLEDGED: Record<string, boolean | undefined> = { open: false, done: t
 export function Component() {
   const [filters, change] = useFilters(["view"]);
   const view = filters.view ?? "all";
-  const list = usePages(["notifications", "list", view], (cursor, signal) =>
+  const list = useLong(["notifications", "list", view], (cursor, signal) =>
     answered(api.GET("/api/v1/notifications", { params: { query: { acknowledged: ACKNOWLEDGED[view], cursor } }, signal })),
   );
   return (

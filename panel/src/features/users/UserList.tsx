@@ -10,7 +10,7 @@ import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { NewUser } from "./NewUser";
@@ -21,7 +21,7 @@ export function Component() {
   const may = useMay("users:manage");
   const [opened, { open, close }] = useDisclosure();
   const [filters, change] = useFilters(["search", "status"]);
-  const list = usePages(["users", "list", filters.search, filters.status], (cursor, signal) =>
+  const list = useLong(["users", "list", filters.search, filters.status], (cursor, signal) =>
     answered(
       api.GET("/api/v1/users", {
         params: { query: { search: filters.search, status: filters.status as User["status"] | undefined, cursor } },
