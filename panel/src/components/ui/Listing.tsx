@@ -1,5 +1,5 @@
 import { Button, Table } from "@mantine/core";
-import { type ReactNode, type Ref } from "react";
+import { memo, type ReactNode, type Ref } from "react";
 import { Link } from "react-router";
 import type { Place } from "@/lib/long";
 import { t } from "@/lib/t";
@@ -33,6 +33,7 @@ interface Query<T> {
 interface ListingProps<T> {
   label: string;
   query: Query<T>;
+  /** Those of a long list are best made once, outside of what draws it: then rows that stay are not drawn again. */
   columns: Column<T>[];
   empty: ReactNode;
   to?: (item: T) => string;
@@ -59,12 +60,12 @@ export function Listing<T extends { id: string }>(props: ListingProps<T>) {
   );
 }
 
-function Rows<T extends { id: string }>({ query: { items }, ...props }: ListingProps<T>) {
+function Rows<T extends { id: string }>({ label, query: { items }, columns, to }: ListingProps<T>) {
   return (
-    <Framed {...props}>
+    <Framed label={label} columns={columns}>
       <tbody>
         {items.map((item) => (
-          <Row key={item.id} item={item} {...props} />
+          <Row key={item.id} item={item} columns={columns} to={to} />
         ))}
       </tbody>
     </Framed>
@@ -72,7 +73,7 @@ function Rows<T extends { id: string }>({ query: { items }, ...props }: ListingP
 }
 
 /** The pages that are held, between the room of those that are not. Rows are counted as in the whole list. */
-function LongRows<T extends { id: string }>({ query, long: { pages, places, leap }, ...props }: ListingProps<T> & { long: NonNullable<Query<T>["long"]> }) {
+function LongRows<T extends { id: string }>({ label, query, long: { pages, places, leap }, columns, to }: ListingProps<T> & { long: NonNullable<Query<T>["long"]> }) {
   const { table, room } = useRoom({
     places,
     leap,
@@ -85,12 +86,12 @@ function LongRows<T extends { id: string }>({ query, long: { pages, places, leap
   });
   const whole = !query.hasNextPage && places[0]?.page === 0;
   return (
-    <Framed {...props} inner={table} count={whole ? undefined : -1}>
+    <Framed label={label} columns={columns} inner={table} count={whole ? undefined : -1}>
       <Room height={room.above} />
       {pages.map((items, at) => (
         <tbody key={places[at]!.page} data-page={places[at]!.page}>
           {items.map((item, row) => (
-            <Row key={item.id} item={item} {...props} index={whole ? undefined : places[at]!.row + row + 2} />
+            <Row key={item.id} item={item} columns={columns} to={to} index={whole ? undefined : places[at]!.row + row + 2} />
           ))}
         </tbody>
       ))}
@@ -124,8 +125,15 @@ function Framed({ label, columns, inner, count, children }: FramedProps) {
   );
 }
 
-/** Plain elements: of hundreds of rows, each component of a library is felt. */
-function Row<T>({ item, index, columns, to }: { item: T; index?: number; columns: Column<T>[]; to?: (item: T) => string }) {
+interface RowProps<T> {
+  item: T;
+  index?: number;
+  columns: Column<T>[];
+  to?: (item: T) => string;
+}
+
+/** Of hundreds of rows each component of a library is felt, and so is drawing those again that stay. */
+const Row = memo(function Row<T>({ item, index, columns, to }: RowProps<T>) {
   return (
     <tr data-linked={to ? true : undefined} aria-rowindex={index}>
       {columns.map((column, place) => (
@@ -141,7 +149,7 @@ function Row<T>({ item, index, columns, to }: { item: T; index?: number; columns
       ))}
     </tr>
   );
-}
+}) as <T>(props: RowProps<T>) => ReactNode;
 
 function Room({ height }: { height: number }) {
   if (!height) return null;
