@@ -41,19 +41,24 @@ function subscribing(endpoint: string): string {
   }`;
 }
 
-test("switched on, this browser is sent what happens, until it is switched off", async () => {
+async function choosing(): Promise<void> {
   await bell(ann).click();
   await inbox(ann).getByRole("button", { name: "Preferences" }).click();
-  await inbox(ann).getByText(SWITCH).click();
-  await inbox(ann).getByRole("switch", { name: SWITCH, checked: true }).waitFor();
+}
+
+test("switched on, this browser is sent what happens, until it is switched off", async () => {
+  await choosing();
+  await ann.getByText(SWITCH).click();
+  await ann.getByRole("switch", { name: SWITCH, checked: true }).waitFor();
   await accessible(ann);
   await shot(ann, "push-on");
   await happens(ann, "A customer orders");
   await expect.poll(() => sent, { timeout: 10_000 }).toBe(1);
+  await choosing(); // what is pressed on the page closes it
   const gone = ann.waitForResponse((answer) => answer.request().method() === "DELETE" && answer.url().includes("/addresses/"));
-  await inbox(ann).getByText(SWITCH).click();
+  await ann.getByText(SWITCH).click();
   expect((await gone).status()).toBe(204);
-  await inbox(ann).getByRole("switch", { name: SWITCH, checked: false }).waitFor();
+  await ann.getByRole("switch", { name: SWITCH, checked: false }).waitFor();
 });
 
 test("the worker that comes with it shows what arrives", async () => {
