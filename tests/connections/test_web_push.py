@@ -54,7 +54,8 @@ async def test_it_is_the_key_of_the_connection_that_sends(api: Client, shop: Pro
     assert (await told(ben))[0] == (await told(shop.key))[0] == projects["credentials"]["vapidPublic"]
     rotated = await shop.key.post(f"/connections/{projects['id']}/rotate")
     assert (await told(ben))[0] == rotated.json["credentials"]["vapidPublic"] != projects["credentials"]["vapidPublic"]
-    assert (await shop.owner.send("PATCH", f"/connections/{projects['id']}/suspend", {"reason": "Too loud"})).status == 200
+    stopped = await shop.owner.send("PATCH", f"/connections/{projects['id']}/suspend", {"reason": "Too loud"})
+    assert stopped.status == 200
     assert await told(ben) == (None, "no active connection for webpush: suspended")
 
 
