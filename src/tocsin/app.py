@@ -30,6 +30,7 @@ from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
 from tocsin.connections.stepping_in_routes import router as stepping_in_routes
 from tocsin.connections.template_routes import router as template_routes
+from tocsin.connections.web_push_routes import router as web_push_routes
 from tocsin.deliveries.ack_links import AckLinks
 from tocsin.deliveries.routes import router as delivery_routes
 from tocsin.documented import swagger_files, write_openapi
@@ -162,6 +163,7 @@ ROUTERS = (
     meta_app_routes,
     hook_routes,
     template_routes,
+    web_push_routes,
     chat_routes,
     link_routes,
     phone_routes,

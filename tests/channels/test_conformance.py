@@ -44,7 +44,9 @@ def test_the_description_has_the_same_keys_for_all(provider: Provider) -> None:
     assert list(described) == KEYS
     assert re.fullmatch(r"[a-z][a-z0-9_]{1,31}", described["provider"])
     assert described["title"]
-    assert described["setupSteps"]
+    names = [step["key"] for step in described["setupSteps"]]
+    assert names and len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z_]*", name) for name in names)
     assert providers()[described["provider"]] is provider
 
 

@@ -11,7 +11,7 @@ from tocsin.kit.http import Door
 
 PIGEON = """
 from pydantic import Field, SecretStr
-from tocsin.channels.contract import Account, Channel, Described, Receipt
+from tocsin.channels.contract import Account, Channel, Described, Receipt, Step
 
 
 class Loft(Described):
@@ -29,7 +29,7 @@ class Pigeon(Channel[Loft, Whistle]):
     reaches = "project"
     settings = Loft
     credentials = Whistle
-    setup_steps = ("Feed the pigeon.",)
+    setup_steps = (Step("feed", "Feed the pigeon."),)
 
     async def send(self, message, address, settings, credentials, door):
         return Receipt(delivered=True, provider_message_id=f"{settings.place}/{message.delivery_id}")

@@ -32,10 +32,10 @@ async def known(caller: Client, number: Number) -> dict[str, str]:
     return {each["name"]: each["status"] for each in reply.json["items"]}
 
 
-async def is_approved(caller: Client, number: Number) -> bool | None:
-    """The mark at the last step of the set-up."""
-    found: bool | None = (await setup(caller, number))["steps"][-1]["done"]
-    return found
+async def is_approved(caller: Client, number: Number) -> bool:
+    """The mark at that step of the set-up."""
+    [found] = [step["done"] for step in (await setup(caller, number))["steps"] if step["key"] == "template"]
+    return bool(found)
 
 
 async def setup(caller: Client, number: Number) -> Any:

@@ -10,10 +10,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.client import Client, sign_up
 from tests.engines import free_port, fresh_database
 from tests.inbound.telegram.doubles import doubled
 from tests.mail.maildir import delivering
 from tests.panel.built import PANEL, chromium
+from tests.panel.crowd import crowd
 from tests.panel.driven import drive
 from tests.running import MASTER_SECRET, Process, Site, running, running_api
 from tocsin.kit.crypto import MasterKey
@@ -65,6 +67,9 @@ async def installation(
                     "SMTP_URL": mail.url,
                     "META_PORT": str(meta),
                 }
+                many = await sign_up(Client(http, api.url), "Crowd")
+                await crowd(url, many.id)
+                far["CROWD_OWNER"] = many.email
                 yield Installation(api, far)
 
 

@@ -32,9 +32,12 @@ export function Account({ note, children }: { note?: string; children: ReactNode
   );
 }
 
-export function SignOut() {
+const NOTHING = () => Promise.resolve();
+
+/** `before` is what else ends with it in this browser; where that fails, one is signed out all the same. */
+export function SignOut({ before = NOTHING }: { before?: () => Promise<void> }) {
   return (
-    <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
+    <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void before().catch(() => {}).then(leave)}>
       {t("Sign out")}
     </Menu.Item>
   );

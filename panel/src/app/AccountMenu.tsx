@@ -1,6 +1,7 @@
 import { Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { Link } from "react-router";
 import { IconBook, IconMoon } from "@/components/ui/icons";
+import { turnOff } from "@/features/push/push";
 import { visitId } from "@/lib/place";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -28,7 +29,7 @@ export function AccountMenu() {
         {t("API reference")}
       </Menu.Item>
       {!visitId && <Menu.Divider />}
-      {!visitId && <SignOut />}
+      {!visitId && <SignOut before={turnOff} />}
     </Account>
   );
 }

@@ -9,6 +9,7 @@ import { settled } from "@/components/ui/Boundary";
 import { useEnv, type Env } from "@/lib/env";
 import { listen, useLine } from "@/lib/live";
 import { Arrivals } from "@/features/notifications/Arrivals";
+import { usePushHere } from "@/features/push/usePushHere";
 import { SoundSwitch } from "@/features/notifications/SoundSwitch";
 import { queries } from "@/lib/queries";
 import { useMay, useOwnOnly, useSession } from "@/lib/session";
@@ -24,6 +25,7 @@ export function Frame() {
   const { pathname } = useLocation();
   const { env } = useEnv();
   useListening();
+  usePushHere();
   useEffect(close, [pathname, close]);
   useEffect(settled, []);
   return (

@@ -5,10 +5,13 @@ import "@fontsource-variable/inter/wght.css";
 import "./panel.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { onOpened } from "@/features/push/browser";
 import { resume } from "@/lib/session";
 import { App } from "./App";
+import { router } from "./routes";
 
 void resume();
+onOpened((path) => void router.navigate(path));
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <App />

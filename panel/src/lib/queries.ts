@@ -16,12 +16,12 @@ export const queries = new QueryClient({
   },
 });
 
-interface Page<T> {
+export interface Page<T> {
   items: T[];
   nextCursor: string | null;
 }
 
-/** A list that is read page by page. */
+/** A list that is read page by page. What may have thousands of rows is `useLong`. */
 export function usePages<T>(
   key: readonly unknown[],
   load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>,

@@ -22,8 +22,10 @@ export function ago(time: string, now = Date.now()): string {
   return time;
 }
 
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
 export function exact(time: string): string {
-  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  return whole.format(new Date(time));
 }
 
 export function milliseconds(ms: number): string {

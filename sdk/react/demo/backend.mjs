@@ -28,7 +28,8 @@ async function opened() {
   const made = await call("/signup", { email, password: randomUUID(), projectName: NAME });
   keys = made.apiKeys.live;
   await call("/roles", { name: "barista", description: "Behind the counter" });
-  const rule = { targetRoles: ["barista"], channels: ["realtime"] };
+  await call("/connections", { provider: "webpush", name: "Browsers", settings: { subject: "mailto:owner@coffee.example" } });
+  const rule = { targetRoles: ["barista"], channels: ["realtime", "web_push"] };
   await call("/rules", {
     ...rule, name: "New order", eventTypes: ["order.placed"], topic: "orders", priority: "high", requireAck: true, sound: "bell",
     title: "Order {{ payload.number }}", message: "{{ payload.what }} for {{ payload.customer }}",
@@ -67,6 +68,7 @@ async function answered(project, { method, url }) {
   if (pathname === "/shop") return ["application/json", JSON.stringify({ url: TOCSIN, apiKey: keys.key, name: NAME, people: PEOPLE })];
   const person = searchParams.get("as");
   if (pathname === "/token" && person in PEOPLE) return ["text/plain", identityToken(project, person)];
+  if (pathname === "/tocsin-push.js") return ["text/javascript", await readFile(new URL("../push-worker.js", import.meta.url))];
   const path = join(DIST, normalize(pathname === "/" ? "/index.html" : pathname));
   return [TYPES[extname(path)] ?? "application/octet-stream", await readFile(path)];
 }

@@ -21,7 +21,7 @@ function Page({ shop }: { shop: Shop }) {
   const [sent, setSent] = useState("");
   const send = async (what: string) => setSent(await fetch(`/${what}`, { method: "POST" }).then((answer) => answer.text()));
   return (
-    <TocsinProvider key={who} url={shop.url} apiKey={shop.apiKey} getToken={getToken}>
+    <TocsinProvider key={who} url={shop.url} apiKey={shop.apiKey} getToken={getToken} pushWorker="/tocsin-push.js">
       <header>
         <strong>{shop.name}</strong>
         <span>{shop.people[who] ?? who}</span>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { asProblem, type Problem } from "./problem.js";
 import type { Preferences, QuietHours, Topic } from "./shapes.js";
-import { useGiven } from "./TocsinProvider.js";
+import { useGiven, usePush } from "./TocsinProvider.js";
 
 const NIGHT: QuietHours = { from: "22:00", to: "07:00" };
 const NO_WISH = { muted: false, channels: null, ignoreQuietHours: false };
@@ -33,12 +33,31 @@ export function PreferencesPanel({ channels }: { channels: string[] }) {
           const on = preferences.channels[name] !== false;
           return <Switch key={name} label={words.channel[name] ?? name} on={on} change={() => save({ channels: { [name]: !on } })} />;
         })}
+        <ThisBrowser />
       </fieldset>
       <Quiet hours={preferences.quietHours} change={(quietHours) => save({ quietHours })} />
       <p className={problem ? "tocsin-problem" : "tocsin-saved"} role="status">
         {problem ? `${words.notSaved} ${problem.message}` : saved ? words.saved : ""}
       </p>
     </form>
+  );
+}
+
+/** Only where something can be switched: elsewhere nobody here could do anything about it. */
+function ThisBrowser() {
+  const { words } = useGiven();
+  const { standing, turn } = usePush();
+  const [problem, setProblem] = useState<Problem | null>(null);
+  if (standing === "unknown" || standing === "unsupported" || standing === "unconnected") return null;
+  const change = () => {
+    turn(standing !== "on").then(() => setProblem(null), (error: unknown) => setProblem(asProblem(error)));
+  };
+  return (
+    <>
+      <Switch label={words.push} on={standing === "on"} change={change} />
+      {standing === "refused" && <p role="status">{words.pushRefused}</p>}
+      {problem && <p className="tocsin-problem" role="alert">{problem.message}</p>}
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Feed, type FeedState } from "./feed.js";
+import { BrowserPush, type PushStanding } from "./push.js";
 import { english, type Words } from "./words.js";
 
 export interface TocsinProviderProps {
@@ -11,6 +12,8 @@ export interface TocsinProviderProps {
   getToken?: () => Promise<string>;
   /** Instead: one identity token. The session goes on for as long as it can be renewed. */
   token?: string;
+  /** Where your page serves `push-worker.js` of this package; then people can be told while no page is open. */
+  pushWorker?: string;
   words?: Partial<Words>;
   /** In which dates are written, `de-AT`; the browser's without it. */
   locale?: string;
@@ -19,6 +22,7 @@ export interface TocsinProviderProps {
 
 interface Given {
   feed: Feed;
+  push: BrowserPush | null;
   words: Words;
   locale: string | undefined;
 }
@@ -29,15 +33,17 @@ const Context = createContext<Given | null>(null);
  * Holds one person's connection to Tocsin for everything inside it. Give it a `key` that changes with the person, so
  * that whoever signs in next begins anew.
  */
-export function TocsinProvider({ url, apiKey, getToken, token, words, locale, children }: TocsinProviderProps) {
+export function TocsinProvider({ url, apiKey, getToken, token, pushWorker, words, locale, children }: TocsinProviderProps) {
   const newest = useRef({ getToken, token });
   newest.current = { getToken, token };
   const feed = useMemo(() => new Feed({ url, apiKey, getToken: () => identity(newest.current) }), [url, apiKey]);
+  const push = useMemo(() => (pushWorker ? new BrowserPush(feed.session, pushWorker) : null), [feed, pushWorker]);
   useEffect(() => {
     feed.start();
     return () => feed.stop();
   }, [feed]);
-  const given = useMemo(() => ({ feed, words: { ...english, ...words }, locale }), [feed, words, locale]);
+  useEffect(() => void push?.renew().catch(() => {}), [push]); // else on the next page
+  const given = useMemo(() => ({ feed, push, words: { ...english, ...words }, locale }), [feed, push, words, locale]);
   return <Context.Provider value={given}>{children}</Context.Provider>;
 }
 
@@ -73,8 +79,29 @@ export function useUnread(): { count: number; more: boolean } {
   return { count, more: more && count === items.length && count > 0 };
 }
 
-/** Ends the session of this browser; call it where your own sign-out is. */
+/** Whether this browser tells the person things while no page is open, and a switch for it; `turn` from a click. */
+export function usePush(): { standing: PushStanding; turn: (on: boolean) => Promise<void> } {
+  const { push } = useGiven();
+  const [standing, setStanding] = useState<PushStanding>(push ? "unknown" : "unsupported");
+  useEffect(() => {
+    let over = false;
+    push?.look().then((found) => over || setStanding(found)).catch(() => {}); // looked at again on the next page
+    return () => void (over = true);
+  }, [push]);
+  const turn = useCallback(
+    async (on: boolean) => {
+      if (push) setStanding(await (on ? push.turnOn() : push.turnOff()));
+    },
+    [push],
+  );
+  return { standing, turn };
+}
+
+/** Ends the session of this browser, which is told nothing any more; call it where your own sign-out is. */
 export function useSignOut(): () => Promise<void> {
-  const { feed } = useGiven();
-  return () => feed.session.end();
+  const { feed, push } = useGiven();
+  return async () => {
+    await push?.turnOff().catch(() => {});
+    await feed.session.end();
+  };
 }

@@ -58,6 +58,14 @@ export interface QuietHours {
   channels?: string[];
 }
 
+export interface WebPush {
+  publicKey: string | null;
+}
+
+export interface Device {
+  id: string;
+}
+
 export interface Preferences {
   channels: Record<string, boolean>;
   quietHours: QuietHours | null;

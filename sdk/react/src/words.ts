@@ -31,6 +31,8 @@ export const english = {
   noTopics: "There is nothing to choose from yet.",
   channels: "Besides here, tell me by",
   channel: { push: "App", email: "E-mail", sms: "Text message", telegram: "Telegram", whatsapp: "WhatsApp", web_push: "Browser" } as Record<string, string>,
+  push: "In this browser, also when this page is closed",
+  pushRefused: "The browser refuses: allow notifications for this site in its settings.",
   quiet: "Quiet hours",
   quietMore: "Only what is critical comes then.",
   from: "From",

@@ -28,6 +28,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
     SendFailure,
+    Step,
     Unavailable,
 )
 from tocsin.channels.payload import MOST_ACTION, SoundExtension, bundled, fitting
@@ -131,10 +132,20 @@ class Apns(Channel[ApnsSettings, ApnsCredentials]):
     settings = ApnsSettings
     credentials = ApnsCredentials
     setup_steps = (
-        "In the Apple developer account make a key for the Apple Push Notifications service and download its .p8 file.",
-        "Enter the text of the file, the key's id, the team's id and the app's bundle id here, and verify.",
-        "In the app ask for permission, and register the device token at each start as an address of kind apns.",
-        "Put the sounds into the app's bundle; for critical alerts ask Apple for the entitlement.",
+        Step(
+            "key",
+            "In the Apple developer account make a key for the Apple Push Notifications service and"
+            " download its .p8 file.",
+        ),
+        Step(
+            "credentials",
+            "Enter the text of the file, the key's id, the team's id and the app's bundle id here, and verify.",
+        ),
+        Step(
+            "register",
+            "In the app ask for permission, and register the device token at each start as an address of kind apns.",
+        ),
+        Step("sounds", "Put the sounds into the app's bundle; for critical alerts ask Apple for the entitlement."),
     )
 
     async def send(

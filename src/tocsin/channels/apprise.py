@@ -20,6 +20,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
     SendFailure,
+    Step,
     Unavailable,
 )
 from tocsin.channels.longtail.exchange import Result
@@ -66,8 +67,8 @@ class Apprise(Channel[Nothing, AppriseCredentials]):
     asks_quietly = False  # Apprise cannot ask at all, so a check would find everything healthy
     credentials = AppriseCredentials
     setup_steps = (
-        "Look the service up at appriseit.com/services and put its address together.",
-        "Enter it here, verify, and send a test message: most services can be tried in no other way.",
+        Step("address", "Look the service up at appriseit.com/services and put its address together."),
+        Step("try", "Enter it here, verify, and send a test message: most services can be tried in no other way."),
     )
 
     async def send(

@@ -250,6 +250,18 @@ it has told something; somebody is reachable; a group or channel took it in; the
 sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of setting a connection up, in words, and under a name that stays when the words or the order change.
+
+    ``done_by`` is the fact by which it shows as done; None where nothing can tell.
+    """
+
+    key: str
+    text: str
+    done_by: SetupFact | None = None
+
+
 class Provider:
     """What ``GET /providers`` lists; validation, the panel's form and the docs follow from it (C1).
 
@@ -284,12 +296,10 @@ class Provider:
     trusts: ClassVar[tuple[str, ...]] = ()
     """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
     so that nobody can send stored ones to a server of their own."""
-    setup_steps: ClassVar[tuple[str, ...]] = ()
+    setup_steps: ClassVar[tuple[Step, ...]] = ()
     has_destinations: ClassVar[bool] = False
     """Whether one connection can send to several places that are no person: topics, group chats. Then ``send`` is
     given the place as its ``address``, and ``address_problem`` judges it."""
-    setup_checks: ClassVar[tuple[SetupFact | None, ...]] = ()
-    """Of each step, in the same order, the fact by which it shows as done; none where nothing can tell."""
 
     def describe(self) -> dict[str, Any]:
         """This provider as the API shows it; both schemas are JSON Schema 2020-12."""
@@ -303,7 +313,7 @@ class Provider:
             "hasDestinations": self.has_destinations,
             "settingsSchema": self.settings.model_json_schema(),
             "credentialsSchema": self.credentials.model_json_schema(),
-            "setupSteps": list(self.setup_steps),
+            "setupSteps": [{"key": step.key, "text": step.text} for step in self.setup_steps],
         }
 
 

@@ -7,15 +7,7 @@ from pydantic import Field, SecretStr
 from yarl import URL
 
 from tocsin.channels.calling import call, decoded, url_problems
-from tocsin.channels.contract import (
-    ANSWER_LIMIT,
-    Account,
-    Channel,
-    Described,
-    Message,
-    Nothing,
-    Receipt,
-)
+from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Nothing, Receipt, Step
 from tocsin.channels.wording import shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door
@@ -52,8 +44,8 @@ class Discord(Channel[Nothing, DiscordCredentials]):
     reaches = "project"
     credentials = DiscordCredentials
     setup_steps = (
-        "In the settings of the channel, under Integrations, make a webhook.",
-        "Copy its address here and verify.",
+        Step("webhook", "In the settings of the channel, under Integrations, make a webhook."),
+        Step("verify", "Copy its address here and verify."),
     )
 
     async def send(

@@ -30,6 +30,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
     Sent,
+    Step,
 )
 from tocsin.channels.discord import post
 from tocsin.channels.wording import links, shortened
@@ -100,12 +101,24 @@ class DiscordBot(
     settings = DiscordBotSettings
     credentials = DiscordBotCredentials
     setup_steps = (
-        "Make an application at discord.com/developers/applications; copy its public key and its bot's token here.",
-        "Install it in your server: scope bot, permissions View Channels, Send Messages and Embed Links.",
-        "Copy the ID of the channel here and verify.",
-        "Enter the callback address as the application's Interactions Endpoint URL, and save: Discord calls at once.",
+        Step(
+            "application",
+            "Make an application at discord.com/developers/applications; copy its public key and its bot's token here.",
+            done_by="saved",
+        ),
+        Step(
+            "install",
+            "Install it in your server: scope bot, permissions View Channels, Send Messages and Embed Links.",
+            done_by="verified",
+        ),
+        Step("verify", "Copy the ID of the channel here and verify.", done_by="verified"),
+        Step(
+            "callback",
+            "Enter the callback address as the application's Interactions Endpoint URL, and save: Discord"
+            " calls at once.",
+            done_by="led",
+        ),
     )
-    setup_checks = ("saved", "verified", "verified", "led")
 
     async def send(
         self,

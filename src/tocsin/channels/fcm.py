@@ -21,6 +21,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
     SendFailure,
+    Step,
     Unavailable,
 )
 from tocsin.channels.google_tokens import GoogleTokens, ServiceAccount, check_account, read_account
@@ -100,10 +101,13 @@ class Fcm(Channel[FcmSettings, FcmCredentials]):
     settings = FcmSettings
     credentials = FcmCredentials
     setup_steps = (
-        "In the Firebase console open Project settings, Service accounts, and generate a new private key.",
-        "Enter the whole JSON file here and verify.",
-        "In the app get the registration token, and register it at each start as an address of kind fcm.",
-        "On Android make one notification channel for each sound, with the sound's name as its id.",
+        Step("key", "In the Firebase console open Project settings, Service accounts, and generate a new private key."),
+        Step("credentials", "Enter the whole JSON file here and verify."),
+        Step(
+            "register",
+            "In the app get the registration token, and register it at each start as an address of kind fcm.",
+        ),
+        Step("sounds", "On Android make one notification channel for each sound, with the sound's name as its id."),
     )
 
     def __init__(self) -> None:

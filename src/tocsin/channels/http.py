@@ -9,7 +9,7 @@ import msgspec
 from pydantic import Field, model_validator
 
 from tocsin.channels.calling import HeaderSecret, call, url_problems
-from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
+from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt, Step
 from tocsin.channels.wording import links
 from tocsin.kit.errors import FieldError
 from tocsin.kit.hops import HEADER
@@ -85,9 +85,12 @@ class Http(Channel[HttpSettings, HttpCredentials]):
     credentials = HttpCredentials
     trusts = ("url",)
     setup_steps = (
-        "Look up in the service's documentation which call shows a message.",
-        "Write its body here with {title} and {message} in their places, and {secret} where the key belongs.",
-        "Send a test call.",
+        Step("look_up", "Look up in the service's documentation which call shows a message."),
+        Step(
+            "body",
+            "Write its body here with {title} and {message} in their places, and {secret} where the key belongs.",
+        ),
+        Step("try", "Send a test call."),
     )
 
     async def send(

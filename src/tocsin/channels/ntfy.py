@@ -7,7 +7,7 @@ import msgspec
 from pydantic import Field
 
 from tocsin.channels.calling import HeaderSecret, call, decoded, url_problems
-from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt
+from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Receipt, Step
 from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import MAX_URL, Door
@@ -47,7 +47,10 @@ class Ntfy(Channel[NtfySettings, NtfyCredentials]):
     settings = NtfySettings
     credentials = NtfyCredentials
     trusts = ("url",)
-    setup_steps = ("Choose a topic nobody can guess, or protect it with a token.", "Enter both here and verify.")
+    setup_steps = (
+        Step("topic", "Choose a topic nobody can guess, or protect it with a token."),
+        Step("verify", "Enter both here and verify."),
+    )
 
     async def send(
         self, message: Message, address: str | None, settings: NtfySettings, credentials: NtfyCredentials, door: Door

@@ -20,6 +20,7 @@ from tocsin.channels.contract import (
     Message,
     Receipt,
     Rejected,
+    Step,
     Unavailable,
 )
 from tocsin.channels.wording import shortened
@@ -96,9 +97,9 @@ class Pusher(Channel[PusherSettings, PusherCredentials]):
     credentials = PusherCredentials
     trusts = ("cluster", "url")
     setup_steps = (
-        "Open the app at dashboard.pusher.com, App Keys.",
-        "Copy app id, key, secret and cluster here and verify.",
-        "In your apps, subscribe to private-user-{userId} and have your server sign that.",
+        Step("app", "Open the app at dashboard.pusher.com, App Keys."),
+        Step("credentials", "Copy app id, key, secret and cluster here and verify."),
+        Step("subscribe", "In your apps, subscribe to private-user-{userId} and have your server sign that."),
     )
 
     async def send(

@@ -4,7 +4,7 @@ Nothing is sent from here: the delivery is recorded as sent in the transaction t
 the sockets after its commit, and what a closed socket missed is read again by sequence number.
 """
 
-from tocsin.channels.contract import Provider
+from tocsin.channels.contract import Provider, Step
 
 
 class Realtime(Provider):
@@ -16,6 +16,6 @@ class Realtime(Provider):
     reaches = "person"
     instant = True
     setup_steps = (
-        "Connect any Pusher client with the app key of the project.",
-        "Subscribe to the private channel of the user.",
+        Step("connect", "Connect any Pusher client with the app key of the project."),
+        Step("subscribe", "Subscribe to the private channel of the user."),
     )

@@ -28,6 +28,7 @@ from tocsin.channels.contract import (
     NotUnderstood,
     Receipt,
     Rejected,
+    Step,
 )
 from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
@@ -70,13 +71,16 @@ class Slack(Channel[Nothing, SlackCredentials], Inbound[SlackCredentials]):
     reaches = "project"
     credentials = SlackCredentials
     setup_steps = (
-        "Make an app at api.slack.com/apps, from scratch, in your workspace.",
-        "Under Incoming Webhooks switch them on and add one for the channel.",
-        "Copy the address of the webhook here and verify.",
-        "For a button that acknowledges: copy the app's signing secret here, switch on Interactivity in the app and"
-        " enter the callback address as its Request URL.",
+        Step("app", "Make an app at api.slack.com/apps, from scratch, in your workspace.", done_by="saved"),
+        Step("webhook", "Under Incoming Webhooks switch them on and add one for the channel.", done_by="saved"),
+        Step("verify", "Copy the address of the webhook here and verify.", done_by="verified"),
+        Step(
+            "callback",
+            "For a button that acknowledges: copy the app's signing secret here, switch on Interactivity in"
+            " the app and enter the callback address as its Request URL.",
+            done_by="heard",
+        ),
     )
-    setup_checks = ("saved", "saved", "verified", "heard")
     tells_once = False
     media = "application/x-www-form-urlencoded"
 

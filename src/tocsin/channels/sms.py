@@ -28,6 +28,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
     SendFailure,
+    Step,
     Unavailable,
 )
 from tocsin.channels.wording import links, shortened
@@ -134,9 +135,9 @@ class Sms(Channel[SmsSettings, SmsCredentials], Inbound[SmsCredentials]):
     credentials = SmsCredentials
     trusts = ("url",)
     setup_steps = (
-        "Copy the account SID and the auth token from the console, or make an API key.",
-        "Choose the number, name or messaging service that messages come from.",
-        "Enter everything here and verify.",
+        Step("credentials", "Copy the account SID and the auth token from the console, or make an API key."),
+        Step("sender", "Choose the number, name or messaging service that messages come from."),
+        Step("verify", "Enter everything here and verify."),
     )
     tells_once = False
     media = "application/x-www-form-urlencoded"

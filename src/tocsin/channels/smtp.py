@@ -19,6 +19,7 @@ from tocsin.channels.contract import (
     Receipt,
     Rejected,
     SendFailure,
+    Step,
     Unavailable,
 )
 from tocsin.channels.mail import MAX_ADDRESS, mailbox_problem, message_id, one_line, written
@@ -91,10 +92,10 @@ class Smtp(Channel[SmtpSettings, SmtpCredentials]):
     credentials = SmtpCredentials
     trusts = ("host", "port", "security")
     setup_steps = (
-        "Ask your mail provider for the server's name, port and encryption.",
-        "Create a login for sending, an app password where the provider offers one.",
-        "Let SPF and DKIM of the sender's domain include this server.",
-        "Enter everything here and verify.",
+        Step("server", "Ask your mail provider for the server's name, port and encryption."),
+        Step("login", "Create a login for sending, an app password where the provider offers one."),
+        Step("domain", "Let SPF and DKIM of the sender's domain include this server."),
+        Step("verify", "Enter everything here and verify."),
     )
 
     async def send(

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from tocsin.channels.calling import call, url_problems
-from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Nothing, Receipt
+from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Nothing, Receipt, Step
 from tocsin.channels.wording import links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door, parse_target
@@ -36,9 +36,9 @@ class Teams(Channel[Nothing, TeamsCredentials]):
     asks_quietly = False
     credentials = TeamsCredentials
     setup_steps = (
-        "In Teams open Workflows and choose “Post to a channel when a webhook request is received”.",
-        "Choose the team and the channel and save.",
-        "Copy the address of the workflow here and verify: a card says that it works.",
+        Step("workflow", "In Teams open Workflows and choose “Post to a channel when a webhook request is received”."),
+        Step("channel", "Choose the team and the channel and save."),
+        Step("verify", "Copy the address of the workflow here and verify: a card says that it works."),
     )
 
     async def send(

@@ -31,6 +31,7 @@ from tocsin.channels.contract import (
     Rejected,
     SendFailure,
     Sent,
+    Step,
     Unavailable,
 )
 from tocsin.channels.wording import shortened
@@ -168,14 +169,13 @@ class Telegram(
     settings = TelegramSettings
     credentials = TelegramCredentials
     setup_steps = (
-        "Write /newbot to @BotFather in Telegram and answer its two questions.",
-        "Copy the token that it shows, enter it here and save.",
-        "Verify: the bot is looked up, and its updates are led here.",
-        "Write something to the bot, to see that it is heard.",
-        "Have each person open their own link to the bot and press Start.",
-        "Add the bot to the groups and channels that it is to post in.",
+        Step("bot", "Write /newbot to @BotFather in Telegram and answer its two questions.", done_by="saved"),
+        Step("token", "Copy the token that it shows, enter it here and save.", done_by="saved"),
+        Step("verify", "Verify: the bot is looked up, and its updates are led here.", done_by="led"),
+        Step("hear", "Write something to the bot, to see that it is heard.", done_by="heard"),
+        Step("people", "Have each person open their own link to the bot and press Start.", done_by="known"),
+        Step("groups", "Add the bot to the groups and channels that it is to post in.", done_by="gathered"),
     )
-    setup_checks = ("saved", "saved", "led", "heard", "known", "gathered")
 
     async def send(
         self,

@@ -26,6 +26,7 @@ from tocsin.channels.contract import (
     Receipt,
     Recipient,
     Rejected,
+    Step,
     Unavailable,
 )
 from tocsin.channels.retry_after import seconds_to_wait
@@ -102,10 +103,10 @@ class Webhook(Channel[WebhookSettings, WebhookCredentials]):
     credentials = WebhookCredentials
     retries = WEBHOOK_RETRIES
     setup_steps = (
-        "Make an endpoint in your backend that takes POST requests with a JSON body.",
-        "Enter its address here and copy the signing secret into your backend.",
-        "Check the signature with any Standard Webhooks library; answer 2xx within the timeout.",
-        "Send a test call.",
+        Step("endpoint", "Make an endpoint in your backend that takes POST requests with a JSON body."),
+        Step("secret", "Enter its address here and copy the signing secret into your backend."),
+        Step("signature", "Check the signature with any Standard Webhooks library; answer 2xx within the timeout."),
+        Step("try", "Send a test call."),
     )
 
     async def send(

@@ -27,6 +27,7 @@ from tocsin.channels.contract import (
     Message,
     Receipt,
     Rejected,
+    Step,
     Unavailable,
 )
 from tocsin.channels.payload import MOST_ACTION, fitting
@@ -119,10 +120,13 @@ class WebPush(Channel[WebPushSettings, WebPushCredentials]):
     settings = WebPushSettings
     credentials = WebPushCredentials
     setup_steps = (
-        "Enter a contact address; the keys are made by us.",
-        "Copy vapidPublic into your web app.",
-        "In the browser subscribe with that key, and register the subscription as an address of kind webpush.",
-        "Show what arrives in a service worker.",
+        Step("contact", "Enter a contact address; the keys are made by us."),
+        Step("key", "Copy vapidPublic into your web app."),
+        Step(
+            "subscribe",
+            "In the browser subscribe with that key, and register the subscription as an address of kind webpush.",
+        ),
+        Step("worker", "Show what arrives in a service worker."),
     )
 
     async def send(

@@ -17,6 +17,7 @@ from tocsin.connections.leading import Lead, standing_lead_of
 from tocsin.connections.meta_apps import MetaApp, app_of, callback_url
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import find, find_to_change
+from tocsin.connections.schemas import StepAnswer
 from tocsin.kit.errors import Conflict
 from tocsin.kit.http import Door
 from tocsin.kit.schema import Answer, PathId, Time
@@ -32,8 +33,7 @@ def _door(request: Request) -> Door:
 Outside = Annotated[Door, Depends(_door)]
 
 
-class SetupStep(Answer):
-    text: str
+class SetupStep(StepAnswer):
     done: bool | None = Field(description="Null where nothing can tell.")
 
 
@@ -114,10 +114,9 @@ async def _followed(lead: Lead, door: Door) -> str | None:
 async def _shown(call: Call, row: Connection, hook: Hook | None) -> SetupAnswer:
     channel = installed(row.provider)
     facts = await _facts(call, row, hook)
-    checks = channel.setup_checks or (None,) * len(channel.setup_steps)
     steps = [
-        SetupStep(text=step, done=None if fact is None else fact in facts)
-        for step, fact in zip(channel.setup_steps, checks, strict=True)
+        SetupStep(key=step.key, text=step.text, done=None if step.done_by is None else step.done_by in facts)
+        for step in channel.setup_steps
     ]
     settings = cast(Settings, call.request.app.state.settings)
     shows = hook is not None and isinstance(channel, Inbound) and channel.shows_secret

@@ -15,6 +15,13 @@ _SETTINGS = "As the provider's `settingsSchema` says."
 _CREDENTIALS = "As the provider's `credentialsSchema` says."
 
 
+class StepAnswer(Answer):
+    """One step of setting a connection up."""
+
+    key: str = Field(description="Stays the same when the words or the order change.", examples=["verify"])
+    text: str
+
+
 class ProviderAnswer(Answer):
     """A way of sending, and the forms of its connections (JSON Schema 2020-12)."""
 
@@ -27,7 +34,7 @@ class ProviderAnswer(Answer):
     has_destinations: bool = Field(description="Connections reach named places beside: topics, chats, mailboxes.")
     settings_schema: dict[str, Any]
     credentials_schema: dict[str, Any] = Field(description="Secrets are `writeOnly`.")
-    setup_steps: list[str]
+    setup_steps: list[StepAnswer]
 
 
 class ConnectionFields(Body):

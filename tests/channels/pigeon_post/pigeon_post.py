@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from tocsin.channels.calling import HeaderSecret, call, url_problems
-from tocsin.channels.contract import Account, Channel, Described, Message, Receipt
+from tocsin.channels.contract import Account, Channel, Described, Message, Receipt, Step
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door
 
@@ -30,7 +30,7 @@ class Pigeon(Channel[Loft, Whistle]):
     settings = Loft
     credentials = Whistle
     trusts = ("url",)
-    setup_steps = ("Feed the pigeon.",)
+    setup_steps = (Step("feed", "Feed the pigeon."),)
 
     async def send(
         self, message: Message, address: str | None, settings: Loft, credentials: Whistle, door: Door

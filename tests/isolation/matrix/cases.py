@@ -630,6 +630,7 @@ CASES = (
         "authorize_socket", body=lambda s: {"socket_id": "1.1", "channel_name": s.id("project", "private-project-{}")}
     ),
     case("read_realtime_app"),
+    case("read_web_push"),
     case("read_realtime_stats"),
     case("delete_address", user_id="user", address_id=_lost_address),
     case("delete_user", user_id=_lost_user),

@@ -1,7 +1,9 @@
 import { Button, Table } from "@mantine/core";
-import type { ReactNode } from "react";
+import { memo, type ReactNode, type Ref } from "react";
 import { Link } from "react-router";
+import type { Place } from "@/lib/long";
 import { t } from "@/lib/t";
+import { type Held, useRoom } from "./room";
 import { Failed, RowSkeletons } from "./States";
 
 export interface Column<T> {
@@ -21,51 +23,32 @@ interface Query<T> {
   hasNextPage?: boolean;
   isFetchingNextPage?: boolean;
   fetchNextPage?: () => unknown;
+  /** Of a list that may be very long; it goes on by itself. */
+  long?: { id: string; pages: T[][]; places: Place[]; leap: Held["leap"] };
+  hasPreviousPage?: boolean;
+  isFetchingPreviousPage?: boolean;
+  fetchPreviousPage?: () => unknown;
 }
 
 interface ListingProps<T> {
   label: string;
   query: Query<T>;
+  /** Those of a long list are best made once, outside of what draws it: then rows that stay are not drawn again. */
   columns: Column<T>[];
   empty: ReactNode;
   to?: (item: T) => string;
 }
 
 /** A list of the API: waiting, failed, empty, or rows with more to come. On a phone each row is a card. */
-export function Listing<T extends { id: string }>({ label, query, columns, empty, to }: ListingProps<T>) {
+export function Listing<T extends { id: string }>(props: ListingProps<T>) {
+  const { query, empty } = props;
   if (query.isPending) return <RowSkeletons />;
   if (query.error && !query.items.length) return <Failed error={query.error} retry={() => query.refetch()} />;
-  if (!query.items.length) return empty;
+  // Deep in a long list, what stood here may be gone; above it is more.
+  if (!query.items.length && !query.hasPreviousPage) return empty;
   return (
     <>
-      <Table className="rows" verticalSpacing="sm" horizontalSpacing="md" aria-label={label}>
-        <Table.Thead>
-          <Table.Tr>
-            {columns.map((column) => (
-              <Table.Th key={column.name} w={column.width} scope="col">
-                {column.silent ? <span className="visually-hidden">{column.name}</span> : column.name}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {query.items.map((item) => (
-            <Table.Tr key={item.id} data-linked={to ? true : undefined}>
-              {columns.map((column, place) => (
-                <Table.Td key={column.name} data-name={column.name}>
-                  {place === 0 && to ? (
-                    <Link to={to(item)} className="row-link">
-                      {column.cell(item)}
-                    </Link>
-                  ) : (
-                    column.cell(item)
-                  )}
-                </Table.Td>
-              ))}
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
+      {query.long ? <LongRows key={query.long.id} {...props} long={query.long} /> : <Rows {...props} />}
       {query.hasNextPage && (
         <div className="more">
           <Button variant="default" size="xs" loading={query.isFetchingNextPage} onClick={() => query.fetchNextPage?.()}>
@@ -74,5 +57,107 @@ export function Listing<T extends { id: string }>({ label, query, columns, empty
         </div>
       )}
     </>
+  );
+}
+
+function Rows<T extends { id: string }>({ label, query: { items }, columns, to }: ListingProps<T>) {
+  return (
+    <Framed label={label} columns={columns}>
+      <tbody>
+        {items.map((item) => (
+          <Row key={item.id} item={item} columns={columns} to={to} />
+        ))}
+      </tbody>
+    </Framed>
+  );
+}
+
+/** The pages that are held, between the room of those that are not. Rows are counted as in the whole list. */
+function LongRows<T extends { id: string }>({ label, query, long: { pages, places, leap }, columns, to }: ListingProps<T> & { long: NonNullable<Query<T>["long"]> }) {
+  const { table, room } = useRoom({
+    places,
+    leap,
+    hasNextPage: query.hasNextPage ?? false,
+    hasPreviousPage: query.hasPreviousPage ?? false,
+    // After a failure it goes on by hand.
+    isHeld: Boolean(query.isFetchingNextPage || query.isFetchingPreviousPage || query.error),
+    fetchNextPage: () => query.fetchNextPage?.(),
+    fetchPreviousPage: () => query.fetchPreviousPage?.(),
+  });
+  const whole = !query.hasNextPage && places[0]?.page === 0;
+  return (
+    <Framed label={label} columns={columns} inner={table} count={whole ? undefined : -1}>
+      <Room height={room.above} />
+      {pages.map((items, at) => (
+        <tbody key={places[at]!.page} data-page={places[at]!.page}>
+          {items.map((item, row) => (
+            <Row key={item.id} item={item} columns={columns} to={to} index={whole ? undefined : places[at]!.row + row + 2} />
+          ))}
+        </tbody>
+      ))}
+      <Room height={room.below} />
+    </Framed>
+  );
+}
+
+interface FramedProps {
+  label: string;
+  columns: { name: string; width?: string | number; silent?: boolean }[];
+  inner?: Ref<HTMLTableElement>;
+  count?: number;
+  children: ReactNode;
+}
+
+function Framed({ label, columns, inner, count, children }: FramedProps) {
+  return (
+    <Table ref={inner} className="rows" verticalSpacing="sm" horizontalSpacing="md" aria-label={label} aria-rowcount={count}>
+      <Table.Thead>
+        <Table.Tr>
+          {columns.map((column) => (
+            <Table.Th key={column.name} w={column.width} scope="col">
+              {column.silent ? <span className="visually-hidden">{column.name}</span> : column.name}
+            </Table.Th>
+          ))}
+        </Table.Tr>
+      </Table.Thead>
+      {children}
+    </Table>
+  );
+}
+
+interface RowProps<T> {
+  item: T;
+  index?: number;
+  columns: Column<T>[];
+  to?: (item: T) => string;
+}
+
+/** Of hundreds of rows each component of a library is felt, and so is drawing those again that stay. */
+const Row = memo(function Row<T>({ item, index, columns, to }: RowProps<T>) {
+  return (
+    <tr data-linked={to ? true : undefined} aria-rowindex={index}>
+      {columns.map((column, place) => (
+        <td key={column.name} data-name={column.name}>
+          {place === 0 && to ? (
+            <Link to={to(item)} className="row-link">
+              {column.cell(item)}
+            </Link>
+          ) : (
+            column.cell(item)
+          )}
+        </td>
+      ))}
+    </tr>
+  );
+}) as <T>(props: RowProps<T>) => ReactNode;
+
+function Room({ height }: { height: number }) {
+  if (!height) return null;
+  return (
+    <tbody aria-hidden className="room">
+      <tr style={{ height }}>
+        <td style={{ height }} />
+      </tr>
+    </tbody>
   );
 }

@@ -2,14 +2,17 @@ import { useSyncExternalStore } from "react";
 import { ago, exact } from "@/lib/when";
 
 const EVERY_MS = 15_000;
+const shown = new Set<() => void>();
 let now = Date.now();
 
+setInterval(() => {
+  now = Date.now();
+  shown.forEach((changed) => changed());
+}, EVERY_MS);
+
 function ticking(changed: () => void): () => void {
-  const timer = setInterval(() => {
-    now = Date.now();
-    changed();
-  }, EVERY_MS);
-  return () => clearInterval(timer);
+  shown.add(changed);
+  return () => void shown.delete(changed);
 }
 
 /** How long ago; the exact time on hovering. Every one on the page moves on together. */

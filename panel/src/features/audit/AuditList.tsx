@@ -9,7 +9,7 @@ import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { PersonName } from "../users/PersonName";
@@ -18,7 +18,7 @@ type Entry = Schemas["AuditAnswer"];
 
 export function Component() {
   const [filters, change] = useFilters(["action", "actorType"]);
-  const list = usePages(["audit", filters.action, filters.actorType], (cursor, signal) =>
+  const list = useLong(["audit", filters.action, filters.actorType], (cursor, signal) =>
     answered(
       api.GET("/api/v1/audit", {
         params: { query: { action: filters.action, actorType: filters.actorType, cursor } },

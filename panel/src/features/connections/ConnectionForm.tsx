@@ -42,7 +42,7 @@ export function ConnectionForm({ provider, store = OF_PROJECT, done }: Props) {
         {provider.setupSteps.length > 0 && (
           <List size="sm" type="ordered" spacing={4}>
             {provider.setupSteps.map((step) => (
-              <List.Item key={step}>{step}</List.Item>
+              <List.Item key={step.key}>{step.text}</List.Item>
             ))}
           </List>
         )}

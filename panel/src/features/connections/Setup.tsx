@@ -21,7 +21,7 @@ export function Setup({ id }: { id: string }) {
   return (
     <Section title={t("Set-up")}>
       {data.steps.map((step) => (
-        <div key={step.text} className="tick" data-done={step.done ?? undefined}>
+        <div key={step.key} className="tick" data-done={step.done ?? undefined}>
           {step.done ? <IconCheck size={18} aria-label={t("done")} /> : <IconCircle size={18} aria-hidden />}
           <span>{step.text}</span>
         </div>

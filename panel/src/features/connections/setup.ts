@@ -3,11 +3,12 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { at, OF_PROJECT } from "./store";
 
 export type Connection = Schemas["ConnectionAnswer"];
+type Setup = Pick<Schemas["tocsin__connections__hook_routes__SetupAnswer"], "steps">;
 
 const LOOK_AGAIN_MS = 2_000;
 
-/** A connection that is being set up, and how far it is; both look again by themselves until `settled`. */
-export function useProgress(id: string | undefined, settled: (steps: (boolean | null)[]) => boolean) {
+/** A connection that is being set up, and how far it is; both look again by themselves until the steps `awaited` are done. */
+export function useProgress(id: string | undefined, awaited: string[]) {
   const connection = useQuery({
     queryKey: ["connections", "one", id],
     enabled: id !== undefined,
@@ -17,7 +18,7 @@ export function useProgress(id: string | undefined, settled: (steps: (boolean | 
     queryKey: ["connections", "setup", id],
     enabled: id !== undefined,
     queryFn: ({ signal }) => answered(api.GET("/api/v1/connections/{connection_id}/setup", { ...at(id!), signal })),
-    refetchInterval: ({ state }) => (state.data && settled(state.data.steps.map((step) => step.done)) ? false : LOOK_AGAIN_MS),
+    refetchInterval: ({ state }) => (awaited.every((step) => isDone(state.data, step)) ? false : LOOK_AGAIN_MS),
   });
   return { one: connection.data, error: connection.error ?? setup.error, setup: setup.data };
 }
@@ -28,6 +29,9 @@ export function accountOf({ account: known }: Connection): string {
   const shown = known.username ?? known.name ?? known.number ?? known.id;
   return typeof shown === "string" ? shown : JSON.stringify(known);
 }
+
+/** Of a step, by its key in the provider's description. */
+export const isDone = (setup: Setup | undefined, key: string): boolean => setup?.steps.find((step) => step.key === key)?.done === true;
 
 export const works = (one: Connection | undefined): boolean => one?.status === "active" || one?.status === "rate_limited";
 

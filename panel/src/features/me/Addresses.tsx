@@ -12,6 +12,8 @@ import { tellProblem } from "@/components/ui/told";
 import { answered, api } from "@/lib/api";
 import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
+import { usePush } from "../push/push";
+import { PushSwitch } from "../push/PushSwitch";
 import { NewAddress } from "./NewAddress";
 import { NewChat } from "./NewChat";
 import { useMe } from "./me";
@@ -23,6 +25,7 @@ type Adding = "address" | "chat" | null;
 export function Addresses() {
   const me = useMe();
   const { data, error, refetch } = useAddresses();
+  const here = usePush((push) => push.here?.addressId);
   const [adding, setAdding] = useState<Adding>(null);
   return (
     <Section title={t("Where you are reached")} flush>
@@ -30,14 +33,13 @@ export function Addresses() {
       {!data && !error && <RowSkeletons count={2} />}
       {me.email && <OfProfile kind="email" value={me.email} proven={me.emailVerifiedAt !== null} />}
       {me.phone && <OfProfile kind="phone" value={me.phone} />}
-      {data?.map((address) => (
-        <OneAddress key={address.id} address={address} />
-      ))}
+      {data?.map((address) => address.id !== here && <OneAddress key={address.id} address={address} />)}
       {data && !me.email && !me.phone && data.length === 0 && (
         <Text size="sm" c="dimmed" p="md">
           {t("Nowhere but here. Add an address, or link Telegram.")}
         </Text>
       )}
+      <PushSwitch />
       <div className="line">
         {adding === null && (
           <Group gap="xs">

@@ -5,6 +5,7 @@ import { useHref, useNavigate } from "react-router";
 import { onOwn } from "@/lib/live";
 import { playable } from "@/lib/playable";
 import { t } from "@/lib/t";
+import { takeAway } from "../push/browser";
 import { AckButton } from "./Acknowledge";
 import { hush, ring } from "./ring";
 
@@ -51,6 +52,7 @@ export function Arrivals() {
     function leave(id: string): void {
       hush(id);
       toasts.hide(id);
+      void takeAway(id);
     }
 
     const stop = onOwn((event, data) => {

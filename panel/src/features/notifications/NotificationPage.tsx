@@ -59,7 +59,7 @@ function Whole({ one }: { one: Notification }) {
         <Section title={t("Acknowledged")}>
           {one.acknowledgedBy.map((by) => (
             <Text key={by.at} size="sm">
-              {by.userId ? <PersonName id={by.userId} /> : t("an API key")} · {by.via} · {exact(by.at)}
+              {by.name ?? (by.userId ? <PersonName id={by.userId} /> : t("an API key"))} · {by.via} · {exact(by.at)}
             </Text>
           ))}
         </Section>

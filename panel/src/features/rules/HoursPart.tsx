@@ -9,6 +9,8 @@ import type { Editing } from "./editing";
 import { Fields, Option } from "./Fields";
 import { Times } from "./InsistPart";
 import { hoursLine } from "./summary";
+import { TemplateField } from "./TemplateField";
+import { Translations } from "./Translations";
 import { ZoneField } from "./ZoneField";
 
 type Active = NonNullable<Draft["activeTimes"]>;
@@ -117,6 +119,8 @@ function Digest({ rule: { values, set, error } }: { rule: Editing }) {
         error={error("digest.message")}
         onChange={({ currentTarget }) => change({ message: currentTarget.value || null })}
       />
+      <TemplateField kind="digest" value={digest.template ?? null} error={error("digest.template")} change={(template) => change({ template })} />
+      <Translations path="digest.translations" links={false} translations={digest.translations ?? {}} error={error} change={(translations) => change({ translations })} />
     </Option>
   );
 }

@@ -13,6 +13,10 @@ interface Translation {
 }
 
 interface Props {
+  /** Where they stand in the rule, as the server names it in what it refuses. */
+  path?: string;
+  /** Whether a language may lead elsewhere, too. */
+  links?: boolean;
   translations: Record<string, Translation>;
   error: Editing["error"];
   change: (translations: Record<string, Translation> | null) => void;
@@ -24,7 +28,7 @@ const MOST = 20;
 const names = new Intl.DisplayNames(undefined, { type: "language" });
 
 /** The words in further languages; what one leaves out is as above. */
-export function Translations({ translations, error, change }: Props) {
+export function Translations({ path = "translations", links = true, translations, error, change }: Props) {
   const languages = Object.keys(translations);
   const put = (next: Record<string, Translation>) => change(Object.keys(next).length ? next : null);
   return (
@@ -33,7 +37,7 @@ export function Translations({ translations, error, change }: Props) {
         {t("In other languages")}
       </Text>
       <Text size="xs" c="dimmed" mb="xs">
-        {error("translations", true) ?? t("Each person gets their own; what is left out is as above.")}
+        {error(path, true) ?? t("Each person gets their own; what is left out is as above.")}
       </Text>
       <div className="steps">
         {languages.map((language) => (
@@ -41,7 +45,8 @@ export function Translations({ translations, error, change }: Props) {
             key={language}
             language={language}
             words={translations[language]!}
-            error={(name) => error(`translations.${language}${name}`, !name)}
+            links={links}
+            error={(name) => error(`${path}.${language}${name}`, !name)}
             change={(words) => put({ ...translations, [language]: words })}
             remove={() => put(Object.fromEntries(Object.entries(translations).filter(([each]) => each !== language)))}
           />
@@ -55,12 +60,13 @@ export function Translations({ translations, error, change }: Props) {
 interface OneProps {
   language: string;
   words: Translation;
+  links: boolean;
   error: (name: string) => string | undefined;
   change: (words: Translation) => void;
   remove: () => void;
 }
 
-function OneLanguage({ language, words, error, change, remove }: OneProps) {
+function OneLanguage({ language, words, links, error, change, remove }: OneProps) {
   const name = named(language);
   return (
     <div className="inset" role="group" aria-label={name}>
@@ -74,7 +80,7 @@ function OneLanguage({ language, words, error, change, remove }: OneProps) {
       </div>
       <TextInput label={t("Title")} value={words.title ?? ""} error={error(".title") ?? error("")} onChange={({ currentTarget }) => change({ ...words, title: currentTarget.value || null })} />
       <Textarea label={t("Message")} autosize minRows={2} value={words.message ?? ""} error={error(".message")} onChange={({ currentTarget }) => change({ ...words, message: currentTarget.value || null })} />
-      <LinkFields action={words.action} error={(part) => error(`.action${part}`)} change={(action) => change({ ...words, action })} />
+      {links && <LinkFields action={words.action} error={(part) => error(`.action${part}`)} change={(action) => change({ ...words, action })} />}
     </div>
   );
 }

@@ -71,13 +71,13 @@ export function useSounds(): { sounds: Map<string, Sound>; defaults: Schemas["So
   return { sounds: new Map(listed.toReversed().map((sound) => [sound.name, sound])), defaults };
 }
 
-/** Names of templates whose words a rule may take. */
-export function useTemplates(): string[] {
+/** Names of templates whose words a rule may take, for a notification or for a digest of several. */
+export function useTemplates(kind: "notification" | "digest"): string[] {
   const { data } = useQuery({
-    queryKey: ["templates", "names"],
+    queryKey: ["templates", "names", kind],
     staleTime: MINUTE_MS,
     queryFn: async ({ signal }) =>
-      (await answered(api.GET("/api/v1/templates", { params: { query: { kind: "notification", limit: 200 } }, signal }))).items,
+      (await answered(api.GET("/api/v1/templates", { params: { query: { kind, limit: 200 } }, signal }))).items,
   });
   return [...new Set(data?.map((each) => each.name))].sort();
 }

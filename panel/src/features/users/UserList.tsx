@@ -4,24 +4,33 @@ import { Link } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { useFilters } from "@/components/ui/filters";
 import { IconPlus, IconUpload, IconUsers } from "@/components/ui/icons";
-import { Listing } from "@/components/ui/Listing";
+import { type Column, Listing } from "@/components/ui/Listing";
 import { Page, Section } from "@/components/ui/Page";
 import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { NewUser } from "./NewUser";
 
 type User = Schemas["UserAnswer"];
 
+const COLUMNS: Column<User>[] = [
+  { name: t("Name"), cell: (user) => user.name ?? user.email ?? user.externalUserId ?? user.id },
+  { name: t("E-mail"), cell: (user) => user.email ?? <span className="dimmed">–</span> },
+  { name: t("Roles"), cell: (user) => user.roles.map((role) => <span key={role} className="chip">{role}</span>) },
+  { name: t("Status"), width: 120, cell: (user) => <Badge state={user.status} /> },
+  { name: t("Seen"), width: 130, cell: (user) => <span className="named"><When time={user.lastSeenAt} never={t("never")} /></span> },
+];
+const link = (user: User) => `/users/${user.id}`;
+
 export function Component() {
   const may = useMay("users:manage");
   const [opened, { open, close }] = useDisclosure();
   const [filters, change] = useFilters(["search", "status"]);
-  const list = usePages(["users", "list", filters.search, filters.status], (cursor, signal) =>
+  const list = useLong(["users", "list", filters.search, filters.status], (cursor, signal) =>
     answered(
       api.GET("/api/v1/users", {
         params: { query: { search: filters.search, status: filters.status as User["status"] | undefined, cursor } },
@@ -66,19 +75,13 @@ export function Component() {
         <Listing
           label={t("People")}
           query={list}
-          to={(user) => `/users/${user.id}`}
+          to={link}
           empty={
             <Empty icon={IconUsers} title={t("Nobody fits")} action={add}>
               {t("People come from your backend (users:sync), by invitation, or are added here.")}
             </Empty>
           }
-          columns={[
-            { name: t("Name"), cell: (user) => user.name ?? user.email ?? user.externalUserId ?? user.id },
-            { name: t("E-mail"), cell: (user) => user.email ?? <span className="dimmed">–</span> },
-            { name: t("Roles"), cell: (user) => user.roles.map((role) => <span key={role} className="chip">{role}</span>) },
-            { name: t("Status"), width: 120, cell: (user) => <Badge state={user.status} /> },
-            { name: t("Seen"), width: 130, cell: (user) => <span className="named"><When time={user.lastSeenAt} never={t("never")} /></span> },
-          ]}
+          columns={COLUMNS}
         />
       </Section>
       <NewUser opened={opened} close={close} />

@@ -11,7 +11,8 @@ import { Empty, Failed, RowSkeletons } from "@/components/ui/States";
 import { tell, tellProblem } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { queries, usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
+import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 
@@ -22,7 +23,7 @@ type Entry = Schemas["WebhookLogAnswer"];
 /** Every call to an endpoint; one of them opens beside the list. */
 export function Log({ endpointId }: { endpointId: string }) {
   const [filters, change] = useFilters(["state", "call"]);
-  const list = usePages(["webhooks", "log", endpointId, filters.state], (cursor, signal) =>
+  const list = useLong(["webhooks", "log", endpointId, filters.state], (cursor, signal) =>
     answered(
       api.GET("/api/v1/webhook-logs", {
         params: { query: { endpointId, state: filters.state as Entry["state"] | undefined, cursor } },

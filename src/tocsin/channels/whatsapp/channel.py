@@ -10,16 +10,7 @@ from typing import Any
 import msgspec
 
 from tocsin.channels.calling import decoded
-from tocsin.channels.contract import (
-    ANSWER_LIMIT,
-    Account,
-    Channel,
-    Inbound,
-    Item,
-    Message,
-    Receipt,
-    Rejected,
-)
+from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Inbound, Item, Message, Receipt, Rejected, Step
 from tocsin.channels.whatsapp import failures, reports, words
 from tocsin.channels.whatsapp.forms import WhatsAppCredentials, WhatsAppSettings
 from tocsin.channels.whatsapp.graph import asked
@@ -53,15 +44,38 @@ class WhatsApp(Channel[WhatsAppSettings, WhatsAppCredentials], Inbound[WhatsAppC
     settings = WhatsAppSettings
     credentials = WhatsAppCredentials
     setup_steps = (
-        "In Meta's developer console make an app of the type Business and add WhatsApp to it.",
-        "Make a system user with an access token that does not expire, and copy it here with the app secret.",
-        "Copy the phone number ID and the WhatsApp Business Account ID here, and verify.",
-        "Enter the callback address and the verify token in the app, and save: Meta calls at once.",
-        "Subscribe the fields messages and message_template_status_update there, and the app to the WhatsApp Business"
-        " Account.",
-        "Have a template of the category Utility approved, and name it in the settings.",
+        Step(
+            "app",
+            "In Meta's developer console make an app of the type Business and add WhatsApp to it.",
+            done_by="saved",
+        ),
+        Step(
+            "token",
+            "Make a system user with an access token that does not expire, and copy it here with the app secret.",
+            done_by="saved",
+        ),
+        Step(
+            "verify",
+            "Copy the phone number ID and the WhatsApp Business Account ID here, and verify.",
+            done_by="verified",
+        ),
+        Step(
+            "callback",
+            "Enter the callback address and the verify token in the app, and save: Meta calls at once.",
+            done_by="led",
+        ),
+        Step(
+            "subscribe",
+            "Subscribe the fields messages and message_template_status_update there, and the app to the"
+            " WhatsApp Business Account.",
+            done_by="heard",
+        ),
+        Step(
+            "template",
+            "Have a template of the category Utility approved, and name it in the settings.",
+            done_by="approved",
+        ),
     )
-    setup_checks = ("saved", "saved", "verified", "led", "heard", "approved")
     shows_secret = True
 
     async def send(

@@ -5,15 +5,12 @@ import { Section } from "@/components/ui/Page";
 import { Failed } from "@/components/ui/States";
 import { useEnv } from "@/lib/env";
 import { t } from "@/lib/t";
-import { useProgress, works } from "../setup";
+import { isDone, useProgress, works } from "../setup";
 import { ChatsStep } from "./ChatsStep";
 import { LinkStep } from "./LinkStep";
 import { useMyChat } from "./myChat";
 import { TestStep } from "./TestStep";
 import { TokenStep } from "./TokenStep";
-
-/** Which of the server's steps says that somebody has started the bot (`channels/telegram.py`). */
-const KNOWN = 4;
 
 interface Props {
   /** Whether it becomes the person's own bot, or the project's. */
@@ -29,9 +26,9 @@ export function TelegramGuide({ own, base, done }: Props) {
   const { id } = useParams();
   const go = useNavigate();
   const { env } = useEnv();
-  const { one, setup, error } = useProgress(id, (steps) => steps[KNOWN] === true);
+  const { one, setup, error } = useProgress(id, ["people"]);
   const chat = useMyChat(works(one));
-  const linked = works(one) && setup?.steps[KNOWN]?.done === true && chat !== undefined;
+  const linked = works(one) && isDone(setup, "people") && chat !== undefined;
   return (
     <Section>
       {error && <Failed error={error} />}

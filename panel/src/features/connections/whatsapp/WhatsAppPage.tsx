@@ -5,17 +5,12 @@ import { Guide } from "@/components/ui/Guide";
 import { Page, Section } from "@/components/ui/Page";
 import { Failed } from "@/components/ui/States";
 import { t } from "@/lib/t";
-import { useProgress, works } from "../setup";
+import { isDone, useProgress, works } from "../setup";
 import { AccountStep } from "./AccountStep";
 import { CallbackStep } from "./CallbackStep";
 import { HeardStep } from "./HeardStep";
 import { NumberTestStep } from "./NumberTestStep";
 import { TemplateStep } from "./TemplateStep";
-
-/** Which of the server's steps says what (`channels/whatsapp/channel.py`). */
-const LED = 3;
-const HEARD = 4;
-const APPROVED = 5;
 
 export function Component() {
   return (
@@ -30,22 +25,22 @@ export function Component() {
 function WhatsAppGuide() {
   const { id } = useParams();
   const go = useNavigate();
-  const { one, setup, error } = useProgress(id, (steps) => steps[LED] === true && steps[HEARD] === true);
-  const done = (step: number) => works(one) && setup?.steps[step]?.done === true;
+  const { one, setup, error } = useProgress(id, ["callback", "subscribe"]);
+  const done = (step: string) => works(one) && isDone(setup, step);
   return (
     <Section>
       {error && <Failed error={error} />}
       <Guide label={t("Connect a WhatsApp number")}>
         <AccountStep key={one?.id} one={one} made={(made) => void go(`/connections/whatsapp/${made}`, { replace: true })} />
-        <CallbackStep one={one} setup={setup} done={done(LED)} />
-        <HeardStep one={one} setup={setup} ready={done(LED)} done={done(HEARD)} />
-        <TemplateStep one={one} done={done(APPROVED)} />
+        <CallbackStep one={one} setup={setup} done={done("callback")} />
+        <HeardStep one={one} setup={setup} ready={done("callback")} done={done("subscribe")} />
+        <TemplateStep one={one} done={done("template")} />
         <NumberTestStep one={one} />
       </Guide>
       {one && works(one) && (
         <Group>
-          <Button component={Link} to={`/connections/${one.id}`} variant={done(LED) && done(APPROVED) ? "filled" : "default"}>
-            {done(LED) && done(APPROVED) ? t("Done") : t("Later")}
+          <Button component={Link} to={`/connections/${one.id}`} variant={done("callback") && done("template") ? "filled" : "default"}>
+            {done("callback") && done("template") ? t("Done") : t("Later")}
           </Button>
         </Group>
       )}

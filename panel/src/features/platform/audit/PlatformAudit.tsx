@@ -9,7 +9,7 @@ import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 
@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 export function Component() {
   const [filters, change] = useFilters(["action", "actorId", "resourceType", "resourceId", "since", "until"]);
   const { action, actorId, resourceType, resourceId, since, until } = filters;
-  const list = usePages(["audit", action, actorId, resourceType, resourceId, since, until], (cursor, signal) =>
+  const list = useLong(["audit", action, actorId, resourceType, resourceId, since, until], (cursor, signal) =>
     answered(
       api.GET("/api/v1/platform/audit", {
         params: { query: { action, actorId, resourceType, resourceId, since: since && `${since}T00:00:00Z`, until: until && after(until), cursor } },

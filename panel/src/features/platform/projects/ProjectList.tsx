@@ -9,7 +9,7 @@ import { Search } from "@/components/ui/Search";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
-import { usePages } from "@/lib/queries";
+import { useLong } from "@/lib/long";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { usePlans } from "../plans";
@@ -33,7 +33,7 @@ export function Component() {
   const { data: plans } = usePlans();
   const { search, plan } = filters;
   const status = filters.status as Status | undefined;
-  const list = usePages(["projects", "list", search, status, plan], (cursor, signal) =>
+  const list = useLong(["projects", "list", search, status, plan], (cursor, signal) =>
     answered(api.GET("/api/v1/platform/projects", { params: { query: { search, status, plan, cursor } }, signal })),
   );
   const add = may && (
