@@ -10,7 +10,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // As CONTRIBUTING says of all tests but those that prove loss, walls and limits; the line of the test says so.
     retry: 1,
-    fileParallelism: false,
-    sequence: { concurrent: false },
+    // Each file has a browser, projects and people of its own; its tests follow one another.
+    maxWorkers: 2,
   },
 });

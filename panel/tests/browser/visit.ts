@@ -45,7 +45,7 @@ let running = 0;
 
 /** A project of this test's own, made over the API. */
 export async function project(name: string): Promise<Project> {
-  const email = `ada+${Date.now()}-${running++}@example.com`;
+  const email = `ada+${Date.now()}-${process.pid}-${running++}@example.com`;
   const made = await post("/signup", { email, password: PASSWORD, projectName: name });
   return { email, slug: made.project.slug, token: made.tokens.accessToken, userId: made.user.id, testKey: made.apiKeys.test, liveKey: made.apiKeys.live };
 }

@@ -12,7 +12,7 @@ from tocsin.connections.checks import is_checked
 from tocsin.connections.models import ConnectionCheck
 from tocsin.connections.rows import find
 from tocsin.connections.schemas import Status
-from tocsin.connections.stats import StatsAnswer, lent_stats_of, stats_of
+from tocsin.connections.stats import ConnectionStatsAnswer, lent_stats_of, stats_of
 from tocsin.kit.errors import NotFound
 from tocsin.kit.pagination import Page, Paging, page
 from tocsin.kit.schema import Answer, PathId, Time
@@ -66,7 +66,7 @@ async def health(call: Called, connection_id: PathId, paging: Annotated[Paging, 
 @needs("connections:read", own=True)
 async def stats(
     call: Called, connection_id: PathId, days: Annotated[int, Query(ge=1, le=30, description="Today included.")] = 7
-) -> StatsAnswer:
+) -> ConnectionStatsAnswer:
     """What was sent over one of the project's, or for the project over one that the platform lends."""
     try:
         row = await find(call, connection_id)

@@ -42,7 +42,7 @@ class Day(Answer):
     failed: int
 
 
-class StatsAnswer(Answer):
+class ConnectionStatsAnswer(Answer):
     """``sent`` counts whatever the provider took; ``delivered`` what of it is known to have arrived."""
 
     since: Time
@@ -67,12 +67,14 @@ class UseAnswer(Answer):
     days: list[Day]
 
 
-async def stats_of(session: AsyncSession, project_id: UUID, connection_id: UUID, days: int) -> StatsAnswer:
+async def stats_of(session: AsyncSession, project_id: UUID, connection_id: UUID, days: int) -> ConnectionStatsAnswer:
     """The last ``days`` days, today included, over a connection of the project."""
     return await _stats(session, _OWN, project_id, connection_id, days)
 
 
-async def lent_stats_of(session: AsyncSession, project_id: UUID, connection_id: UUID, days: int) -> StatsAnswer:
+async def lent_stats_of(
+    session: AsyncSession, project_id: UUID, connection_id: UUID, days: int
+) -> ConnectionStatsAnswer:
     """The same over a connection that the platform lends. Raises NotFound where nothing of the project went over it,
     so that nobody learns what else there is."""
     found = await _stats(session, _LENT, project_id, connection_id, days)
@@ -119,13 +121,13 @@ def _since(days: int) -> datetime:
 
 async def _stats(
     session: AsyncSession, through: "_Queries", project_id: UUID, connection_id: UUID, days: int
-) -> StatsAnswer:
+) -> ConnectionStatsAnswer:
     since = _since(days)
     place = {"project": project_id, "connection": connection_id, "since": since}
     counted = (await session.execute(through.days, place)).all()
     measured = (await session.execute(through.latency, {**place, "most": MEASURED_DELIVERIES})).one()
     failed = (await session.execute(through.last_error, {**place, "most": MEASURED_DELIVERIES})).one_or_none()
-    return StatsAnswer(
+    return ConnectionStatsAnswer(
         since=since,
         sent=sum(row.sent for row in counted),
         delivered=sum(row.delivered for row in counted),

@@ -33,7 +33,7 @@ class EventSummary(Answer):
     payload: dict[str, Any]
 
 
-class AttemptAnswer(Answer):
+class AttemptOfEventAnswer(Answer):
     number: int
     started_at: Time
     duration_ms: int
@@ -60,7 +60,7 @@ class DeliveryStory(Answer):
     last_error: str | None
     connection_id: UUID | None
     connection_reason: str | None
-    attempts: list[AttemptAnswer]
+    attempts: list[AttemptOfEventAnswer]
 
 
 class TurnStory(Answer):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.events.models import Event
 from tocsin.events.schemas import (
-    AttemptAnswer,
+    AttemptOfEventAnswer,
     DeliveryStory,
     DestinationStory,
     EventStory,
@@ -161,5 +161,5 @@ def _delivery(row: Row[Any], attempts: Sequence[Row[Any]]) -> DeliveryStory:
         last_error=row.last_error,
         connection_id=row.connection_id,
         connection_reason=row.connection_reason,
-        attempts=[AttemptAnswer.model_validate(attempt) for attempt in attempts],
+        attempts=[AttemptOfEventAnswer.model_validate(attempt) for attempt in attempts],
     )

@@ -22,7 +22,7 @@ class LinkCreate(Body):
     )
 
 
-class LinkAnswer(Answer):
+class ChatLinkAnswer(Answer):
     """What the person opens on a device with Telegram, once."""
 
     url: str = Field(examples=["https://t.me/acme_alerts_bot?start=AbC"])
@@ -33,7 +33,7 @@ class LinkAnswer(Answer):
 
 @router.post("/users/{user_id}/addresses/telegram/link", operation_id="link_telegram", status_code=201)
 @needs("users:manage", own=True, idempotent=False)
-async def link(call: Called, user_id: PathId, body: LinkCreate | None = None) -> LinkAnswer:
+async def link(call: Called, user_id: PathId, body: LinkCreate | None = None) -> ChatLinkAnswer:
     """A link that makes the chat of whoever opens it this person's address, verified. Good once, for an hour.
 
     Another one ends those made before.
@@ -46,7 +46,7 @@ async def link(call: Called, user_id: PathId, body: LinkCreate | None = None) ->
     payload, expires_at = await make_link(call.session, call.project_id, call.env, user.id, bot.id)
     await call.audit("address.link_made", "user", user.id, connection=str(bot.id))
     name = bot.name.removeprefix("@")
-    return LinkAnswer(
+    return ChatLinkAnswer(
         url=f"https://t.me/{name}?start={payload}", bot=f"@{name}", connection_id=bot.id, expires_at=expires_at
     )
 

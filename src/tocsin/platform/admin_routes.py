@@ -22,7 +22,7 @@ from tocsin.platform.admins import (
 )
 from tocsin.platform.invitations import mail_link
 from tocsin.platform.links import Links, address
-from tocsin.platform.schemas import AdminAnswer, AdminCreate, AdminInvited, AdminUpdate, LinkAnswer
+from tocsin.platform.schemas import AdminAnswer, AdminCreate, AdminInvited, AdminLinkAnswer, AdminUpdate
 from tocsin.platform.setup import state_of
 from tocsin.settings import Settings
 from tocsin.users.models import User
@@ -83,14 +83,14 @@ async def _change(call: Call, admin: User, before: AdminAnswer, body: AdminUpdat
 
 @router.post("/platform/admins/{admin_id}/link", operation_id="renew_admin_link")
 @needs("platform:admins", idempotent=False)
-async def renew(call: Called, admin_id: PathId) -> LinkAnswer:
+async def renew(call: Called, admin_id: PathId) -> AdminLinkAnswer:
     """A new link for an admin who has not used the first one in time; it is mailed to them as well."""
     call.write_to("live")
     admin = await find_admin(call.session, admin_id)
     if admin.status != "pending":
         raise Conflict("set_up_already", "The admin has chosen a password already.")
     await call.audit("admin.link_renewed", "admin", admin.id)
-    return LinkAnswer(setup_url=await _link(call, admin))
+    return AdminLinkAnswer(setup_url=await _link(call, admin))
 
 
 async def _link(call: Call, admin: User) -> str:

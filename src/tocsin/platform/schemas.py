@@ -48,13 +48,13 @@ class AdminAnswer(Answer):
     created_at: Time
 
 
-class LinkAnswer(Answer):
+class AdminLinkAnswer(Answer):
     """Where somebody chooses a password. It works once, for 24 hours, and is shown this once."""
 
     setup_url: str
 
 
-class AdminInvited(AdminAnswer, LinkAnswer):
+class AdminInvited(AdminAnswer, AdminLinkAnswer):
     pass
 
 
@@ -65,7 +65,7 @@ class Setup(Body):
     name: Name | None = None
 
 
-class SetupAnswer(Answer):
+class FirstAdminAnswer(Answer):
     """Who may sign in now, and where."""
 
     email: str
@@ -153,7 +153,7 @@ class PlatformProject(ListedProject):
     owner: Owner | None
 
 
-class ProjectMade(LinkAnswer):
+class ProjectMade(AdminLinkAnswer):
     """A new project. Keys and secrets are shown this once; its owner chooses a password by the link."""
 
     project: PlatformProject

@@ -32,7 +32,7 @@ class SettingAnswer(Answer):
     source: Source
 
 
-class SettingsAnswer(Answer):
+class PlatformSettingsAnswer(Answer):
     signup: SettingAnswer
     default_plan: SettingAnswer
     announcement: SettingAnswer
@@ -56,13 +56,13 @@ async def about(request: Request, gate: Gated) -> AboutAnswer:
 
 @router.get("/platform/settings", operation_id="read_platform_settings")
 @needs("platform:settings")
-async def read(call: Called, request: Request) -> SettingsAnswer:
+async def read(call: Called, request: Request) -> PlatformSettingsAnswer:
     return _shown(await stored(call.gate.db), _given(request))
 
 
 @router.put("/platform/settings", operation_id="change_platform_settings")
 @needs("platform:settings")
-async def change(call: Called, request: Request, body: RunTimeSettings) -> SettingsAnswer:
+async def change(call: Called, request: Request, body: RunTimeSettings) -> PlatformSettingsAnswer:
     """Change what is sent, everywhere at once; null takes a setting back to that of the environment."""
     await check_plan(call.session, body.default_plan, "/defaultPlan")
     platform = (await call.session.scalars(select(Project).with_for_update(key_share=True))).one()
@@ -75,12 +75,12 @@ async def change(call: Called, request: Request, body: RunTimeSettings) -> Setti
     return _shown(after, _given(request))
 
 
-def _shown(kept: dict[str, Any], settings: Settings) -> SettingsAnswer:
+def _shown(kept: dict[str, Any], settings: Settings) -> PlatformSettingsAnswer:
     values = combined(kept, settings)
-    return SettingsAnswer.model_validate(
+    return PlatformSettingsAnswer.model_validate(
         {
             name: {"value": getattr(values, name), "source": source_of(name, kept, settings)}
-            for name in SettingsAnswer.model_fields
+            for name in PlatformSettingsAnswer.model_fields
         }
     )
 

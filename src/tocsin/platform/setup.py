@@ -12,7 +12,7 @@ from tocsin.kit.errors import FieldError, Invalid
 from tocsin.platform.admins import FIRST_ROLE, add_admin, end_sessions, has_super_admin
 from tocsin.platform.first_admin import NOBODY_YET
 from tocsin.platform.links import Link, Links, spent
-from tocsin.platform.schemas import Setup, SetupAnswer
+from tocsin.platform.schemas import FirstAdminAnswer, Setup
 from tocsin.projects.models import Project
 from tocsin.users.models import User
 
@@ -22,7 +22,7 @@ def state_of(user: User) -> str:
     return f"{user.status} {hashlib.sha256((user.password_hash or '').encode()).hexdigest()}"
 
 
-async def set_up(db: Database, links: Links, body: Setup, actor: Actor) -> SetupAnswer:
+async def set_up(db: Database, links: Links, body: Setup, actor: Actor) -> FirstAdminAnswer:
     """Spend a link. Raises Unauthorized alike for one that is spent, over, or was never made."""
     link = links.read(body.token)
     async with db.scope(link.project_id, "live") as session:
@@ -46,7 +46,7 @@ async def set_up(db: Database, links: Links, body: Setup, actor: Actor) -> Setup
         who = Actor("user", str(user.id), actor.ip_address, actor.user_agent, actor.request_id)
         await record(session, link.project_id, "live", who, "user.set_up", "user", user.id)
         project = (await session.scalars(select(Project))).one()
-        return SetupAnswer(email=str(user.email), project=project.slug)
+        return FirstAdminAnswer(email=str(user.email), project=project.slug)
 
 
 async def _holder(session: AsyncSession, links: Links, link: Link) -> User | None:

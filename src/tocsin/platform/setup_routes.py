@@ -11,7 +11,7 @@ from tocsin.audit.record import Actor
 from tocsin.auth.call import client_ip, request_id
 from tocsin.auth.guard import Gated, guarded_router, public
 from tocsin.platform.links import Links
-from tocsin.platform.schemas import Setup, SetupAnswer
+from tocsin.platform.schemas import FirstAdminAnswer, Setup
 from tocsin.platform.setup import set_up
 
 router = guarded_router(tags=["platform"])
@@ -19,7 +19,7 @@ router = guarded_router(tags=["platform"])
 
 @router.post("/platform/setup", operation_id="use_setup_link")
 @public
-async def use_link(request: Request, gate: Gated, body: Setup) -> SetupAnswer:
+async def use_link(request: Request, gate: Gated, body: Setup) -> FirstAdminAnswer:
     """Choose a password with a one-time link. The first admin of an installation says an e-mail too."""
     visitor = Actor("user", None, client_ip(request), request.headers.get("user-agent"), request_id(request))
     return await set_up(gate.db, cast(Links, request.app.state.links), body, visitor)

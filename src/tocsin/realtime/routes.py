@@ -47,7 +47,7 @@ class OpenedAnswer(Answer):
     key: str | None = Field(description="The public key to connect with; null where the project has none in use.")
 
 
-class StatsAnswer(Answer):
+class RealtimeStatsAnswer(Answer):
     """Of the caller's app, over all processes; a channel on which sockets of several are is one."""
 
     sockets: int
@@ -94,11 +94,11 @@ async def read_app(call: Called) -> OpenedAnswer:
 
 @router.get("/realtime/stats", operation_id="read_realtime_stats")
 @needs("realtime:read", network_first=True)
-async def stats(admitted: Admitted, request: Request) -> StatsAnswer:
+async def stats(admitted: Admitted, request: Request) -> RealtimeStatsAnswer:
     """How many are connected now. 503 where a process does not answer, since a part would pass for the whole."""
     async with admitted.transaction() as call:
         app_id = str((await _app(call)).app_id)
-    return StatsAnswer.model_validate(await cast(Sockets, request.app.state.sockets).census.stats(app_id))
+    return RealtimeStatsAnswer.model_validate(await cast(Sockets, request.app.state.sockets).census.stats(app_id))
 
 
 async def _sign_in(call: Call, socket_id: str) -> SocketAuthAnswer:

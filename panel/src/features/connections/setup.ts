@@ -3,7 +3,7 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { at, OF_PROJECT } from "./store";
 
 export type Connection = Schemas["ConnectionAnswer"];
-type Setup = Pick<Schemas["tocsin__connections__hook_routes__SetupAnswer"], "steps">;
+type Setup = Pick<Schemas["SetupAnswer"], "steps">;
 
 const LOOK_AGAIN_MS = 2_000;
 

@@ -3,7 +3,7 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { asProblem, type Problem } from "@/lib/problem";
 
 export type Project = Schemas["ProjectAnswer"];
-export type Settings = Schemas["tocsin__projects__setting_schemas__SettingsAnswer"];
+export type Settings = Schemas["SettingsAnswer"];
 export type SettingsUpdate = Schemas["SettingsUpdate"];
 
 export function useProject() {

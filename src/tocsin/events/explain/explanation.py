@@ -19,7 +19,7 @@ from tocsin.events.explain.schemas import (
     Verdict,
 )
 from tocsin.events.models import Event
-from tocsin.events.schemas import AttemptAnswer
+from tocsin.events.schemas import AttemptOfEventAnswer
 from tocsin.kit.errors import NotFound
 from tocsin.rules.evaluator import Evaluator
 from tocsin.users.models import Role, User, UserRole
@@ -145,7 +145,7 @@ def _delivery(row: Any, record: Record, *, own: bool) -> DeliveryExplained:
         detail=row.last_error,
         due_at=row.due_at if row.state in ("leased", *PENDING) and row.finished_at is None else None,
         attempts=[
-            AttemptExplained(**AttemptAnswer.model_validate(each).model_dump(), sentence=words.of_attempt(each))
+            AttemptExplained(**AttemptOfEventAnswer.model_validate(each).model_dump(), sentence=words.of_attempt(each))
             for each in attempts
         ],
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tocsin.events.schemas import AttemptAnswer
+from tocsin.events.schemas import AttemptOfEventAnswer
 from tocsin.kit.schema import Answer, Time
 
 Verdict = Literal["received", "pending", "not_received"]
@@ -24,7 +24,7 @@ RuleCode = Literal[
 SinceCode = Literal["made_since", "changed_since", "not_in_force_then"]
 
 
-class AttemptExplained(AttemptAnswer):
+class AttemptExplained(AttemptOfEventAnswer):
     sentence: str
 
 

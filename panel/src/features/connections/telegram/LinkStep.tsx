@@ -10,7 +10,7 @@ import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { type Connection, works } from "../setup";
 
-type Made = Schemas["tocsin__inbound__link_routes__LinkAnswer"];
+type Made = Schemas["ChatLinkAnswer"];
 
 interface Props {
   one: Connection | undefined;

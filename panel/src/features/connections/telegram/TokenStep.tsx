@@ -12,7 +12,7 @@ import { type Connection, stored, verified, works } from "../setup";
 
 interface Props {
   one: Connection | undefined;
-  setup: Schemas["tocsin__connections__hook_routes__SetupAnswer"] | undefined;
+  setup: Schemas["SetupAnswer"] | undefined;
   own: boolean;
   made: (id: string) => void;
 }

@@ -7,7 +7,7 @@ import { type Connection, works } from "../setup";
 
 interface Props {
   one: Connection | undefined;
-  setup: Schemas["tocsin__connections__hook_routes__SetupAnswer"] | undefined;
+  setup: Schemas["SetupAnswer"] | undefined;
   done: boolean;
 }
 

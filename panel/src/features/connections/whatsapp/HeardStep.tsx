@@ -6,7 +6,7 @@ import type { Connection } from "../setup";
 
 interface Props {
   one: Connection | undefined;
-  setup: Schemas["tocsin__connections__hook_routes__SetupAnswer"] | undefined;
+  setup: Schemas["SetupAnswer"] | undefined;
   ready: boolean;
   done: boolean;
 }

@@ -10,7 +10,7 @@ import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
 import { usePlans } from "../plans";
 
-type Given = Schemas["tocsin__platform__settings_routes__SettingsAnswer"];
+type Given = Schemas["PlatformSettingsAnswer"];
 type Setting = Given["signup"];
 
 export function Component() {

@@ -45,7 +45,7 @@ export function Component() {
   );
 }
 
-function Done({ answer }: { answer: Schemas["tocsin__platform__schemas__SetupAnswer"] }) {
+function Done({ answer }: { answer: Schemas["FirstAdminAnswer"] }) {
   const door = answer.project === "platform" ? "/platform/signin" : "/panel/signin";
   return (
     <PlatformDoor title={t("Done")}>
