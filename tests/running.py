@@ -20,6 +20,7 @@ from tests.forked import Forked, command
 from tests.secrecy import spilt
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.dsn import with_login
+from tocsin.kit.lifeline import tied_to_parent
 from tocsin.kit.roles import Roles
 
 MASTER_SECRET = base64.b64encode(os.urandom(32)).decode()
@@ -77,7 +78,7 @@ class Process:
     name: str
     port: int
     log: Path
-    popen: Forked
+    popen: "Forked | subprocess.Popen[bytes]"
 
     @property
     def url(self) -> str:
@@ -130,7 +131,26 @@ def running(site: Site, role: str) -> Iterator[Process]:
 def start(site: Site, role: str) -> Process:
     port = free_port()
     log = site.home / f"{role}-{port}.log"
-    return Process(role, port, log, Forked(command([role]), site.environment(port), site.home, log))
+    begin = _spawned if "PYTHONPATH" in site.settings else _forked
+    return Process(role, port, log, begin(role, site.environment(port), site.home, log))
+
+
+def _forked(role: str, environment: dict[str, str], folder: Path, log: Path) -> Forked:
+    return Forked(command([role]), environment, folder, log)
+
+
+def _spawned(role: str, environment: dict[str, str], folder: Path, log: Path) -> "subprocess.Popen[bytes]":
+    """One that imports for itself, since it is to find something else than we did."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tocsin", role],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=tied_to_parent(signal.SIGKILL),
+        )
 
 
 def _wait_until_ready(process: Process, timeout: float = 30) -> None:

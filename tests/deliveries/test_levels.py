@@ -6,6 +6,7 @@ Two channels that are installed beside ours play the providers: pigeons know who
 import asyncio
 import hashlib
 import itertools
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -80,14 +81,12 @@ async def birds(database: str, home: Path, http: aiohttp.ClientSession) -> Async
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: birds\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text("[tocsin.channels]\ndove = birds:Dove\npigeon = birds:Pigeon\n")
-        site, sql = Site(database, home, settings={"TOCSIN_SLOTS": "64"}), await asyncpg.connect(database)
-        sys.path.append(str(folder))
-        try:
-            with running_api(site) as process, running(site, "worker"):
-                yield Working(site, process, Client(http, process.url), sql)
-        finally:
-            sys.path.remove(str(folder))
-            await sql.close()
+        path = os.pathsep.join([*sys.path, str(folder)])
+        site = Site(database, home, settings={"TOCSIN_SLOTS": "64", "PYTHONPATH": path})
+        sql = await asyncpg.connect(database)
+        with running_api(site) as process, running(site, "worker"):
+            yield Working(site, process, Client(http, process.url), sql)
+        await sql.close()
 
 
 @pytest.fixture(scope="module")
