@@ -92,27 +92,40 @@ CREATE TABLE tocsin.amendments (
     PRIMARY KEY (project_id, delivery_id)
 );
 CREATE INDEX amendments_due ON tocsin.amendments (due_at);
+CREATE INDEX amendments_project_due ON tocsin.amendments (project_id, due_at);
 """
 
 AMENDMENT_GRANTS = """
 GRANT SELECT (project_id, env, delivery_id, tries, due_at), UPDATE (tries, due_at) ON tocsin.amendments TO {pipeline};
 """
 
-# The count goes up before the try, and the lease is the next due time: what a process dies over is tried again.
+# The count goes up before the try, and the lease is the next due time: what a process dies over is tried again. The
+# oldest of each project first, then the second of each: what one of them has to change holds up nobody else's.
 CLAIM = """
 CREATE FUNCTION tocsin.claim_amendments(most integer, most_each integer, lease_seconds integer)
     RETURNS TABLE (project_id uuid, env text, delivery_id uuid, tries integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY UPDATE tocsin.amendments a
+    RETURN QUERY WITH RECURSIVE waiting AS (
+        (SELECT w.project_id FROM tocsin.amendments w ORDER BY w.project_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT w.project_id FROM tocsin.amendments w WHERE w.project_id > p.project_id
+            ORDER BY w.project_id LIMIT 1)
+        FROM waiting p WHERE p.project_id IS NOT NULL
+    ), due AS MATERIALIZED (
+        SELECT w.project_id, d.delivery_id, row_number() OVER (PARTITION BY w.project_id ORDER BY d.due_at) AS nth,
+            d.due_at
+        FROM waiting w CROSS JOIN LATERAL (
+            SELECT q.delivery_id, q.due_at FROM tocsin.amendments q
+            WHERE q.project_id = w.project_id AND q.due_at <= pg_catalog.now()
+            ORDER BY q.due_at LIMIT most_each FOR UPDATE SKIP LOCKED) d
+    ), picked AS MATERIALIZED (
+        SELECT d.project_id, d.delivery_id FROM due d ORDER BY d.nth, d.due_at LIMIT most
+    )
+    UPDATE tocsin.amendments a
     SET tries = a.tries + 1, due_at = pg_catalog.now() + pg_catalog.make_interval(secs => lease_seconds)
-    FROM (
-        SELECT d.project_id, d.delivery_id, row_number() OVER (PARTITION BY d.project_id ORDER BY d.due_at) AS nth
-        FROM (SELECT w.project_id, w.delivery_id, w.due_at FROM tocsin.amendments w
-            WHERE w.due_at <= pg_catalog.now() ORDER BY w.due_at LIMIT most * most_each FOR UPDATE SKIP LOCKED) d
-        ORDER BY nth LIMIT most) due
-    WHERE a.project_id = due.project_id AND a.delivery_id = due.delivery_id AND due.nth <= most_each
+    FROM picked p WHERE a.project_id = p.project_id AND a.delivery_id = p.delivery_id
     RETURNING a.project_id, a.env, a.delivery_id, a.tries;
 END $$;
 REVOKE ALL ON FUNCTION tocsin.claim_amendments FROM PUBLIC;

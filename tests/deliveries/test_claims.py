@@ -1,5 +1,6 @@
 """What a claim costs does not follow from how much waits."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -68,3 +69,18 @@ async def test_a_claim_passes_over_projects_that_are_busy(full: asyncpg.Connecti
         assert await full.fetch(claim, NOBODY, new_id(), [PROJECT]) == []
         rest = await full.fetch(claim, NOBODY, new_id(), [other])
         assert {row["project_id"] for row in rest} == {PROJECT}
+
+
+async def test_what_one_project_has_to_change_holds_up_nobody_else(full: asyncpg.Connection) -> None:
+    other = new_id()
+    async with full.transaction():
+        await full.executemany(
+            "INSERT INTO tocsin.amendments (project_id, env, delivery_id, due_at)"
+            " VALUES ($1, 'live', $2, now() - interval '1 hour')",
+            [(PROJECT, new_id()) for _ in range(300)],
+        )
+        await full.execute(
+            "INSERT INTO tocsin.amendments (project_id, env, delivery_id) VALUES ($1, 'live', $2)", other, new_id()
+        )
+        claimed = await full.fetch("SELECT project_id FROM tocsin.claim_amendments(32, 8, 60)")
+        assert Counter(row["project_id"] for row in claimed) == {PROJECT: 8, other: 1}

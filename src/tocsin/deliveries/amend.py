@@ -77,11 +77,18 @@ class AmendStage:
             MOST_EACH,
             LEASE_SECONDS,
         )
-        results = await asyncio.gather(*[self._amend(_Claimed(*row)) for row in rows], return_exceptions=True)
+        results = await asyncio.gather(*[self._tried(_Claimed(*row)) for row in rows], return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 log.warning("message not changed", error=f"{type(result).__name__}: {result}"[:300])
-        return len(rows) == MOST_AT_ONCE
+        return bool(rows)
+
+    async def _tried(self, claimed: _Claimed) -> None:
+        """A claim counts before it is worked on, so what ends the process or fails otherwise is given up as well."""
+        if claimed.tries > MOST_TRIES:
+            await self._end(claimed, "given up")
+        else:
+            await self._amend(claimed)
 
     async def _amend(self, claimed: _Claimed) -> None:
         async with self._db.unit(claimed.project_id, claimed.env) as connection:

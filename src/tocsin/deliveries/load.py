@@ -337,7 +337,7 @@ def _message(batch: _Batch, delivery: _Delivery, person: _Person | None) -> Mess
         sound=notification.sound,
         sound_url=batch.sounds.make(batch.project_id, batch.env, notification.sound_digest),
         action=Action(url=action["url"], label=action.get("label")) if action else None,
-        require_ack=notification.require_ack,
+        require_ack=notification.require_ack and not notification.acknowledged,
         event=_source(notification),
         recipient=_recipient(person) if person else None,
         recipients=batch.everybody.get(notification.id, ()) if delivery.user_id is None else (),

@@ -1,12 +1,14 @@
 """Messages with a button, once somebody has acknowledged elsewhere (R3). Two projects."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.client import Project
 from tests.inbound.telegram.town import Bot, Town, linked, verified_bot
-from tests.pipeline import make_rule, notified, send_event, until
+from tests.notifications.silence import fall_due, hours, prefer
+from tests.pipeline import deliveries_of, make_rule, notified, send_event, until
 from tocsin.deliveries.amend import MOST_TRIES
 
 
@@ -71,6 +73,30 @@ async def test_every_message_says_who_acknowledged_and_when_once(bot: Bot, shop:
     await acknowledge(bot, notification, ann)
     await done(bot)
     assert len(edits(bot, *chats)) == 2
+
+
+async def test_what_is_sent_after_somebody_acknowledged_has_no_button(bot: Bot, town: Town, shop: Project) -> None:
+    ann, bob = await shop.add_user(name="Ann"), await shop.add_user(name="Bob")
+    chat = await linked(bot, ann)
+    await shop.owner.put("/projects/me/settings", {"timezone": "UTC"})
+    await prefer(shop.key, ann["id"], quietHours=hours(-1, 2))
+    await make_rule(shop, "telegram", targetUsers=[ann["id"], bob["id"]], requireAck=True, eventTypes=["held.first"])
+    event = await send_event(shop.key, "held.first", order=9)
+    notification = await notified(shop.key, event)
+
+    async def held() -> list[Any]:
+        return [each for each in await deliveries_of(shop.key, event, "telegram") if each["state"] == "held"]
+
+    waits = await until(held)
+    await acknowledge(bot, notification, bob)
+    await prefer(shop.key, ann["id"], quietHours=None)
+    await fall_due(town.sql, *waits)
+
+    async def sent() -> list[Any]:
+        return [each for each in bot.known.of("sendMessage") if each["chat_id"] == chat and "Order 9" in each["text"]]
+
+    [message] = await until(sent)
+    assert "Acknowledge" not in json.dumps(message)
 
 
 async def test_a_message_without_a_button_stays_as_it_is(bot: Bot, shop: Project) -> None:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
+from typing import Any
 
 import tinycss2
 
@@ -48,6 +50,12 @@ def _wrong_with(element: Element) -> Iterator[Fault]:
             yield Fault("place", f"{{{{ content }}}} stands in {there}, or in no element.", at)
     for text in _texts(element):
         yield from _wrong_brace(text.source, text.at)
+        if unescape(text.source).count("{") > text.source.count("{"):
+            yield Fault("syntax", "A brace is written as it is, not as an entity.", text.at)
+    if any(name == UNSUBSCRIBE for name, _ in found_in(element.attributes.get("href", ""))) and not _shows(element):
+        yield Fault(
+            "nothing_shown", "Who wants no more mails has to see where: put words or a picture in it.", element.at
+        )
 
 
 def _wrong_attribute(element: Element, name: str, value: str) -> Iterator[Fault]:
@@ -72,11 +80,15 @@ def _wrong_style(style: str, at: int) -> Iterator[Fault]:
             yield Fault("css_syntax", "Only declarations may stand in a style, as in color:#333.", at)
         elif each.lower_name not in PROPERTIES:
             yield Fault("css_property", f"The property {each.name[:40]} is not taken.", at)
-        elif each.lower_name == "display" and "none" in tinycss2.serialize(each.value).lower():
+        elif each.lower_name == "display" and any(_is_none(token) for token in each.value):
             yield Fault("css_value", "Nothing in a mail is hidden.", at)
         else:
             for mistake in (found for token in each.value for found in css.mistakes(token)):
                 yield Fault(mistake.code, mistake.detail, at)
+
+
+def _is_none(token: Any) -> bool:
+    return bool(token.type == "ident" and token.lower_value == "none")
 
 
 def _wrong_address(name: str, value: str, at: int) -> Iterator[Fault]:
@@ -103,6 +115,13 @@ def _wrong_brace(text: str, at: int) -> Iterator[Fault]:
     if found := _BRACES.search(_VARIABLE.sub(lambda variable: "." * len(variable[0]), text)):
         detail = "A variable is written {{ name }}; a layout has no filters and no tags of Liquid."
         yield Fault("syntax", detail, at + found.start())
+
+
+def _shows(element: Element) -> bool:
+    """Whether there is anything to click on."""
+    below = list(elements(element))
+    texts = (text.source for each in below for text in _texts(each))
+    return any(each.tag == "img" for each in below) or any(unescape(text).strip() for text in texts)
 
 
 def _named(element: Element) -> Iterator[tuple[str, int]]:
