@@ -61,6 +61,7 @@ def test_the_data_is_what_our_own_sockets_are_told(message: Build) -> None:
         "client_event_id": given.event.client_event_id,
         "translations": None,
         "locales": None,
+        "ways": None,
         "language": None,
     }
     assert json.loads(data_of(given)) == json.loads(announcement.Created(row, given.sound_url).to(ANN.user_id))
