@@ -20,7 +20,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["pytest", "tocsin.api", "tocsin.cli", "tocsin.logins", "tocsin.worker", __name__])
+_PRODUCT = ["tocsin.api", "tocsin.cli", "tocsin.importing", "tocsin.logins", "tocsin.worker"]
+_server.set_forkserver_preload(["pytest", *_PRODUCT, __name__])
 
 
 class Forked:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ from uuid import UUID
 import asyncpg
 
 from tests.client import Client, Project
+from tests.forked import Forked, command
 from tests.inbound.telegram.bot_api import BotApi
 from tests.running import Site
+from tocsin.kit.ids import new_id
 from tocsin.kit.vault import Vault
 
 ORDERS, INVENTORY = "-1001234567890", "-1009876543210"
@@ -61,19 +62,12 @@ class Harbour:
     far: BotApi
 
     async def tocsin(self, *words: str, variables: Mapping[str, str] | None = None) -> Said:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tocsin", *words),
-            cwd=self.site.home,
-            env={**self.site.environment(0), **(variables or {})},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        assert process.returncode is not None
-        text = output.decode()
+        log = self.site.home / f"said-{new_id()}.log"
+        process = Forked(command(words), {**self.site.environment(0), **(variables or {})}, self.site.home, log)
+        code = await asyncio.to_thread(process.wait, 120)
+        text = log.read_text()
         assert "Traceback" not in text, text
-        return Said(process.returncode, text)
+        return Said(code, text)
 
     async def import_env(self, file: Path, project: Project, whose: str = "project", *more: str) -> Said:
         return await self.tocsin("import", "env", str(file), "--project", project.slug, "--for", whose, *more)
