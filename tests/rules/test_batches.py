@@ -1,6 +1,5 @@
 """One project's batch holds up nobody else's, however long it takes and however many people it reaches (P10)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +8,10 @@ import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.pipeline import Working, make_rule, send_event, send_events, story, until
-from tests.running import Site
-from tocsin.kit import broker as brokers
-from tocsin.kit.db import Database
+from tests.rules.conftest import Match
 from tocsin.rules import stage
-from tocsin.rules.evaluator import Evaluator
 
 PEOPLE = 5
-
-Match = Callable[[], Awaitable[bool]]
 
 
 async def test_a_batch_that_takes_long_holds_up_no_other_project(working: Working) -> None:
@@ -36,28 +30,6 @@ async def test_a_batch_that_takes_long_holds_up_no_other_project(working: Workin
             assert not await is_in(working.sql, event_id, "processed")
     for event_id in (held, further):
         assert (await story(slow.key, event_id))["outcome"] == "notified"
-
-
-@pytest.fixture(scope="module")
-async def match(site: Site) -> AsyncIterator[Match]:
-    """One look of a worker's matching stage, and the end of what it began."""
-    db = Database(site.app_url, ordinary=0, hot=4, statement_timeout="30s")
-    await db.start()
-    broker, evaluator = brokers.connect(None, db.url), Evaluator()
-    await broker.start()
-    matching = stage.MatchStage(db, broker, evaluator, lease_seconds=60, freed=lambda: None)
-
-    async def look() -> bool:
-        found = await matching.run_once()
-        await matching.drain()
-        return found
-
-    while await look():
-        pass
-    yield look
-    await broker.close()
-    await evaluator.close()
-    await db.close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from msgspec import structs
 
 import tocsin
 from tocsin.rules.evaluator import MAX_STRIKES, Evaluator, EvaluatorUnavailable
@@ -69,6 +70,17 @@ async def test_templates_see_event_payload_user_and_project(evaluator: Evaluator
     outcome = only(await evaluator.evaluate([job(1, rule, name="Ada")]))
     assert outcome.rendered == {"title": "order.created 5001 Ada Shop Bcc: x", "message": "a\nb"}
     assert outcome.missing == ["payload.nope"]
+
+
+async def test_templates_are_printed_as_their_reader_reads(evaluator: Evaluator) -> None:
+    """Nobody in particular where nobody is named; jobs of the same event each in their own way."""
+    rule = RuleSource("r", None, {"title": "{{ 1234.5 | number: reader }} {{ reader.timezone }}"})
+    first = job(1, rule)
+    others = [structs.replace(first, way=f"short|12h|1.234,5|{zone}") for zone in ("Asia/Tokyo", "Europe/Vienna")]
+    outcomes = await evaluator.evaluate([others[0], first, others[1], job(2, rule)])
+    printed = [outcome.rules[0].rendered["title"] for outcome in outcomes]
+    assert printed == ["1.234,5 Asia/Tokyo", "1,234.5 UTC", "1.234,5 Europe/Vienna", "1,234.5 UTC"]
+    assert [outcome.event_id for outcome in outcomes] == ["e1", "e1", "e1", "e2"]
 
 
 @pytest.mark.parametrize(

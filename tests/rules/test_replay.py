@@ -64,6 +64,19 @@ async def test_a_rule_that_has_not_changed_makes_no_difference(shop: Project, an
     assert (answer["examples"], answer["nextCursor"]) == ([], None)
 
 
+async def test_what_each_reader_reads_in_their_own_way_makes_no_difference(shop: Project, ann: Person) -> None:
+    assert (await shop.key.put(f"/users/{ann.id}", {"timezone": "Asia/Tokyo"})).status == 200
+    said = {
+        "title": "{% if reader.timezone != 'UTC' %}{{ payload.amount | divided_by: payload.parts }}{% endif %}Due",
+        "translations": {"de": {"title": "Um {{ payload.at | clock: reader }}"}},
+    }
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], **said)
+    await processed(shop, *({"at": "2026-07-01T12:05:00Z", "amount": 6, "parts": parts} for parts in (2, 0)))
+    answer = await difference(shop, rule)
+    assert counts(answer, "matchedThen", "matchedNow", "errors", "textsChanged") == [2, 2, 0, 0]
+    assert answer["examples"] == []
+
+
 async def test_a_draft_that_matches_more_and_less(shop: Project, ann: Person) -> None:
     rule = await make_rule(shop, "realtime", targetUsers=[ann.id], condition="payload.amount > 10")
     small, large = await processed(shop, {"amount": 5, "order": "A-1"}, {"amount": 50, "order": "A-2"})

@@ -8,8 +8,9 @@ from tests.client import Project, sign_up
 from tests.connections.build import mail_server
 from tests.deliveries.test_not_sent import connected_mail
 from tests.people import Person, join
-from tests.pipeline import Working, make_rule, notified, send_event, until
+from tests.pipeline import Working, make_rule, notified, send_event, send_events, story, until
 from tests.realtime.pusher_js import pusher_js
+from tocsin.rules.stage import STRIKES_SUSPEND
 from tocsin.rules.ways import MOST_WAYS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
@@ -69,14 +70,52 @@ async def test_of_an_action_only_what_asks_is_written_anew(working: Working) -> 
     assert hers["action"] == {"url": "https://example.com/1234.5", "label": "By 9:05 pm"}
 
 
+async def test_the_first_words_are_for_whoever_reads_as_nobody_in_particular(working: Working) -> None:
+    shop = await sign_up(working.api)
+    ann, bob = await join(working.api, shop), await join(working.api, shop)
+    await reads(shop, bob, "Asia/Tokyo", length="short")
+    title = "{% if reader.format.length == 'full' %}All of it{% elsif reader %}Short{% endif %}, {{ reader.timezone }}"
+    await make_rule(shop, "realtime", targetUsers=[ann.id, bob.id], title=title)
+    made = await notified(shop.key, await send_event(shop.key, **HAPPENED))
+    assert made["title"] == (await seen(ann, made["id"]))[0] == "All of it, UTC"
+    assert (await seen(bob, made["id"]))[0] == "Short, Asia/Tokyo"
+
+
 async def test_what_cannot_be_printed_for_a_way_is_read_in_the_first_words(working: Working) -> None:
     shop = await sign_up(working.api)
-    ann = await join(working.api, shop)
+    ann, bob, carl = [await join(working.api, shop) for _ in range(3)]
     await reads(shop, ann, "Asia/Tokyo", time="12h")
-    title = "Due{% if reader %}{{ payload.at | clock: reader | times: 'x' | divided_by: 0 }}{% endif %}"
-    await make_rule(shop, "realtime", targetUsers=[ann.id], title=title)
-    made = await notified(shop.key, await send_event(shop.key, **HAPPENED))
-    assert (await ann.client.get(f"/notifications/{made['id']}")).json["title"] == made["title"] == "Due"
+    await reads(shop, bob, "America/New_York")
+    fails = "{% if reader.timezone == 'Asia/Tokyo' %}{{ 1 | divided_by: 0 }}{% endif %}"
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id, bob.id], title=fails + SAYS["title"])
+    event = await send_event(shop.key, **HAPPENED)
+    made = await notified(shop.key, event)
+    assert [(await seen(person, made["id"]))[0] for person in (ann, bob)] == ["Due 12:05", "Due 08:05"]
+    (told,) = (await story(shop.key, event))["trace"]
+    assert (told["matched"], told["error"]) == (True, "render_error")
+    assert "in the first words for 1 of 2 ways of reading: title: divided_by" in told["reason"]
+    (explained,) = (await shop.key.get(f"/events/{event}/explain", userId=carl.id)).json["rules"]
+    assert (explained["ruleId"], explained["code"]) == (rule["id"], "not_targeted")
+
+
+async def test_a_rule_that_has_to_be_stopped_for_its_readers_is_switched_off(working: Working) -> None:
+    shop = await sign_up(working.api)
+    ann, bob = await join(working.api, shop), await join(working.api, shop)
+    await reads(shop, ann, "Asia/Tokyo")
+    await reads(shop, bob, "America/New_York")
+    hangs = "{% if reader.timezone == 'Asia/Tokyo' %}{% if (1..9000000000) contains 'x' %}{% endif %}{% endif %}"
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id, bob.id], title=hangs + SAYS["title"])
+    events = await send_events(shop.key, *[HAPPENED] * STRIKES_SUSPEND)
+
+    async def stopped() -> Any:
+        return (await shop.key.get(f"/rules/{rule['id']}")).json["suspendedReason"]
+
+    assert "the templates were stopped after taking too long" in await until(stopped, 60)
+    (told,) = (await story(shop.key, events[0]))["trace"]
+    assert (told["matched"], told["error"]) == (True, "render_error")
+    assert "for 1 of 2 ways of reading: the templates were stopped after taking too long" in told["reason"]
+    titles = [(await seen(person, told["notificationId"]))[0] for person in (ann, bob)]
+    assert titles == ["Due 12:05", "Due 08:05"]
 
 
 async def test_whoever_has_no_timezone_reads_in_that_of_the_project(working: Working) -> None:

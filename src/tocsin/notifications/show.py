@@ -12,7 +12,7 @@ from tocsin.kit.db import Env
 from tocsin.notifications.models import Notification
 from tocsin.notifications.schemas import AcknowledgedBy, Insistence, NotificationAnswer, RecipientAnswer
 from tocsin.sounds.links import SoundLinks
-from tocsin.users.language import Words, words_in
+from tocsin.users.language import Words, by_language, words_in
 
 MOST_RECIPIENTS_SHOWN = 200
 
@@ -94,7 +94,7 @@ Said = Callable[[Notification], dict[str, Any]]
 async def _said(session: AsyncSession, notifications: Sequence[Notification], only: UUID | None) -> Said:
     """Everything that it says, or to one person what it says in their language; one query where it matters."""
     if only is None or not any(each.translations for each in notifications):
-        return lambda each: {"translations": _by_language(each) if only is None else None}
+        return lambda each: {"translations": (by_language(each.translations) or None) if only is None else None}
     locale, language, way = (await session.execute(_LANGUAGES, {"only": only})).one()
 
     def to_one(each: Notification) -> dict[str, Any]:
@@ -103,11 +103,6 @@ async def _said(session: AsyncSession, notifications: Sequence[Notification], on
         return {**words._asdict(), "translations": None}
 
     return to_one
-
-
-def _by_language(notification: Notification) -> dict[str, Any] | None:
-    """Without the same words as they are written for one way of reading or another."""
-    return {key: said for key, said in (notification.translations or {}).items() if "#" not in key} or None
 
 
 _LANGUAGES = text("""

@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import repeat
 from typing import Any, BinaryIO
 
 import msgspec
 
 from tocsin.rules.compiled import Compiled
 from tocsin.rules.conditions import Condition, Facts
-from tocsin.rules.jobs import DIGEST, Event, Request, RuleOutcome, RuleSource, Task
+from tocsin.rules.jobs import DIGEST, NOBODYS, Event, Request, RuleOutcome, RuleSource, Task
 from tocsin.rules.templates import RenderError, Template, fitted
 
 MOST_PRINTED = 256 * 1024
@@ -113,7 +114,8 @@ class Evaluation:
         The first condition touches some 200 pages of memory, and where a hypervisor hands out each of them when it is
         first touched, that alone takes longer than a rule may.
         """
-        for _ in self._steps(_SAMPLE_RULE, _Subject(Task(_SAMPLE_EVENT, {"name": "Ada"}, {"name": "Shop"}, [0]))):
+        subject = _Subject(Task(_SAMPLE_EVENT, {"name": "Ada"}, {"name": "Shop"}, [0]))
+        for _ in self._steps(_SAMPLE_RULE, subject, NOBODYS):
             pass
 
     def answer(self, request: Request, replies: int) -> None:
@@ -121,8 +123,8 @@ class Evaluation:
         flushed = time.perf_counter_ns()
         for task in request.tasks:
             subject = _Subject(task)
-            for index in task.rules:
-                for outcome in self._steps(request.rules[index], subject):
+            for index, way in zip(task.rules, task.ways or repeat(NOBODYS), strict=False):
+                for outcome in self._steps(request.rules[index], subject, way):
                     if outcome:
                         waiting.append(outcome)
                     now = time.perf_counter_ns()
@@ -133,13 +135,13 @@ class Evaluation:
         if waiting:
             _send(replies, waiting)
 
-    def _steps(self, rule: RuleSource, subject: "_Subject") -> Iterator[RuleOutcome | None]:
+    def _steps(self, rule: RuleSource, subject: "_Subject", way: str) -> Iterator[RuleOutcome | None]:
         """The outcome of a rule; before it None when the rule has matched and is about to be rendered."""
         started = time.perf_counter_ns()
         outcome = self._judged(rule, subject)
         if outcome.matched and rule.templates:
             yield None
-            self._render(rule, subject, outcome)
+            self._render(rule, subject.context_for(way), outcome)
         outcome.duration_us = (time.perf_counter_ns() - started) // 1_000
         yield outcome
 
@@ -155,12 +157,12 @@ class Evaluation:
             return RuleOutcome(rule.rule_id, False, str(error), "condition_error")
         return RuleOutcome(rule.rule_id, verdict.matched, verdict.reason, "condition_error" if verdict.error else "")
 
-    def _render(self, rule: RuleSource, subject: "_Subject", outcome: RuleOutcome) -> None:
+    def _render(self, rule: RuleSource, context: Mapping[str, Any], outcome: RuleOutcome) -> None:
         missing: dict[str, None] = {}
         rendered: dict[str, str] = {}
         for name, text in rule.templates.items():
             try:
-                printed = self._template(text).render(subject.context)
+                printed = self._template(text).render(context)
                 rendered[name] = fitted(name, printed.text)
             except MemoryError:
                 outcome.error, outcome.stopped = "render_error", True
@@ -204,17 +206,18 @@ class _Subject:
     def facts(self) -> Facts:
         return Facts(self.fields, self.payload, self._task.user)
 
-    @cached_property
-    def context(self) -> dict[str, Any]:
+    def context_for(self, way: str) -> dict[str, Any]:
+        """A digest has no ``reader``: there it is its ``user``."""
+        told = {"user": self._task.user, "project": self._task.project}
         if self._task.event.type == DIGEST:
-            return {**self.payload, "user": self._task.user, "project": self._task.project}
-        return {
-            "event": self.fields,
-            "payload": self.payload,
-            "user": self._task.user,
-            "reader": self._task.reader,
-            "project": self._task.project,
-        }
+            return {**self.payload, **told}
+        return {"event": self.fields, "payload": self.payload, "reader": _reader(way), **told}
+
+
+def _reader(way: str) -> dict[str, Any]:
+    """Nobody but a way of reading."""
+    length, time_, number, timezone = way.split("|", 3)
+    return {"timezone": timezone, "format": {"length": length, "time": time_, "number": number}}
 
 
 def _decoded(payload: bytes) -> Any:

@@ -58,7 +58,7 @@ class _Compared:
         self._told = told = event.told
         self._outcome = outcome
         self._heard = heard.get(told.notificationId) if told and told.notificationId else None
-        self.matched_then = bool(told and told.matched and not told.error)
+        self.matched_then = bool(told and told.matched and not told.failed)
         self.matched_now = bool(outcome and outcome.matched and not outcome.error)
         self._people = would_tell if self.matched_now else frozenset()
 

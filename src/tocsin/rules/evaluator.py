@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from tocsin.kit.lifeline import bare_environment
-from tocsin.rules.jobs import Job, Outcome, Request, RuleOutcome, RuleSource, Task
+from tocsin.rules.jobs import NOBODYS, Job, Outcome, Request, RuleOutcome, RuleSource, Task
 
 MEMORY_BYTES = 512 << 20
 """Address space of the child. Interpreter and libraries take about 60 MiB of it."""
@@ -280,16 +280,21 @@ def _request(items: Sequence[_Item], *, careful: bool) -> bytes:
     table = {id(item.rule): item.rule for item in items}
     index = {key: position for position, key in enumerate(table)}
     tasks = [
-        Task(job.event, job.user, job.project, [index[id(rule)] for rule in rules], job.reader)
-        for job, rules in _by_job(items)
+        Task(job.event, job.user, job.project, [index[id(item.rule)] for item in same], _ways(same))
+        for job, same in _by_event(items)
     ]
     return _ENCODE.encode(Request(careful, list(table.values()), tasks))
 
 
-def _by_job(items: Sequence[_Item]) -> Iterator[tuple[Job, list[RuleSource]]]:
-    for _, group in groupby(items, key=lambda item: id(item.job)):
+def _by_event(items: Sequence[_Item]) -> Iterator[tuple[Job, list[_Item]]]:
+    for _, group in groupby(items, key=lambda item: id(item.job.event)):
         same = list(group)
-        yield same[0].job, [item.rule for item in same]
+        yield same[0].job, same
+
+
+def _ways(items: Sequence[_Item]) -> list[str]:
+    ways = [item.job.way for item in items]
+    return ways if any(way != NOBODYS for way in ways) else []
 
 
 def _budget(items: Sequence[_Item]) -> float:
@@ -297,7 +302,7 @@ def _budget(items: Sequence[_Item]) -> float:
     steps = sum(1 + len(item.rule.templates) for item in items)
     sources = {id(item.rule): item.rule for item in items}.values()
     characters = sum(sum(map(len, (rule.condition or "", *rule.templates.values()))) for rule in sources)
-    payload_bytes = sum(len(job.event.payload) for job, _ in _by_job(items))
+    payload_bytes = sum(len(job.event.payload) for job, _ in _by_event(items))
     return (
         BASE_SECONDS
         + steps * SECONDS_PER_STEP

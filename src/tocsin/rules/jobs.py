@@ -7,6 +7,9 @@ import msgspec
 DIGEST = "(digest)"
 """The type that stands for a digest among events, which no event can have: templates see what is in its payload."""
 
+NOBODYS = "full|24h|1,234.5|UTC"
+"""The way of reading of nobody in particular, in which the first words of a rule are written."""
+
 
 class Event(msgspec.Struct, frozen=True):
     """An event as rules see it. ``timestamp`` is ISO 8601; ``payload`` is the JSON text of an object."""
@@ -30,14 +33,17 @@ class RuleSource(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects, as is ``reader``: how those
-    for whom it is printed want to read times and numbers."""
+    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects; ``way`` is how those for
+    whom it is printed read times and numbers.
+
+    Neighbours with the same event object travel as one, with the user and the project of the first.
+    """
 
     event: Event
     user: dict[str, Any] | None
     project: dict[str, Any]
     rules: list[RuleSource]
-    reader: dict[str, Any] | None = None
+    way: str = NOBODYS
 
 
 class RuleOutcome(msgspec.Struct):
@@ -67,13 +73,14 @@ class Outcome(msgspec.Struct):
 
 
 class Task(msgspec.Struct, array_like=True):
-    """A job on the wire: its rules are indexes into the request's table."""
+    """The jobs of one event on the wire: rules are indexes into the request's table, each with the way in which it is
+    printed; there are no ways where all are nobody's."""
 
     event: Event
     user: dict[str, Any] | None
     project: dict[str, Any]
     rules: list[int]
-    reader: dict[str, Any] | None = None
+    ways: list[str] = []
 
 
 class Request(msgspec.Struct, array_like=True):

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from tocsin.kit.db import Env
+from tocsin.users.language import by_language
 
 SCANNED_AT_ONCE = 2_000
 """Events whose types are read by one statement: what a portion costs does not grow with how rare a type is."""
@@ -30,6 +31,11 @@ class Told(msgspec.Struct):
     error: str = ""
     notificationId: UUID | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Where only some ways of reading went wrong, the others were told."""
+        return bool(self.error) and self.notificationId is None
+
 
 class Past(NamedTuple):
     """A processed event as it was sent, and what the rule did with it; None where it did not look."""
@@ -44,7 +50,8 @@ class Past(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A notification as it was made; ``people`` are the first of its recipients, without those of an escalation."""
+    """A notification as it was made, in the words that nobody in particular reads; ``people`` are the first of its
+    recipients, without those of an escalation."""
 
     title: str
     message: str
@@ -106,7 +113,7 @@ async def read_heard(
             row["title"],
             row["message"],
             msgspec.json.decode(row["action"]) if row["action"] else None,
-            msgspec.json.decode(row["translations"]) if row["translations"] else {},
+            by_language(msgspec.json.decode(row["translations"])) if row["translations"] else {},
             frozenset(row["people"]),
             row["total"],
         )

@@ -11,15 +11,14 @@ holds up nobody else's events.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from msgspec import structs
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
@@ -53,7 +52,7 @@ from tocsin.rules.lookup import (
     read_claimed,
 )
 from tocsin.rules.translations import printed
-from tocsin.rules.ways import Told, asks_reader, in_their_ways
+from tocsin.rules.ways import InWays, asking_reader, in_their_ways
 from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16
@@ -260,17 +259,17 @@ class MatchStage:
         hold_until = asyncio.get_running_loop().time() + self._lease_seconds * HOLDING_SHARE
         batch = await read_claimed(self._reading, project_id, env, ids, token)
         crash.here("match.after_read")
-        jobs = [_job(event, batch) for event in batch.events if batch.candidates(event)]
-        outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(jobs)} if jobs else {}
+        jobs = {event.id: _job(event, batch) for event in batch.events if batch.candidates(event)}
+        outcomes = {o.event_id: o.rules for o in await self._evaluator.evaluate(list(jobs.values()))} if jobs else {}
         crash.here("match.after_evaluate")
         decided = await _decide(self._people, self._db.hot, project_id, env, batch, outcomes)
-        decided = await self._in_their_ways(project_id, env, batch, decided)
+        decided, failed = await self._in_their_ways(project_id, env, jobs, decided)
         if batch.warning_types:
             faults = await self._judge.faults(batch.warning_types, batch.events)
             decided = [replace(each, faults=faults.get(each.event.id)) for each in decided]
         first, *further = _portions(decided)
         await self._write(project_id, env, token, first)
-        await self._suspend(project_id, env, outcomes)
+        await self._suspend(project_id, env, chain(*outcomes.values(), failed))
         for number, portion in enumerate(further):
             if asyncio.get_running_loop().time() > hold_until:
                 left = [each.event.id for portion in further[number:] for each in portion]
@@ -278,13 +277,16 @@ class MatchStage:
                 return
             await self._write(project_id, env, token, portion)
 
-    async def _in_their_ways(self, project_id: UUID, env: Env, batch: Batch, decided: list[_Decided]) -> list[_Decided]:
-        """The same, with what asks for its reader printed for each way of reading."""
-        told = list(_asking_reader(batch, decided))
+    async def _in_their_ways(
+        self, project_id: UUID, env: Env, jobs: Mapping[UUID, Job], decided: list[_Decided]
+    ) -> tuple[list[_Decided], list[RuleOutcome]]:
+        """The same, with what asks for its reader printed for each way of reading; and what went wrong over it."""
+        told = list(asking_reader((n, jobs[each.event.id]) for each in decided for n in each.made))
         if not told:
-            return decided
+            return decided, []
         ways = await in_their_ways(self._db, self._evaluator, project_id, env, told)
-        return [replace(each, made=[_in_ways(n, ways.get(n.id)) for n in each.made]) for each in decided]
+        failed = [outcome for said in ways.values() for outcome in said.failed]
+        return [_in_ways(each, ways) for each in decided], failed
 
     async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]) -> None:
         """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
@@ -315,10 +317,10 @@ class MatchStage:
         for message in signals("created", [n.id for n in made if not n.over_quota]):
             self._broker.publish(channel_of(project_id, env), message)
 
-    async def _suspend(self, project_id: UUID, env: Env, outcomes: dict[str, list[RuleOutcome]]) -> None:
+    async def _suspend(self, project_id: UUID, env: Env, outcomes: Iterable[RuleOutcome]) -> None:
         """Switch off rules whose evaluation had to be killed again and again (design 4)."""
         suspended: dict[UUID, str] = {}
-        for outcome in (outcome for rules in outcomes.values() for outcome in rules if outcome.stopped):
+        for outcome in (outcome for outcome in outcomes if outcome.stopped):
             rule_id = UUID(outcome.rule_id)
             self._strikes[rule_id] += 1
             if self._strikes[rule_id] >= STRIKES_SUSPEND:
@@ -403,18 +405,23 @@ async def _decide(
     return decided
 
 
-def _asking_reader(batch: Batch, decided: list[_Decided]) -> Iterator[Told]:
-    """What tells anybody and has templates that ask who reads it."""
-    for each in decided:
-        rules = {rule.id: rule for rule in batch.candidates(each.event)} if each.made else {}
-        for notification in each.made:
-            rule = rules.get(notification.rule_id) if notification.rule_id else None
-            if rule and notification.recipients and asks_reader(rule.source):
-                yield Told(notification, structs.replace(_job(each.event, batch), rules=[rule.source]))
+def _in_ways(decided: _Decided, ways: Mapping[UUID, InWays]) -> _Decided:
+    """With what was printed among the translations, and in the trace what was not."""
+    trace = [_noted(told, ways) for told in decided.trace]
+    return replace(decided, trace=trace, made=[_translated(n, ways.get(n.id)) for n in decided.made])
 
 
-def _in_ways(notification: NewNotification, said: dict[str, dict[str, Any]] | None) -> NewNotification:
-    return replace(notification, translations={**(notification.translations or {}), **said}) if said else notification
+def _noted(told: dict[str, Any], ways: Mapping[UUID, InWays]) -> dict[str, Any]:
+    said = ways.get(UUID(told["notificationId"])) if "notificationId" in told else None
+    if said is None or not said.failed:
+        return told
+    return {**told, "reason": f"{told['reason']}; {said.remark}", "error": "render_error"}
+
+
+def _translated(notification: NewNotification, said: InWays | None) -> NewNotification:
+    if said is None or not said.translations:
+        return notification
+    return replace(notification, translations={**(notification.translations or {}), **said.translations})
 
 
 async def _destinations(

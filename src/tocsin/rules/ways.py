@@ -4,19 +4,25 @@ Templates that ask ``reader`` are printed once more for each way of reading that
 each recipient: what it costs follows the formats and time zones that people have. The texts stand among the
 translations of the notification, under ``de#full|12h|1.234,5|Europe/Vienna``; who reads by a way that was not printed
 reads the first words, which are nobody's in particular.
+
+The child that prints them serves all projects. It is asked in pieces, between which others have their turn, and after
+a few seconds no more.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from tocsin.kit.db import Database, Env
 from tocsin.notifications.write import NewNotification
 from tocsin.rules.evaluator import Evaluator
-from tocsin.rules.jobs import Job, RuleOutcome, RuleSource
+from tocsin.rules.jobs import NOBODYS, Job, RuleOutcome, RuleSource
 from tocsin.rules.translations import printed
 from tocsin.users.language import in_way
 
@@ -24,8 +30,12 @@ MOST_WAYS = 20
 """Of one notification; those of the most people."""
 MOST_CHARACTERS = 128 * 1024
 """Of all that is printed for them."""
-NOBODYS = "full|24h|1,234.5|UTC"
-"""The way in which the first words are written."""
+SECONDS = 5.0
+"""After so long no further piece of a batch is begun."""
+STEPS = 128
+"""Conditions and templates in one piece; the evaluator allows two milliseconds for each."""
+BYTES = 256 * 1024
+"""Of the payloads and templates in one piece; a single event and its rule may have more."""
 _READER = "reader"
 
 _WAYS = """
@@ -37,31 +47,92 @@ Translations = dict[str, dict[str, Any]]
 
 
 class Told(NamedTuple):
-    """A notification and the job that made it, of its rule alone."""
+    """A notification, the job that made it, and what asks its reader among the templates of its rule."""
 
     notification: NewNotification
     job: Job
+    asking: RuleSource
 
 
-def asks_reader(source: RuleSource) -> bool:
-    """Whether any of its templates may ask who reads it."""
-    return any(_READER in text for text in source.templates.values())
+@dataclass(slots=True)
+class InWays:
+    """What one notification says to those who read by ways of their own."""
+
+    notification: NewNotification
+    translations: Translations = field(default_factory=dict)
+    tried: int = 0
+    failed: list[RuleOutcome] = field(default_factory=list)
+    """An outcome for each way that is left with the first words."""
+    room: int = MOST_CHARACTERS
+
+    def add(self, way: str, outcome: RuleOutcome) -> None:
+        """What was printed, unless it failed for this way or there is no room left."""
+        self.tried += 1
+        if outcome.error:
+            self.failed.append(outcome)
+            return
+        said = {in_way(language, way): words for language, words in _by_language(outcome.rendered, self.notification)}
+        size = len(msgspec.json.encode(said))
+        if size > self.room:
+            self.failed.append(_failed(outcome.rule_id, "its texts in all ways together are too long"))
+            return
+        self.translations |= said
+        self.room -= size
+
+    @property
+    def remark(self) -> str:
+        """For the trace; empty where nothing failed."""
+        if not self.failed:
+            return ""
+        ways = f"{len(self.failed)} of {self.tried} ways of reading"
+        return f"in the first words for {ways}: {self.failed[0].reason}"
+
+
+def asking_reader(made: Iterable[tuple[NewNotification, Job]]) -> Iterator[Told]:
+    """What tells anybody and has templates that ask who reads it. A rule has one source, however often it told."""
+    asking: dict[str, RuleSource] = {}
+    for notification, job in made:
+        rule_id = str(notification.rule_id)
+        if rule_id not in asking:
+            asking[rule_id] = _asking(next(source for source in job.rules if source.rule_id == rule_id))
+        if asking[rule_id].templates and notification.recipients:
+            yield Told(notification, job, asking[rule_id])
+
+
+def _asking(source: RuleSource) -> RuleSource:
+    return RuleSource(source.rule_id, None, {name: text for name, text in source.templates.items() if _READER in text})
 
 
 async def in_their_ways(
     db: Database, evaluator: Evaluator, project_id: UUID, env: Env, told: Sequence[Told]
-) -> dict[UUID, Translations]:
-    """What is to stand among the translations of each notification, by its id. Raises EvaluatorUnavailable."""
+) -> dict[UUID, InWays]:
+    """By the ids of the notifications. A rule that had to be stopped is not tried in further pieces.
+    Raises EvaluatorUnavailable."""
     people = {user for each in told for user in each.notification.recipients}
     async with db.unit(project_id, env) as connection:
         ways = {row["id"]: row["way"] for row in await connection.fetch(_WAYS, project_id, people)}
-    wanted = [(each, way) for each in told for way in _most_common(each.notification, ways)]
-    outcomes = await evaluator.evaluate([_job(each.job, way) for each, way in wanted]) if wanted else []
-    found: dict[UUID, Translations] = {}
-    for (each, way), outcome in zip(wanted, outcomes, strict=True):
-        kept = found.setdefault(each.notification.id, {})
-        kept |= _fitting(outcome.rules[0], each.notification, way, MOST_CHARACTERS - _length(kept))
+    found = {each.notification.id: InWays(each.notification) for each in told}
+    stopped: set[str] = set()
+    until = time.monotonic() + SECONDS
+    for piece in _pieces(_wanted(told, ways)):
+        outcomes = await _outcomes(evaluator, piece, stopped, late=time.monotonic() >= until)
+        for each, outcome in zip(piece, outcomes, strict=True):
+            found[each.told.notification.id].add(each.job.way, outcome)
+        stopped |= {outcome.rule_id for outcome in outcomes if outcome.stopped}
     return found
+
+
+class _Wanted(NamedTuple):
+    """One notification in one way of reading. ``job`` has what asks, alone."""
+
+    told: Told
+    job: Job
+
+
+def _wanted(told: Sequence[Told], ways: dict[UUID, str]) -> Iterator[_Wanted]:
+    for each in told:
+        for way in _most_common(each.notification, ways):
+            yield _Wanted(each, structs.replace(each.job, rules=[each.asking], way=way))
 
 
 def _most_common(notification: NewNotification, ways: dict[UUID, str]) -> list[str]:
@@ -69,22 +140,48 @@ def _most_common(notification: NewNotification, ways: dict[UUID, str]) -> list[s
     return [way for way, _ in counted.most_common(MOST_WAYS)]
 
 
-def _job(job: Job, way: str) -> Job:
-    """Once more what asks for its reader, who is nobody but a way of reading."""
-    length, time, number, timezone = way.split("|")
-    reader = {"timezone": timezone, "format": {"length": length, "time": time, "number": number}}
-    (source,) = job.rules
-    asking = {name: text for name, text in source.templates.items() if _READER in text}
-    return msgspec.structs.replace(job, reader=reader, rules=[RuleSource(source.rule_id, None, asking)])
+def _pieces(wanted: Iterable[_Wanted]) -> Iterator[list[_Wanted]]:
+    """Neighbours that are few and small enough for one exchange. What stands in it several times weighs once."""
+    piece: list[_Wanted] = []
+    steps = 0
+    weights: dict[int, int] = {}
+    for each in wanted:
+        more = 1 + len(each.told.asking.templates)
+        weighed = weights | _weights(each.told)
+        heavy = len(weighed) > len(weights) and sum(weighed.values()) > BYTES
+        if piece and (heavy or steps + more > STEPS):
+            yield piece
+            piece, steps, weighed = [], 0, _weights(each.told)
+        piece.append(each)
+        steps += more
+        weights = weighed
+    if piece:
+        yield piece
 
 
-def _fitting(outcome: RuleOutcome, notification: NewNotification, way: str, room: int) -> Translations:
-    """What was printed, unless it failed for this way or there is no room left. An action is kept as a whole."""
-    if outcome.error:
-        return {}
-    rendered = dict(outcome.rendered)
-    said = {in_way(language, way): words for language, words in _by_language(rendered, notification)}
-    return said if _length(said) <= room else {}
+def _weights(told: Told) -> dict[int, int]:
+    """By object, as they travel."""
+    templates = told.asking.templates.values()
+    return {id(told.job.event): len(told.job.event.payload), id(told.asking): sum(map(len, templates))}
+
+
+async def _outcomes(
+    evaluator: Evaluator, piece: Sequence[_Wanted], stopped: set[str], *, late: bool
+) -> list[RuleOutcome]:
+    if late:
+        return [_failed(each.told.asking.rule_id, "no time was left") for each in piece]
+    jobs = [each.job for each in piece if each.told.asking.rule_id not in stopped]
+    answered = iter(await evaluator.evaluate(jobs))
+    return [
+        _failed(rule_id, "not tried: it was stopped for others just now")
+        if (rule_id := each.told.asking.rule_id) in stopped
+        else next(answered).rules[0]
+        for each in piece
+    ]
+
+
+def _failed(rule_id: str, reason: str) -> RuleOutcome:
+    return RuleOutcome(rule_id, True, reason, "render_error")
 
 
 def _by_language(rendered: dict[str, str], notification: NewNotification) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -104,7 +201,3 @@ def _with_action(
     halves = {"url": rendered.get(f"actionUrl{suffix}"), "label": rendered.get(f"actionLabel{suffix}")}
     changed = {name: text for name, text in halves.items() if text is not None}
     return {**words, "action": {**before, **changed}} if before and changed else words
-
-
-def _length(said: Translations) -> int:
-    return len(msgspec.json.encode(said))

@@ -40,7 +40,7 @@ def words_in(
     if not translations:
         return written
     words = _over(written, translations.get(in_way("", way)))
-    language = _chosen([key for key in translations if "#" not in key], wanted, channel)
+    language = _chosen(list(by_language(translations)), wanted, channel)
     if language is None:
         return words
     return _over(_over(words, translations[language]), translations.get(in_way(language, way)))
@@ -49,6 +49,11 @@ def words_in(
 def in_way(key: str, way: str | None) -> str:
     """Where the words of a language are kept as they are written for a way of reading."""
     return f"{key}#{way}"
+
+
+def by_language(translations: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Without the same words as they are written for one way of reading or another."""
+    return {key: said for key, said in (translations or {}).items() if "#" not in key}
 
 
 def _chosen(offered: Collection[str], wanted: tuple[str | None, ...], channel: str | None) -> str | None:

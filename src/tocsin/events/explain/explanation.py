@@ -98,7 +98,7 @@ def _said_of_rule(told: dict[str, Any], record: Record, heard: Any) -> tuple[Rul
         return "recipient", f"The rule matched and told the person, because {why}."
     if told.get("error") == "condition_error":
         return "condition_error", f"The rule's condition went wrong: {told['reason']}."
-    if told.get("error"):
+    if told.get("error") and "notificationId" not in told:
         return "render_error", f"The rule matched, but its texts could not be made: {told['reason']}."
     if not told["matched"]:
         return "did_not_match", f"The rule did not match: {told['reason']}."
