@@ -22,7 +22,7 @@ async function show({ title, message, notificationId, requireAck, sound }) {
     renotify: true,
     requireInteraction: requireAck,
     silent: seen || !sound,
-    data: `/notifications/${notificationId}`,
+    data: `/notifications/${notificationId}?env=live`, // nothing of a sandbox is sent to browsers
   });
 }
 

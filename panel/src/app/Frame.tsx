@@ -11,7 +11,6 @@ import { listen, useLine } from "@/lib/live";
 import { Arrivals } from "@/features/notifications/Arrivals";
 import { usePushHere } from "@/features/push/usePushHere";
 import { SoundSwitch } from "@/features/notifications/SoundSwitch";
-import { queries } from "@/lib/queries";
 import { useMay, useOwnOnly, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { AccountMenu } from "./AccountMenu";
@@ -138,15 +137,11 @@ function LineDot() {
 
 function EnvSwitch() {
   const { env, choose } = useEnv();
-  const change = (value: string) => {
-    queries.clear();
-    choose(value as Env);
-  };
   return (
     <SegmentedControl
       size="xs"
       value={env}
-      onChange={change}
+      onChange={(value) => choose(value as Env)}
       aria-label={t("Environment")}
       data={[
         { value: "live", label: t("Live") },

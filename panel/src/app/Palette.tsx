@@ -4,7 +4,6 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { IconActivity, IconMoon, IconPlus, IconSearch, IconSend } from "@/components/ui/icons";
 import { useEnv } from "@/lib/env";
-import { queries } from "@/lib/queries";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { allowed, GROUPS, MINE } from "./places";
@@ -52,10 +51,7 @@ function useActions(): SpotlightActionData[] {
   const permissions = useSession((session) => session.me?.permissions ?? []);
   const { env, choose } = useEnv();
   const { toggleColorScheme } = useMantineColorScheme();
-  const switchEnv = () => {
-    queries.clear();
-    choose(env === "live" ? "test" : "live");
-  };
+  const switchEnv = () => choose(env === "live" ? "test" : "live");
   const all: [SpotlightActionData, string?][] = [
     [{ id: "send", label: t("Send an event"), leftSection: <IconSend size={18} />, onClick: () => void go("/events/send") }, "events:write"],
     [{ id: "rule", label: t("Make a rule"), leftSection: <IconPlus size={18} />, onClick: () => void go("/rules/new") }, "rules:manage"],

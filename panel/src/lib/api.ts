@@ -6,9 +6,11 @@ import type { components, paths } from "./schema";
 import { accessToken } from "./tokens";
 import { endHere, inside } from "./visit";
 
+const ENV = "X-Tocsin-Env";
+
 export type Schemas = components["schemas"];
 
-/** Calls as whoever is signed in, in the environment on the switch. */
+/** Calls as whoever is signed in, in the environment on the switch unless the call names one. */
 export const api = createClient<paths>({ fetch: authorized });
 
 /** Calls as nobody: signing up and in. */
@@ -22,7 +24,7 @@ export async function answered<T>(call: Promise<{ data?: T }>): Promise<T> {
 export async function authorized(request: Request): Promise<Response> {
   const project = inside(new URL(request.url).pathname);
   if (project) request.headers.set("X-Tenant-Id", project);
-  if (project || !ofPlatform) request.headers.set("X-Tocsin-Env", env());
+  if ((project || !ofPlatform) && !request.headers.has(ENV)) request.headers.set(ENV, env());
   const again = request.clone();
   const token = await accessToken();
   request.headers.set("Authorization", `Bearer ${token}`);

@@ -1,4 +1,4 @@
-import { hashKey, type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { hashKey, type InfiniteData, type QueryClient, type QueryKey, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import type { Page } from "./queries";
 
@@ -33,16 +33,38 @@ export function useLong<T>(
     ...options,
   });
   const places = query.data?.pageParams ?? [];
+  const id = hashKey(key);
   useWholeTop(places[0]?.page ?? 0, query.refetch);
-
-  /** Holds the page of this place alone. */
-  async function leap(place: Place): Promise<void> {
-    await client.cancelQueries({ queryKey: key });
-    const page = await load(place.cursor);
-    client.setQueryData<InfiniteData<Page<T>, Place>>(key, { pages: [page], pageParams: [place] });
-  }
+  useEffect(() => () => cutBack(client, key), [client, id]);
+  const leap = (place: Place) => leapTo(client, key, place, load);
   const pages = query.data?.pages.map((page) => page.items) ?? [];
-  return { ...query, items: pages.flat(), long: { id: hashKey(key), pages, places, leap } };
+  return { ...query, items: pages.flat(), long: { id, pages, places, leap } };
+}
+
+/** What was deep in a list begins anew when somebody comes back: how high the rows above stood is forgotten by then. */
+export function cutBack(client: QueryClient, queryKey: QueryKey): void {
+  const held = client.getQueryData<InfiniteData<unknown, Place>>(queryKey);
+  if (held?.pageParams[0]?.page) client.removeQueries({ queryKey, exact: true });
+}
+
+/**
+ * Holds the page of this place alone, or the error of asking for it. A list that was put aside meanwhile, as when
+ * somebody else signs in or the environment is switched, is given nothing; what was due to be read again still is.
+ */
+export async function leapTo<T>(client: QueryClient, queryKey: QueryKey, place: Place, load: (cursor: string | undefined) => Promise<Page<T>>): Promise<void> {
+  const list = { queryKey, exact: true };
+  const query = client.getQueryCache().find(list);
+  const stands = () => query !== undefined && client.getQueryCache().find(list) === query;
+  try {
+    const page = await load(place.cursor);
+    const isDue = client.isFetching(list) > 0;
+    await client.cancelQueries(list);
+    if (!stands()) return;
+    client.setQueryData<InfiniteData<Page<T>, Place>>(queryKey, { pages: [page], pageParams: [place] });
+    if (isDue) void client.invalidateQueries(list);
+  } catch (error) {
+    if (stands()) query!.setState({ status: "error", error: error as Error });
+  }
 }
 
 function below<T>({ items, nextCursor }: Page<T>, place: Place): Place | undefined {

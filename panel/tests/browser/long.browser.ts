@@ -85,6 +85,43 @@ test("what was let go is there again, wherever one leaps", async () => {
   await fits(page);
 });
 
+test("whoever goes to a row deep down and comes back begins at the top", async () => {
+  await goDown(2);
+  const deep = (await inSight())[3]!;
+  expect(deep).toBeGreaterThan(HELD);
+  await page.getByRole("link", { name: String(deep).padStart(6, "0") }).click();
+  await page.waitForURL(/\/users\/[0-9a-f-]{36}/);
+  await page.goBack();
+  await expect.poll(numbers, { timeout: 10_000 }).toEqual(Array.from({ length: PAGE }, (_, at) => at + 1));
+  await goDown(4);
+  expect(await page.locator("thead tr").getAttribute("aria-rowindex")).toBe("1");
+});
+
+test("what cannot be read is said where one is, and is there when it is tried again", async () => {
+  const { page: other } = await visit(browser);
+  await signIn(other, { email });
+  await other.goto("/panel/users");
+  for (const row of ["000001", "000100", "000150", "000200", "000250"]) {
+    await other.getByText(`Person ${row}`).waitFor({ state: "attached" });
+    await other.evaluate("scrollTo(0, document.documentElement.scrollHeight)");
+  }
+  const problem = JSON.stringify({ status: 403, code: "forbidden", detail: "Not now." });
+  await other.route("**/api/v1/users?*", (route) => route.fulfill({ status: 403, contentType: "application/problem+json", body: problem }));
+  await other.route("**/api/v1/users", (route) => route.fulfill({ status: 403, contentType: "application/problem+json", body: problem }));
+  await other.evaluate("scrollTo(0, 2000)");
+  const said = other.getByRole("alert").filter({ hasText: "Not now." });
+  await said.waitFor();
+  const { y } = (await said.boundingBox())!;
+  expect(y).toBeGreaterThan(0);
+  expect(y).toBeLessThan(800);
+  await accessible(other);
+  await other.unrouteAll();
+  await said.getByRole("button", { name: "Try again" }).click();
+  await other.getByText("Person 000045").waitFor();
+  await said.waitFor({ state: "detached" });
+  await other.context().close();
+});
+
 test("by the keyboard, Tab goes on from row to row", async () => {
   const before = await last();
   await page.getByRole("link", { name: String(before).padStart(6, "0") }).focus();

@@ -350,6 +350,24 @@ test("a mail server is lent to all projects, verified, changed and taken back (C
   await page.context().close();
 });
 
+test("a key that is made for a lent connection is shown once, and what follows from it is not asked for (C4)", async () => {
+  const { page, complaints } = await visit(browser);
+  await signIn(page);
+  await page.goto("/platform/connections/new?provider=webpush");
+  await page.getByLabel("Contact").fill("mailto:ops@operator.example");
+  expect(await page.getByLabel("Public key").count()).toBe(0);
+  await page.getByRole("button", { name: "Connect" }).click();
+  const secret = (await page.locator('pre[aria-label="Signing secret"]').innerText()).trim();
+  expect(secret).toMatch(/^[\w-]{43}$/);
+  await accessible(page);
+  await page.reload();
+  await page.getByRole("heading", { name: "Web Push" }).waitFor();
+  expect(await page.getByText(secret).count()).toBe(0);
+  expect(complaints).toEqual([]);
+  await page.context().close();
+  for (const { id } of (await call("/connections?owner=platform")).items) await call(`/connections/${id}`, "DELETE");
+});
+
 test("an admin guards the account by a second factor, and ends other sign-ins (A2)", async () => {
   const email = "gus@operator.example";
   const added = await call("/admins", "POST", { email, name: "Gus", role: "support" });

@@ -34,6 +34,12 @@ const toggle = async () => {
   await page.getByRole("switch", { name: SWITCH }).focus();
   await page.keyboard.press("Space");
 };
+/** As whoever has the switch leaves it. */
+async function look(env: "live" | "test"): Promise<void> {
+  await page.evaluate(`localStorage.setItem("tocsin.env", "${env}")`);
+  await page.reload();
+  await page.getByText("Test: everything runs").waitFor({ state: env === "test" ? "visible" : "hidden" });
+}
 const stands = (checked: boolean) => page.getByRole("switch", { name: SWITCH, checked }).waitFor({ state: "attached" });
 
 test("without a connection it says what is missing, to each what they can do", async () => {
@@ -74,14 +80,15 @@ test("what a rule sends is shown while the panel is closed; looked at, without a
   await expect.poll(() => shownBySystem(page), { timeout: 5_000 }).toMatchObject([{ title: "Oven 3" }, { title: "Oven 4", silent: false }]);
 });
 
-test("a click leads to the notification in the tab that is open", async () => {
+test("a click leads to the notification in the tab that is open, from Test back to Live", async () => {
   const { told } = await service.newest("Oven 3");
   await page.getByRole("link", { name: "Oven 3" }).waitFor();
+  await look("test");
   const [worker] = page.context().serviceWorkers();
   // A click of a script is no click: what it may not is to bring the tab to the front.
   await worker!.evaluate(`self.registration.getNotifications({ tag: "${told.notificationId}" })
     .then(([notification]) => self.dispatchEvent(new NotificationEvent("notificationclick", { notification })))`);
-  await page.waitForURL(`**/panel/notifications/${told.notificationId}`);
+  await page.waitForURL(({ pathname }) => pathname === `/panel/notifications/${told.notificationId}`);
   await page.getByRole("heading", { name: "Oven 3" }).waitFor();
   expect(await shownBySystem(page)).toMatchObject([{ title: "Oven 4" }]);
 });
@@ -108,8 +115,8 @@ test("what either side gives up, the other one forgets", async () => {
   expect(await isSubscribed(page)).toBe(false);
 });
 
-test("switched off, and by signing out, the address is gone", async () => {
-  for (const leave of [toggle, signOut]) {
+test("switched off, on Test too, and by signing out, the address is gone", async () => {
+  for (const leave of [toggle, onTest, signOut]) {
     await toggle();
     await stands(true);
     await expect.poll(async () => (await addresses()).length, { timeout: 5_000 }).toBe(1);
@@ -119,11 +126,33 @@ test("switched off, and by signing out, the address is gone", async () => {
   }
 });
 
+async function onTest(): Promise<void> {
+  await look("test");
+  await toggle();
+  await stands(false);
+  await look("live");
+  await stands(false);
+}
+
 async function signOut(): Promise<void> {
   await page.getByRole("button", { name: "Account" }).click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await page.getByRole("button", { name: "Sign in" }).waitFor();
 }
+
+test("a session that is ended elsewhere ends it here", async () => {
+  await signIn(page, ann);
+  await page.goto("/panel/me");
+  await toggle();
+  await stands(true);
+  await as(ann.token, "DELETE", "/auth/sessions");
+  await page.reload();
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
+  await expect.poll(() => isSubscribed(page), { timeout: 5_000 }).toBe(false);
+  // What the server refuses to a session that was ended.
+  expect(complaints.filter((each) => !each.includes("401"))).toEqual([]);
+  complaints.length = 0;
+});
 
 test("nothing of it made the console complain", () => {
   expect(complaints).toEqual([]);

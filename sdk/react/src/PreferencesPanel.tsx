@@ -48,7 +48,7 @@ function ThisBrowser() {
   const { words } = useGiven();
   const { standing, turn } = usePush();
   const [problem, setProblem] = useState<Problem | null>(null);
-  if (standing === "unknown" || standing === "unsupported" || standing === "unconnected") return null;
+  if (standing !== "on" && standing !== "off" && standing !== "refused") return null;
   const change = () => {
     turn(standing !== "on").then(() => setProblem(null), (error: unknown) => setProblem(asProblem(error)));
   };

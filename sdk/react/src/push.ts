@@ -2,8 +2,11 @@ import { Problem } from "./problem.js";
 import type { Session } from "./session.js";
 import type { Device, WebPush } from "./shapes.js";
 
-/** `unconnected`: the project has no Web Push. `refused`: the browser does not want to. */
-export type PushStanding = "unknown" | "unsupported" | "unconnected" | "refused" | "off" | "on";
+/**
+ * `unconnected`: the project has no Web Push. `refused`: the browser does not want to. `taken`: the worker is subscribed
+ * for the page's own Web Push or for another project, which is not ours to end.
+ */
+export type PushStanding = "unknown" | "unsupported" | "unconnected" | "refused" | "taken" | "off" | "on";
 
 interface Here {
   userId: string;
@@ -18,7 +21,7 @@ export class BrowserPush {
 
   constructor(
     private readonly session: Session,
-    /** The address of `push-worker.js` on the page's own origin. */
+    /** The address of `push-worker.js` on the page's own origin; `?page=` names pages that are not beside it. */
     private readonly worker: string,
   ) {
     this.store = `tocsin.push.${session.apiKey}`;
@@ -38,22 +41,26 @@ export class BrowserPush {
     if (here) await this.settle(here, userId);
     if (this.kept()) return "on";
     if (!this.key) return "unconnected";
-    return Notification.permission === "denied" ? "refused" : "off";
+    if (Notification.permission === "denied") return "refused";
+    const there = await (await this.registered())?.pushManager.getSubscription();
+    return there && this.isForeign(there) ? "taken" : "off";
   }
 
   /** From a click, which is when a browser lets itself be asked. */
   async turnOn(): Promise<PushStanding> {
     if (!this.key) return this.look();
     if ((await Notification.requestPermission()) !== "granted") return "refused";
-    await this.register(await this.session.userId());
-    return "on";
+    return (await this.register(await this.session.userId())) ? "on" : "taken";
   }
 
+  /** Either side alone ends it: what the server does not send or the browser does not take is not shown. */
   async turnOff(): Promise<PushStanding> {
     const here = this.kept();
-    this.keep(null);
-    await this.unsubscribe();
-    if (here) await this.remove(here);
+    if (here) {
+      const [taking, sending] = await Promise.allSettled([this.unsubscribe(here), this.remove(here)]);
+      if (taking.status === "rejected" && sending.status === "rejected") throw sending.reason;
+      this.keep(null);
+    }
     return this.key ? "off" : "unconnected";
   }
 
@@ -61,20 +68,23 @@ export class BrowserPush {
   private async settle(here: Here, userId: string): Promise<void> {
     const devices = here.userId === userId ? await this.session.call<Device[]>("GET", `/users/${userId}/addresses`) : [];
     if (!devices.some(({ id }) => id === here.addressId)) {
+      await this.unsubscribe(here);
       this.keep(null);
-      await this.unsubscribe();
     } else if (Notification.permission !== "granted") await this.turnOff();
-    else if (this.key) await this.register(userId);
+    else if (this.key && !(await this.register(userId))) await this.turnOff();
   }
 
-  private async register(userId: string): Promise<void> {
+  /** False where the worker is taken. */
+  private async register(userId: string): Promise<boolean> {
     const here = this.kept();
     const there = await this.subscribe();
-    if (here?.userId === userId && here.endpoint === there.endpoint) return;
+    if (!there) return false;
+    if (here?.userId === userId && here.endpoint === there.endpoint) return true;
     const body = { channel: "webpush", value: JSON.stringify(there), label: location.hostname };
     const { id } = await this.session.call<Device>("POST", `/users/${userId}/addresses`, body);
     this.keep({ userId, addressId: id, endpoint: there.endpoint });
     if (here?.userId === userId && here.addressId !== id) await this.remove(here);
+    return true;
   }
 
   private async remove({ userId, addressId }: Here): Promise<void> {
@@ -83,19 +93,45 @@ export class BrowserPush {
     });
   }
 
-  /** One for the key that sends; one for another is given up. */
-  private async subscribe(): Promise<PushSubscription> {
-    const worker = await navigator.serviceWorker.register(this.worker);
-    await navigator.serviceWorker.ready;
+  /** One for the key that sends; one of ours for another is given up. Null where the worker is taken. */
+  private async subscribe(): Promise<PushSubscription | null> {
+    const worker = await this.running();
     const before = await worker.pushManager.getSubscription();
+    if (before && this.isForeign(before)) return null;
     if (before && keyOf(before) === this.key) return before;
     await before?.unsubscribe();
     return worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: this.key! });
   }
 
-  private async unsubscribe(): Promise<void> {
-    const worker = await navigator.serviceWorker.getRegistration(this.worker);
-    await (await worker?.pushManager.getSubscription())?.unsubscribe();
+  /** This one alone; what else the worker may be subscribed for stays. */
+  private async unsubscribe({ endpoint }: Here): Promise<void> {
+    const there = await (await this.registered())?.pushManager.getSubscription();
+    if (there?.endpoint === endpoint) await there.unsubscribe();
+  }
+
+  private isForeign(there: PushSubscription): boolean {
+    return there.endpoint !== this.kept()?.endpoint && keyOf(there) !== this.key;
+  }
+
+  /** The worker once it runs. `ready` of the browser is another one's where this one's scope does not hold the page. */
+  private async running(): Promise<ServiceWorkerRegistration> {
+    const { at, home } = this.places();
+    if (!location.href.startsWith(home)) throw new Problem(0, "outside_scope", `${at} is for pages below ${home}, which this one is not.`);
+    const worker = await navigator.serviceWorker.register(at);
+    await started(worker);
+    return worker;
+  }
+
+  private async registered(): Promise<ServiceWorkerRegistration | undefined> {
+    const { scope } = this.places();
+    const found = await navigator.serviceWorker.getRegistration(scope);
+    return found?.scope === scope ? found : undefined;
+  }
+
+  /** Where the worker is, what is registered for it, and the pages that it is for. */
+  private places(): Record<"at" | "scope" | "home", string> {
+    const at = new URL(this.worker, location.href);
+    return { at: at.href, scope: new URL(".", at).href, home: new URL(at.searchParams.get("page") ?? ".", at).href };
   }
 
   private kept(): Here | null {
@@ -117,6 +153,14 @@ export class BrowserPush {
 }
 
 const supported = (): boolean => "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
+
+async function started({ active, waiting, installing }: ServiceWorkerRegistration): Promise<void> {
+  const worker = (active ?? waiting ?? installing)!;
+  while (worker.state !== "activated") {
+    if (worker.state === "redundant") throw new Problem(0, "worker_failed", `${worker.scriptURL} could not be started.`);
+    await new Promise((changed) => worker.addEventListener("statechange", changed, { once: true }));
+  }
+}
 
 function keyOf({ options }: PushSubscription): string {
   const bytes = new Uint8Array(options.applicationServerKey ?? new ArrayBuffer(0));

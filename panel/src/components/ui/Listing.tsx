@@ -19,6 +19,7 @@ interface Query<T> {
   items: T[];
   isPending: boolean;
   error: unknown;
+  isFetching?: boolean;
   refetch: () => unknown;
   hasNextPage?: boolean;
   isFetchingNextPage?: boolean;
@@ -43,11 +44,16 @@ interface ListingProps<T> {
 export function Listing<T extends { id: string }>(props: ListingProps<T>) {
   const { query, empty } = props;
   if (query.isPending) return <RowSkeletons />;
-  if (query.error && !query.items.length) return <Failed error={query.error} retry={() => query.refetch()} />;
+  if (query.error && !query.items.length && !query.hasPreviousPage) return <Failed error={query.error} retry={() => query.refetch()} />;
   // Deep in a long list, what stood here may be gone; above it is more.
   if (!query.items.length && !query.hasPreviousPage) return empty;
   return (
     <>
+      {query.long && query.error !== null && (
+        <div className="rows-failed">
+          <Failed error={query.error} retry={() => query.refetch()} />
+        </div>
+      )}
       {query.long ? <LongRows key={query.long.id} {...props} long={query.long} /> : <Rows {...props} />}
       {query.hasNextPage && (
         <div className="more">
@@ -79,14 +85,15 @@ function LongRows<T extends { id: string }>({ label, query, long: { pages, place
     leap,
     hasNextPage: query.hasNextPage ?? false,
     hasPreviousPage: query.hasPreviousPage ?? false,
-    // After a failure it goes on by hand.
-    isHeld: Boolean(query.isFetchingNextPage || query.isFetchingPreviousPage || query.error),
+    // Another page would end what is being read again; after a failure it goes on by hand.
+    isHeld: Boolean(query.isFetching || query.error),
     fetchNextPage: () => query.fetchNextPage?.(),
     fetchPreviousPage: () => query.fetchPreviousPage?.(),
   });
   const whole = !query.hasNextPage && places[0]?.page === 0;
+  const seen = places.at(-1)!.row + pages.at(-1)!.length + 1;
   return (
-    <Framed label={label} columns={columns} inner={table} count={whole ? undefined : -1}>
+    <Framed label={label} columns={columns} inner={table} count={whole ? undefined : query.hasNextPage ? -1 : seen}>
       <Room height={room.above} />
       {pages.map((items, at) => (
         <tbody key={places[at]!.page} data-page={places[at]!.page}>
@@ -112,7 +119,7 @@ function Framed({ label, columns, inner, count, children }: FramedProps) {
   return (
     <Table ref={inner} className="rows" verticalSpacing="sm" horizontalSpacing="md" aria-label={label} aria-rowcount={count}>
       <Table.Thead>
-        <Table.Tr>
+        <Table.Tr aria-rowindex={count && 1}>
           {columns.map((column) => (
             <Table.Th key={column.name} w={column.width} scope="col">
               {column.silent ? <span className="visually-hidden">{column.name}</span> : column.name}

@@ -47,7 +47,7 @@ export function useRoom(held: Held) {
       const place = top > innerHeight ? upwards(places[0]!, heights.current, top) : bottom < 0 ? downwards(places.at(-1)!, deepest.current, heights.current, bottom) : null;
       if (place) {
         leaping.current = true;
-        leap(place).catch(() => {}).finally(() => (leaping.current = false));
+        leap(place).finally(() => (leaping.current = false));
       } else if (now.hasPreviousPage && top > -NEAR) now.fetchPreviousPage();
       else if (now.hasNextPage && bottom < innerHeight + NEAR) now.fetchNextPage();
     };

@@ -1,6 +1,6 @@
 import { MultiSelect, NumberInput, PasswordInput, Select, Stack, Switch, Textarea, TextInput } from "@mantine/core";
 import { t } from "@/lib/t";
-import { flattened, isSecret, type FieldSchema, type ObjectSchema, type Values } from "./schema";
+import { isSecret, written, type FieldSchema, type ObjectSchema, type Values } from "./schema";
 
 interface Props {
   schema: ObjectSchema;
@@ -12,15 +12,15 @@ interface Props {
   optional?: boolean;
 }
 
-/** Fields for whatever a provider describes; no provider is known by name here. */
+/** Fields for whatever a provider describes and people set; no provider is known by name here. */
 export function SchemaFields({ schema, values, change, errors, prefix, optional }: Props) {
   return (
     <Stack gap="sm">
-      {Object.entries(schema.properties ?? {}).map(([name, field]) => (
+      {written(schema).map(([name, field]) => (
         <OneField
           key={name}
           name={name}
-          field={flattened(field)}
+          field={field}
           value={values[name]}
           change={(value) => change({ ...values, [name]: value })}
           error={errors[`${prefix}.${name}`]}

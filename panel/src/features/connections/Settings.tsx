@@ -27,7 +27,7 @@ export function Settings({ one, may, store = OF_PROJECT }: Props) {
   if (provider && changing)
     return (
       <Section title={t("Settings")}>
-        <SettingsForm one={one} provider={provider} store={store} done={() => setChanging(false)} />
+        <SettingsForm key={one.id} one={one} provider={provider} store={store} done={() => setChanging(false)} />
       </Section>
     );
   const titles = { ...(provider?.settingsSchema as ObjectSchema | undefined)?.properties, ...(provider?.credentialsSchema as ObjectSchema | undefined)?.properties };

@@ -7,7 +7,7 @@ import { asProblem } from "@/lib/problem";
 import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
 import type { Provider } from "./providers";
-import { altered, filled, type ObjectSchema, type Values } from "./schema";
+import { changesOf, type ObjectSchema, type Shown, type Values } from "./schema";
 import { SchemaFields } from "./SchemaFields";
 import type { Connection } from "./setup";
 import type { Store } from "./store";
@@ -19,20 +19,19 @@ interface Props {
   done: () => void;
 }
 
-/** All of a connection that its owner may change. Masked secrets that are left as they are stay as they were. */
+/**
+ * All of a connection that its owner may change, as it was when this was opened: what is left as it is is not sent, so a
+ * colleague's change of it stays.
+ */
 export function SettingsForm({ one, provider, store, done }: Props) {
-  const shown = { settings: one.settings ?? {}, credentials: one.credentials ?? {} };
-  const [name, setName] = useState(one.name);
+  const [shown] = useState<Shown>({ name: one.name, isDefault: one.isDefault, useAsFallback: one.useAsFallback, settings: one.settings ?? {}, credentials: one.credentials ?? {} });
+  const [name, setName] = useState(shown.name);
   const [settings, setSettings] = useState<Values>(shown.settings);
   const [credentials, setCredentials] = useState<Values>(shown.credentials);
-  const [isDefault, setDefault] = useState(one.isDefault);
-  const [useAsFallback, setFallback] = useState(one.useAsFallback);
+  const [isDefault, setDefault] = useState(shown.isDefault);
+  const [useAsFallback, setFallback] = useState(shown.useAsFallback);
   const saving = useMutation({
-    mutationFn: () => {
-      const secrets = altered(shown.credentials, credentials);
-      const moved = Object.keys(altered(shown.settings, settings)).length > 0;
-      return store.change(one.id, { name, isDefault, useAsFallback, ...(moved && { settings: filled(settings) }), ...(Object.keys(secrets).length > 0 && { credentials: secrets }) });
-    },
+    mutationFn: () => store.change(one.id, changesOf(shown, { name, isDefault, useAsFallback, settings, credentials })),
     onSuccess: async ({ status }) => {
       tell(status === "pending" ? t("Saved. Verify it, so that it sends.") : t("Saved."));
       await queries.invalidateQueries({ queryKey: ["connections"] });

@@ -9,6 +9,7 @@ export interface FieldSchema {
   minimum?: number;
   maximum?: number;
   writeOnly?: boolean;
+  readOnly?: boolean;
   items?: { enum?: string[]; type?: string };
   anyOf?: FieldSchema[];
 }
@@ -27,6 +28,12 @@ export function flattened(field: FieldSchema): FieldSchema {
   return real ? { ...real, ...field } : field;
 }
 
+/** The fields that people fill in; the others are for reading alone. */
+export function written(schema: ObjectSchema): [string, FieldSchema][] {
+  const fields = Object.entries(schema.properties ?? {}).map(([name, field]): [string, FieldSchema] => [name, flattened(field)]);
+  return fields.filter(([, field]) => !field.readOnly);
+}
+
 export function isSecret(field: FieldSchema): boolean {
   return field.writeOnly === true || field.format === "password";
 }
@@ -42,6 +49,26 @@ export function defaults(schema: ObjectSchema): Values {
 /** What is sent: nothing for what was left empty, so that the provider's own default holds. */
 export function filled(values: Values): Values {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
+}
+
+export interface Shown {
+  name: string;
+  isDefault: boolean;
+  useAsFallback: boolean;
+  settings: Values;
+  credentials: Values;
+}
+
+/** What is sent of a connection after somebody was shown it. Settings are replaced as a whole. */
+export function changesOf(shown: Shown, now: Shown): Partial<Shown> {
+  const credentials = altered(shown.credentials, now.credentials);
+  return {
+    ...(now.name !== shown.name && { name: now.name }),
+    ...(now.isDefault !== shown.isDefault && { isDefault: now.isDefault }),
+    ...(now.useAsFallback !== shown.useAsFallback && { useAsFallback: now.useAsFallback }),
+    ...(Object.keys(altered(shown.settings, now.settings)).length > 0 && { settings: filled(now.settings) }),
+    ...(Object.keys(credentials).length > 0 && { credentials }),
+  };
 }
 
 /** What is sent of secrets that were shown masked: what reads otherwise now, and null for what was emptied. */

@@ -7,7 +7,7 @@ import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { useMe } from "../me/me";
 import { supported } from "./browser";
-import { Refused, turnOff, turnOn, usePush } from "./push";
+import { atHome, Refused, turnOff, turnOn, usePush } from "./push";
 
 /** Whether this browser tells its person things while the panel is closed. */
 export function PushSwitch() {
@@ -15,7 +15,7 @@ export function PushSwitch() {
   const on = usePush(({ here }) => here?.userId === id);
   const { data } = useQuery({
     queryKey: ["web-push"],
-    queryFn: ({ signal }) => answered(api.GET("/api/v1/web-push", { signal })),
+    queryFn: ({ signal }) => answered(api.GET("/api/v1/web-push", { params: atHome(), signal })),
   });
   const turning = useMutation({
     mutationFn: (wanted: boolean) => (wanted ? turnOn(id, data!.publicKey!) : turnOff()),

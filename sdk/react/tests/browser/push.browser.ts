@@ -61,6 +61,17 @@ test("switched on, this browser is sent what happens, until it is switched off",
   await ann.getByRole("switch", { name: SWITCH, checked: false }).waitFor();
 });
 
+test("another Web Push of the page's worker is left alone, and there is no switch", async () => {
+  await ann.reload();
+  await ann.evaluate(`navigator.serviceWorker.ready.then((worker) => worker.pushManager.subscribe({ applicationServerKey: "UEFHRVM" }))`);
+  const asked = ann.waitForResponse((answer) => answer.url().endsWith("/web-push"));
+  await choosing();
+  await (await asked).finished();
+  await ann.getByRole("group", { name: "Quiet hours" }).waitFor();
+  expect(await ann.getByText(SWITCH).count()).toBe(0);
+  expect(await ann.evaluate("navigator.serviceWorker.ready.then((worker) => worker.pushManager.getSubscription()).then(Boolean)")).toBe(true);
+});
+
 test("the worker that comes with it shows what arrives", async () => {
   const debug = await ann.context().newCDPSession(ann);
   const found = new Promise<string>((done) => debug.on("ServiceWorker.workerRegistrationUpdated", ({ registrations: [one] }) => one && done(one.registrationId)));

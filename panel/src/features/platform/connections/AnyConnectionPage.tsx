@@ -8,10 +8,12 @@ import { Facts } from "@/components/ui/Facts";
 import { IconAlert } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
 import { RemoveButton } from "@/components/ui/RemoveButton";
+import { Secret } from "@/components/ui/Secret";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { tell } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
+import { useHanded } from "@/lib/handed";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
@@ -30,6 +32,7 @@ const again = () => queries.invalidateQueries({ queryKey: ["connections"] });
 
 export function Component() {
   const { id = "" } = useParams();
+  const secret = useHanded(id);
   const title = useTitles();
   const { data, error, refetch } = useQuery({
     queryKey: ["connections", "one", id],
@@ -37,6 +40,7 @@ export function Component() {
   });
   return (
     <Page title={data?.name ?? t("Connection")} lead={data && title(data.provider)} back={{ to: "/connections", label: t("Connections") }} actions={data && <Actions one={data} />}>
+      {secret && <Secret name={t("Signing secret")} value={secret} />}
       {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} /> : <RowSkeletons />}
     </Page>
   );
