@@ -83,6 +83,7 @@ async def test_a_messaging_service_and_an_api_key_go_in_their_place(message: Bui
             BadCredentials,
         ),
         (400, error(21659, "'From' is not a Twilio phone number or Short Code country mismatch"), BadCredentials),
+        (400, error(21611, "This 'From' number has exceeded the maximum number of queued messages"), Unavailable),
         (400, "<html>", Rejected),
         (401, error(20003, "Authenticate"), BadCredentials),
         (404, error(20404, "The requested resource was not found"), BadCredentials),
@@ -101,6 +102,16 @@ async def test_an_answer_says_whose_fault_it_was(
     assert "canary" not in str(raised.value)
     if status == 429:
         assert raised.value.retry_after == 9  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("sender", [{"sender": "12345"}, {"sender": "Acme"}, {"messagingServiceSid": "MGdddd"}])
+@pytest.mark.parametrize("code", [21606, 21659])
+async def test_a_sender_that_cannot_write_to_one_country_is_no_fault_of_the_connection(
+    sender: dict[str, str], code: int, message: Build, door: Door
+) -> None:
+    async with answering(400, error(code, "The 'From' phone number is not valid for this destination")) as far:
+        with pytest.raises(Rejected):
+            await Sms().send(message(), ANN, settings(far.url, **{"sender": None, **sender}), CREDENTIALS, door)
 
 
 @pytest.mark.parametrize(
@@ -240,8 +251,14 @@ def test_an_address_is_signed_with_its_port_or_without(port: str) -> None:
         ("30001", Unavailable),
         ("30017", Unavailable),
         ("30022", Unavailable),
+        ("30018", Rejected),
+        ("30024", Rejected),
+        ("30032", Rejected),
+        ("30034", Rejected),
+        ("30035", Rejected),
+        ("30037", Rejected),
+        ("21606", Rejected),
         ("30002", BadCredentials),
-        ("30034", BadCredentials),
     ],
 )
 def test_a_status_says_whose_fault_it_was(code: str | None, failure: type[Exception]) -> None:

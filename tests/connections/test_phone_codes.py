@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -10,8 +11,9 @@ import pytest
 from tests.client import Client, Project, Reply, sign_up
 from tests.connections.build import read
 from tests.connections.twilio import Twilio, make_sms, new_number, twilio
+from tests.engines import free_port
 from tests.people import join
-from tocsin.connections.phone_codes import EACH_DAY, MOST_TRIES, NUMBER
+from tocsin.connections.phone_codes import EACH_DAY, MOST_TRIES
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,8 @@ async def test_a_number_is_an_address_once_its_code_came_back(
     assert message["Body"] == f"{code} is your code for Shop, for 10 minutes. Tell it to nobody."
     assert code not in str(asked.json)
     kept = await sql.fetchrow("SELECT * FROM tocsin.phone_codes WHERE user_id = $1", ann["id"])
-    assert code.encode() not in kept["code_hash"] and code not in str(dict(kept))
+    assert code.encode() not in kept["code_hash"]
+    assert code not in str(dict(kept)) and number.lstrip("+") not in str(dict(kept))
     proven = await hand_in(shop.key, ann, number, code)
     assert proven.status == 200 and proven.json["verifiedAt"] is not None
     assert await numbers(shop.key, ann) == [(number, True)]
@@ -125,7 +128,7 @@ async def test_a_person_and_a_number_get_few_codes_a_day(shop: Project, far: Twi
     number = new_number()
     people = [await shop.add_user() for _ in range(EACH_DAY + 1)]
     replies = [await ask(shop.key, user, number) for user in people]
-    assert [reply.status for reply in replies].count(201) == NUMBER.free == len(far.to(number))
+    assert [reply.status for reply in replies] == [201] * EACH_DAY + [429] and len(far.to(number)) == EACH_DAY
     yesterday = "UPDATE tocsin.phone_codes SET created_at = now() - interval '25 hours' WHERE user_id = $1"
     await sql.execute(yesterday, ann["id"])
     assert (await ask(shop.key, ann, new_number())).status == 201
@@ -140,14 +143,89 @@ async def test_a_project_sends_as_many_codes_a_day_as_it_says(api: Client, shop:
         assert [(await ask(project.key, user, new_number())).status for user in people] == wanted
 
 
-async def test_a_number_is_flooded_by_no_several_projects(api: Client, shop: Project, far: Twilio) -> None:
+async def test_no_project_uses_up_what_another_may_send_to_a_number(api: Client, shop: Project, far: Twilio) -> None:
     rival, number = await sign_up(api, "Rival"), new_number()
     await make_sms(rival.owner, far)
-    replies = []
-    for project in (shop, rival, shop, rival):
-        replies.append(await ask(project.key, await project.add_user(), number))
-    assert [reply.status for reply in replies] == [201, 201, 201, 429]
-    assert len(far.to(number)) == NUMBER.free
+    replies = [await ask(rival.key, await rival.add_user(), number) for _ in range(EACH_DAY + 1)]
+    assert [reply.status for reply in replies] == [201] * EACH_DAY + [429]
+    assert (await ask(shop.key, await shop.add_user(), number)).status == 201
+
+
+async def test_what_was_sent_counts_when_the_person_is_gone(
+    shop: Project, far: Twilio, sql: asyncpg.Connection
+) -> None:
+    number = new_number()
+    for _ in range(EACH_DAY):
+        ann = await shop.add_user()
+        assert (await ask(shop.key, ann, number)).status == 201
+        assert (await shop.key.delete(f"/users/{ann['id']}")).status == 204
+    assert (await ask(shop.key, await shop.add_user(), number)).code == "too_many_codes"
+    await shop.owner.put("/projects/me/settings", {"connections": {"phoneCodesPerDay": EACH_DAY}})
+    assert (await ask(shop.key, await shop.add_user(), new_number())).code == "too_many_codes"
+    rows = await sql.fetch("SELECT * FROM tocsin.phone_codes WHERE project_id = $1", shop.id)
+    assert [row["user_id"] for row in rows] == [None] * EACH_DAY
+    assert not any(secret in str(dict(row)) for row in rows for secret in (number.lstrip("+"), ann["id"]))
+
+
+async def test_what_never_left_counts_for_nothing_and_leaves_the_code_before_it_good(
+    shop: Project, far: Twilio
+) -> None:
+    ann, number = await shop.add_user(), new_number()
+    assert (await ask(shop.key, ann, number)).status == 201
+    [code] = far.codes(number)
+    far.refusals += [(503, 0, ""), (429, 20429, "Too Many Requests"), (400, 21211, "no such number")] * EACH_DAY
+    replies = [await ask(shop.key, ann, number) for _ in range(3 * EACH_DAY)]
+    assert [reply.status for reply in replies] == [503, 503, 422] * EACH_DAY
+    assert (await hand_in(shop.key, ann, number, code)).status == 200
+    assert (await ask(shop.key, ann, new_number())).status == 201
+    audit = (await shop.owner.get("/audit", resourceId=ann["id"], limit="100")).json["items"]
+    assert [entry["action"] for entry in audit].count("address.code_not_sent") == 3 * EACH_DAY
+
+
+async def test_where_nobody_listens_nothing_left(shop: Project, far: Twilio, sql: asyncpg.Connection) -> None:
+    ann, number = await shop.add_user(), new_number()
+    await ask(shop.key, ann, number)
+    moved = (
+        "UPDATE tocsin.connections SET settings = settings::jsonb || jsonb_build_object('url', $2::text)"
+        " WHERE project_id = $1"
+    )
+    await sql.execute(moved, shop.id, f"http://127.0.0.1:{free_port()}")
+    assert [(await ask(shop.key, ann, number)).status for _ in range(EACH_DAY)] == [503] * EACH_DAY
+    assert (await hand_in(shop.key, ann, number, far.codes(number)[0])).status == 200
+
+
+async def test_what_never_left_brings_no_more_tries(shop: Project, far: Twilio) -> None:
+    ann, number = await shop.add_user(), new_number()
+    await ask(shop.key, ann, number)
+    [code] = far.codes(number)
+    for index in range(MOST_TRIES):
+        assert (await hand_in(shop.key, ann, number, other(code, index + 1))).code == "wrong_code"
+        far.refusals.append((503, 0, ""))
+        assert (await ask(shop.key, ann, number)).status == 503
+    assert (await hand_in(shop.key, ann, number, code)).code == "wrong_code"
+
+
+async def test_what_may_have_left_counts(shop: Project, far: Twilio) -> None:
+    ann, number = await shop.add_user(), new_number()
+    far.refusals += [(500, 20500, "Internal Server Error")] * EACH_DAY
+    replies = [await ask(shop.key, ann, number) for _ in range(EACH_DAY + 1)]
+    assert [reply.status for reply in replies] == [503] * EACH_DAY + [429]
+    assert (await hand_in(shop.key, ann, number, far.codes(number)[-1])).status == 200
+
+
+async def test_a_pause_of_the_provider_is_kept(shop: Project, far: Twilio, sql: asyncpg.Connection) -> None:
+    ann, number = await shop.add_user(), new_number()
+    pause = "UPDATE tocsin.connections SET status = 'rate_limited', paused_until = now() + $2 WHERE project_id = $1"
+    await sql.execute(pause, shop.id, timedelta(hours=1))
+    reply = await ask(shop.key, ann, number)
+    assert (reply.status, reply.code) == (503, "code_not_sent") and 3_500 < int(reply.headers["Retry-After"]) <= 3_600
+    assert far.to(number) == []
+    other = await make_sms(shop.owner, far)
+    assert (await ask(shop.key, ann, number)).status == 201
+    [message] = far.to(number)
+    assert far.account_of(message) == other["settings"]["accountSid"]
+    await sql.execute(pause, shop.id, timedelta(seconds=-1))
+    assert (await ask(shop.key, ann, number)).status == 201
 
 
 async def test_without_an_sms_connection_of_its_own_a_project_is_told_what_to_do(

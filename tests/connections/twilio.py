@@ -38,18 +38,23 @@ class Twilio:
     @property
     def messages(self) -> list[dict[str, str]]:
         """The forms of what was to be sent, oldest first."""
-        return [
-            {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
-            for asked in self.far.asked
-            if asked.method == "POST"
-        ]
+        return [_form(asked) for asked in self.far.asked if asked.method == "POST"]
 
     def to(self, number: str) -> list[dict[str, str]]:
         return [message for message in self.messages if message["To"] == number]
 
+    def account_of(self, message: dict[str, str]) -> str:
+        """Whose account it was to leave by."""
+        [asked] = [each for each in self.far.asked if each.method == "POST" and _form(each) == message]
+        return asked.path.split("/")[3]
+
     def codes(self, number: str) -> list[str]:
         found = [re.match(r"[0-9]{6}", message["Body"]) for message in self.to(number)]
         return [code[0] for code in found if code]
+
+
+def _form(asked: Asked) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
 
 
 @asynccontextmanager

@@ -145,6 +145,25 @@ async def test_an_account_that_may_not_send_stops_the_connection(shop: Shop) -> 
     assert (await shop.delivery(done))["state"] == "queued"
 
 
+async def test_where_the_sender_is_not_registered_one_message_fails_and_others_leave(shop: Shop) -> None:
+    done = await shop.sent()
+    await shop.report(done["providerMessageId"], "undelivered", ErrorCode="30034")
+    await shop.becomes(done, "failed")
+    assert (await read(shop.project.owner, shop.connection))["status"] == "active"
+    assert (await shop.sent())["state"] == "sent"
+
+
+async def test_a_late_report_stops_no_connection_that_was_mended_since(shop: Shop) -> None:
+    done = await shop.sent()
+    assert (await shop.project.owner.post(f"/connections/{shop.connection['id']}/verify")).status == 200
+    await shop.report(done["providerMessageId"], "failed", ErrorCode="30002")
+    await shop.worked_on(1)
+    assert (await read(shop.project.owner, shop.connection))["status"] == "active"
+    await shop.report((await shop.sent())["providerMessageId"], "failed", ErrorCode="30002")
+    await shop.worked_on(2)
+    assert (await read(shop.project.owner, shop.connection))["status"] == "error"
+
+
 async def test_what_twilio_did_not_sign_changes_nothing(shop: Shop) -> None:
     done = await shop.sent()
     sid = done["providerMessageId"]
@@ -183,3 +202,20 @@ async def test_a_new_address_ends_the_old_one_and_is_in_the_next_message(shop: S
     assert (await shop.report(done["providerMessageId"], "delivered")).status == 401
     await shop.sent()
     assert shop.told_at == reply.json["address"]
+
+
+@pytest.mark.parametrize("how", ["verify", "change", "regenerate"])
+async def test_a_connection_made_before_statuses_hears_of_them_once_it_is_touched(shop: Shop, how: str) -> None:
+    await shop.town.sql.execute("DELETE FROM tocsin.hooks WHERE connection_id = $1", shop.connection["id"])
+    await shop.sent()
+    assert "StatusCallback" not in shop.town.far.to(shop.number)[-1]
+    owner, where = shop.project.owner, f"/connections/{shop.connection['id']}"
+    if how == "change":
+        reply = await owner.put(where, {"settings": shop.connection["settings"]})
+    else:
+        reply = await owner.post(f"{where}/{'verify' if how == 'verify' else 'webhook/regenerate'}")
+    assert reply.status == 200, reply.json
+    done = await shop.sent()
+    assert shop.told_at == (await owner.get(f"{where}/setup")).json["address"]
+    await shop.report(done["providerMessageId"], "delivered")
+    await shop.becomes(done, "delivered")

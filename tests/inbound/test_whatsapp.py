@@ -196,6 +196,23 @@ async def test_a_failure_of_the_account_stops_its_connection(installed: Installe
     assert (await shop.delivery(done))["state"] == "queued"
 
 
+async def test_what_is_told_of_an_account_as_it_was_before_stops_nothing(installed: Installed, shop: Shop) -> None:
+    done = await shop.sent()
+    # Changed after the message left, and after the errors of the account came.
+    later = "UPDATE tocsin.connections SET updated_at = now() + interval '1 hour' WHERE id = $1"
+    await installed.sql.execute(later, shop.number.connection["id"])
+    await shop.number.told(statuses=[failed(done["providerMessageId"], 131031)])
+    await shop.number.told(errors=[{"code": 131031, "title": "Business Account locked"}])
+    rows = await worked_on(installed, shop.number, 2)
+    assert [row["state"] for row in rows] == ["processed"] * 2
+    where = f"/connections/{shop.number.connection['id']}"
+    assert (await shop.project.key.get(where)).json["status"] == "active"
+    assert (await shop.project.key.put(where, {"name": "mended"})).status == 200
+    await shop.number.told(errors=[{"code": 131031, "title": "Business Account locked again"}])
+    await worked_on(installed, shop.number, 3)
+    assert (await shop.project.key.get(where)).json["status"] == "error"
+
+
 async def test_a_status_that_comes_before_our_own_record_is_kept_and_matched(installed: Installed, shop: Shop) -> None:
     done = await shop.sent()
     early = wamid()

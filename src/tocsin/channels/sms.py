@@ -39,17 +39,23 @@ BODY = 1_600
 """https://www.twilio.com/docs/api/errors/21617"""
 
 # https://www.twilio.com/docs/api/errors: the sender is missing, not ours, or not fit to send text messages.
-SENDER_CODES = frozenset({21212, 21603, 21606, 21611, 21659, 21660, 21701, 21703, 21705})
+SENDER_CODES = frozenset({21212, 21603, 21660, 21701, 21703, 21705})
+PAIR_CODES = frozenset({21606, 21659})
+"""The same, or a short code or a name that cannot write to this country: of a whole number it is the former."""
+QUEUE_CODE = 21611
+"""The sender has messages for ten hours waiting."""
 
 CALLBACK_CODE = 21609
 """They do not like the address at which we want to be told."""
 
 # https://www.twilio.com/docs/api/errors: what a status says of a message that did not arrive. The networks have tried
-# for hours by then, so most failures are final; these pass, or are the account's.
+# for hours by then, so most failures are final; these pass, or are the account's. That a sender is not registered with
+# a network (30018, 30024, 30032, 30034, 30035) is no fault of the connection's elsewhere: one person could stop it for
+# everybody whom it sends to.
 PASSING = {30001: 30.0, 30017: 60.0, 30022: 60.0, 30023: 3_600.0}
 """A queue that is full, a network that is congested, and the sender's share of a network used up for now or today."""
-ACCOUNT_CODES = frozenset({30002, 30018, 30024, 30032, 30034, 30035, 30037})
-"""The account is suspended, or the sender not registered where the message was to go."""
+SUSPENDED_CODE = 30002
+"""The account is, so nothing leaves to anybody."""
 MOST_FIELDS = 100
 KEPT = ("MessageSid", "MessageStatus", "AccountSid", "ErrorCode")
 """What is kept of a report."""
@@ -221,9 +227,7 @@ def failure_of_status(status: str, code: str | None) -> SendFailure:
     reason = f"The message is {status}" + (f" ({number})." if number else ".")
     if number in PASSING:
         return Unavailable(reason, retry_after=PASSING[number])
-    if number in ACCOUNT_CODES | SENDER_CODES:
-        return BadCredentials(reason)
-    return Rejected(reason)
+    return BadCredentials(reason) if number == SUSPENDED_CODE else Rejected(reason)
 
 
 async def _posted(settings: SmsSettings, credentials: SmsCredentials, door: Door, form: dict[str, str]) -> Reply:
@@ -244,18 +248,26 @@ async def _asked(
     try:
         return await call(door, "POST" if form else "GET", url, headers=headers, form=form)
     except Rejected as refusal:
-        raise _told_apart(refusal) from refusal
+        raise _told_apart(refusal, settings) from refusal
 
 
-def _told_apart(refusal: Rejected) -> SendFailure:
+def _told_apart(refusal: Rejected, settings: SmsSettings) -> SendFailure:
     """A refused message whose sender is at fault will be taken once the connection is mended."""
     try:
         error = msgspec.json.decode(refusal.answer, type=_Error)
     except msgspec.MsgspecError:
         return refusal
-    kind: type[SendFailure] = BadCredentials if error.code in SENDER_CODES else Rejected
-    kind = _CallbackRefused if error.code == CALLBACK_CODE else kind
+    kind = _kind_of(error.code, _NUMBER.fullmatch(settings.sender or "") is not None)
     return kind(f"{error.message} ({error.code})", status=refusal.status, answer=refusal.answer)
+
+
+def _kind_of(code: int, from_number: bool) -> type[SendFailure]:
+    if code == CALLBACK_CODE:
+        return _CallbackRefused
+    if code == QUEUE_CODE:
+        return Unavailable
+    at_fault = code in SENDER_CODES or (from_number and code in PAIR_CODES)
+    return BadCredentials if at_fault else Rejected
 
 
 def _text(message: Message) -> str:

@@ -12,7 +12,7 @@ from tocsin.channels.contract import Inbound, SendFailure, SetupFact
 from tocsin.channels.masking import without_secrets
 from tocsin.connections.claims import keep_proven
 from tocsin.connections.configuration import installed
-from tocsin.connections.hooks import Hook, address_of, find_hook, opened_secret, regenerate_hook
+from tocsin.connections.hooks import Hook, address_of, find_hook, make_hook, opened_secret, regenerate_hook
 from tocsin.connections.leading import Lead, standing_lead_of
 from tocsin.connections.meta_apps import MetaApp, app_of, callback_url
 from tocsin.connections.models import Connection
@@ -80,9 +80,8 @@ async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -
     """
     async with admitted.transaction() as change:
         row = await find_to_change(change, connection_id)
-        hook = await _existing(change, row)
         await keep_proven(change, row)
-        await regenerate_hook(change, hook)
+        await _renew(change, row)
         row.updated_at = func.now()  # what sends with the old address in hand opens the connection anew
         lead = await standing_lead_of(change, row)
         await change.audit("connection.webhook_regenerated", "connection", row.id)
@@ -95,11 +94,13 @@ async def regenerate(admitted: Admitted, door: Outside, connection_id: PathId) -
     return answer.model_copy(update={"error": error})
 
 
-async def _existing(call: Call, row: Connection) -> Hook:
+async def _renew(call: Call, row: Connection) -> None:
+    """Also give it to a connection that has none. Raises Conflict where the provider does not call back."""
     hook = await find_hook(call.session, row.id)
-    if hook is None:
+    if hook is not None:
+        await regenerate_hook(call, hook)
+    elif await make_hook(call, row) is None:
         raise Conflict("no_webhook", "The provider of this connection does not call back.")
-    return hook
 
 
 async def _followed(lead: Lead, door: Door) -> str | None:

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from pydantic import ValidationError
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -70,21 +70,31 @@ class Hooked:
     secret: str
 
 
-async def make_hook(within: Within, connection: Connection) -> None:
-    """Give a new connection its address, if its provider calls back."""
-    if not isinstance(providers()[connection.provider], Inbound):
-        return
-    within.session.add(
-        Hook(
-            project_id=within.project_id,
-            connection_id=connection.id,
-            env=connection.env,
-            provider=connection.provider,
-            token=secrets.token_urlsafe(_TOKEN_BYTES),
-            secret=await _new_secret(within, connection.id),
-        )
+async def make_hook(within: Within, connection: Connection) -> Hook | None:
+    """Give a connection its address, if its provider calls back."""
+    if not isinstance(providers().get(connection.provider), Inbound):
+        return None
+    hook = Hook(
+        project_id=within.project_id,
+        connection_id=connection.id,
+        env=connection.env,
+        provider=connection.provider,
+        token=secrets.token_urlsafe(_TOKEN_BYTES),
+        secret=await _new_secret(within, connection.id),
     )
+    within.session.add(hook)
     await within.session.flush()
+    return hook
+
+
+async def hook_of(within: Within, connection: Connection) -> Hook | None:
+    """The address of a connection, made now where its provider did not call back when the connection was made."""
+    hook = await find_hook(within.session, connection.id)
+    if hook is None:
+        hook = await make_hook(within, connection)
+        if hook is not None:
+            connection.updated_at = func.now()  # its messages may name the address: what sends opens it anew
+    return hook
 
 
 def address_of(settings: Settings, hook: Hook) -> str | None:

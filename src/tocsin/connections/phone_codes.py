@@ -1,21 +1,29 @@
 """Codes by which a person shows that a telephone number is theirs: sent over the project's own SMS connection (C10).
 
 A code is one person's, for one number, until it was used, a newer one was asked for, ``GOOD_FOR`` is over or
-``MOST_TRIES`` were made with it. Only a keyed hash of it is kept. Each text message costs the project money, so what is
-sent is limited by person, number and project before anything leaves.
+``MOST_TRIES`` were made with it. Of it and of the number only keyed hashes are kept.
+
+Each text message costs the project money, so what is sent is limited by person, number and project before anything
+leaves. The rows of codes are what is counted, and they outlast the person. A code that is known not to have left is
+removed: it counts for nothing, and the one before it is good again.
+
+Nothing is counted over several projects. A project names the server that plays Twilio itself, and could use up for
+nothing what others may send to a number; whoever pays for their text messages needs no project to send them. So the
+owner of a number is protected from each project by itself (``EACH_DAY``).
 """
 
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import case, extract, func, select, text
 
+from tocsin.audit.record import record
 from tocsin.auth.call import Call
-from tocsin.auth.tries import Counter, Pace
 from tocsin.channels.contract import BadCredentials, Channel, Described, Message, SendFailure, Unavailable
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
@@ -24,9 +32,9 @@ from tocsin.connections.choose import mark_error
 from tocsin.connections.levels import SENDS
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import opened_credentials, read_settings
-from tocsin.kit.errors import BadRequest, Conflict, FieldError, Invalid, TooManyRequests
+from tocsin.kit.errors import BadRequest, Conflict, FieldError, Invalid, Problem, TooManyRequests
 from tocsin.kit.errors import Unavailable as Later
-from tocsin.kit.http import Door
+from tocsin.kit.http import Door, Unreachable
 from tocsin.kit.ids import new_id
 from tocsin.kit.vault import Vault
 from tocsin.projects.models import Project
@@ -39,76 +47,75 @@ EACH_DAY = 5
 CODES_PER_DAY = 100
 """Of a project that has said nothing else."""
 LONGEST_NAME = 60
-NUMBER = Pace(3, again=False)
-"""Codes to one number from all projects of the installation, in a quarter of an hour."""
+NOT_TAKEN = frozenset({*range(400, 500), 503})
+"""Statuses by which a provider says that it has not taken the message."""
+
+
+class Kept(NamedTuple):
+    """A code as it lies in its row, and in the clear."""
+
+    id: UUID
+    user_id: UUID
+    number: str
+    code: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A code that is kept and still has to be sent, and what it is sent over."""
 
+    kept: Kept
     connection_id: UUID
     version: datetime
     channel: Channel[Any, Any]
     settings: Described
     credentials: Described
     message: Message
-    number: str
-    code: str
-    expires_at: datetime
-
-    @property
-    def counter(self) -> list[Counter]:
-        """Of the number in the whole installation; of none in the sandbox, where nothing is sent."""
-        return [Counter("phone code", self.number, NUMBER)] if self.message.env == "live" else []
 
 
 async def new_code(call: Call, user: User, number: str) -> Asked:
-    """Make and keep a code; those made before for this person and number are worth nothing from now on.
+    """Make and keep a code; those made before for this person and number are worth nothing while it is kept.
 
-    Raises Conflict where there is nothing to prove, or nothing to send it over; TooManyRequests.
+    Raises Conflict where there is nothing to prove, or nothing to send it over; TooManyRequests; Unavailable while
+    the provider has asked for a pause.
     """
     if await call.session.scalar(_PROVEN, {"user": user.id, "number": number}):
         raise Conflict("address_verified", "This number is proven to be the person's already.")
     connection = await _connection(call)
     await _check_room(call, user, number)
-    id_, code = new_id(), f"{secrets.randbelow(10**6):06d}"
-    values = {
-        "project": call.project_id,
-        "id": id_,
-        "env": call.env,
-        "user": user.id,
-        "number": number,
-        "hash": _hashes(call.gate.vault, id_, code)[0],
-        "good_for": GOOD_FOR,
-    }
-    await call.session.execute(_END_OTHERS, values)
-    expires_at = (await call.session.execute(_KEEP, values)).scalar_one()
-    return await _asked(call, connection, number, code, expires_at)
+    return await _asked(call, connection, await _kept(call, user, number))
 
 
 async def _connection(call: Call) -> Connection:
-    """The project's default for SMS, else any of its own that works."""
+    """The project's default for SMS, else any of its own that works; those without a pause before others."""
+    left = extract("epoch", Connection.paused_until - func.now())
+    pause = case((Connection.status == "rate_limited", func.greatest(0, func.coalesce(left, 0))), else_=0)
     query = (
-        select(Connection)
+        select(Connection, pause.label("pause"))
         .where(Connection.channel == "sms", Connection.owner == "project", Connection.status.in_(SENDS))
-        .order_by((Connection.env == call.env).desc(), Connection.is_default.desc(), Connection.id)
+        .order_by(pause > 0, (Connection.env == call.env).desc(), Connection.is_default.desc(), Connection.id)
         .limit(1)
     )
-    found = (await call.session.scalars(query)).one_or_none()
+    found = (await call.session.execute(query)).one_or_none()
     if found is None:
         raise Conflict(
             "no_sms_connection",
             "The project has no SMS connection that works. Make one (POST /connections, provider twilio) and verify"
             " it; or prove numbers yourself and say so with verified.",
         )
-    return found
+    connection: Connection = found[0]
+    seconds = found[1]
+    if seconds > 0 and call.env == "live":
+        raise _later(math.ceil(seconds))
+    return connection
 
 
 async def _check_room(call: Call, user: User, number: str) -> None:
     """One transaction of a project at a time counts, so that many at once are not more than so many."""
     await call.session.execute(_ONE_AT_A_TIME, {"name": f"phone codes {call.project_id} {call.env}"})
-    sent = (await call.session.execute(_SENT, {"user": user.id, "number": number})).one()
+    numbers = number_hashes(call.gate.vault, call.project_id, number)
+    sent = (await call.session.execute(_SENT, {"user": user.id, "numbers": numbers})).one()
     settings = (await call.session.scalars(select(Project.settings))).one()
     most = settings.get("connections", {}).get("phoneCodesPerDay", CODES_PER_DAY)
     if sent.to_person >= EACH_DAY or sent.to_number >= EACH_DAY:
@@ -117,12 +124,27 @@ async def _check_room(call: Call, user: User, number: str) -> None:
         raise TooManyRequests("too_many_codes", f"The project sends {most} codes a day (phoneCodesPerDay).")
 
 
-async def _asked(call: Call, row: Connection, number: str, code: str, expires_at: datetime) -> Asked:
+async def _kept(call: Call, user: User, number: str) -> Kept:
+    id_, code = new_id(), f"{secrets.randbelow(10**6):06d}"
+    values = {
+        "project": call.project_id,
+        "id": id_,
+        "env": call.env,
+        "user": user.id,
+        "number": number_hashes(call.gate.vault, call.project_id, number)[0],
+        "hash": _hashes(call.gate.vault, id_, code)[0],
+        "good_for": GOOD_FOR,
+    }
+    expires_at = (await call.session.execute(_KEEP, values)).scalar_one()
+    return Kept(id_, user.id, number, code, expires_at)
+
+
+async def _asked(call: Call, row: Connection, kept: Kept) -> Asked:
     channel = providers().get(row.provider)
     settings, credentials = read_settings(row), await opened_credentials(call, row)
     if not isinstance(channel, Channel) or settings is None or credentials is None:
         raise Conflict("credentials_unreadable", "The SMS connection cannot be read any more; set it up again.")
-    if problem := channel.address_problem(number):
+    if problem := channel.address_problem(kept.number):
         raise Invalid([FieldError("/value", "invalid_address", f"The number {problem}.")])
     name = shortened((await call.session.scalars(select(Project.name))).one(), LONGEST_NAME)
     minutes = GOOD_FOR // timedelta(minutes=1)
@@ -132,12 +154,12 @@ async def _asked(call: Call, row: Connection, number: str, code: str, expires_at
         project_id=call.project_id,
         project_name=name,
         env=call.env,
-        title=f"{code} is your code for {name}, for {minutes} minutes. Tell it to nobody.",
+        title=f"{kept.code} is your code for {name}, for {minutes} minutes. Tell it to nobody.",
         message="",
         priority="high",
         created_at=datetime.now(UTC),
     )
-    return Asked(row.id, row.updated_at, channel, settings, credentials, message, number, code, expires_at)
+    return Asked(kept, row.id, row.updated_at, channel, settings, credentials, message)
 
 
 async def send_code(call: Call, asked: Asked, door: Door) -> None:
@@ -145,25 +167,47 @@ async def send_code(call: Call, asked: Asked, door: Door) -> None:
     if asked.message.env == "test":
         return
     try:
-        await asked.channel.send(asked.message, asked.number, asked.settings, asked.credentials, door)
-    except BadCredentials as failure:
-        await _stop(call, asked, failure)
-        raise _later() from None
-    except Unavailable:
-        raise _later() from None
-    except SendFailure:
-        detail = "The provider does not take this number."
-        raise Invalid([FieldError("/value", "code_not_sent", detail)], code="code_not_sent") from None
+        await asked.channel.send(asked.message, asked.kept.number, asked.settings, asked.credentials, door)
+    except SendFailure as failure:
+        if _left_nothing(failure):
+            await _take_back(call, asked.kept)
+        if isinstance(failure, BadCredentials):
+            await _stop(call, asked, failure)
+        raise _refusal(failure) from None
 
 
-def _later() -> Later:
-    return Later("code_not_sent", "The project's SMS connection cannot send just now; try again later.")
+def _left_nothing(failure: SendFailure) -> bool:
+    """Whether the provider surely took nothing. Where an answer is missing, nobody knows."""
+    if not isinstance(failure, Unavailable):
+        return True
+    cause = failure.__cause__
+    return failure.status in NOT_TAKEN or (isinstance(cause, Unreachable) and cause.kind in ("dns", "connect"))
+
+
+async def _take_back(call: Call, kept: Kept) -> None:
+    """As if nobody had asked, but for the record."""
+    told = {"channel": "phone", "value": kept.number}
+    async with call.gate.db.scope(call.project_id, call.env) as session:
+        await session.execute(_TAKE_BACK, {"id": kept.id})
+        where = (session, call.project_id, call.env, call.actor)
+        await record(*where, "address.code_not_sent", "user", kept.user_id, told)
 
 
 async def _stop(call: Call, asked: Asked, failure: BadCredentials) -> None:
     reason = without_secrets(failure.reason, asked.credentials)
     async with call.gate.db.unit(call.project_id, call.env) as connection:
         await mark_error(connection, call.project_id, asked.connection_id, asked.version, reason)
+
+
+def _refusal(failure: SendFailure) -> Problem:
+    if isinstance(failure, BadCredentials | Unavailable):
+        return _later()
+    detail = "The provider does not take this number."
+    return Invalid([FieldError("/value", "code_not_sent", detail)], code="code_not_sent")
+
+
+def _later(seconds: int | None = None) -> Later:
+    return Later("code_not_sent", "The project's SMS connection cannot send just now; try again later.", seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +226,9 @@ async def count_try(call: Call, user_id: UUID, number: str) -> Tried | None:
 
     The caller commits it before it looks whether the code is right: a refusal would take the count back.
     """
-    row = (await call.session.execute(_TRY, {"user": user_id, "number": number, "most": MOST_TRIES})).one_or_none()
+    numbers = number_hashes(call.gate.vault, call.project_id, number)
+    values = {"user": user_id, "numbers": numbers, "most": MOST_TRIES}
+    row = (await call.session.execute(_TRY, values)).one_or_none()
     return Tried(*row) if row is not None else None
 
 
@@ -204,6 +250,11 @@ def _hashes(vault: Vault, id_: UUID, code: str) -> list[bytes]:
     return vault.fingerprints("phone codes", f"{id_}:{code}")
 
 
+def number_hashes(vault: Vault, project_id: UUID, number: str) -> list[bytes]:
+    """By which a project counts a number once its person is gone; keyed, for numbers are few. The first one is kept."""
+    return vault.fingerprints("phone numbers", f"{project_id}:{number}")
+
+
 _PROVEN = text("""
 SELECT 1 FROM tocsin.addresses
 WHERE user_id = :user AND channel = 'phone' AND value = :number AND verified_at IS NOT NULL
@@ -211,21 +262,22 @@ WHERE user_id = :user AND channel = 'phone' AND value = :number AND verified_at 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _SENT = text("""
 SELECT count(*) AS of_project, count(*) FILTER (WHERE user_id = :user) AS to_person,
-    count(*) FILTER (WHERE number = :number) AS to_number
+    count(*) FILTER (WHERE number_hash = ANY (:numbers)) AS to_number
 FROM tocsin.phone_codes WHERE created_at > now() - interval '1 day'
 """)
+# The clock is read behind the lock: of two transactions the one that began first may come second.
 _KEEP = text("""
-INSERT INTO tocsin.phone_codes (project_id, id, env, user_id, number, code_hash, expires_at)
-VALUES (:project, :id, :env, :user, :number, :hash, now() + CAST(:good_for AS interval)) RETURNING expires_at
+INSERT INTO tocsin.phone_codes (project_id, id, env, user_id, number_hash, code_hash, created_at, expires_at)
+SELECT :project, :id, :env, :user, :number, :hash, c.now, c.now + CAST(:good_for AS interval)
+FROM (SELECT clock_timestamp() AS now) AS c RETURNING expires_at
 """)
-_END_OTHERS = text("""
-UPDATE tocsin.phone_codes SET expires_at = now()
-WHERE user_id = :user AND number = :number AND used_at IS NULL AND expires_at > now()
-""")
-# A try at the same time waits here, and sees what this one has counted.
+_TAKE_BACK = text("DELETE FROM tocsin.phone_codes WHERE id = :id")
+# Of the newest code, whatever became of it. A try at the same time waits here, and sees what this one has counted.
 _TRY = text("""
 UPDATE tocsin.phone_codes SET tries = tries + 1
-WHERE user_id = :user AND number = :number AND used_at IS NULL AND expires_at > now() AND tries < :most
+WHERE id = (SELECT c.id FROM tocsin.phone_codes c WHERE c.user_id = :user AND c.number_hash = ANY (:numbers)
+        ORDER BY c.created_at DESC LIMIT 1)
+    AND used_at IS NULL AND expires_at > now() AND tries < :most
 RETURNING id, code_hash
 """)
 _USE = text("""

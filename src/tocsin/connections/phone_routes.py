@@ -47,16 +47,16 @@ async def send(admitted: Admitted, door: Outside, user_id: PathId, body: PhoneCo
     """Send a code of six digits to a number, over the project's own SMS connection; it is good for ten minutes.
 
     The number is no address of the person's before the code has come back. A person is sent five codes a day, a number
-    too, and a project sends as many as its setting `phoneCodesPerDay` says.
+    too, and a project sends as many as its setting `phoneCodesPerDay` says. What the provider did not take does not
+    count.
     """
     async with admitted.transaction() as call:
         user = await _person(call, user_id)
         asked = await new_code(call, user, body.value)
         await call.audit("address.code_sent", "user", user.id, channel="phone", value=body.value)
-    await call.gate.tries.spend(*asked.counter)
     await send_code(call, asked, door)
-    captured = CapturedCode(code=asked.code) if call.env == "test" else None
-    return PhoneCodeAnswer(value=asked.number, expires_at=asked.expires_at, captured=captured)
+    captured = CapturedCode(code=asked.kept.code) if call.env == "test" else None
+    return PhoneCodeAnswer(value=asked.kept.number, expires_at=asked.kept.expires_at, captured=captured)
 
 
 @router.post(

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from tocsin.channels.contract import Registers
 from tocsin.connections.configuration import Configuration, proven_by_making
-from tocsin.connections.hooks import find_hook, make_hook, regenerate_hook
+from tocsin.connections.hooks import hook_of, make_hook, regenerate_hook
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import Level, end_default, hold, is_first, opened_credentials, sealed
 from tocsin.connections.schemas import ConnectionFields, Status
@@ -72,13 +72,11 @@ async def _check_own_room(within: Within, level: Level, user_id: UUID, provider:
 async def reconfigure(within: Within, row: Connection, wanted: Configuration) -> None:
     """Take other settings and credentials into use; new ones of an account have to be verified again."""
     row.settings = wanted.settings.revealed()
+    hook = await hook_of(within, row)
     if await opened_credentials(within, row) == wanted.credentials:
         return
     row.credentials = await sealed(within, row.id, wanted.credentials)
-    hook = await find_hook(within.session, row.id)
-    if hook is None:
-        await make_hook(within, row)  # its provider did not call back when it was made
-    elif isinstance(wanted.channel, Registers):
+    if hook is not None and isinstance(wanted.channel, Registers):
         # The account of before is not heard here any more. Where people enter the address by hand it stays: a token
         # is renewed there without a change at the provider, and who signs is told by the credentials.
         await regenerate_hook(within, hook)

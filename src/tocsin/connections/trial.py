@@ -16,6 +16,7 @@ from tocsin.connections.checks import USUALLY
 from tocsin.connections.claims import Claim, claim_of
 from tocsin.connections.configuration import Configuration, installed
 from tocsin.connections.correspondents import window
+from tocsin.connections.hooks import hook_of
 from tocsin.connections.leading import Lead, lead_of
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
@@ -72,6 +73,7 @@ async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_
     if row.status == "suspended":
         raise Conflict("connection_suspended", "The connection is suspended.")
     trial = await trial_of(call, row, target)
+    await hook_of(call, row)
     lead = await lead_of(call, row, trial.configuration, take_over=take_over)
     return replace(trial, claim=claim_of(call, row), lead=lead)
 

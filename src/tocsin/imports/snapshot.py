@@ -135,8 +135,8 @@ async def _claim_again(within: Within, row: Connection, claim: bytes | None) -> 
 
 async def _put_hook_back(within: Within, connection_id: UUID, before: Snapshot, names: set[str]) -> None:
     hook = await find_hook(within.session, connection_id)
-    if hook is None:
-        return
+    if hook is None or before.hook_token is None:
+        return  # an address that it did not have before stays: nobody else knows it
     if "hook_secret" in names and before.hook_secret is not None:
         hook.secret = await within.seal("hooks", connection_id, "secret", before.hook_secret)
     for name in names & {"hook_token", "hook_registered_at", "hook_polled_after"}:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,11 +17,15 @@ from tocsin.kit.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One connection. Its ``scope`` is a transaction of its project and environment; none is open."""
+    """An item of one connection. Its ``scope`` is a transaction of its project and environment; none is open.
+
+    ``came_at`` is when the item was stored.
+    """
 
     project_id: UUID
     env: Env
     hook: Hooked
+    came_at: datetime
     db: Database
     vault: Vault
     door: Door

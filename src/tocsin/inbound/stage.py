@@ -7,6 +7,7 @@ An item that fails is tried again, later each time, while those behind it go on;
 
 import asyncio
 import time
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -108,7 +109,7 @@ class InboundStage:
             async with self._db.scope(claimed.project_id, claimed.env) as session:
                 hook = await opened_hook(session, self._vault, claimed.project_id, claimed.connection_id)
             if hook is not None:
-                await self._work(self._context(claimed, hook))
+                await self._work(claimed, hook)
                 await self._give_back(claimed, token)
         except Unreadable as error:
             log.warning("inbound not readable", project=str(claimed.project_id), error=str(error)[:200])
@@ -118,20 +119,20 @@ class InboundStage:
             else:
                 log.exception("inbound turn failed", project=str(claimed.project_id))
 
-    def _context(self, claimed: Claimed, hook: Hooked) -> Context:
-        return Context(claimed.project_id, claimed.env, hook, self._db, self._vault, self._door, self._broker)
-
-    async def _work(self, context: Context) -> None:
+    async def _work(self, claimed: Claimed, hook: Hooked) -> None:
         ends_at = time.monotonic() + TURN_SECONDS
         while time.monotonic() < ends_at:
-            async with self._db.unit(context.project_id, context.env) as connection:
-                item = await connection.fetchrow(_TAKE, context.project_id, context.hook.connection_id)
+            async with self._db.unit(claimed.project_id, claimed.env) as connection:
+                item = await connection.fetchrow(_TAKE, claimed.project_id, claimed.connection_id)
             if item is None:
                 return
-            outcome = await _tried(context, item)
-            async with self._db.unit(context.project_id, context.env) as connection:
-                await connection.execute(_RECORD, context.project_id, item["id"], *outcome)
-            ITEMS.labels(context.hook.channel.provider, outcome.state).inc()
+            outcome = await _tried(self._context(claimed, hook, item["received_at"]), item)
+            async with self._db.unit(claimed.project_id, claimed.env) as connection:
+                await connection.execute(_RECORD, claimed.project_id, item["id"], *outcome)
+            ITEMS.labels(hook.channel.provider, outcome.state).inc()
+
+    def _context(self, claimed: Claimed, hook: Hooked, came_at: datetime) -> Context:
+        return Context(claimed.project_id, claimed.env, hook, came_at, self._db, self._vault, self._door, self._broker)
 
     async def _give_back(self, claimed: Claimed, token: UUID) -> None:
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
@@ -178,7 +179,7 @@ WHERE r.project_id = $1 AND r.id = (
     SELECT w.id FROM tocsin.inbound_raw w
     WHERE w.project_id = $1 AND w.connection_id = $2 AND w.state = 'received' AND w.due_at <= now()
     ORDER BY w.id LIMIT 1)
-RETURNING r.id, r.event_id, r.payload, r.attempts, r.last_error
+RETURNING r.id, r.event_id, r.payload, r.attempts, r.last_error, r.received_at
 """
 _RECORD = """
 UPDATE tocsin.inbound_raw SET state = $3, last_error = $4, due_at = now() + make_interval(secs => $5),

@@ -49,8 +49,9 @@ async def note_status(context: Context, message: str, told: Told, at: datetime |
         credentials, channel = context.hook.credentials, context.hook.channel
         count = await counted(connection, delivery.project_id, delivery.id, delivery.attempts, delivery.queued_at)
         await did_not_arrive(connection, delivery, judged(failure, channel, credentials, count))
-    if isinstance(failure, BadCredentials):
-        await stop(failure.reason, context)
+        sent_at = await connection.fetchval(_SENT_AT, delivery.project_id, delivery.id, delivery.attempts)
+    if isinstance(failure, BadCredentials) and sent_at is not None:
+        await stop(failure.reason, context, sent_at)
     return None
 
 
@@ -61,13 +62,21 @@ async def _sent(message: str, context: Context) -> _Sent | None:
 
 
 _FIND = "SELECT project_id, env, id FROM tocsin.find_sent($1, $2, $3) LIMIT 1"
+_SENT_AT = "SELECT started_at FROM tocsin.attempts WHERE project_id = $1 AND delivery_id = $2 AND number = $3"
 
 
-async def stop(reason: str, context: Context) -> None:
-    """Send nothing more over this connection until its owner has mended it."""
+async def stop(reason: str, context: Context, failed_at: datetime) -> None:
+    """Send nothing more over this connection until its owner has mended it.
+
+    One that was changed since ``failed_at`` stays as it is: reports come late, and may be about it as it was before.
+    """
     async with context.db.unit(context.project_id, context.env) as connection:
         id_ = context.hook.connection_id
         version = await connection.fetchval(
-            "SELECT updated_at FROM tocsin.connections WHERE project_id = $1 AND id = $2", context.project_id, id_
+            "SELECT updated_at FROM tocsin.connections WHERE project_id = $1 AND id = $2 AND updated_at < $3",
+            context.project_id,
+            id_,
+            failed_at,
         )
-        await mark_error(connection, context.project_id, id_, version, reason)
+        if version is not None:
+            await mark_error(connection, context.project_id, id_, version, reason)

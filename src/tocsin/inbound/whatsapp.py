@@ -151,7 +151,7 @@ async def _error(error: MetaError, context: Context) -> str | None:
     """An error of the whole number or account."""
     if not isinstance(of(error), BadCredentials):
         return f"nothing follows from the error: {error.words}"[:500]
-    await stop(error.words, context)
+    await stop(error.words, context, context.came_at)
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
+from uuid import UUID
 
 from pydantic.alias_generators import to_camel
 from yarl import URL
@@ -24,6 +25,7 @@ from tests.isolation.matrix.places import Ask, Id
 from tests.isolation.matrix.seeds import Scene
 from tests.signin.hostile import CLIENT, came_back
 from tests.sounds.library import AS_FORM, form
+from tocsin.connections.phone_codes import number_hashes
 from tocsin.kit.ids import new_id
 from tocsin.kit.vault import Vault
 from tocsin.signin.sso.routes import s256
@@ -157,14 +159,15 @@ async def _phone(s: Scene) -> dict[str, str]:
 async def _phone_code(s: Scene) -> dict[str, str]:
     """A code that is open, as if it had been sent."""
     id_, number, code = new_id(), f"+43660{secrets.randbelow(10**8):08d}", "042137"
+    vault = Vault(s.working.site.master)
     await s.working.sql.execute(
-        "INSERT INTO tocsin.phone_codes (project_id, id, env, user_id, number, code_hash, expires_at)"
+        "INSERT INTO tocsin.phone_codes (project_id, id, env, user_id, number_hash, code_hash, expires_at)"
         " VALUES ($1, $2, 'live', $3, $4, $5, now() + interval '10 minutes')",
         s.project.id,
         id_,
         s.ids["user"],
-        number,
-        Vault(s.working.site.master).fingerprints("phone codes", f"{id_}:{code}")[0],
+        number_hashes(vault, UUID(s.project.id), number)[0],
+        vault.fingerprints("phone codes", f"{id_}:{code}")[0],
     )
     return {"value": number, "code": code}
 
