@@ -22,8 +22,9 @@ export function RemoveButton({ title, text, remove, list, name, label = t("Delet
   const removing = useMutation({
     mutationFn: remove,
     onSuccess: async () => {
+      // The list asks when it comes; the page that stays until then asks no more for what is gone.
+      await queries.invalidateQueries({ queryKey: [name], refetchType: "none" });
       await go(list);
-      await queries.invalidateQueries({ queryKey: [name] });
     },
     onError: tellProblem,
   });
