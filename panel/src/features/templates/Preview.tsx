@@ -37,7 +37,7 @@ export function Preview({ of, preview, button }: Props) {
         )}
         {printed && printed.missing.length > 0 && (
           <Text size="sm" c="dimmed">
-            {t("Printed as nothing, for there is no: {names}", { names: printed.missing.join(", ") })}
+            {t("Without a value here, so nothing is printed for it: {names}", { names: printed.missing.join(", ") })}
           </Text>
         )}
         {of !== "notification" && (
