@@ -216,7 +216,7 @@ describe("templates", () => {
     const printed = page.getByRole("status", { name: "What is printed" });
     await printed.getByText("Brot: rye", { exact: true }).waitFor();
     await printed.getByText("Es wiegt 750 Gramm.").waitFor();
-    await page.getByText("there is no: payload.nowhere").waitFor();
+    await page.getByText("nothing is printed for it: payload.nowhere").waitFor();
     await accessible(page);
     await shot(page, "templates-new");
     await write("Message", "{{ payload.grams");
