@@ -173,7 +173,7 @@ async def test_what_never_left_counts_for_nothing_and_leaves_the_code_before_it_
     ann, number = await shop.add_user(), new_number()
     assert (await ask(shop.key, ann, number)).status == 201
     [code] = far.codes(number)
-    far.refusals += [(503, 0, ""), (429, 20429, "Too Many Requests"), (400, 21211, "no such number")] * EACH_DAY
+    far.refusals += [(503, 0, ""), (503, 20503, "Overloaded"), (400, 21211, "no such number")] * EACH_DAY
     replies = [await ask(shop.key, ann, number) for _ in range(3 * EACH_DAY)]
     assert [reply.status for reply in replies] == [503, 503, 422] * EACH_DAY
     assert (await hand_in(shop.key, ann, number, code)).status == 200
@@ -226,6 +226,18 @@ async def test_a_pause_of_the_provider_is_kept(shop: Project, far: Twilio, sql: 
     assert far.account_of(message) == other["settings"]["accountSid"]
     await sql.execute(pause, shop.id, timedelta(seconds=-1))
     assert (await ask(shop.key, ann, number)).status == 201
+
+
+async def test_a_code_that_was_one_too_many_slows_the_connection_down(api: Client, far: Twilio) -> None:
+    project, other = await sign_up(api, "Shop"), await sign_up(api, "Other")
+    connection, others = await make_sms(project.owner, far), await make_sms(other.owner, far)
+    ann, number = await project.add_user(), new_number()
+    far.refusals.append((429, 20429, "Too Many Requests"))
+    assert (await ask(project.key, ann, number)).code == "code_not_sent"
+    paused = await read(project.owner, connection)
+    assert (paused["status"], "429" in paused["statusReason"]) == ("rate_limited", True)
+    assert "Retry-After" in (await ask(project.key, ann, number)).headers
+    assert (await read(other.owner, others))["status"] == "active"
 
 
 async def test_without_an_sms_connection_of_its_own_a_project_is_told_what_to_do(

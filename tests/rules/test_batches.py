@@ -126,3 +126,16 @@ async def told(sql: asyncpg.Connection, project: Project) -> int:
 
 async def is_in(sql: asyncpg.Connection, event_id: str, state: str) -> bool:
     return bool(await sql.fetchval("SELECT state = $2 FROM tocsin.events WHERE id = $1", event_id, state))
+
+
+async def test_large_events_travel_to_the_child_a_few_at_a_time(
+    match: Match, api: Client, sql: asyncpg.Connection, messages: list[int]
+) -> None:
+    project = await sign_up(api, "Large")
+    await make_rule(project, "realtime", targetRoles=["owner"])
+    for _ in range(5):
+        await send_events(project.key, *[{"note": "x" * 200_000}] * 2)
+    while await match():
+        pass
+    assert await told(sql, project) == 10
+    assert max(messages) < 1.1e6, "all at once it was 2 MB"

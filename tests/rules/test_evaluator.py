@@ -260,6 +260,22 @@ async def test_those_who_ask_meanwhile_are_asked_for_together(evaluator: Evaluat
     assert await woken(40) <= 4, "the first asks alone, the others while it is answered"
 
 
+async def test_whoever_asks_little_waits_for_no_long_list(evaluator: Evaluator) -> None:
+    """A long list is asked in pieces, and others have their turn between two of them (P10)."""
+    long = asyncio.create_task(evaluator.evaluate([job(number, MATCHES) for number in range(4_000)]))
+    await asyncio.sleep(0)
+    assert answered(only(await evaluator.evaluate([job(1, MATCHES)])))
+    assert not long.done()
+    assert all(answered(outcome.rules[0]) for outcome in await long)
+
+
+async def test_a_long_list_is_never_allowed_long_at_once(evaluator: Evaluator, budgets: list[float]) -> None:
+    rules = [structs.replace(MATCHES, rule_id=f"r{number}") for number in range(200)]
+    outcomes = await evaluator.evaluate([job(number, *rules) for number in range(20)])
+    assert all(each.matched for outcome in outcomes for each in outcome.rules)
+    assert max(budgets) < 2, "all at once it was 17 s"
+
+
 def sleeps(pid: int) -> int:
     """How often a process has given up the processor to wait."""
     return int(psutil.Process(pid).num_ctx_switches().voluntary)

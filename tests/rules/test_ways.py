@@ -10,7 +10,7 @@ from tests.deliveries.test_not_sent import connected_mail
 from tests.people import Person, join
 from tests.pipeline import Working, make_rule, notified, send_event, send_events, story, until
 from tests.realtime.pusher_js import pusher_js
-from tocsin.rules.stage import STRIKES_SUSPEND
+from tocsin.rules import strikes
 from tocsin.rules.ways import MOST_WAYS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
@@ -105,7 +105,7 @@ async def test_a_rule_that_has_to_be_stopped_for_its_readers_is_switched_off(wor
     await reads(shop, bob, "America/New_York")
     hangs = "{% if reader.timezone == 'Asia/Tokyo' %}{% if (1..9000000000) contains 'x' %}{% endif %}{% endif %}"
     rule = await make_rule(shop, "realtime", targetUsers=[ann.id, bob.id], title=hangs + SAYS["title"])
-    events = await send_events(shop.key, *[HAPPENED] * STRIKES_SUSPEND)
+    events = await send_events(shop.key, *[HAPPENED] * strikes.MOST)
 
     async def stopped() -> Any:
         return (await shop.key.get(f"/rules/{rule['id']}")).json["suspendedReason"]

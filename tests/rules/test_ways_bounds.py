@@ -1,15 +1,12 @@
 """Printing for each way of reading keeps the child, which all projects share, from nobody for long (P10)."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import asyncpg
 import pytest
 
 from tests.client import Client, Project, sign_up
 from tests.pipeline import make_rule, send_events, story
 from tests.rules.conftest import Match
-from tocsin.rules import evaluator, ways
+from tocsin.rules import ways
 from tocsin.rules.ways import MOST_WAYS
 
 DUE = "Due {{ payload.at | clock: reader }}"
@@ -22,35 +19,6 @@ async def widespread(api: Client) -> tuple[Project, list[str]]:
     project = await sign_up(api, "Everywhere")
     zones = [f"Etc/GMT-{n + 1}" for n in range(14)] + [f"Etc/GMT+{n + 1}" for n in range(MOST_WAYS - 14)]
     return project, [(await project.add_user(timezone=zone, status="active"))["id"] for zone in zones]
-
-
-@pytest.fixture
-def budgets(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that the child was allowed for each exchange."""
-    allowed: list[float] = []
-    honest = evaluator._budget
-
-    def noting(items: Sequence[Any]) -> float:
-        allowed.append(honest(items))
-        return allowed[-1]
-
-    monkeypatch.setattr(evaluator, "_budget", noting)
-    return allowed
-
-
-@pytest.fixture
-def messages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of each message to the child."""
-    sent: list[int] = []
-    honest = evaluator._request
-
-    def noting(items: Sequence[Any], *, careful: bool) -> bytes:
-        message = honest(items, careful=careful)
-        sent.append(len(message))
-        return message
-
-    monkeypatch.setattr(evaluator, "_request", noting)
-    return sent
 
 
 async def in_ways(sql: asyncpg.Connection, project: Project) -> list[int]:

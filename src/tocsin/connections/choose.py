@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import asyncpg
 from msgspec.structs import replace
 
 from tocsin.channels.contract import Channel, Described
 from tocsin.channels.registry import kinds, providers, sender
 from tocsin.connections.levels import SENDS, WORDS, Candidate, NoRoute, line_of, pick
 from tocsin.connections.opened import OPENED_AT_MOST, Closed, Opened, OpenedConnections, opened
+from tocsin.connections.standing import mark_error
 from tocsin.kit.db import Database, Env
 from tocsin.kit.ids import PLATFORM_ID
 from tocsin.kit.vault import Vault
@@ -168,21 +168,3 @@ class Choice:
 def scope_of(connection_project: UUID, env: Env) -> tuple[UUID, Env]:
     """Where the row of a connection lies: the platform's are live, whatever they are used in."""
     return connection_project, "live" if connection_project == PLATFORM_ID else env
-
-
-async def mark_error(
-    connection: asyncpg.Connection, project_id: UUID, connection_id: UUID, version: datetime | None, reason: str
-) -> None:
-    """Stop using a connection whose credentials do not work, until its owner mends it.
-
-    One that was changed since ``version`` stays as it is: what failed were its credentials of before.
-    """
-    await connection.execute(
-        "UPDATE tocsin.connections SET status = 'error', status_reason = $4, health_status = 'failing',"
-        " last_health_check = now(), next_check_at = now(), updated_at = now()"
-        " WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited') AND updated_at = $3",
-        project_id,
-        connection_id,
-        version,
-        reason[:500],
-    )

@@ -28,10 +28,10 @@ from tocsin.channels.contract import BadCredentials, Channel, Described, Message
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
 from tocsin.channels.wording import shortened
-from tocsin.connections.choose import mark_error
 from tocsin.connections.levels import SENDS
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import opened_credentials, read_settings
+from tocsin.connections.standing import mark_error, mark_paused, pause_of
 from tocsin.kit.errors import BadRequest, Conflict, FieldError, Invalid, Problem, TooManyRequests
 from tocsin.kit.errors import Unavailable as Later
 from tocsin.kit.http import Door, Unreachable
@@ -49,6 +49,7 @@ CODES_PER_DAY = 100
 LONGEST_NAME = 60
 NOT_TAKEN = frozenset({*range(400, 500), 503})
 """Statuses by which a provider says that it has not taken the message."""
+TOO_MANY = 429
 
 
 class Kept(NamedTuple):
@@ -171,8 +172,7 @@ async def send_code(call: Call, asked: Asked, door: Door) -> None:
     except SendFailure as failure:
         if _left_nothing(failure):
             await _take_back(call, asked.kept)
-        if isinstance(failure, BadCredentials):
-            await _stop(call, asked, failure)
+        await _note(call, asked, failure)
         raise _refusal(failure) from None
 
 
@@ -193,10 +193,15 @@ async def _take_back(call: Call, kept: Kept) -> None:
         await record(*where, "address.code_not_sent", "user", kept.user_id, told)
 
 
-async def _stop(call: Call, asked: Asked, failure: BadCredentials) -> None:
+async def _note(call: Call, asked: Asked, failure: SendFailure) -> None:
+    """Keep what the failure says of the connection."""
+    row = (call.project_id, asked.connection_id)
     reason = without_secrets(failure.reason, asked.credentials)
     async with call.gate.db.unit(call.project_id, call.env) as connection:
-        await mark_error(connection, call.project_id, asked.connection_id, asked.version, reason)
+        if isinstance(failure, BadCredentials):
+            await mark_error(connection, *row, asked.version, reason)
+        elif isinstance(failure, Unavailable) and failure.status == TOO_MANY:
+            await mark_paused(connection, *row, pause_of(failure.retry_after), reason)
 
 
 def _refusal(failure: SendFailure) -> Problem:

@@ -18,6 +18,8 @@ import asyncpg
 import msgspec
 import structlog
 
+from tocsin.connections.standing import mark_paused, pause_of
+
 HORIZON_SECONDS = 2.0
 """For how long tokens are taken in advance: what comes then and is urgent waits so long at the most."""
 SOONEST_SECONDS = 0.5
@@ -25,18 +27,11 @@ LATEST_SECONDS = 300.0
 """Until what was put off asks again."""
 RESUMED_PER_SECOND = 50
 """In each process, of a connection whose pause is over and that has no limit of its own."""
-PAUSE_SECONDS = (1.0, 3_600.0)
 PAUSED = "the provider asked for a pause"
 REMEMBERED = 1_000
 
 _TAKE = "SELECT granted, held, starts_in, again_in FROM tocsin.take_turns($1, $2, $3, $4, $5, $6, $7, $8)"
 _RETURN = "SELECT tocsin.return_turns($1, $2, $3, $4)"
-_PAUSE = """
-UPDATE tocsin.connections
-SET status = 'rate_limited', status_reason = $3, paused_until = GREATEST(paused_until, now() + $4)
-WHERE project_id = $1 AND id = $2 AND status IN ('active', 'rate_limited')
-RETURNING (SELECT status FROM tocsin.connections WHERE project_id = $1 AND id = $2) = 'active' AS began
-"""
 
 log = structlog.get_logger(__name__)
 
@@ -164,13 +159,12 @@ class Pace:
 
     async def pause(self, connection: asyncpg.Connection, sender: Sender, seconds: float | None, reason: str) -> bool:
         """Slow one connection down on all processes, inside its project; whether that is news to its owner."""
-        shortest, longest = PAUSE_SECONDS
-        pause = timedelta(seconds=min(max(seconds or shortest, shortest), longest))
+        pause = pause_of(seconds)
         self._pauses[sender] = _Pause(asyncio.get_running_loop().time(), datetime.now(UTC) + pause)
         self._pauses.move_to_end(sender)
         if len(self._pauses) > REMEMBERED:
             self._pauses.popitem(last=False)
-        return bool(await connection.fetchval(_PAUSE, *sender, reason[:500], pause))
+        return await mark_paused(connection, *sender, pause, reason)
 
     def done(self, share: Share) -> None:
         """A message of a share came to its end; a lane that the rest has no use for is for other processes."""

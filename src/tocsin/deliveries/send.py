@@ -32,11 +32,12 @@ from tocsin.channels.contract import (
     Unavailable,
 )
 from tocsin.connections.announce import Changed
-from tocsin.connections.choose import Choice, Route, mark_error, scope_of
+from tocsin.connections.choose import Choice, Route, scope_of
 from tocsin.connections.correspondents import window
 from tocsin.connections.levels import NoRoute
 from tocsin.connections.moved import move_address
 from tocsin.connections.reachability import mark_blocked, mark_opted_out
+from tocsin.connections.standing import mark_error
 from tocsin.deliveries.ack_links import AckLink, AckLinks
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting

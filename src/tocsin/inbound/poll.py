@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 from tocsin.channels.contract import BadCredentials, Registers, Rejected, SendFailure, Unavailable
 from tocsin.channels.masking import without_secrets
-from tocsin.connections.choose import mark_error
 from tocsin.connections.hooks import Hooked, opened_hook
+from tocsin.connections.standing import mark_error
 from tocsin.inbound.store import Place, store
 from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker, Waiter

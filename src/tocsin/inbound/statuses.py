@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from tocsin.channels.contract import BadCredentials, SendFailure
-from tocsin.connections.choose import mark_error
+from tocsin.connections.standing import mark_error
 from tocsin.deliveries.record import counted, judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
 from tocsin.inbound.context import Context

@@ -28,8 +28,8 @@ from tocsin.channels.masking import without_secrets
 from tocsin.channels.pusher import MAX_DATA_BYTES, MOST_CHANNELS, MOST_EVENTS, Event, Pusher, publish
 from tocsin.channels.registry import sender
 from tocsin.connections.announce import Changed
-from tocsin.connections.choose import mark_error
 from tocsin.connections.opened import Closed, Opened, OpenedConnections, opened
+from tocsin.connections.standing import mark_error
 from tocsin.kit.broker import Broker, Subscription
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door

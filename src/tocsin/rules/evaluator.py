@@ -20,6 +20,7 @@ import msgspec
 
 from tocsin.kit.lifeline import bare_environment
 from tocsin.rules.jobs import NOBODYS, Job, Outcome, Request, RuleOutcome, RuleSource, Task
+from tocsin.rules.pieces import Most, cut
 
 MEMORY_BYTES = 512 << 20
 """Address space of the child. Interpreter and libraries take about 60 MiB of it."""
@@ -37,6 +38,8 @@ WALL_SECONDS = 5.0
 """So long it may in any case."""
 
 START_SECONDS = 30.0
+PIECE = Most(steps=512, size=1024 * 1024)
+"""Of one caller in one exchange, so that the others have their turn; some second of the child at most."""
 TOGETHER_ITEMS = 64
 """Rules of several callers in one exchange; more would make them wait for each other."""
 CAREFUL_ITEMS = 16
@@ -81,7 +84,7 @@ class Evaluator:
     async def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """An outcome per job, in order. All jobs of a call should belong to one project.
 
-        Processor time is bounded for the call as a whole; when that is not enough, what is left is tried
+        Processor time is bounded for each piece of the call; when that is not enough, what is left is tried
         rule by rule, and a rule that fails alone twice gets an outcome with ``stopped``: the first time it may be the
         machine that stood still, which a virtual one counts as the child's time, so the second time it gets more. A
         caller may be cancelled.
@@ -89,8 +92,11 @@ class Evaluator:
         """
         items = [_Item(job, rule) for job in jobs for rule in job.rules]
         outcomes: list[RuleOutcome] = []
-        if items:
-            outcomes += await self._joined(items)
+        for piece in cut(items, PIECE, lambda item: (item.job.event, item.rule)):
+            answered = await self._joined(piece)
+            outcomes += answered
+            if len(answered) < len(piece):
+                break
         if len(outcomes) < len(items):
             outcomes += await self._one_by_one(items[len(outcomes) :])
         remaining = iter(outcomes)

@@ -33,6 +33,7 @@ from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
 from tocsin.notifications.write import DEVICES_OF, Gather, Insist, NewNotification, rows, waits_to_be_sent, with_devices
 from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
+from tocsin.rules import strikes
 from tocsin.rules.clocked import ClockRun, whose_time
 from tocsin.rules.destinations import Destination, Destinations, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
@@ -51,6 +52,7 @@ from tocsin.rules.lookup import (
     people_for,
     read_claimed,
 )
+from tocsin.rules.strikes import Strikes
 from tocsin.rules.translations import printed
 from tocsin.rules.ways import InWays, asking_reader, in_their_ways
 from tocsin.sounds.built_in import digest_of
@@ -69,7 +71,6 @@ HOLDING_SHARE = 0.5
 """Of its lease a batch may begin further transactions; what is left of it then goes back."""
 SUSPECT_SECONDS = 0.5
 """Between two looks for events that a process ended over; there hardly ever are any."""
-STRIKES_SUSPEND = 5
 
 MATCHED = Counter("tocsin_events_processed_total", "Events whose rules were run.", ["outcome"])
 NOTIFIED = Counter("tocsin_notifications_total", "Notifications made.")
@@ -137,7 +138,7 @@ class MatchStage:
         self._devices = Together(db, DEVICES_OF, TOGETHER)
         self._writing = Together(db, _WRITE, TOGETHER)
         self._after = NOBODY
-        self._strikes: defaultdict[UUID, int] = defaultdict(int)
+        self._strikes = Strikes()
         self._unlimited = Unlimited()
         self._judge = Judge()
         self._owed: list[_Owed] = []
@@ -322,12 +323,10 @@ class MatchStage:
         suspended: dict[UUID, str] = {}
         for outcome in (outcome for outcome in outcomes if outcome.stopped):
             rule_id = UUID(outcome.rule_id)
-            self._strikes[rule_id] += 1
-            if self._strikes[rule_id] >= STRIKES_SUSPEND:
+            if self._strikes.add(rule_id):
                 suspended.setdefault(rule_id, outcome.reason)
         for rule_id, reason in suspended.items():
-            del self._strikes[rule_id]
-            reason = f"suspended after {STRIKES_SUSPEND} evaluations that had to be stopped: {reason}"
+            reason = f"suspended after {strikes.MOST} evaluations that had to be stopped: {reason}"
             async with self._db.unit(project_id, env) as connection:
                 await connection.execute(_SUSPEND, project_id, rule_id, reason)
                 await connection.execute(_FORGET_PATTERNS, project_id, rule_id)

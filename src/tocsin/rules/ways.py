@@ -23,6 +23,7 @@ from tocsin.kit.db import Database, Env
 from tocsin.notifications.write import NewNotification
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.jobs import NOBODYS, Job, RuleOutcome, RuleSource
+from tocsin.rules.pieces import Most, cut
 from tocsin.rules.translations import printed
 from tocsin.users.language import in_way
 
@@ -32,10 +33,8 @@ MOST_CHARACTERS = 128 * 1024
 """Of all that is printed for them."""
 SECONDS = 5.0
 """After so long no further piece of a batch is begun."""
-STEPS = 128
-"""Conditions and templates in one piece; the evaluator allows two milliseconds for each."""
-BYTES = 256 * 1024
-"""Of the payloads and templates in one piece; a single event and its rule may have more."""
+PIECE = Most(steps=128, size=256 * 1024)
+"""Between two of them time is looked at; the evaluator allows two milliseconds for each step."""
 _READER = "reader"
 
 _WAYS = """
@@ -114,7 +113,7 @@ async def in_their_ways(
     found = {each.notification.id: InWays(each.notification) for each in told}
     stopped: set[str] = set()
     until = time.monotonic() + SECONDS
-    for piece in _pieces(_wanted(told, ways)):
+    for piece in cut(_wanted(told, ways), PIECE, lambda each: (each.job.event, each.told.asking)):
         outcomes = await _outcomes(evaluator, piece, stopped, late=time.monotonic() >= until)
         for each, outcome in zip(piece, outcomes, strict=True):
             found[each.told.notification.id].add(each.job.way, outcome)
@@ -138,31 +137,6 @@ def _wanted(told: Sequence[Told], ways: dict[UUID, str]) -> Iterator[_Wanted]:
 def _most_common(notification: NewNotification, ways: dict[UUID, str]) -> list[str]:
     counted = Counter(ways[user] for user in notification.recipients if ways.get(user, NOBODYS) != NOBODYS)
     return [way for way, _ in counted.most_common(MOST_WAYS)]
-
-
-def _pieces(wanted: Iterable[_Wanted]) -> Iterator[list[_Wanted]]:
-    """Neighbours that are few and small enough for one exchange. What stands in it several times weighs once."""
-    piece: list[_Wanted] = []
-    steps = 0
-    weights: dict[int, int] = {}
-    for each in wanted:
-        more = 1 + len(each.told.asking.templates)
-        weighed = weights | _weights(each.told)
-        heavy = len(weighed) > len(weights) and sum(weighed.values()) > BYTES
-        if piece and (heavy or steps + more > STEPS):
-            yield piece
-            piece, steps, weighed = [], 0, _weights(each.told)
-        piece.append(each)
-        steps += more
-        weights = weighed
-    if piece:
-        yield piece
-
-
-def _weights(told: Told) -> dict[int, int]:
-    """By object, as they travel."""
-    templates = told.asking.templates.values()
-    return {id(told.job.event): len(told.job.event.payload), id(told.asking): sum(map(len, templates))}
 
 
 async def _outcomes(
