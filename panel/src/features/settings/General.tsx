@@ -9,6 +9,7 @@ import { When } from "@/components/ui/When";
 import { answered, api } from "@/lib/api";
 import { reread } from "@/lib/session";
 import { t } from "@/lib/t";
+import { useMonths } from "../usage/months";
 import { currencies, languages, timezones } from "./choices";
 import { Part } from "./Part";
 import { update, useProject, useSettings, type Project, type Settings } from "./project";
@@ -38,13 +39,14 @@ function About({ project }: { project: Project }) {
     await answered(api.PUT("/api/v1/projects/me", { body: { name, description: description || null } }));
     await reread();
   };
+  const { data: plan } = useMonths();
   return (
     <>
       <Section>
         <Facts
           facts={[
             [t("Status"), <Badge key="status" state={project.status} />],
-            [t("Plan"), project.plan],
+            [t("Plan"), plan?.planLabel ?? "…"],
             [t("Short name"), <Id key="slug" value={project.slug} />],
             [t("Id"), <Id key="id" value={project.id} />],
             [t("Since"), <When key="since" time={project.createdAt} />],
