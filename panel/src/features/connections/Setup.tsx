@@ -4,17 +4,17 @@ import { Facts } from "@/components/ui/Facts";
 import { IconCheck, IconCircle } from "@/components/ui/icons";
 import { Section } from "@/components/ui/Page";
 import { When } from "@/components/ui/When";
-import { answered, api } from "@/lib/api";
 import { t } from "@/lib/t";
+import { OF_PROJECT, type Store } from "./store";
 
 const LOOK_AGAIN_MS = 5_000;
 
 /** For providers that call us: where, with which token, and which of the steps are done. */
-export function Setup({ id }: { id: string }) {
+export function Setup({ id, store = OF_PROJECT }: { id: string; store?: Store }) {
   const { data } = useQuery({
     queryKey: ["connections", "setup", id],
     retry: false,
-    queryFn: ({ signal }) => answered(api.GET("/api/v1/connections/{connection_id}/setup", { params: { path: { connection_id: id } }, signal })),
+    queryFn: () => store.setup(id),
     refetchInterval: ({ state }) => (state.data?.steps.some((step) => step.done === false) ? LOOK_AGAIN_MS : false),
   });
   if (!data || (data.mode === "none" && data.steps.length === 0)) return null;
