@@ -43,7 +43,7 @@ export function RotatedSecret({ title, text, words = COUNTS, rotate, children }:
     <Section
       title={title}
       aside={
-        <Button size="compact-sm" variant="default" onClick={open} aria-label={t("New secret: {name}", { name: title })}>
+        <Button size="xs" variant="default" onClick={open} aria-label={t("New secret: {name}", { name: title })}>
           {t("New secret")}
         </Button>
       }
@@ -84,7 +84,7 @@ function Rotation({ title, question, opened, close, rotate, made }: RotationProp
     },
   });
   return (
-    <Modal opened={opened} onClose={close} title={t("New {name}", { name: title })}>
+    <Modal opened={opened} onClose={close} title={t("{name}, anew", { name: title })}>
       <Stack>
         {rotating.error && <Failed error={rotating.error} />}
         <Select label={question} data={OVERLAPS} allowDeselect={false} value={overlap} onChange={(value) => value && setOverlap(value)} />

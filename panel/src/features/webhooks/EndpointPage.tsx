@@ -157,7 +157,7 @@ function Recover({ one }: { one: Endpoint }) {
 
 const SIGNS = {
   question: t("How long the old one goes on signing"),
-  until: (when: string) => t("Until {when} every call carries a signature of each.", { when }),
+  until: (when: string) => t("Until {when} every call is signed with both.", { when }),
   over: t("The one before does not sign any more."),
 };
 
