@@ -111,5 +111,6 @@ test("Live or Test is whose choice it was; without the switch it is Live (P5)", 
   await signOut();
   await signIn(page, acme);
   await sandbox().waitFor();
-  expect(complaints).toEqual([]);
+  // What was under way when somebody signed out.
+  expect(complaints.filter((each) => !each.includes("status of 401"))).toEqual([]);
 });
