@@ -45,8 +45,8 @@ export function follow(path: string): void {
 }
 
 /**
- * Begins where this person was last on this browser, or where the address points, and never where somebody else was. Without a switch it is always the
- * side that the person is of: live, but for people of the sandbox.
+ * Begins where this person was last on this browser, or where the address points, and never where somebody else was.
+ * Without a switch it is always the side that the person is of: live, but for people of the sandbox.
  */
 export function settle(id: string, of: Env, tied: boolean): void {
   if (here?.id === id && here.tied === tied) return;
