@@ -170,7 +170,7 @@ async def test_the_limit_of_the_plan_holds_and_the_rest_goes_on(
     await put_on(harbour.sql, shop, "free", quotas={"bots": 1})
     said = await harbour.import_env(env_file(tmp_path, {**telegram(bot_token()), **WHATSAPP}), shop)
     assert said.code == 1
-    assert "made       telegram" in said.text and "The plan free allows 1 bots" in said.text
+    assert "made       telegram" in said.text and "The plan Free allows 1 bots" in said.text
     assert [each["provider"] for each in await connections_of(shop.key)] == ["telegram"]
 
 

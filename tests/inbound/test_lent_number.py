@@ -30,6 +30,24 @@ async def test_a_lent_number_moves_the_deliveries_of_each_project_and_knows_the_
     assert (await chief.client.delete(f"/platform/connections/{number.connection['id']}")).status == 204
 
 
+async def test_where_a_lent_number_is_called_stands_before_the_operator_alone(installed: Installed) -> None:
+    chief = await operator(installed.api, installed.site)
+    number = await make_number(chief.client, installed.site, installed.sql, "/platform/connections")
+    path = f"/platform/connections/{number.connection['id']}/setup"
+    setup = (await chief.client.get(path)).json
+    assert (setup["mode"], setup["verifyToken"]) == ("webhook", number.verify_token)
+    assert True in {step["done"] for step in setup["steps"]}
+    shop = await make_shop(installed, "One")
+    assert (await shop.project.owner.get(path)).status == 403
+    theirs = shop.number.connection["id"]
+    for elsewhere in (
+        await chief.client.get(f"/platform/connections/{theirs}/setup"),
+        await shop.project.owner.get(f"/connections/{number.connection['id']}/setup"),
+    ):
+        assert elsewhere.status == 404
+    assert (await chief.client.delete(f"/platform/connections/{number.connection['id']}")).status == 204
+
+
 async def test_who_tells_a_lent_number_to_stop_hears_of_no_project_over_it_until_they_take_that_back(
     installed: Installed,
 ) -> None:

@@ -23,7 +23,7 @@ async def test_a_rule_too_many_is_refused_with_limit_and_plan(shop: Project, sql
     await make_rule(shop)
     refused = await shop.owner.post("/rules", RULE)
     assert (refused.status, refused.code) == (403, "limit_reached")
-    assert refused.json["detail"] == "The plan free allows 1 rules, and the project has them all."
+    assert refused.json["detail"] == "The plan Free allows 1 rules, and the project has them all."
 
 
 async def test_many_at_once_make_no_more_rules_than_there_is_room_for(shop: Project, sql: asyncpg.Connection) -> None:
@@ -104,7 +104,7 @@ async def test_a_feature_the_plan_does_not_have_names_the_cheapest_that_has_it(
     body = {"provider": "webhook", "name": "first", "settings": {"url": "http://127.0.0.1:8700/hook"}}
     refused = await shop.owner.post("/connections", body)
     assert (refused.status, refused.code) == (403, "feature_not_in_plan")
-    assert refused.json["detail"] == "The plan free does not have the feature webhooks; the plan starter has it."
+    assert refused.json["detail"] == "The plan Free does not have the feature webhooks; the plan Starter has it."
 
 
 async def test_lists_of_addresses_for_keys_are_a_feature_and_those_there_are_stay(

@@ -55,6 +55,7 @@ async def test_a_claim_says_which_records_to_set(acme: Project, domain: str) -> 
     assert (txt["type"], txt["name"]) == ("TXT", f"_tocsin.{domain}")
     assert txt["value"].startswith("tocsin-verification=") and len(txt["value"]) > 40
     assert (await acme.key.get("/projects/me/domain")).json == claimed
+    assert (await acme.key.get("/projects/me")).json["domain"] == domain
 
 
 async def test_the_same_claim_again_keeps_its_records_and_another_has_to_wait(acme: Project, domain: str) -> None:
@@ -69,6 +70,7 @@ async def test_a_project_sees_no_claim_of_another(acme: Project, rival: Project,
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/verify")):
         reply = await rival.owner.send(method, f"/projects/me/domain{path}")
         assert (reply.status, reply.code) == (404, "no_domain")
+    assert (await rival.owner.get("/projects/me")).json["domain"] is None
     assert (await acme.owner.get("/projects/me/domain")).status == 200
 
 

@@ -36,6 +36,7 @@ async def test_what_was_set_is_shown_with_the_addresses_to_enter_and_without_the
     made = await configure(acme, liar.issuer, CLIENT, role="viewer", allowedDomains=["B.example", "a.example"])
     shown = (await acme.owner.get("/projects/me/sso")).json
     assert shown == made.json
+    assert (await acme.owner.get("/projects/me")).json["ssoIssuer"] == liar.issuer
     assert shown["clientSecret"] == "…inds"
     assert shown["allowedDomains"] == ["a.example", "b.example"]
     assert shown["redirectUri"] == f"{acme.owner.base}/api/v1/auth/sso/{acme.slug}/callback"
@@ -220,6 +221,7 @@ async def test_a_project_sees_and_ends_only_its_own(acme: Project, rival: Projec
         await rival.owner.post("/projects/me/sso/test"),
     ):
         assert (reply.status, reply.code) == (404, "sso_not_configured")
+    assert (await rival.owner.get("/projects/me")).json["ssoIssuer"] is None
     assert (await acme.owner.delete("/projects/me/sso")).status == 204
     assert (await acme.owner.get("/projects/me/sso")).status == 404
 

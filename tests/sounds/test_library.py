@@ -159,9 +159,9 @@ async def test_a_sound_too_many_or_too_much_is_refused_with_the_limit(api: Clien
     replies = await asyncio.gather(*(upload(project.key, f"n{number}") for number in range(6)))
     assert sorted(reply.status for reply in replies) == [201, 201, 201, 403, 403, 403]
     refused = next(reply for reply in replies if reply.status == 403)
-    assert refused.json["detail"] == "The plan free allows 3 sounds, and the project has them all."
+    assert refused.json["detail"] == "The plan Free allows 3 sounds, and the project has them all."
     kept = sum(reply.json["bytes"] for reply in replies if reply.status == 201)
     await put_on(sql, project, "free", quotas={"sounds": None, "storageBytes": kept + 100})
     full = await upload(project.key, "straw")
     assert (full.status, full.code) == (403, "limit_reached")
-    assert full.json["detail"] == f"The plan free keeps {kept + 100:,} bytes of files, and this would be more."
+    assert full.json["detail"] == f"The plan Free keeps {kept + 100:,} bytes of files, and this would be more."

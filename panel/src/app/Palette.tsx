@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { IconActivity, IconMoon, IconPlus, IconSearch, IconSend } from "@/components/ui/icons";
 import { useEnv } from "@/lib/env";
-import { useSession } from "@/lib/session";
+import { useOwnOnly, useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { allowed, GROUPS, MINE } from "./places";
 
@@ -49,6 +49,7 @@ function usePlaces(): SpotlightActionData[] {
 function useActions(): SpotlightActionData[] {
   const go = useNavigate();
   const permissions = useSession((session) => session.me?.permissions ?? []);
+  const ownOnly = useOwnOnly();
   const { env, choose } = useEnv();
   const { toggleColorScheme } = useMantineColorScheme();
   const switchEnv = () => choose(env === "live" ? "test" : "live");
@@ -59,7 +60,7 @@ function useActions(): SpotlightActionData[] {
     [{ id: "env", label: env === "live" ? t("Switch to Test") : t("Switch to Live"), leftSection: <IconActivity size={18} />, onClick: switchEnv }],
     [{ id: "scheme", label: t("Switch light and dark"), leftSection: <IconMoon size={18} />, onClick: toggleColorScheme }],
   ];
-  return all.filter(([, needs]) => !needs || permissions.includes(needs)).map(([action]) => action);
+  return all.filter(([{ id }, needs]) => (needs ? permissions.includes(needs) : id !== "env" || !ownOnly)).map(([action]) => action);
 }
 
 function useIds(query: string): SpotlightActionData[] {

@@ -1,5 +1,6 @@
 import { create } from "zustand";
 import { answered, api, type Schemas } from "./api";
+import { settle, unsettle } from "./env";
 import { queries } from "./queries";
 import { visitId } from "./place";
 import { forget, mayReturn, onEnd, REFRESH, take, type Tokens } from "./tokens";
@@ -38,7 +39,9 @@ export async function enter(tokens: Tokens, testKey: KeyPair | null = null): Pro
 
 export async function reread(): Promise<void> {
   const me = await answered(api.GET("/api/v1/auth/me"));
-  useSession.setState({ status: "in", me: visitId ? await asVisitor(me, visitId) : me });
+  const seen = visitId ? await asVisitor(me, visitId) : me;
+  settle(seen.user.id, seen.user.env, ownOnly(seen));
+  useSession.setState({ status: "in", me: seen });
 }
 
 /** An admin of the platform, in the project that they visit, with what they may there. */
@@ -62,6 +65,7 @@ export async function leave(): Promise<void> {
 function out(): void {
   queries.clear();
   useSession.setState(OUT);
+  unsettle();
 }
 
 onEnd(out);
@@ -71,9 +75,11 @@ globalThis.addEventListener?.("storage", (event) => {
   if (event.key === `tocsin.${REFRESH}` && event.newValue === null) out();
 });
 
+const ownOnly = ({ permissions }: Me): boolean => permissions.every((name) => name === "own:manage");
+
 /** Whether somebody has nothing here but what is their own. */
 export function useOwnOnly(): boolean {
-  return useSession((session) => session.me?.permissions.every((name) => name === "own:manage") ?? false);
+  return useSession(({ me }) => me !== null && ownOnly(me));
 }
 
 /** Whether whoever is signed in holds a permission. The server decides; this only hides what it would refuse. */

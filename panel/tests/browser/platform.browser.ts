@@ -304,6 +304,51 @@ test("plans, admins, settings and a connection are changed where they are shown 
   await page.context().close();
 });
 
+test("a plan is called what people call it, and on a phone one is looked at at a time (P2)", async () => {
+  const { page, complaints } = await visit(browser, { width: 390 });
+  await signIn(page);
+  await page.goto("/platform/projects?search=shipping");
+  await page.getByText("Enterprise", { exact: true }).first().waitFor();
+  await page.getByRole("link", { name: "Acme Shipping" }).click();
+  await page.locator(".facts").getByText("Enterprise", { exact: true }).waitFor();
+  await page.goto("/platform/usage");
+  await page.locator(".chip", { hasText: "Enterprise" }).first().waitFor();
+  await page.goto("/platform/plans");
+  await page.getByRole("combobox", { name: "Plan" }).click();
+  await page.getByRole("option", { name: "Professional" }).click();
+  await page.getByRole("columnheader", { name: "Professional" }).waitFor();
+  expect(await page.getByRole("columnheader").count()).toBe(2);
+  expect(await page.evaluate(`(() => { const box = document.querySelector(".compare"); return box.scrollWidth - box.clientWidth; })()`)).toBe(0);
+  await accessible(page);
+  await shot(page, "platform-phone-plan");
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+test("where the provider of a lent number is to call stands on its page (C8)", async () => {
+  const settings = { phoneNumberId: "106540352240001", businessAccountId: "102290129330001", template: "alert" };
+  const lent = await call("/connections", "POST", { provider: "whatsapp", name: "Number for all", settings, credentials: { accessToken: "token-of-the-operator", appSecret: "0123456789abcdef0123456789abcdef" } });
+  const setup = await call(`/connections/${lent.id}/setup`);
+  expect(setup.address).toMatch(/^https:\/\/alerts\.example\.com\/api\/v1\/hooks\/whatsapp\//);
+  const { page, complaints } = await visit(browser);
+  await signIn(page);
+  await page.goto(`/platform/connections/${lent.id}`);
+  await page.getByRole("heading", { name: "Set-up" }).waitFor();
+  await page.getByText(setup.address).waitFor();
+  await page.getByText(setup.verifyToken).waitFor();
+  await settled(page);
+  await accessible(page);
+  await shot(page, "platform-lent-setup");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.reload();
+  await page.getByText(setup.address).waitFor();
+  await fits(page);
+  await shot(page, "platform-phone-lent-setup");
+  expect(complaints).toEqual([]);
+  await page.context().close();
+  await call(`/connections/${lent.id}`, "DELETE");
+});
+
 test("a mail server is lent to all projects, verified, changed and taken back (C4)", async () => {
   const { port } = new URL(process.env.SMTP_URL!);
   const { page, complaints } = await visit(browser);

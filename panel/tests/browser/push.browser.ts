@@ -17,12 +17,13 @@ beforeAll(async () => {
   browser = await launch();
   service = await PushService.start();
   acme = await project("Acme Browsers");
-  ann = await person(acme, "Ann", ["user"]);
+  ann = await person(acme, "Ann", ["agent"]);
   ({ page, complaints } = await visit(browser, { width: 390 }));
   await page.context().grantPermissions(["notifications"], { origin: URL_ });
   await withPushService(page, service);
   deliver = await delivering(page);
   await signIn(page, ann);
+  await page.goto("/panel/me");
 });
 afterAll(async () => {
   service?.stop();
@@ -34,10 +35,8 @@ const toggle = async () => {
   await page.getByRole("switch", { name: SWITCH }).focus();
   await page.keyboard.press("Space");
 };
-/** As whoever has the switch leaves it. */
 async function look(env: "live" | "test"): Promise<void> {
-  await page.evaluate(`localStorage.setItem("tocsin.env", "${env}")`);
-  await page.reload();
+  await page.getByRole("radiogroup", { name: "Environment" }).getByText(env === "test" ? "Test" : "Live").click();
   await page.getByText("Test: everything runs").waitFor({ state: env === "test" ? "visible" : "hidden" });
 }
 const stands = (checked: boolean) => page.getByRole("switch", { name: SWITCH, checked }).waitFor({ state: "attached" });

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from tocsin.auth.call import Call
 from tocsin.auth.guard import Admitted, Called, guarded_router, needs
 from tocsin.connections import routes as owners
+from tocsin.connections.hook_routes import SetupAnswer, read_setup
 from tocsin.connections.limits import LimitsUpdate, limit
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import end_default, find, find_to_change, find_to_step_in, level_of, shown
@@ -150,6 +151,13 @@ async def stats(
     project_id = await _project_of(call, connection_id)
     async with call.gate.across.unscoped() as across:
         return await use_of(across, project_id, connection_id, days)
+
+
+@router.get("/platform/connections/{connection_id}/setup", operation_id="read_platform_setup")
+@needs("platform:settings")
+async def setup(call: Called, connection_id: PathId) -> SetupAnswer:
+    """Where the provider of one of the platform's own calls, and the steps of its set-up, each done or not."""
+    return await read_setup(call, connection_id)
 
 
 @router.put("/platform/connections/{connection_id}", operation_id="change_platform_connection")

@@ -87,6 +87,14 @@ async def read_catalogue(session: AsyncSession) -> list[PlanAnswer]:
     return [PlanAnswer.model_validate(row) for row in rows]
 
 
+async def label_of(session: AsyncSession, name: str) -> str:
+    """The plan as people read it, from any scope; by its name where the catalogue does not have it."""
+    return await session.scalar(_LABEL, {"name": name}) or name
+
+
+_LABEL = text("SELECT label FROM tocsin.plan_catalogue() WHERE name = :name")
+
+
 async def replace_catalogue(session: AsyncSession, plans: Sequence[PlanBody], kept: Sequence[str] = ()) -> None:
     """Make these the plans, in a transaction of the platform's project; ``kept`` are names that must stay.
 

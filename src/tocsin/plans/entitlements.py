@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.errors import Forbidden
+from tocsin.plans.catalogue import label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ async def check_feature(session: AsyncSession, project_id: UUID, feature: str) -
     allowed = await entitlements(session, project_id)
     if feature in allowed.features:
         return
+    plan = await label_of(session, allowed.plan)
     having = await session.scalar(_HAVING, {"feature": feature})
     where = f"the plan {having} has it" if having else "no plan has it at the moment"
-    raise Forbidden("feature_not_in_plan", f"The plan {allowed.plan} does not have the feature {feature}; {where}.")
+    raise Forbidden("feature_not_in_plan", f"The plan {plan} does not have the feature {feature}; {where}.")
 
 
-_HAVING = text("SELECT name FROM tocsin.plan_catalogue() WHERE :feature = ANY (features) ORDER BY position LIMIT 1")
+_HAVING = text("SELECT label FROM tocsin.plan_catalogue() WHERE :feature = ANY (features) ORDER BY position LIMIT 1")

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.errors import Forbidden
+from tocsin.plans.catalogue import label_of
 from tocsin.plans.entitlements import Entitlements, entitlements
 
 COUNTS = {
@@ -64,7 +65,7 @@ async def room_for(session: AsyncSession, project_id: UUID, env: str, *totals: s
     for total, had in zip(totals, before, strict=True):
         limit = limited.limit(total)
         if limit is not None and await _count(session, project_id, total) > max(limit, had):
-            raise limit_reached(total, limited)
+            raise await limit_reached(session, total, limited)
 
 
 async def refuse_when_full(session: AsyncSession, project_id: UUID, env: str, total: str) -> None:
@@ -72,7 +73,7 @@ async def refuse_when_full(session: AsyncSession, project_id: UUID, env: str, to
     limited = await _hold(session, project_id, (total,)) if env == "live" else None
     limit = limited.limit(total) if limited else None
     if limited is not None and limit is not None and await _count(session, project_id, total) >= limit:
-        raise limit_reached(total, limited)
+        raise await limit_reached(session, total, limited)
 
 
 async def standing(session: AsyncSession, project_id: UUID) -> dict[str, int]:
@@ -80,10 +81,11 @@ async def standing(session: AsyncSession, project_id: UUID) -> dict[str, int]:
     return {total: await _count(session, project_id, total) for total in COUNTS}
 
 
-def limit_reached(total: str, allowed: Entitlements) -> Forbidden:
-    detail = f"The plan {allowed.plan} allows {allowed.limit(total):,} {total}, and the project has them all."
+async def limit_reached(session: AsyncSession, total: str, allowed: Entitlements) -> Forbidden:
+    plan = await label_of(session, allowed.plan)
+    detail = f"The plan {plan} allows {allowed.limit(total):,} {total}, and the project has them all."
     if total == "storageBytes":
-        detail = f"The plan {allowed.plan} keeps {allowed.limit(total):,} bytes of files, and this would be more."
+        detail = f"The plan {plan} keeps {allowed.limit(total):,} bytes of files, and this would be more."
     return Forbidden("limit_reached", detail)
 
 

@@ -1,18 +1,25 @@
 """The project itself over HTTP."""
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.projects.models import Project
-from tocsin.projects.schemas import ProjectAnswer, ProjectUpdate
+from tocsin.projects.schemas import ProjectAnswer, ProjectDetails, ProjectUpdate
 
 router = guarded_router()
 
 
 @router.get("/projects/me", tags=["project"])
 @needs("project:read")
-async def read_project(call: Called) -> ProjectAnswer:
-    return ProjectAnswer.model_validate((await call.session.scalars(select(Project))).one())
+async def read_project(call: Called) -> ProjectDetails:
+    project = (await call.session.scalars(select(Project))).one()
+    has = (await call.session.execute(_HAS)).one()
+    return ProjectDetails(**ProjectAnswer.model_validate(project).model_dump(), **has._mapping)
+
+
+_HAS = text("""
+SELECT (SELECT domain FROM tocsin.domains) AS domain, (SELECT issuer FROM tocsin.identity_providers) AS sso_issuer
+""")
 
 
 @router.put("/projects/me", tags=["project"])

@@ -44,6 +44,13 @@ class ProjectAnswer(Answer):
     updated_at: Time
 
 
+class ProjectDetails(ProjectAnswer):
+    """A project, and which of what is read by itself it has, so that nobody has to ask for what is not there."""
+
+    domain: str | None = Field(description="The host name that it claimed, proven or not.")
+    sso_issuer: str | None = Field(description="The provider at which its people may sign in, if one is set up.")
+
+
 class ProjectUpdate(Body):
     name: Name | None = None
     description: Annotated[Text, StringConstraints(max_length=2_000)] | None = None

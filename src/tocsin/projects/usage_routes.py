@@ -9,6 +9,7 @@ from pydantic import Field
 from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.schema import Answer, Time
+from tocsin.plans.catalogue import label_of
 from tocsin.plans.entitlements import entitlements
 from tocsin.plans.usage import LATENCY_BOUNDS_MS, Period, standings, used_by_period
 
@@ -64,6 +65,7 @@ class StandingAnswer(Answer):
 
 class UsageReport(Answer):
     plan: str
+    plan_label: str = Field(description="The plan as people read it.")
     period: Period
     items: list[UsageAnswer] = Field(description="Periods in which anything happened, oldest first.")
     quotas: list[StandingAnswer] = Field(description="As they stand now.")
@@ -82,6 +84,7 @@ async def read_usage(
     first, end = span(period, since, until)
     return UsageReport(
         plan=allowed.plan,
+        plan_label=await label_of(call.session, allowed.plan),
         period=period,
         items=[
             shown(used) for used in await used_by_period(call.session, call.project_id, call.env, period, first, end)

@@ -532,6 +532,7 @@ CASES = (
         headers=_sandbox,
         body=lambda s: {"name": _word()},
     ),
+    case("read_platform_setup", by="operator", connection_id=_platform_connection, headers=_sandbox),
     case("verify_platform_connection", by="operator", connection_id=_platform_connection, headers=_sandbox),
     case(
         "rotate_platform_connection",

@@ -5,6 +5,7 @@ export interface Store {
   make: (body: Schemas["ConnectionFields"]) => Promise<Schemas["ConnectionWithSecret"]>;
   change: (id: string, body: Schemas["ConnectionUpdate"]) => Promise<Schemas["ConnectionAnswer"]>;
   verify: (id: string, body: Schemas["VerifyBody"]) => Promise<Schemas["VerifyAnswer"]>;
+  setup: (id: string) => Promise<Schemas["SetupAnswer"]>;
   remove: (id: string) => Promise<unknown>;
 }
 
@@ -14,5 +15,6 @@ export const OF_PROJECT: Store = {
   make: (body) => answered(api.POST("/api/v1/connections", { body })),
   change: (id, body) => answered(api.PUT("/api/v1/connections/{connection_id}", { ...at(id), body })),
   verify: (id, body) => answered(api.POST("/api/v1/connections/{connection_id}/verify", { ...at(id), body })),
+  setup: (id) => answered(api.GET("/api/v1/connections/{connection_id}/setup", at(id))),
   remove: (id) => answered(api.DELETE("/api/v1/connections/{connection_id}", at(id))),
 };

@@ -10,3 +10,9 @@ export function usePlans() {
     queryFn: async ({ signal }) => (await answered(api.GET("/api/v1/platform/plans", { signal }))).plans,
   });
 }
+
+/** What people call a plan; its name until the catalogue is there. */
+export function usePlanLabel(): (name: string) => string {
+  const { data } = usePlans();
+  return (name) => data?.find((plan) => plan.name === name)?.label ?? name;
+}

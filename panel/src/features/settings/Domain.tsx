@@ -23,7 +23,7 @@ const again = () => queries.invalidateQueries({ queryKey: ["project", "domain"] 
 export function Domain() {
   const domain = useQuery({
     queryKey: ["project", "domain"],
-    queryFn: ({ signal }) => ifAny(answered(api.GET("/api/v1/projects/me/domain", { signal }))),
+    queryFn: ({ signal }) => ifAny("domain", () => answered(api.GET("/api/v1/projects/me/domain", { signal }))),
   });
   return <Loaded query={domain}>{(claimed) => (claimed ? <Whole key={claimed.id} domain={claimed} /> : <Claim />)}</Loaded>;
 }

@@ -9,6 +9,7 @@ import { When } from "@/components/ui/When";
 import { answered, api } from "@/lib/api";
 import { reread } from "@/lib/session";
 import { t } from "@/lib/t";
+import { useMonths } from "../usage/months";
 import { currencies, languages, timezones } from "./choices";
 import { Part } from "./Part";
 import { update, useProject, useSettings, type Project, type Settings } from "./project";
@@ -38,13 +39,14 @@ function About({ project }: { project: Project }) {
     await answered(api.PUT("/api/v1/projects/me", { body: { name, description: description || null } }));
     await reread();
   };
+  const { data: plan } = useMonths();
   return (
     <>
       <Section>
         <Facts
           facts={[
             [t("Status"), <Badge key="status" state={project.status} />],
-            [t("Plan"), project.plan],
+            [t("Plan"), plan?.planLabel ?? "…"],
             [t("Short name"), <Id key="slug" value={project.slug} />],
             [t("Id"), <Id key="id" value={project.id} />],
             [t("Since"), <When key="since" time={project.createdAt} />],
@@ -97,14 +99,19 @@ function Sending({ settings: { connections = {} } }: { settings: Settings }) {
     usePlatform: connections.usePlatform ?? true,
     requireVerifiedAddresses: connections.requireVerifiedAddresses ?? false,
     ownPerProvider: connections.ownPerProvider ?? 1,
+    phoneCodesPerDay: connections.phoneCodesPerDay ?? 100,
   };
+  const save = ({ ownPerProvider, phoneCodesPerDay, ...switches }: typeof initial) => update({ connections: { ...switches, ownPerProvider: Number(ownPerProvider), phoneCodesPerDay: Number(phoneCodesPerDay) } });
   return (
-    <Part title={t("Sending")} initial={initial} save={(values) => update({ connections: { ...values, ownPerProvider: Number(values.ownPerProvider) } })}>
+    <Part title={t("Sending")} initial={initial} save={save}>
       {(form) => (
         <>
           <Switch label={t("Use the platform's connections")} description={t("Where none of your own can send.")} {...form.getInputProps("usePlatform", { type: "checkbox" })} />
           <Switch label={t("Only proven addresses")} description={t("Mail and SMS go only to addresses whose owners confirmed them.")} {...form.getInputProps("requireVerifiedAddresses", { type: "checkbox" })} />
-          <NumberInput label={t("Connections of one's own")} description={t("How many a person may have at one provider.")} min={1} max={20} allowDecimal={false} maw={220} {...form.getInputProps("ownPerProvider")} />
+          <Group grow align="flex-end">
+            <NumberInput label={t("Connections of one's own")} description={t("How many a person may have at one provider.")} required min={1} max={20} allowDecimal={false} {...form.getInputProps("ownPerProvider")} />
+            <NumberInput label={t("Codes by SMS a day")} description={t("That prove numbers, in the whole project; 0: none.")} required min={0} max={100_000} thousandSeparator=" " allowDecimal={false} {...form.getInputProps("phoneCodesPerDay")} />
+          </Group>
         </>
       )}
     </Part>

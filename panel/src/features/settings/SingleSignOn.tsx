@@ -24,7 +24,7 @@ const again = () => queries.invalidateQueries({ queryKey: ["project", "sso"] });
 export function SingleSignOn() {
   const sso = useQuery({
     queryKey: ["project", "sso"],
-    queryFn: ({ signal }) => ifAny(answered(api.GET("/api/v1/projects/me/sso", { signal }))),
+    queryFn: ({ signal }) => ifAny("ssoIssuer", () => answered(api.GET("/api/v1/projects/me/sso", { signal }))),
   });
   return (
     <Loaded query={sso}>

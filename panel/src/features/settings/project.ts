@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { answered, api, type Schemas } from "@/lib/api";
-import { asProblem, type Problem } from "@/lib/problem";
+import type { Problem } from "@/lib/problem";
 
 export type Project = Schemas["ProjectAnswer"];
 export type Settings = Schemas["SettingsAnswer"];
@@ -22,14 +22,10 @@ export function useSettings() {
 
 export const update = (body: SettingsUpdate) => answered(api.PUT("/api/v1/projects/me/settings", { body }));
 
-/** Null where the API says that nobody has set it up yet. */
-export async function ifAny<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (asProblem(error).status === 404) return null;
-    throw error;
-  }
+/** What the project has one of at most; null, and not asked for, while nobody has set it up. */
+export async function ifAny<T>(name: "domain" | "ssoIssuer", read: () => Promise<T>): Promise<T | null> {
+  const project = await answered(api.GET("/api/v1/projects/me"));
+  return project[name] === null ? null : read();
 }
 
 /** Messages by the fields of a form, wherever in the body they point: `/security/ipAllowList/0` belongs to `ipAllowList`. */

@@ -1,14 +1,14 @@
 import { Alert, Progress, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { Chart } from "@/components/ui/Chart";
 import { IconAlert } from "@/components/ui/icons";
 import { Loaded } from "@/components/ui/Loaded";
 import { Page, Section } from "@/components/ui/Page";
-import { answered, api, type Schemas } from "@/lib/api";
+import type { Schemas } from "@/lib/api";
 import { useEnv } from "@/lib/env";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { lastMonths, monthName } from "../analytics/days";
+import { useMonths } from "./months";
 import { amount, consequence, quotaName, standing, type Quota } from "./quotas";
 
 type Month = Schemas["UsageAnswer"];
@@ -18,12 +18,9 @@ const A_YEAR = 12;
 export function Component() {
   const project = useSession((session) => session.me?.project);
   const { env } = useEnv();
-  const usage = useQuery({
-    queryKey: ["project", "usage", "monthly"],
-    queryFn: ({ signal }) => answered(api.GET("/api/v1/projects/me/usage", { params: { query: { period: "monthly" } }, signal })),
-  });
+  const usage = useMonths();
   return (
-    <Page title={t("Plan and usage")} lead={project && t("{project} is on the plan “{plan}”.", { project: project.name, plan: project.plan })}>
+    <Page title={t("Plan and usage")} lead={project && usage.data && t("{project} is on the plan “{plan}”.", { project: project.name, plan: usage.data.planLabel })}>
       <Loaded query={usage} rows={8}>
         {({ quotas, items }) => (
           <>

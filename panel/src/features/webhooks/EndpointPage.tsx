@@ -1,6 +1,6 @@
 import { Alert, Button, Group, Select, Text } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useParams } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { CodeBlock } from "@/components/ui/Code";
@@ -8,6 +8,7 @@ import { Facts } from "@/components/ui/Facts";
 import { IconAlert, IconSend } from "@/components/ui/icons";
 import { Page, Section } from "@/components/ui/Page";
 import { RemoveButton } from "@/components/ui/RemoveButton";
+import { RotatedSecret } from "@/components/ui/RotatedSecret";
 import { Secret } from "@/components/ui/Secret";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { tell, tellProblem } from "@/components/ui/told";
@@ -25,22 +26,32 @@ type Endpoint = Schemas["WebhookEndpointAnswer"];
 const again = () => queries.invalidateQueries({ queryKey: ["webhooks"] });
 const path = (id: string) => ({ params: { path: { endpoint_id: id } } });
 
+interface Shown {
+  one: Endpoint;
+  renewed: () => void;
+}
+
 export function Component() {
   const { id = "" } = useParams();
-  const secret = useHanded(id);
+  return <One key={id} id={id} />;
+}
+
+function One({ id }: { id: string }) {
+  const first = useHanded(id);
+  const [isFirst, setFirst] = useState(true);
   const { data, error, refetch } = useQuery({
     queryKey: ["webhooks", "one", id],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(id), signal })),
   });
   return (
     <Page title={data ? data.description || new URL(data.url).host : t("Endpoint")} lead={data?.url} back={{ to: "/webhooks", label: t("Webhooks") }} actions={data && <Actions one={data} />}>
-      {secret && <Secret name={t("Signing secret")} value={secret} />}
-      {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} /> : <RowSkeletons />}
+      {first && isFirst && <Secret name={t("Signing secret")} value={first} />}
+      {error ? <Failed error={error} retry={refetch} /> : data ? <Whole one={data} renewed={() => setFirst(false)} /> : <RowSkeletons />}
     </Page>
   );
 }
 
-function Whole({ one }: { one: Endpoint }) {
+function Whole({ one, renewed }: Shown) {
   return (
     <>
       {one.statusReason && (
@@ -61,6 +72,7 @@ function Whole({ one }: { one: Endpoint }) {
       </Section>
       <TestCall id={one.id} />
       <Recover one={one} />
+      <SigningSecret one={one} renewed={renewed} />
       <Log endpointId={one.id} />
     </>
   );
@@ -140,6 +152,34 @@ function Recover({ one }: { one: Endpoint }) {
         )}
       </Group>
     </Section>
+  );
+}
+
+const SIGNS = {
+  question: t("How long the old one goes on signing"),
+  until: (when: string) => t("Until {when} every call is signed with both.", { when }),
+  over: t("The one before does not sign any more."),
+};
+
+/** Anew, where it leaked or its time has come; the backend has as long to take it over as both of them sign. */
+function SigningSecret({ one, renewed }: Shown) {
+  const may = useMay("webhooks:manage");
+  const rotate = async (overlapSeconds: number) => {
+    const { secret, previousSecretUntil } = await answered(api.POST("/api/v1/webhook-endpoints/{endpoint_id}/rotate-secret", { ...path(one.id), body: { overlapSeconds } }));
+    renewed();
+    await again();
+    return { secret: secret!, previousUntil: previousSecretUntil };
+  };
+  if (!may) return null;
+  return (
+    <RotatedSecret title={t("Signing secret")} text={t("Your backend tells by it that a call is ours, and unchanged.")} words={SIGNS} rotate={rotate}>
+      <Facts
+        facts={[
+          [t("In use"), one.secret ? <code key="secret">{one.secret}</code> : t("cannot be read: make a new one")],
+          ...(one.previousSecretUntil ? ([[t("The old one stops signing"), <When key="until" time={one.previousSecretUntil} />]] as [string, ReactNode][]) : []),
+        ]}
+      />
+    </RotatedSecret>
   );
 }
 

@@ -19,6 +19,7 @@ import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
 import { useTitles } from "../../connections/providers";
 import { Settings } from "../../connections/Settings";
+import { Setup } from "../../connections/Setup";
 import { accountOf } from "../../connections/setup";
 import { at } from "../../connections/store";
 import { Verify } from "../../connections/Verify";
@@ -73,6 +74,7 @@ function Whole({ one }: { one: Connection }) {
         />
       </Section>
       {mine && <Verify one={one} store={OF_PLATFORM} />}
+      {mine && <Setup id={one.id} store={OF_PLATFORM} />}
       {mine && <Settings one={one} may store={OF_PLATFORM} />}
       <Use id={one.id} />
       <Ceilings key={JSON.stringify(one.ceilings)} one={one} />

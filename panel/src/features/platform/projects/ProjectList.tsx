@@ -12,7 +12,7 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { useLong } from "@/lib/long";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
-import { usePlans } from "../plans";
+import { usePlanLabel, usePlans } from "../plans";
 import { counted } from "../words";
 import { NewProject } from "./NewProject";
 
@@ -31,6 +31,7 @@ export function Component() {
   const [opened, { open, close }] = useDisclosure();
   const [filters, change] = useFilters(["search", "status", "plan"]);
   const { data: plans } = usePlans();
+  const labelled = usePlanLabel();
   const { search, plan } = filters;
   const status = filters.status as Status | undefined;
   const list = useLong(["projects", "list", search, status, plan], (cursor, signal) =>
@@ -69,7 +70,7 @@ export function Component() {
             { name: t("Name"), cell: (project) => project.name },
             { name: t("Slug"), cell: (project) => <code>{project.slug}</code> },
             { name: t("Status"), width: 120, cell: (project) => <Badge state={project.status} /> },
-            { name: t("Plan"), width: 120, cell: (project) => <span className="chip">{project.plan}</span> },
+            { name: t("Plan"), width: 120, cell: (project) => <span className="chip">{labelled(project.plan)}</span> },
             { name: t("People"), width: 90, cell: (project) => <span className="named">{counted(project.usage.users, MOST)}</span> },
             { name: t("Events this month"), width: 150, cell: (project) => <span className="named">{counted(project.usage.eventsThisMonth, MOST)}</span> },
             { name: t("Last event"), width: 120, cell: (project) => <span className="named"><When time={project.lastEventAt} never={t("never")} /></span> },

@@ -14,7 +14,7 @@ import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { exact } from "@/lib/when";
 import { OneTimeLink } from "../OneTimeLink";
-import { usePlans } from "../plans";
+import { usePlanLabel, usePlans } from "../plans";
 import { counted, limit } from "../words";
 import { Danger } from "./Danger";
 import { Limits } from "./Limits";
@@ -46,6 +46,7 @@ function One({ id }: { id: string }) {
 
 function Whole({ project }: { project: Project }) {
   const mayBill = useMay("platform:billing");
+  const labelled = usePlanLabel();
   return (
     <>
       <Halted project={project} />
@@ -54,7 +55,7 @@ function Whole({ project }: { project: Project }) {
           <Facts
             facts={[
               [t("Status"), <Badge key="status" state={project.status} />],
-              [t("Plan"), project.plan],
+              [t("Plan"), labelled(project.plan)],
               [t("Owner"), project.owner?.email ?? "–"],
               ...(project.region ? ([[t("Region"), project.region]] as [string, string][]) : []),
               [t("Made"), <When key="made" time={project.createdAt} />],

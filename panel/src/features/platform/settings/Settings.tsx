@@ -8,7 +8,7 @@ import { answered, api, type Schemas } from "@/lib/api";
 import { asProblem } from "@/lib/problem";
 import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
-import { usePlans } from "../plans";
+import { usePlanLabel, usePlans } from "../plans";
 
 type Given = Schemas["PlatformSettingsAnswer"];
 type Setting = Given["signup"];
@@ -27,8 +27,8 @@ export function Component() {
 
 /** What is set here, and not elsewhere. */
 const here = ({ value, source }: Setting) => (source === "platform" ? (value ?? "") : "");
-const or = ({ value, source }: Setting) =>
-  source === "platform" ? undefined : t("{value}, by {source}", { value: value ?? t("none"), source: source === "environment" ? t("the environment") : t("default") });
+const or = ({ value, source }: Setting, named = (each: string) => each) =>
+  source === "platform" ? undefined : t("{value}, by {source}", { value: value ? named(value) : t("none"), source: source === "environment" ? t("the environment") : t("default") });
 
 const SIGNUPS = [
   { value: "open", label: t("Anybody") },
@@ -38,6 +38,7 @@ const SIGNUPS = [
 
 function Form({ given }: { given: Given }) {
   const { data: plans } = usePlans();
+  const labelled = usePlanLabel();
   const form = useForm({
     initialValues: { signup: here(given.signup), defaultPlan: here(given.defaultPlan), supportEmail: here(given.supportEmail), announcement: here(given.announcement) },
   });
@@ -61,7 +62,7 @@ function Form({ given }: { given: Given }) {
         <Stack maw={560}>
           {saving.error && asProblem(saving.error).errors.length === 0 && <Failed error={saving.error} />}
           <Select label={t("Who may make a project")} placeholder={or(given.signup)} data={SIGNUPS} {...clear} {...form.getInputProps("signup")} value={form.values.signup || null} />
-          <Select label={t("Plan of a new project")} placeholder={or(given.defaultPlan)} data={(plans ?? []).map(({ name, label }) => ({ value: name, label }))} {...clear} {...form.getInputProps("defaultPlan")} value={form.values.defaultPlan || null} />
+          <Select label={t("Plan of a new project")} placeholder={or(given.defaultPlan, labelled)} data={(plans ?? []).map(({ name, label }) => ({ value: name, label }))} {...clear} {...form.getInputProps("defaultPlan")} value={form.values.defaultPlan || null} />
           <TextInput label={t("Support")} description={t("Where people turn to; everybody can read it.")} type="email" placeholder={or(given.supportEmail)} {...form.getInputProps("supportEmail")} />
           <Textarea label={t("Announcement")} description={t("Words for everybody, at GET /platform/about.")} placeholder={or(given.announcement)} autosize minRows={2} {...form.getInputProps("announcement")} />
           <Group>

@@ -7,6 +7,7 @@ import { Empty } from "@/components/ui/States";
 import { answered, api } from "@/lib/api";
 import { usePages } from "@/lib/queries";
 import { t } from "@/lib/t";
+import { usePlanLabel } from "../plans";
 import { lastMonths } from "./months";
 
 const MONTHS = 12;
@@ -14,6 +15,7 @@ const MONTHS = 12;
 export function Component() {
   const [filters, change] = useFilters(["month"]);
   const months = lastMonths(new Date(), MONTHS);
+  const labelled = usePlanLabel();
   const month = filters.month ?? months[0]!.value;
   const list = usePages(["usage", month], async (cursor, signal) => {
     const day = `${month}-01`;
@@ -37,7 +39,7 @@ export function Component() {
           }
           columns={[
             { name: t("Project"), cell: (project) => project.name },
-            { name: t("Plan"), cell: (project) => <span className="chip">{project.plan}</span> },
+            { name: t("Plan"), cell: (project) => <span className="chip">{labelled(project.plan)}</span> },
             { name: t("Events"), cell: (project) => <span className="named">{project.eventsReceived.toLocaleString()}</span> },
             { name: t("Notifications"), cell: (project) => <span className="named">{project.notificationsMade.toLocaleString()}</span> },
             { name: t("Over quota"), cell: (project) => <span className="named">{project.notificationsOverQuota.toLocaleString()}</span> },
