@@ -9,7 +9,11 @@ from tocsin.kit.crowd import Kind
 
 _MACHINES = re.compile(r"/health/.*|/metrics")
 _KINDS = (
-    (Kind.ACKNOWLEDGEMENT, re.compile(r"PUT /api/v1/notifications/[^/]+/acknowledge")),
+    # Providers bring presses of buttons as well as what became of messages, and give up on who refuses them.
+    (
+        Kind.ACKNOWLEDGEMENT,
+        re.compile(r"PUT /api/v1/notifications/[^/]+/acknowledge|POST /api/v1/(?:ack|hooks)/.+"),
+    ),
     (
         Kind.HEAVY,
         re.compile(

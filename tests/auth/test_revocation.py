@@ -271,11 +271,24 @@ async def watched(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Watched]
     told: list[tuple[UUID, str, str]] = []
     db = Database(site.app_url, ordinary=1, hot=1, statement_timeout="5s")
     await db.start()
-    watch = RevocationWatch(db, Credentials(db, site.master), [lambda *what: told.append(what)])
+
+    def stumbles(*what: object) -> None:
+        raise KeyError(what)
+
+    watch = RevocationWatch(db, Credentials(db, site.master), [stumbles, lambda *what: told.append(what)])
     await watch.look()
     told.clear()
     yield Watched(watch, told, db, sql)
     await db.close()
+
+
+async def test_one_who_stumbles_over_a_revocation_keeps_it_from_nobody(watched: Watched, api: Client) -> None:
+    project = await sign_up(api)
+    what = await watched.revoke(project)
+    before = watched.watch.read_at
+    await watched.watch.look()
+    assert what in watched.told
+    assert before is not None and watched.watch.read_at is not None and watched.watch.read_at > before
 
 
 async def test_a_revocation_is_told_once(watched: Watched, api: Client) -> None:

@@ -8,8 +8,8 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -19,10 +19,13 @@ from tests.crash import points, totals, trial
 from tests.crash.full_disk import CannotMount
 from tests.crash.nemesis import Fault
 from tests.crash.scenes import BUGS, SCENES
+from tests.versions import NoHistory, version_before
+from tocsin.kit.postgres import CannotStart
 
 FAULTS_PER_ROUND = 40
 SECONDS_PER_FAULT = 4.5
 SECONDS_PER_SCENE = 35.0
+OLD_EVERY = 4
 
 console = Console()
 
@@ -41,7 +44,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--lanes", type=int, default=2, help="installations side by side")
     parser.add_argument("--points", action="store_true", help="only the named points, every one of them")
     parser.add_argument("--only-faults", action="store_true", help="leave out the scenes and the planted bugs")
-    parser.add_argument("--old", type=Path, help="a checkout whose API and worker run beside the new ones")
+    parser.add_argument(
+        "--old",
+        type=Path,
+        help="a checkout whose API and worker run beside the new ones in every round; without it, the version before"
+        f" does in one round of {OLD_EVERY}",
+    )
     return parser.parse_args()
 
 
@@ -80,26 +88,43 @@ async def _all_rounds(arguments: argparse.Namespace) -> int:
         def tell(_fault: Fault) -> None:
             progress.advance(progress.task_ids[0])
 
-        async def work_off() -> None:
+        async def work_off(before: Path | None) -> None:
             for seed in seeds:
-                report = await trial.run(
-                    seed=seed,
-                    faults=each,
-                    redis=seed % 2 == 1,
-                    stumbling=seed // 2 % 2 == 1,
-                    old=arguments.old,
-                    tell=tell,
-                )
+                old = arguments.old or (before if seed % OLD_EVERY == OLD_EVERY - 1 else None)
+                report = await _round(seed, each, old, tell)
                 reports.append(report)
                 console.print(str(report), highlight=False, markup=False)
                 totals.keep("faults", totals.of_rounds(reports))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(arguments.lanes):
-                group.create_task(work_off())
+        with _version_before() as before:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(arguments.lanes):
+                    group.create_task(work_off(before))
     figures = totals.of_rounds(reports)
     console.print(totals.sentence(figures), highlight=False)
     return len(figures["violations"])
+
+
+async def _round(seed: int, faults: int, old: Path | None, tell: Callable[[Fault], None]) -> trial.Report:
+    """One round, or a red report of why there was none: one that does not begin ends no other."""
+    redis, stumbling = seed % 2 == 1, seed // 2 % 2 == 1
+    try:
+        return await trial.run(seed=seed, faults=faults, redis=redis, stumbling=stumbling, old=old, tell=tell)
+    except (TimeoutError, CannotStart) as reason:
+        violations = [f"the round broke off: {reason}"]
+        return trial.Report(
+            seed, "redis" if redis else "postgres", stumbling, with_old=old is not None, violations=violations
+        )
+
+
+@contextmanager
+def _version_before() -> Iterator[Path | None]:
+    try:
+        with version_before() as folder:
+            yield folder
+    except NoHistory as reason:
+        console.print(f"No round beside the version before. {reason}")
+        yield None
 
 
 async def _all_scenes(seed: int) -> int:

@@ -34,6 +34,8 @@ class Report:
     seed: int
     broker: str
     stumbling: bool = False
+    with_old: bool = False
+    """Whether the version before ran beside this one."""
     faults: list[Fault] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -58,7 +60,8 @@ class Report:
         kinds = Counter(fault.kind for fault in self.faults)
         mended = sorted(fault.seconds for fault in self.faults if fault.seconds is not None)
         lines = [
-            f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}: {self.kills} kills "
+            f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}"
+            f"{', beside the version before' * self.with_old}: {self.kills} kills "
             f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in "
             f"{self.sends} sends, {self.once} calls under a key, {self.calls} webhooks, {self.duplicates} duplicates, "
             f"{self.hung_up} clients hung up, {self.stumbles.total()} exceptions in stages, "
@@ -93,7 +96,7 @@ async def run(
 ) -> Report:
     """Do ``faults`` faults, most of which kill a process, while events flow; everything follows from ``seed`` but the
     timing of the machine. With ``stumbling`` the stages of every worker raise exceptions besides."""
-    report = Report(seed, "redis" if redis else "postgres", stumbling)
+    report = Report(seed, "redis" if redis else "postgres", stumbling, with_old=old is not None)
     async with (
         listening(seed) as sink,
         installed(redis=redis, lease_seconds=lease_seconds, sabotage=_planted(saboteur, stumbling), old=old) as here,

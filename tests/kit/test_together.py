@@ -137,7 +137,7 @@ async def test_projects_that_are_read_together_see_nothing_of_each_other(
     answers = await asyncio.gather(
         *[together.call(UUID(each.id), "live", uuids(events.ids), events.token, weight=2) for each in two_projects]
     )
-    for project, own, other, ((_, text, _idle),) in zip(
+    for project, own, other, ((_, text, *_),) in zip(
         two_projects, events.ids, reversed(events.ids), answers, strict=True
     ):
         assert f'"slug" : "{project.slug}"' in text
@@ -176,3 +176,35 @@ async def leased(sql: asyncpg.Connection, projects: tuple[Project, Project]) -> 
     )
     assert taken == "UPDATE 2"
     return events
+
+
+async def test_who_comes_as_the_last_lane_ends_is_answered(db: Database) -> None:
+    """Both lanes are answered in one turn of the loop, and somebody asks before that turn is over."""
+    together = Together(db, DIVIDED, MOST)
+    answers: list[asyncio.Future[list[Any]]] = []
+
+    async def held(calls: Any) -> Any:
+        answers.append(asyncio.get_running_loop().create_future())
+        return await answers[-1]
+
+    asked, together._asked = together._asked, held  # type: ignore[method-assign]
+    first = []
+    for _ in range(LANES):
+        first.append(asyncio.create_task(together.call(4, weight=1)))
+        while len(answers) < len(first):
+            await asyncio.sleep(0)
+    gate = asyncio.Event()
+
+    async def late() -> list[asyncpg.Record]:
+        await gate.wait()
+        return await together.call(4, weight=1)
+
+    last = asyncio.create_task(late())
+    await asyncio.sleep(0)
+    together._asked = asked  # type: ignore[method-assign]
+    for answer in answers:
+        answer.set_result([])
+    gate.set()
+    async with asyncio.timeout(5):
+        assert [row[1] for row in await last] == [3]
+    await asyncio.gather(*first)

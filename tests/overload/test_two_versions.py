@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -15,41 +14,24 @@ import pytest
 
 from tests.client import Client, sign_up
 from tests.endpoint import Answer, Endpoint, endpoint
-from tests.engines import running_redis, temporary_folder
+from tests.engines import running_redis
 from tests.overload.balancing import Balanced, all_done, under_load
 from tests.pipeline import make_rule
 from tests.running import Site, running, running_api
+from tests.versions import NoHistory, version_before
 
-HERE = Path(__file__).parents[2]
 PER_SECOND = 50
 SECONDS = 3
-
-
-def git(*arguments: str) -> str:
-    answer = subprocess.run(["git", "-C", str(HERE), *arguments], capture_output=True, check=True)
-    return answer.stdout.decode().strip()
-
-
-def version_before() -> str:
-    """The commit before the newest migration came; the present one while that is not committed."""
-    newest = max((HERE / "migrations" / "versions").glob("[0-9]*.py"))
-    try:
-        came = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest))
-        return f"{came}^" if came else git("rev-parse", "HEAD")
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        pytest.skip("there is no history to take the version before from")
 
 
 @pytest.fixture(scope="module")
 def before() -> Iterator[Path]:
     """The source of the version before."""
-    commit = version_before()
-    with temporary_folder() as folder:
-        archive = subprocess.run(["git", "-C", str(HERE), "archive", commit, "src"], capture_output=True, check=False)
-        if archive.returncode:
-            pytest.skip("the history does not reach back to the version before")
-        subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
-        yield folder / "src"
+    try:
+        with version_before() as folder:
+            yield folder / "src"
+    except NoHistory as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")

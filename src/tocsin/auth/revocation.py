@@ -24,11 +24,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.kit.again import again_and_again
 from tocsin.kit.db import Database
 from tocsin.kit.ids import PLATFORM_ID, new_id
 
@@ -119,12 +119,7 @@ class RevocationWatch:
         self._seen: set[tuple[UUID, str, str, datetime]] = set()
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                log.warning("revocations not read", error=str(error)[:200])
-            await asyncio.sleep(_EVERY_SECONDS)
+        await again_and_again(_EVERY_SECONDS, self.look)
 
     async def look(self) -> None:
         """One read: forget what was revoked since the last one, then trust the rest for a second.
@@ -152,4 +147,7 @@ class RevocationWatch:
         elif kind == "everything":
             self._credentials.forget_all()
         for listener in self._listeners:
-            listener(project_id, kind, ref)
+            try:
+                listener(project_id, kind, ref)
+            except Exception:
+                log.exception("not taken back by one who listens", project=str(project_id), kind=kind)

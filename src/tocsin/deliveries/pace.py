@@ -16,9 +16,9 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-import structlog
 
 from tocsin.connections.standing import mark_paused, pause_of
+from tocsin.kit.again import tried
 
 HORIZON_SECONDS = 2.0
 """For how long tokens are taken in advance: what comes then and is urgent waits so long at the most."""
@@ -32,8 +32,6 @@ REMEMBERED = 1_000
 
 _TAKE = "SELECT granted, held, starts_in, again_in FROM tocsin.take_turns($1, $2, $3, $4, $5, $6, $7, $8)"
 _RETURN = "SELECT tocsin.return_turns($1, $2, $3, $4)"
-
-log = structlog.get_logger(__name__)
 
 
 class Limits(msgspec.Struct):
@@ -177,14 +175,13 @@ class Pace:
 
     async def _return(self) -> None:
         """Together what comes in while one is being returned. What is not returned ends with its lease."""
-        try:
-            while self._surplus:
-                (sender, holder), count = self._surplus.popitem()
-                await self._pool.execute(_RETURN, *sender, holder, count)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            log.warning("turns not returned", error=str(error)[:200])
-        finally:
-            self._returning = None
+        await tried(self._return_all)
+        self._returning = None
+
+    async def _return_all(self) -> None:
+        while self._surplus:
+            (sender, holder), count = self._surplus.popitem()
+            await self._pool.execute(_RETURN, *sender, holder, count)
 
 
 class _Queue:

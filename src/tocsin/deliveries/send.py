@@ -311,8 +311,7 @@ class SendStage:
 
     async def _send(self, batch: Batch, outgoing: Outgoing, route: Route) -> Result:
         """One attempt at the provider, within the lease."""
-        message, count = await self._in_window(outgoing, route), await self._counted(batch, outgoing)
-        message = self._with_links(message, outgoing, route)
+        message = self._with_links(await self._in_window(outgoing, route), outgoing, route)
         crash.here("send.before_send")
         started_at, began = datetime.now(UTC), time.perf_counter()
         try:
@@ -328,7 +327,7 @@ class SendStage:
         seconds = time.perf_counter() - began
         crash.here("send.after_send")
         SEND_SECONDS.labels(route.channel.channel).observe(seconds)
-        told = judged(outcome, route.channel, route.credentials, count)
+        told = judged(outcome, route.channel, route.credentials, await self._counted(batch, outgoing, outcome))
         paused = is_too_many(outcome) and route.id is not None
         if isinstance(outcome, Receipt):
             await self._note_move(batch, outgoing, route, outcome)
@@ -353,9 +352,10 @@ class SendStage:
             **told,
         )
 
-    async def _counted(self, batch: Batch, outgoing: Outgoing) -> Count:
-        if outgoing.attempt == 1:
-            return Count(1, 1, outgoing.queued_at)
+    async def _counted(self, batch: Batch, outgoing: Outgoing, outcome: Receipt | SendFailure) -> Count:
+        """Which try this was; the one that succeeds needs no counting, nor does the first."""
+        if outgoing.attempt == 1 or isinstance(outcome, Receipt):
+            return Count(outgoing.attempt, outgoing.attempt, outgoing.queued_at)
         async with self._db.unit(batch.project_id, batch.env) as connection:
             return await counted(connection, batch.project_id, outgoing.id, outgoing.attempt, outgoing.queued_at)
 

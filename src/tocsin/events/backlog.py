@@ -4,15 +4,13 @@ Once a second this process asks how old the oldest waiting work is of the projec
 time; a request only looks at the result.
 """
 
-import asyncio
 import random
 import time
 from uuid import UUID
 
-import asyncpg
 import structlog
 
-from tocsin.kit.away import is_away
+from tocsin.kit.again import again_and_again
 from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database
 from tocsin.kit.errors import TooManyRequests
@@ -45,14 +43,7 @@ class Backlog:
 
     async def run(self) -> None:
         """Look every second, until cancelled. While the database is away, what was known goes on to count."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.look()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                if not is_away(error):
-                    raise
-                log.warning("backlogs not read", error=str(error)[:200])
+        await again_and_again(EVERY_SECONDS, self.look)
 
     async def look(self) -> None:
         """One read, of the next senders in turn and of all that were too slow."""

@@ -9,7 +9,7 @@ them as before, and a call that fails is made again alone: it spoils only itself
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 from uuid import UUID
 
 import asyncpg
@@ -69,14 +69,16 @@ class Together:
             return await self._asked([call])
         self._waiting.append(call)
         if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._drive())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            self._lanes.add(asyncio.create_task(self._drive()))
         return await call.answer
 
     async def _drive(self) -> None:
-        while calls := self._next():
-            await self._answer(calls)
+        """Until nothing waits; gone in the same moment, since whoever comes next counts on the lanes that are there."""
+        try:
+            while calls := self._next():
+                await self._answer(calls)
+        finally:
+            self._lanes.remove(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next(self) -> list[_Call]:
         """Those who waited longest, as many as share a statement; whoever gave up waiting is left out.

@@ -8,24 +8,19 @@ import asyncpg
 
 from tocsin.notifications.write import NewNotification
 from tocsin.plans.monthly import Held, hold
-from tocsin.plans.unlimited import Unlimited
 
 QUOTA = "notifications"
 
 
-def may_be_limited(project_id: UUID, env: str, made: Sequence[NewNotification], unlimited: Unlimited) -> bool:
-    """Whether any of these could count: the sandbox has no quota, nor has who was found to be unlimited just now."""
-    return env == "live" and project_id not in unlimited and any(not n.internal for n in made)
+def may_be_limited(limited: bool, env: str, made: Sequence[NewNotification]) -> bool:
+    """Whether any of these counts towards a quota, where their project has one: nothing in the sandbox does, nor what
+    Tocsin tells of itself."""
+    return limited and env == "live" and any(not n.internal for n in made)
 
 
-async def hold_quota(
-    connection: asyncpg.Connection, project_id: UUID, made: Sequence[NewNotification], unlimited: Unlimited
-) -> Held:
+async def hold_quota(connection: asyncpg.Connection, project_id: UUID, made: Sequence[NewNotification]) -> Held:
     """Hold what these would count towards, if they all were written."""
-    held = await hold(connection, project_id, QUOTA, [n.id for n in made if not n.internal])
-    if not held.counters:
-        unlimited.remember(project_id)
-    return held
+    return await hold(connection, project_id, QUOTA, [n.id for n in made if not n.internal])
 
 
 async def within_quota(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tocsin.kit.again import again_and_again
 from tocsin.realtime import protocol
 from tocsin.realtime.activity import ActivityWheel
 from tocsin.realtime.channel import Channel
@@ -221,10 +222,11 @@ class Hub:
 
         One such task serves the whole hub.
         """
-        while True:
-            await asyncio.sleep(1)
-            self.check_activity()
-            self.end_visits()
+        await again_and_again(1, self._look_around)
+
+    async def _look_around(self) -> None:
+        self.end_visits()
+        self.check_activity()
 
     def check_activity(self) -> None:
         """Ask clients that were silent for long whether they live; end those that did not answer (4201)."""

@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from tocsin.kit.again import again_and_again
 from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
@@ -59,9 +60,7 @@ class Live:
 
     async def sweep_forever(self) -> None:
         """Leave the projects whose last socket went, a while after it did, since most come back."""
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            await self.sweep()
+        await again_and_again(SWEEP_SECONDS, self.sweep)
 
     async def sweep(self) -> None:
         """Close the rooms that were empty at the last sweep and still are."""

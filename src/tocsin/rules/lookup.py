@@ -106,6 +106,8 @@ class Batch:
     clocks: list[Rule]
     """Rules that run by a clock."""
     warning_types: list[WarningType]
+    limited: bool
+    """Whether the project has a quota of notifications."""
     idle: dict[UUID, str] = field(default_factory=dict)
     """Rules that are outside of their active times and match nothing then, each with the reason (R4)."""
 
@@ -125,7 +127,8 @@ class Batch:
 
 
 READ_CLAIMED = """
-SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token), tocsin.idle_rules(c.project, c.env)
+SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token), tocsin.idle_rules(c.project, c.env),
+    EXISTS (SELECT FROM tocsin.entitlements(ARRAY[c.project]) e WHERE e.quotas->>'notifications' IS NOT NULL)
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) WITH ORDINALITY AS c (project, env, ids, token, number)
 """
 
@@ -137,7 +140,7 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
     clocks = [rule for rule in read.rules if rule.runs_by_clock]
     idle = _idle.decode(row[2] or "{}")
-    return Batch(read.project, read.events, _by_type(read), subjects, clocks, read.warning_types, idle)
+    return Batch(read.project, read.events, _by_type(read), subjects, clocks, read.warning_types, row[3], idle)
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:

@@ -12,6 +12,7 @@ holds up nobody else's events.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
@@ -31,7 +32,6 @@ from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
 from tocsin.notifications.write import DEVICES_OF, Gather, Insist, NewNotification, rows, waits_to_be_sent, with_devices
-from tocsin.plans.unlimited import Unlimited
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules import strikes
 from tocsin.rules.clocked import ClockRun, whose_time
@@ -139,7 +139,6 @@ class MatchStage:
         self._writing = Together(db, _WRITE, TOGETHER)
         self._after = NOBODY
         self._strikes = Strikes()
-        self._unlimited = Unlimited()
         self._judge = Judge()
         self._owed: list[_Owed] = []
         self._suspects_at = 0.0
@@ -168,9 +167,14 @@ class MatchStage:
         if not claimed:
             self._suspects_at = now + SUSPECT_SECONDS
             return False
-        await self.drain()
+        # Alone, so that nothing else is lost with this process; unless something hangs, which must not stop the stage.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease_seconds):
+                await self.drain()
         await self._wait_for(self._begin(claimed, token))
-        await self.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease_seconds):
+                await self.drain()
         return True
 
     async def drain(self) -> None:
@@ -269,14 +273,14 @@ class MatchStage:
             faults = await self._judge.faults(batch.warning_types, batch.events)
             decided = [replace(each, faults=faults.get(each.event.id)) for each in decided]
         first, *further = _portions(decided)
-        await self._write(project_id, env, token, first)
+        await self._write(project_id, env, token, first, limited=batch.limited)
         await self._suspend(project_id, env, chain(*outcomes.values(), failed))
         for number, portion in enumerate(further):
             if asyncio.get_running_loop().time() > hold_until:
                 left = [each.event.id for portion in further[number:] for each in portion]
                 await self._undo_claim(project_id, env, left, token)
                 return
-            await self._write(project_id, env, token, portion)
+            await self._write(project_id, env, token, portion, limited=batch.limited)
 
     async def _in_their_ways(
         self, project_id: UUID, env: Env, jobs: Mapping[UUID, Job], decided: list[_Decided]
@@ -289,14 +293,14 @@ class MatchStage:
         failed = [outcome for said in ways.values() for outcome in said.failed]
         return [_in_ways(each, ways) for each in decided], failed
 
-    async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided]) -> None:
+    async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided], *, limited: bool) -> None:
         """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
         made = await with_devices(self._devices, project_id, env, [n for each in decided for n in each.made])
-        if not may_be_limited(project_id, env, made, self._unlimited):
+        if not may_be_limited(limited, env, made):
             ours = await _write_matched(self._writing, project_id, env, token, decided, made)
         else:
             async with self._db.unit(project_id, env) as connection:
-                quota = await hold_quota(connection, project_id, made, self._unlimited)
+                quota = await hold_quota(connection, project_id, made)
                 held = await _still_held(connection, project_id, token, decided)
                 made = await within_quota(connection, quota, [n for n in made if n.event_id in held])
                 ours = await _write_matched(Alone(connection, _WRITE), project_id, env, token, decided, made)
