@@ -38,7 +38,7 @@ class Sizes:
 
     quiet: int = 50
     normal: int = 2
-    before: int = 8
+    before: int = 20
     during: int = 22
     events: int = 20_000
     hanging: int = 1_000

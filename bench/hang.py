@@ -11,7 +11,7 @@ from bench.running import installed
 from bench.tenants import settle_in
 from tests.client import Project
 
-SIZES = Sizes(quiet=10, normal=1, before=8, during=20, hanging=400, hang_seconds=15)
+SIZES = Sizes(quiet=10, normal=1, before=20, during=20, hanging=400, hang_seconds=15)
 QUICK = Sizes(quiet=4, normal=1, before=3, during=8, hanging=100, hang_seconds=5)
 AT_A_TIME, A_SECOND = 8, 20
 _LIMIT = """

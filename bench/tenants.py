@@ -8,9 +8,9 @@ from tests.pipeline import make_rule
 
 
 async def settle_in(place: Installed, name: str, url: str) -> Project:
-    """A new project whose webhooks go to that address."""
+    """A new project whose webhooks go to that address, and wait there for whoever hangs to answer."""
     project = await sign_up_beside(place, name)
-    await make_hook(project.key, url)
+    await make_hook(project.key, settings={"url": url, "timeoutSeconds": 30})
     await make_rule(project, "webhook", targetRoles=["owner"], **MARKED)
     return project
 
