@@ -6,10 +6,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+import psutil
 import redis.asyncio as aioredis
 
 from tests.crash.installation import START_LIMIT, Installation
@@ -20,6 +21,8 @@ IMPATIENT = 0.25
 """Share of the faults that come while the last one is still being mended."""
 CALM = (0.4, 1.2)
 MOOD_SECONDS = 2.0
+POSTGRES_FROZEN_SECONDS = 4.0
+"""Longer than a group of events may hang before the API turns others away."""
 REDIS_AWAY_SECONDS = 10.0
 REDIS_FROZEN_SECONDS = 6.5
 """Longer than the broker takes a silent link for a living one."""
@@ -75,6 +78,7 @@ class Nemesis:
         self._harsh: dict[str, Callable[[], Awaitable[None]]] = {
             "stop worker beyond its lease": self._stop_worker,
             "end all sessions": self._end_sessions,
+            "freeze postgres": self._freeze_postgres,
             "cut the broker": self._cut_redis if installation.redis else self._cut_listeners,
             **{f"the far end {mood}": self._far_end(mood) for mood in MOODS},
         }
@@ -158,15 +162,20 @@ class Nemesis:
         """It wakes with leases that others have taken over meanwhile."""
         worker = self._rng.choice(self._here.workers)
         if worker.running:
-            await self._freeze(worker.pid, self._here.lease_seconds * 1.5)
+            await self._freeze([worker.pid], self._here.lease_seconds * 1.5)
 
-    async def _freeze(self, pid: int, seconds: float) -> None:
-        os.kill(pid, signal.SIGSTOP)
+    async def _freeze(self, pids: Sequence[int], seconds: float) -> None:
         try:
+            _signal(pids, signal.SIGSTOP)
             await asyncio.sleep(seconds)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            _signal(pids, signal.SIGCONT)
+
+    async def _freeze_postgres(self) -> None:
+        """As a machine that swaps or a disk that does not answer: sessions stay, and nothing comes."""
+        if (pid := postgres.server_pid(self._here.cluster.data)) is not None:
+            backends = psutil.Process(pid).children()
+            await self._freeze([pid, *(each.pid for each in backends)], POSTGRES_FROZEN_SECONDS)
 
     async def _end_sessions(self) -> None:
         await self._terminate("true")
@@ -202,7 +211,7 @@ class Nemesis:
 
     async def _freeze_redis(self) -> None:
         assert self._here.redis and self._here.redis.process
-        await self._freeze(self._here.redis.process.pid, REDIS_FROZEN_SECONDS)
+        await self._freeze([self._here.redis.process.pid], REDIS_FROZEN_SECONDS)
 
     async def _fill_redis(self) -> None:
         """Refuse whatever would need memory, as a server does that may evict nothing."""
@@ -223,3 +232,9 @@ class Nemesis:
         client = aioredis.from_url(self._here.redis.url)
         async with contextlib.aclosing(client):
             await client.execute_command(*command)
+
+
+def _signal(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
