@@ -35,7 +35,7 @@ UPDATE tocsin.deliveries SET state = 'leased', lease_token = $2, attempts = 0 WH
 async def measure(run: Run) -> list[Line]:
     """Per cent that recording takes longer. About a minute; quick, 20 seconds."""
     async with installed(worker=False) as place:
-        app = Database(place.site.app_url, ordinary=0, hot=1, statement_timeout="30s")
+        app = Database(place.site.app_url, ordinary=0, hot=1, statement_seconds=30)
         await app.start()
         try:
             batches = QUICK_BATCHES if run.quick else BATCHES

@@ -40,8 +40,8 @@ KEYS: dict[str, dict[str, Any]] = {
 async def measure(run: Run) -> list[Line]:
     """Microseconds a call of a known key, and per cent of a request that its scope takes."""
     async with installed(worker=False) as place:
-        app = Database(place.site.app_url, ordinary=1, hot=1, statement_timeout="5s")
-        strong = Database(place.site.installer_url, ordinary=1, hot=0, statement_timeout="5s")
+        app = Database(place.site.app_url, ordinary=1, hot=1, statement_seconds=5)
+        strong = Database(place.site.installer_url, ordinary=1, hot=0, statement_seconds=5)
         await app.start()
         try:
             run.tell("known keys")

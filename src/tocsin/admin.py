@@ -77,7 +77,7 @@ async def _admin(session: AsyncSession, email: str, name: str | None, role: Role
 async def _platform(installation: Installation) -> AsyncIterator[Database]:
     """The application's login, and the platform's own project in a state to work with."""
     prefix = installation.settings.db_role_prefix
-    db = Database(installation.app_url, ordinary=1, hot=0, statement_timeout="10s", role_prefix=prefix)
+    db = Database(installation.app_url, ordinary=1, hot=0, statement_seconds=10, role_prefix=prefix)
     await db.start()
     try:
         await prepare(db, Vault(installation.master))

@@ -192,8 +192,8 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings, app_url: str, platform_url: str, master: MasterKey) -> "Edge":
     """The application over one database; everything it needs is opened in its lifespan."""
     prefix = settings.db_role_prefix
-    db = Database(app_url, ordinary=4, hot=4, statement_timeout="5s", role_prefix=prefix)
-    across = Database(platform_url, ordinary=2, hot=0, statement_timeout="10s", role_prefix=prefix, read_only=True)
+    db = Database(app_url, ordinary=4, hot=4, statement_seconds=5, role_prefix=prefix)
+    across = Database(platform_url, ordinary=2, hot=0, statement_seconds=10, role_prefix=prefix, read_only=True)
     broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
     credentials = Credentials(db, master)
     tenants = Tenants(

@@ -235,7 +235,7 @@ async def _with_app(installation: Installation) -> list[Finding]:
     return await _with_login(
         "application's login",
         "TOCSIN_APP_DATABASE_URL",
-        lambda: Database(installation.app_url, ordinary=1, hot=1, statement_timeout="5s", role_prefix=prefix),
+        lambda: Database(installation.app_url, ordinary=1, hot=1, statement_seconds=5, role_prefix=prefix),
         more,
     )
 
@@ -253,7 +253,7 @@ async def _with_platform(installation: Installation) -> list[Finding]:
         "platform's login",
         "TOCSIN_PLATFORM_DATABASE_URL",
         lambda: Database(
-            installation.platform_url, ordinary=1, hot=0, statement_timeout="5s", role_prefix=prefix, read_only=True
+            installation.platform_url, ordinary=1, hot=0, statement_seconds=5, role_prefix=prefix, read_only=True
         ),
         more,
     )

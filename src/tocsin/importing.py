@@ -149,7 +149,7 @@ async def _undone(work: Work, import_id: UUID) -> list[str]:
 async def _database(installation: Installation) -> AsyncIterator[Database]:
     """The application's login: whatever goes wrong, one project at a time is in reach."""
     prefix = installation.settings.db_role_prefix
-    db = Database(installation.app_url, ordinary=1, hot=0, statement_timeout="10s", role_prefix=prefix)
+    db = Database(installation.app_url, ordinary=1, hot=0, statement_seconds=10, role_prefix=prefix)
     await db.start()
     try:
         yield db

@@ -48,7 +48,7 @@ async def _try(installation: Installation, url: str, whose: str) -> None:
         url,
         ordinary=0,
         hot=0,
-        statement_timeout="5s",
+        statement_seconds=5,
         role_prefix=installation.settings.db_role_prefix,
         read_only=whose == "platform",
     )

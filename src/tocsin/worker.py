@@ -135,7 +135,7 @@ async def _work(installation: Installation) -> None:
         start_http_server(settings.metrics_port, "127.0.0.1")
     async with AsyncExitStack() as opened:
         db = Database(
-            installation.app_url, ordinary=2, hot=6, statement_timeout="30s", role_prefix=settings.db_role_prefix
+            installation.app_url, ordinary=2, hot=6, statement_seconds=30, role_prefix=settings.db_role_prefix
         )
         await db.start()
         opened.push_async_callback(db.close)

@@ -25,7 +25,7 @@ async def told(api: Client, site: Site) -> tuple[Project, str]:
 
 
 async def _erase(site: Site, project: Project, person: str) -> int:
-    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=0, statement_seconds=5)
     try:
         async with db.scope(UUID(project.id), "live") as session:
             return await erase_person(session, UUID(project.id), "live", Actor("system", None), UUID(person))

@@ -28,7 +28,7 @@ async def two(
             else:
                 sites = Site(url, home, settings={"TOCSIN_REALTIME": "0"}), Site(url, home)
             here, there = (running.enter_context(running_api(site)) for site in sites)
-            db = Database(sites[0].app_url, ordinary=1, hot=0, statement_timeout="5s")
+            db = Database(sites[0].app_url, ordinary=1, hot=0, statement_seconds=5)
             sql = await asyncpg.connect(url)
             clients = Client(http, here.url), Client(http, there.url)
             yield Two(sites[0], *clients, db, sql, cuts=request.param.endswith("cut"))

@@ -269,7 +269,7 @@ class Watched:
 @pytest.fixture
 async def watched(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Watched]:
     told: list[tuple[UUID, str, str]] = []
-    db = Database(site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=1, statement_seconds=5)
     await db.start()
 
     def stumbles(*what: object) -> None:

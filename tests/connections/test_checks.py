@@ -51,7 +51,7 @@ class Checking:
 async def checking(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Checking]:
     # Nobody else's connection is due: each test asks for its own.
     await sql.execute("UPDATE tocsin.connections SET next_check_at = now() + interval '1 day', outage_told = true")
-    db = Database(site.app_url, ordinary=2, hot=4, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=2, hot=4, statement_seconds=5)
     await db.start()
     async with Door(allowed=LOOPBACK) as door:
         yield Checking(site, db, door, sql)

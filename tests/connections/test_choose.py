@@ -26,7 +26,7 @@ PLATFORM = Settings.model_validate({"smtp_url": "smtp://tocsin:s3cret@mail.examp
 @pytest.fixture(scope="module")
 async def db(site: Site) -> AsyncIterator[Database]:
     """The worker's way to the database, behind the same walls."""
-    db = Database(site.app_url, ordinary=0, hot=2, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=0, hot=2, statement_seconds=5)
     await db.start()
     yield db
     await db.close()

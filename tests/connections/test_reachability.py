@@ -18,7 +18,7 @@ MARKS = {"reachable": mark_reachable, "blocked": mark_blocked, "opted_out": mark
 
 @pytest.fixture(scope="module")
 async def db(site: Site) -> AsyncIterator[Database]:
-    db = Database(site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=1, statement_seconds=5)
     await db.start()
     yield db
     await db.close()

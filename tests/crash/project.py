@@ -80,7 +80,7 @@ async def _rule(project: Project, people: list[str], name: str, least: int, belo
 async def _connect(installation: Installation, project_id: UUID, sink: Sink) -> None:
     """The connections to the sink, sealed with the project's own key."""
     mail = {"host": "127.0.0.1", "port": sink.mail_port, "security": "none", "fromAddress": "orders@shop.example"}
-    db = Database(installation.site.app_url, ordinary=0, hot=1, statement_timeout="5s")
+    db = Database(installation.site.app_url, ordinary=0, hot=1, statement_seconds=5)
     await db.start()
     try:
         async with db.unit(project_id, "live") as connection:

@@ -56,7 +56,7 @@ def test_what_was_never_sent_is_not_moved(state: str, told: Told) -> None:
 
 @pytest.fixture(scope="module")
 async def db(site: Site) -> AsyncIterator[Database]:
-    db = Database(site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=1, statement_seconds=5)
     await db.start()
     yield db
     await db.close()

@@ -24,7 +24,7 @@ Match = Callable[[], Awaitable[None]]
 @pytest.fixture(scope="module")
 async def match(site: Site) -> AsyncIterator[Match]:
     """Let a worker's matching stage process every event that waits."""
-    db = Database(site.app_url, ordinary=0, hot=4, statement_timeout="30s")
+    db = Database(site.app_url, ordinary=0, hot=4, statement_seconds=30)
     evaluator = Evaluator()
     await db.start()
     broker = brokers.connect(None, db.url)

@@ -370,7 +370,7 @@ async def test_the_cross_project_functions_could_not(walls: Walls, statement: st
 @pytest.fixture
 async def one_connection(walls: Walls) -> AsyncIterator[Database]:
     """The application's own door with a pool of one of each kind, so that the next borrower is known."""
-    db = Database(walls.site.app_url, ordinary=1, hot=1, statement_timeout="200ms")
+    db = Database(walls.site.app_url, ordinary=1, hot=1, statement_seconds=0.2)
     await db.start()
     yield db
     await db.close()

@@ -94,10 +94,10 @@ async def test_the_application_starts_with_its_own_login_and_refuses_the_install
 ) -> None:
     url, roles = installation
     await migrate(url, roles, master)
-    db = Database(app_url(url, roles, master), ordinary=1, hot=1, statement_timeout="5s", role_prefix=roles.prefix)
+    db = Database(app_url(url, roles, master), ordinary=1, hot=1, statement_seconds=5, role_prefix=roles.prefix)
     await db.start()
     await db.close()
-    strong = Database(url, ordinary=1, hot=1, statement_timeout="5s", role_prefix=roles.prefix)
+    strong = Database(url, ordinary=1, hot=1, statement_seconds=5, role_prefix=roles.prefix)
     with pytest.raises(StrongLogin, match="TOCSIN_APP_DATABASE_URL"):
         await strong.start()
     await strong.close()
@@ -117,7 +117,7 @@ async def test_any_stronger_login_is_refused(
         "member of the pipeline": f"GRANT {roles.pipeline} TO {login}",
     }
     await execute(server, grants[strength])
-    db = Database(with_login(url, login, PASSWORD), ordinary=1, hot=0, statement_timeout="5s", role_prefix=roles.prefix)
+    db = Database(with_login(url, login, PASSWORD), ordinary=1, hot=0, statement_seconds=5, role_prefix=roles.prefix)
     with pytest.raises(StrongLogin):
         await db.start()
     await db.close()

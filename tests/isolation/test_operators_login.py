@@ -105,7 +105,7 @@ async def test_naming_a_project_opens_nothing_more(sight: Sight) -> None:
 
 
 async def test_a_stronger_login_is_refused_by_the_name_of_its_setting(sight: Sight) -> None:
-    db = Database(sight.site.installer_url, ordinary=1, hot=0, statement_timeout="5s", read_only=True)
+    db = Database(sight.site.installer_url, ordinary=1, hot=0, statement_seconds=5, read_only=True)
     with pytest.raises(StrongLogin, match="TOCSIN_PLATFORM_DATABASE_URL"):
         await db.start()
     await db.close()
@@ -113,7 +113,7 @@ async def test_a_stronger_login_is_refused_by_the_name_of_its_setting(sight: Sig
 
 async def test_even_a_login_that_may_write_only_reads_here(sight: Sight) -> None:
     """Where somebody names the application's login for the platform's."""
-    db = Database(sight.site.app_url, ordinary=1, hot=0, statement_timeout="5s", read_only=True)
+    db = Database(sight.site.app_url, ordinary=1, hot=0, statement_seconds=5, read_only=True)
     await db.start()
     with pytest.raises(DBAPIError, match="read-only"):
         async with db.scope(sight.one.project_id, "live") as session:

@@ -31,7 +31,7 @@ CROSS JOIN LATERAL generate_series(1, c.times) AS n
 
 @pytest.fixture(scope="module")
 async def db(site: Site) -> AsyncIterator[Database]:
-    db = Database(site.app_url, ordinary=0, hot=4, statement_timeout="10s")
+    db = Database(site.app_url, ordinary=0, hot=4, statement_seconds=10)
     await db.start()
     yield db
     await db.close()

@@ -87,7 +87,7 @@ class World:
         self.far: FarEnd = await enter(answering())
         self.sql = await asyncpg.connect(self._site.installer_url)
         close(self.sql.close)
-        self.db = Database(self._site.app_url, ordinary=2, hot=6, statement_timeout="30s")
+        self.db = Database(self._site.app_url, ordinary=2, hot=6, statement_seconds=30)
         await self.db.start()
         close(self.db.close)
         await self._open_stages()

@@ -24,7 +24,7 @@ MOST_TRIES = 1_000
 
 
 async def send(told: dict[str, Any]) -> dict[str, dict[str, int]]:
-    db = Database(told["url"], ordinary=0, hot=3, statement_timeout="60s")
+    db = Database(told["url"], ordinary=0, hot=3, statement_seconds=60)
     await db.start()
     broker = brokers.connect(None, db.url)
     await broker.start()

@@ -88,7 +88,7 @@ async def test_a_rule_hears_of_it_where_nothing_else_gets_through(shop: Project,
 
 
 async def test_several_tellers_tell_once(shop: Project, working: Working) -> None:
-    db = Database(working.site.app_url, ordinary=4, hot=4, statement_timeout="10s")
+    db = Database(working.site.app_url, ordinary=4, hot=4, statement_seconds=10)
     await db.start()
     broker = brokers.connect(None, db.url)
     await broker.start()

@@ -18,7 +18,7 @@ TABLES = ("events", "notifications", "notification_recipients", "deliveries", "a
 
 @pytest.fixture
 async def stage(site: Site) -> AsyncIterator[SandboxStage]:
-    db = Database(site.app_url, ordinary=0, hot=2, statement_timeout="30s")
+    db = Database(site.app_url, ordinary=0, hot=2, statement_seconds=30)
     await db.start()
     yield SandboxStage(db)
     await db.close()

@@ -47,7 +47,7 @@ async def shop(api: Client) -> Project:
 
 @pytest.fixture
 async def db(here: Site) -> AsyncIterator[Database]:
-    opened = Database(here.app_url, ordinary=0, hot=4, statement_timeout="30s")
+    opened = Database(here.app_url, ordinary=0, hot=4, statement_seconds=30)
     await opened.start()
     yield opened
     await opened.close()

@@ -57,7 +57,7 @@ async def nothing_to_do(_project_id: uuid.UUID) -> None:
 async def inst(database: str, home: Any, api: Client) -> AsyncIterator[Installation]:
     site = Site(database, home)
     sql = await asyncpg.connect(database)
-    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="30s")
+    db = Database(site.app_url, ordinary=1, hot=0, statement_seconds=30)
     await db.start()
     with running_api(site) as process:
         caller = Client(api.http, process.url)
@@ -205,7 +205,7 @@ async def test_several_workers_at_it_are_as_good_as_one(inst: Installation) -> N
     await send_events(shop.key, *({"n": number} for number in range(20)))
     await shop.owner.delete("/projects/me")
     await inst.time_passes(shop.id)
-    db = Database(inst.site.app_url, ordinary=3, hot=0, statement_timeout="30s")
+    db = Database(inst.site.app_url, ordinary=3, hot=0, statement_seconds=30)
     await db.start()
     closed = []
 

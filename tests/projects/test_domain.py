@@ -304,7 +304,7 @@ async def test_a_name_whose_first_read_crossed_its_revocation_is_heard_of_and_re
     hosted: Hosted, acme: Project, domain: str
 ) -> None:
     await prove(hosted, acme, domain)
-    db = Database(hosted.site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    db = Database(hosted.site.app_url, ordinary=1, hot=0, statement_seconds=5)
     tenants = Tenants(db, lambda: True)
     looking = asyncio.create_task(tenants.find(domain))
     await asyncio.sleep(0)

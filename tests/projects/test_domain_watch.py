@@ -20,7 +20,7 @@ TXT = "_tocsin.{}"
 
 @pytest.fixture(scope="module")
 async def watch(hosted: Hosted) -> AsyncIterator[DomainWatch]:
-    db = Database(hosted.site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+    db = Database(hosted.site.app_url, ordinary=1, hot=1, statement_seconds=5)
     await db.start()
     yield DomainWatch(db, Names((("127.0.0.1", hosted.dns.port),)))
     await db.close()
@@ -114,7 +114,7 @@ async def test_a_suspended_domain_that_is_proven_again_answers_again(
 
 
 async def test_a_dns_that_does_not_answer_takes_nothing_away(hosted: Hosted, acme: Project, domain: str) -> None:
-    db = Database(hosted.site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+    db = Database(hosted.site.app_url, ordinary=1, hot=1, statement_seconds=5)
     await db.start()
     try:
         await make_due(hosted, acme, missing_days=30)

@@ -71,7 +71,7 @@ class Installation:
 async def here(database: str, home: Path, http: aiohttp.ClientSession) -> AsyncIterator[Installation]:
     site = Site(database, home)
     sql = await asyncpg.connect(database)
-    db = Database(site.app_url, ordinary=0, hot=4, statement_timeout="30s")
+    db = Database(site.app_url, ordinary=0, hot=4, statement_seconds=30)
     await db.start()
     with running_api(site) as process:
         yield Installation(site, Client(http, process.url), sql, db)

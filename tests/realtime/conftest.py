@@ -78,7 +78,7 @@ class Place:
 @contextlib.asynccontextmanager
 async def placed(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[Place]:
     with running_api(site) as process:
-        db = Database(site.app_url, ordinary=1, hot=1, statement_timeout="5s")
+        db = Database(site.app_url, ordinary=1, hot=1, statement_seconds=5)
         broker = brokers.connect(site.redis_url, site.app_url)
         await db.start()
         await broker.start()

@@ -130,7 +130,7 @@ async def test_the_previous_secret_counts_until_its_end(known: Known, place: Pla
 
 async def test_without_a_database_nobody_is_told_that_the_key_is_wrong(known: Known) -> None:
     """4001 would keep clients away for good; ``Unavailable`` makes them come back."""
-    away = Database(f"postgresql://nobody@127.0.0.1:{free_port()}/none", ordinary=1, hot=0, statement_timeout="1s")
+    away = Database(f"postgresql://nobody@127.0.0.1:{free_port()}/none", ordinary=1, hot=0, statement_seconds=1)
     with pytest.raises(Unavailable):
         await Apps(away, known.vault, known.credentials).find(known.key)
 

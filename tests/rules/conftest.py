@@ -17,7 +17,7 @@ Match = Callable[[], Awaitable[bool]]
 @pytest.fixture(scope="module")
 async def match(site: Site) -> AsyncIterator[Match]:
     """One look of a worker's matching stage, and the end of what it began."""
-    db = Database(site.app_url, ordinary=0, hot=4, statement_timeout="30s")
+    db = Database(site.app_url, ordinary=0, hot=4, statement_seconds=30)
     await db.start()
     broker, child = brokers.connect(None, db.url), Evaluator()
     await broker.start()

@@ -35,7 +35,7 @@ async def test_the_limit_is_exact(acme: Project, site: Site, seed: int) -> None:
     chance = random.Random(seed)
     groups = [(chance.sample(PATTERNS, chance.randint(1, 4)), chance.choice([1, 29, 70, 71, 100])) for _ in range(5)]
     mine = chance.sample(PATTERNS, chance.randint(1, 3))
-    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=0, statement_seconds=5)
     async with db.scope(UUID(acme.id), "live") as session:
         for patterns, count in groups:
             await _write(session, acme.id, patterns, count)

@@ -78,7 +78,7 @@ async def test_a_delivery_that_tells_of_an_occurrence_makes_no_other(working: Wo
 
 
 async def test_the_same_is_told_once_an_hour_and_a_kind_so_often_at_most(working: Working, shop: Project) -> None:
-    db = Database(working.site.app_url, ordinary=0, hot=1, statement_timeout="5s")
+    db = Database(working.site.app_url, ordinary=0, hot=1, statement_seconds=5)
     await db.start()
     try:
         async with db.unit(UUID(shop.id), "live") as connection:

@@ -528,7 +528,7 @@ def evaluation_children(pid: int) -> list[psutil.Process]:
 
 async def test_without_an_evaluator_a_try_asks_to_come_back(acme: Project, site: Site) -> None:
     rule = await made(acme, eventTypes=["a"])
-    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=0, statement_seconds=5)
     evaluator = Evaluator()
     await evaluator.close()
     async with db.scope(UUID(acme.id), "live") as session:

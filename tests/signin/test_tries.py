@@ -260,7 +260,7 @@ def test_a_network_is_what_one_person_may_have_many_addresses_of(address: str | 
 async def tries(site: Site, sql: asyncpg.Connection) -> AsyncIterator[Tries]:
     """Counters of the installation, empty."""
     await sql.execute("DELETE FROM tocsin.tries")
-    db = Database(site.app_url, ordinary=4, hot=0, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=4, hot=0, statement_seconds=5)
     yield Tries(db, site.master)
     await db.close()
 

@@ -304,7 +304,7 @@ _WAITS_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY(pg_bloc
 
 @pytest.fixture
 async def db(site: Site) -> AsyncIterator[Database]:
-    db = Database(site.app_url, ordinary=1, hot=0, statement_timeout="5s")
+    db = Database(site.app_url, ordinary=1, hot=0, statement_seconds=5)
     yield db
     await db.close()
 

@@ -36,6 +36,9 @@ FROM pg_roles r WHERE r.rolname = session_user
 # A statement that takes longer than this is a mistake of ours, and holding it would hold others up.
 _GUARDS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s", "search_path": SCHEMA}
 
+LATE_SECONDS = 5.0
+"""How much longer than the database allows a statement this process waits for its answer: then the link is dead."""
+
 # Planning anew for every call costs more than any of these statements: each is served by one index, whatever its
 # values, and partitions are pruned at run time.
 _HOT = {"plan_cache_mode": "force_generic_plan"}
@@ -94,7 +97,7 @@ class Database:
         *,
         ordinary: int,
         hot: int,
-        statement_timeout: str,
+        statement_seconds: float,
         role_prefix: str = SCHEMA,
         read_only: bool = False,
     ):
@@ -103,9 +106,10 @@ class Database:
         self._setting = "TOCSIN_PLATFORM_DATABASE_URL" if read_only else "TOCSIN_APP_DATABASE_URL"
         self._settings = {
             **_GUARDS,
-            "statement_timeout": statement_timeout,
+            "statement_timeout": f"{round(statement_seconds * 1000)}ms",
             **({"default_transaction_read_only": "on"} if read_only else {}),
         }
+        self._patience = statement_seconds + LATE_SECONDS
         self._hot_size = hot
         self._hot: asyncpg.Pool | None = None
         self._engine = create_async_engine(
@@ -117,7 +121,12 @@ class Database:
             hide_parameters=True,  # errors are logged, and parameters hold what people wrote
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=msgspec.json.decode,
-            connect_args={"server_settings": self._settings, "timeout": 5, "connection_class": Connection},
+            connect_args={
+                "server_settings": self._settings,
+                "timeout": 5,
+                "command_timeout": self._patience,
+                "connection_class": Connection,
+            },
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
@@ -141,6 +150,7 @@ class Database:
                 min_size=1,
                 max_size=self._hot_size,
                 timeout=5,
+                command_timeout=self._patience,
                 connection_class=Connection,
                 reset=_leave,
                 server_settings={**self._settings, **_HOT},
