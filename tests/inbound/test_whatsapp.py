@@ -176,6 +176,19 @@ async def test_a_person_who_stops_is_kept_as_opted_out_until_they_start_again(in
         assert [row["state"] for row in states] == [state]
 
 
+@pytest.mark.parametrize(("late", "last", "state"), [("start", "stop", "opted_out"), ("stop", "start", "reachable")])
+async def test_an_older_word_that_comes_later_changes_nothing(
+    installed: Installed, shop: Shop, late: str, last: str, state: str
+) -> None:
+    await shop.number.told(messages=[written(text=last, at=time.time() - 100)])
+    await worked_on(installed, shop.number, 1)
+    await shop.number.told(messages=[written(text=late, at=time.time() - 200)])
+    await worked_on(installed, shop.number, 2)
+    query = "SELECT DISTINCT state FROM tocsin.reachability WHERE connection_id = $1"
+    states = await installed.sql.fetch(query, shop.number.connection["id"])
+    assert [row["state"] for row in states] == [state]
+
+
 async def test_a_person_who_stops_is_sent_nothing_more(installed: Installed, shop: Shop) -> None:
     await shop.number.told(messages=[written(text="stop")])
     await worked_on(installed, shop.number, 1)

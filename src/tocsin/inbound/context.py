@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.connections.hooks import Hooked
@@ -13,6 +15,9 @@ from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
+
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=32_503_680_000)]
+"""A time as providers tell it: whole seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +40,10 @@ class Context:
     async def scope(self) -> AsyncIterator[AsyncSession]:
         async with self.db.scope(self.project_id, self.env) as session:
             yield session
+
+    def said_at(self, seconds: int | None) -> datetime:
+        """When something was said that its provider dates so, or not at all: as late as it can have been, so that what
+        comes in order within one second stays in order."""
+        if seconds is None:
+            return self.came_at
+        return min(datetime.fromtimestamp(seconds, UTC) + timedelta(seconds=1), self.came_at)

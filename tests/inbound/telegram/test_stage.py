@@ -1,9 +1,11 @@
 """Working on what came in: in order, fairly, again when it failed, and not for ever."""
 
 import asyncio
+import time
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.client import Project
 from tests.inbound.telegram.bot_api import BotApi
@@ -23,8 +25,9 @@ async def item(sql: asyncpg.Connection, bot_id: str, number: int) -> Any:
     )
 
 
-def start(number: int, chat: int) -> dict[str, Any]:
-    message = {"message_id": 1, "chat": {"id": chat, "type": "private"}, "text": "/start"}
+def start(number: int, chat: int, text: str = "/start") -> dict[str, Any]:
+    moment = int(time.time())
+    message = {"message_id": 1, "date": moment, "chat": {"id": chat, "type": "private"}, "text": text}
     return {"update_id": number, "message": message}
 
 
@@ -57,6 +60,24 @@ async def test_an_item_that_fails_waits_while_those_behind_it_go_on(town: Town, 
     await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE id = $1", waiting["id"])
     await until(lambda: bot.ended(1))
     assert len(bot.answers(first)) == 2 and len(bot.answers(second)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"), [("/start", "/stop", "opted_out"), ("/stop", "/start", "reachable")]
+)
+async def test_a_word_that_is_worked_on_again_undoes_no_later_one(
+    town: Town, shop: Project, far: BotApi, before: str, after: str, state: str
+) -> None:
+    bot, chat = await verified_bot(town, shop), new_chat()
+    far.refusals["sendMessage"] = [AWAY]
+    await bot.told(start(1, chat, before))
+    await until(lambda: tries(town.sql, bot.id, 1))
+    await bot.told(start(2, chat, after))
+    await until(lambda: bot.ended(2))
+    await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE state = 'received'")
+    assert (await until(lambda: bot.ended(1)))["state"] == "processed"
+    assert await bot.reachable(chat) == state
+    assert len(bot.answers(chat)) == 2  # what was said to both, and nothing of the first any more
 
 
 async def tries(sql: asyncpg.Connection, bot_id: str, number: int) -> Any:

@@ -1,4 +1,9 @@
-"""A person and the bot: starting it, with a link of their own or without, stopping it, asking it."""
+"""A person and the bot: starting it, with a link of their own or without, stopping it, asking it.
+
+What is worked on after a later word of theirs changes nothing any more, and nothing is said of it.
+"""
+
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,13 +28,15 @@ async def started(context: Context, message: Message) -> None:
     """Start, pressed or written. Reachable is whoever does; whom of the project they are, the link says."""
     chat, payload = str(message.chat.id), message.argument
     async with context.scope() as session:
-        await mark_reachable(session, context.project_id, context.hook.connection_id, chat, "started the bot")
+        said_at = context.said_at(message.date)
+        counts = await mark_reachable(session, *_where(context, message), "started the bot", said_at)
         linked = await _linked_now(context, session, payload, chat) if payload else None
         project = await _project(session)
         known = linked.name if linked else await _name(session, chat)
     greeting = LINKED if known is not None else EXPLAINED
     words = SPENT if payload and linked is None else greeting
-    await reply(context, message.chat.id, words.format(project=project, name=known))
+    if counts:
+        await reply(context, message.chat.id, words.format(project=project, name=known))
 
 
 async def _linked_now(context: Context, session: AsyncSession, payload: str, chat: str) -> Linked | None:
@@ -56,9 +63,14 @@ async def _linked_now(context: Context, session: AsyncSession, payload: str, cha
 async def stopped(context: Context, message: Message) -> None:
     """An opt-out: nothing reaches this chat any more, over this bot or around it, until it is started again."""
     async with context.scope() as session:
-        chat = str(message.chat.id)
-        await mark_opted_out(session, context.project_id, context.hook.connection_id, chat, "wrote /stop")
-    await reply(context, message.chat.id, STOPPED)
+        said_at = context.said_at(message.date)
+        counts = await mark_opted_out(session, *_where(context, message), "wrote /stop", said_at)
+    if counts:
+        await reply(context, message.chat.id, STOPPED)
+
+
+def _where(context: Context, message: Message) -> tuple[UUID, UUID, str]:
+    return context.project_id, context.hook.connection_id, str(message.chat.id)
 
 
 async def asked(context: Context, message: Message) -> None:
