@@ -19,6 +19,9 @@ from tocsin.kit.vault import Vault
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=32_503_680_000)]
 """A time as providers tell it: whole seconds since 1970."""
 
+SUSPENDED = "the connection is suspended"
+"""Why nothing follows from what is neither a status nor somebody's word that they want no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -35,6 +38,11 @@ class Context:
     vault: Vault
     door: Door
     broker: Broker
+
+    @property
+    def suspended(self) -> bool:
+        """Nothing is said and nobody let in. What became of messages, and who wants no more, counts all the same."""
+        return self.hook.status == "suspended"
 
     @asynccontextmanager
     async def scope(self) -> AsyncIterator[AsyncSession]:

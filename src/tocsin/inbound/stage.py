@@ -143,8 +143,6 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
     receiver = RECEIVERS.get(context.hook.channel.provider)
     if receiver is None:
         return Outcome("ignored", "nothing here reads this provider's messages")
-    if context.hook.status == "suspended":
-        return Outcome("ignored", "the connection is suspended")
     if item["attempts"] > len(RETRY_SECONDS) + 1:
         return Outcome("failed", item["last_error"] or "its tries ended without a word")
     try:

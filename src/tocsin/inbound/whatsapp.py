@@ -20,7 +20,7 @@ from tocsin.connections.hooks import MOST_FOREIGN, note_foreign
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.connections.templates import note_template
 from tocsin.deliveries.statuses import Reported, Told
-from tocsin.inbound.context import Context, Seconds
+from tocsin.inbound.context import SUSPENDED, Context, Seconds
 from tocsin.inbound.statuses import note_status, stop
 
 STOP = frozenset({"stop", "stopp", "unsubscribe", "opt out"})
@@ -83,6 +83,8 @@ async def _message(report: Report, context: Context) -> str | None:
     if not names:
         return "it does not say who wrote it"
     word = message.text.body.strip().strip(".!").casefold() if message.text else ""
+    if context.suspended and word not in STOP | START:
+        return SUSPENDED
     at = datetime.fromtimestamp(message.timestamp, UTC)
     async with context.db.unit(context.project_id, context.env) as connection:
         addresses = _addresses(names)

@@ -133,6 +133,21 @@ async def test_what_a_suspended_connection_hears_is_kept_and_ignored(town: Town,
     assert await bot.reachable(9) is None
 
 
+async def test_who_wants_no_more_of_a_suspended_connection_is_heard_and_not_answered(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    stops, blocks, returns = new_chat(), new_chat(), new_chat()
+    for chat in (stops, blocks, returns):
+        await bot.says(chat, "/start")
+    await town.sql.execute("UPDATE tocsin.connections SET status = 'suspended' WHERE id = $1", bot.id)
+    await bot.says(stops, "/stop")
+    for chat, status in ((blocks, "kicked"), (returns, "kicked"), (returns, "member")):
+        where = {"id": chat, "type": "private"}
+        await bot.hear(my_chat_member={"chat": where, "new_chat_member": {"status": status}})
+    states = [await bot.reachable(chat) for chat in (stops, blocks, returns)]
+    assert states == ["opted_out", "blocked", "reachable"]
+    assert len(bot.answers(stops)) == 1  # to /start
+
+
 async def test_what_came_in_is_kept_for_a_week_and_then_removed(town: Town, shop: Project) -> None:
     bot, gone = await verified_bot(town, shop), await verified_bot(town, shop)
     young, old = [await bot.hear(poll={"id": "1"}) for _ in range(2)]
