@@ -14,6 +14,7 @@ from tocsin.inbound.context import Context
 from tocsin.inbound.links import Linked, use_link
 from tocsin.inbound.telegram.reply import reply
 from tocsin.inbound.telegram.update import Message
+from tocsin.kit.ids import new_id
 
 EXPLAINED = "To get your notifications here, open your own link to this bot: you find it in the app of {project}."
 LINKED = "Hello {name}! From now on you get notifications of {project} here. /stop ends them, /status tells how it is."
@@ -40,13 +41,13 @@ async def started(context: Context, message: Message) -> None:
 
 
 async def _linked_now(context: Context, session: AsyncSession, payload: str, chat: str) -> Linked | None:
-    """The chat becomes this person's, and nobody else's in the project."""
+    """The chat becomes this person's newest, and nobody else's in the project."""
     linked = await use_link(session, context.hook.connection_id, payload, chat)
     if linked is None or linked.again:
         return linked
     where = {"user": linked.user_id, "chat": chat, "project": context.project_id, "env": context.env}
     left = (await session.scalars(_LEAVE_OTHERS, where)).all()
-    await session.execute(_LINK, {**where, "id": linked.link_id})
+    await session.execute(_LINK, {**where, "id": new_id()})
     await record(
         session,
         context.project_id,
@@ -96,11 +97,12 @@ _LEAVE_OTHERS = text("""
 DELETE FROM tocsin.addresses
 WHERE channel = 'telegram' AND value = :chat AND user_id <> :user AND env = :env RETURNING user_id
 """)
+# Linked anew it gets a new id as well: of several addresses the newest is sent to.
 _LINK = text("""
 INSERT INTO tocsin.addresses (project_id, id, env, user_id, channel, value, verified_at)
 VALUES (:project, :id, :env, :user, 'telegram', :chat, now())
 ON CONFLICT (project_id, user_id, channel, value) DO UPDATE
-SET verified_at = now(), opted_out_at = NULL, last_error = NULL, updated_at = now()
+SET id = excluded.id, verified_at = now(), opted_out_at = NULL, last_error = NULL, updated_at = now()
 """)
 _NAME = text("""
 SELECT coalesce(nullif(u.name, ''), 'you') FROM tocsin.addresses a
