@@ -106,8 +106,7 @@ class InboundStage:
     async def _turn(self, claimed: Claimed, token: UUID) -> None:
         """Work on what waits at one connection, and give it back. Where that cannot be done now, its lease runs out."""
         try:
-            async with self._db.scope(claimed.project_id, claimed.env) as session:
-                hook = await opened_hook(session, self._vault, claimed.project_id, claimed.connection_id)
+            hook = await self._opened(claimed)
             if hook is not None:
                 await self._work(claimed, hook)
                 await self._give_back(claimed, token)
@@ -119,17 +118,29 @@ class InboundStage:
             else:
                 log.exception("inbound turn failed", project=str(claimed.project_id))
 
+    async def _opened(self, claimed: Claimed) -> Hooked | None:
+        async with self._db.scope(claimed.project_id, claimed.env) as session:
+            return await opened_hook(session, self._vault, claimed.project_id, claimed.connection_id)
+
     async def _work(self, claimed: Claimed, hook: Hooked) -> None:
         ends_at = time.monotonic() + TURN_SECONDS
         while time.monotonic() < ends_at:
             async with self._db.unit(claimed.project_id, claimed.env) as connection:
                 item = await connection.fetchrow(_TAKE, claimed.project_id, claimed.connection_id)
-            if item is None:
+            by_now = await self._by_now(claimed, hook, item) if item is not None else None
+            if by_now is None:
                 return
+            hook = by_now
             outcome = await _tried(self._context(claimed, hook, item["received_at"]), item)
             async with self._db.unit(claimed.project_id, claimed.env) as connection:
                 await connection.execute(_RECORD, claimed.project_id, item["id"], *outcome)
             ITEMS.labels(hook.channel.provider, outcome.state).inc()
+
+    async def _by_now(self, claimed: Claimed, hook: Hooked, item: asyncpg.Record) -> Hooked | None:
+        """The connection as it is when an item is taken: suspended it says no more, with another token uses it (C6)."""
+        if (item["status"], item["version"]) == (hook.status, hook.version):
+            return hook
+        return await self._opened(claimed)
 
     def _context(self, claimed: Claimed, hook: Hooked, came_at: datetime) -> Context:
         return Context(claimed.project_id, claimed.env, hook, came_at, self._db, self._vault, self._door, self._broker)
@@ -173,11 +184,12 @@ def _later(item: asyncpg.Record, at_last: str, words: str) -> Outcome:
 # The count goes up before the try, so that an item that ends processes is known by it.
 _TAKE = """
 UPDATE tocsin.inbound_raw r SET attempts = r.attempts + 1
-WHERE r.project_id = $1 AND r.id = (
+FROM tocsin.connections c
+WHERE c.project_id = $1 AND c.id = $2 AND r.project_id = $1 AND r.id = (
     SELECT w.id FROM tocsin.inbound_raw w
     WHERE w.project_id = $1 AND w.connection_id = $2 AND w.state = 'received' AND w.due_at <= now()
     ORDER BY w.id LIMIT 1)
-RETURNING r.id, r.event_id, r.payload, r.attempts, r.last_error, r.received_at
+RETURNING r.id, r.event_id, r.payload, r.attempts, r.last_error, r.received_at, c.status, c.updated_at AS version
 """
 _RECORD = """
 UPDATE tocsin.inbound_raw SET state = $3, last_error = $4, due_at = now() + make_interval(secs => $5),

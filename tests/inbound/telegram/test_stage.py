@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Project
 from tests.inbound.telegram.bot_api import BotApi
-from tests.inbound.telegram.town import Town, new_chat, verified_bot
+from tests.inbound.telegram.town import Bot, Town, new_chat, verified_bot
 from tests.pipeline import until
 from tocsin.inbound.stage import RETRY_SECONDS
 
@@ -131,6 +131,46 @@ async def test_what_a_suspended_connection_hears_is_kept_and_ignored(town: Town,
     number = await bot.hear(message={"message_id": 1, "chat": {"id": 9, "type": "private"}, "text": "/start"})
     assert (await bot.ended(number))["last_error"] == "the connection is suspended"
     assert await bot.reachable(9) is None
+
+
+async def test_a_connection_that_is_suspended_meanwhile_says_no_more(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    chats = await many_starts(bot)
+    reply = await shop.owner.send("PATCH", f"/connections/{bot.id}/suspend", {"reason": "spam"})
+    assert reply.status == 200, reply.json
+    said = len(bot.known.of("sendMessage"))
+    await until(lambda: bot.ended(len(chats)))
+    assert said <= len(bot.known.of("sendMessage")) <= said + 1 < len(chats)
+    assert (await bot.ended(len(chats)))["last_error"] == "the connection is suspended"
+
+
+async def test_a_token_that_is_changed_meanwhile_is_used_from_the_next_answer_on(
+    town: Town, shop: Project, far: BotApi
+) -> None:
+    bot = await verified_bot(town, shop)
+    token = bot.token.replace("canary", "rotate")
+    renewed = far.know(token, bot.known.username)
+    chats = await many_starts(bot)
+    reply = await shop.key.put(f"/connections/{bot.id}", {"credentials": {"botToken": token}})
+    assert reply.status == 200, reply.json
+    said = len(bot.known.of("sendMessage"))
+    await until(lambda: bot.ended(len(chats)))
+    assert said <= len(bot.known.of("sendMessage")) <= said + 1 < len(chats)
+    assert len(bot.known.of("sendMessage")) + len(renewed.of("sendMessage")) == len(chats)
+
+
+async def many_starts(bot: Bot) -> list[int]:
+    """People who start a bot that answers slowly; the first of them is answered."""
+    bot.known.say_seconds = 0.5
+    chats = [new_chat() for _ in range(8)]
+    for number, chat in enumerate(chats, 1):
+        await bot.told(start(number, chat))
+
+    async def answered() -> bool:
+        return bool(bot.known.of("sendMessage"))
+
+    await until(answered)
+    return chats
 
 
 async def test_who_wants_no_more_of_a_suspended_connection_is_heard_and_not_answered(town: Town, shop: Project) -> None:
