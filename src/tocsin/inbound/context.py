@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.connections.announce import Changed
 from tocsin.connections.hooks import Hooked
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
@@ -27,7 +28,7 @@ SUSPENDED = "the connection is suspended"
 class Context:
     """An item of one connection. Its ``scope`` is a transaction of its project and environment; none is open.
 
-    ``came_at`` is when the item was stored.
+    ``came_at`` is when the item was stored, ``changed`` tells of another status of the connection.
     """
 
     project_id: UUID
@@ -38,6 +39,7 @@ class Context:
     vault: Vault
     door: Door
     broker: Broker
+    changed: Changed
 
     @property
     def suspended(self) -> bool:

@@ -16,7 +16,9 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
+from tocsin.channels.contract import Unavailable
 from tocsin.channels.masking import without_secrets
+from tocsin.connections.announce import Changed
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
@@ -60,11 +62,12 @@ class Outcome(NamedTuple):
 
 
 class InboundStage:
-    def __init__(self, db: Database, vault: Vault, door: Door, broker: Broker) -> None:
+    def __init__(self, db: Database, vault: Vault, door: Door, broker: Broker, changed: Changed) -> None:
         self._db = db
         self._vault = vault
         self._door = door
         self._broker = broker
+        self._changed = changed
         self._after = NOBODY
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -143,7 +146,8 @@ class InboundStage:
         return await self._opened(claimed)
 
     def _context(self, claimed: Claimed, hook: Hooked, came_at: datetime) -> Context:
-        return Context(claimed.project_id, claimed.env, hook, came_at, self._db, self._vault, self._door, self._broker)
+        use = (self._db, self._vault, self._door, self._broker, self._changed)
+        return Context(claimed.project_id, claimed.env, hook, came_at, *use)
 
     async def _give_back(self, claimed: Claimed, token: UUID) -> None:
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
@@ -171,14 +175,15 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
 def _again(context: Context, item: asyncpg.Record, error: Exception) -> Outcome:
     words = without_secrets(f"{type(error).__name__}: {error}", context.hook.credentials)[:500]
     log.warning("inbound item failed", project=str(context.project_id), item=str(item["id"]), error=words[:200])
-    return _later(item, "failed", words)
+    return _later(item, "failed", words, error.retry_after if isinstance(error, Unavailable) else None)
 
 
-def _later(item: asyncpg.Record, at_last: str, words: str) -> Outcome:
-    """Another try, or the end of them in the state ``at_last``."""
+def _later(item: asyncpg.Record, at_last: str, words: str, asked: float | None = None) -> Outcome:
+    """Another try, no sooner than the provider ``asked`` for, or the end of them in the state ``at_last``."""
     if item["attempts"] > len(RETRY_SECONDS):
         return Outcome(at_last, words)
-    return Outcome("received", words, float(RETRY_SECONDS[item["attempts"] - 1]))
+    usually = RETRY_SECONDS[item["attempts"] - 1]
+    return Outcome("received", words, float(min(max(usually, asked or 0), RETRY_SECONDS[-1])))
 
 
 # The count goes up before the try, so that an item that ends processes is known by it.

@@ -62,6 +62,27 @@ async def test_an_item_that_fails_waits_while_those_behind_it_go_on(town: Town, 
     assert len(bot.answers(first)) == 2 and len(bot.answers(second)) == 1
 
 
+async def test_a_bot_that_is_to_wait_hears_and_says_nothing_until_then(town: Town, shop: Project, far: BotApi) -> None:
+    bot = await verified_bot(town, shop)
+    first, second = new_chat(), new_chat()
+    far.refusals["sendMessage"] = [(429, {"description": "Too Many Requests", "parameters": {"retry_after": 40}})]
+    await bot.told(start(1, first))
+    await until(lambda: tries(town.sql, bot.id, 1))
+    await bot.told(start(2, second))
+    await until(lambda: tries(town.sql, bot.id, 2))
+    for number in (1, 2):
+        assert 30 < (await item(town.sql, bot.id, number))["wait"].total_seconds() <= 40
+    assert await bot.reachable(second) == "reachable" and bot.answers(second) == []
+    row = (await shop.key.get(f"/connections/{bot.id}")).json
+    assert (row["status"], row["statusReason"]) == ("rate_limited", "Telegram answered 429: Too Many Requests")
+    await town.sql.execute("UPDATE tocsin.connections SET paused_until = now() WHERE id = $1", bot.id)
+    await until(lambda: town.sql.fetchval("SELECT status = 'active' FROM tocsin.connections WHERE id = $1", bot.id))
+    await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE connection_id = $1", bot.id)
+    for number, chat, said in ((1, first, 2), (2, second, 1)):
+        await until(lambda number=number: bot.ended(number))
+        assert len(bot.answers(chat)) == said
+
+
 @pytest.mark.parametrize(
     ("before", "after", "state"), [("/start", "/stop", "opted_out"), ("/stop", "/start", "reachable")]
 )
