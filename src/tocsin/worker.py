@@ -176,7 +176,7 @@ async def _work(installation: Installation) -> None:
         expiry = RetentionStage(db, settings.retention_days)
         mail = MailStage(db, vault, door, mail_server(settings), OwnWords(db, evaluator))
         purge = PurgeStage(db, partial(leave_all, db, vault, settings, door))
-        inbound = InboundStage(db, vault, door, broker)
+        inbound = InboundStage(db, vault, door, broker, changed)
         poll_ear = await broker.waiter("poll")
         poll = PollStage(db, vault, door, broker, poll_ear)
         hosted = HostedStage(db, broker, door, vault, changed)

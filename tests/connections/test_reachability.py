@@ -1,6 +1,7 @@
 """What is known of an address at a connection, and whose knowledge it is (C4, T12)."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +66,42 @@ async def test_a_repetition_keeps_the_time_and_the_reason_of_the_first(
         seen += await known(sql, hook)
     assert seen[0] == seen[1]
     assert seen[0]["reason"] == "kicked"
+
+
+@pytest.mark.parametrize(
+    ("marks", "left"),
+    [
+        ([("opted_out", 2), ("reachable", 1)], "opted_out"),
+        ([("reachable", 2), ("opted_out", 1)], "reachable"),
+        ([("blocked", 2), ("reachable", 1)], "blocked"),
+        ([("opted_out", 2), ("reachable", 2)], "reachable"),
+        ([("reachable", 1), ("reachable", 3), ("opted_out", 2)], "reachable"),
+        ([("opted_out", 1), ("blocked", 3), ("reachable", 2)], "opted_out"),
+        ([("blocked", 2), ("opted_out", 1)], "opted_out"),
+    ],
+)
+async def test_what_was_said_last_counts_in_whatever_order_it_is_told(
+    db: Database, sql: asyncpg.Connection, acme: Project, marks: list[tuple[str, int]], left: str
+) -> None:
+    hook, began = await make_hook(acme.key), datetime(2026, 1, 1, tzinfo=UTC)
+    for mark, second in marks:
+        async with db.unit(UUID(acme.id), "live") as connection:
+            at = began + timedelta(seconds=second)
+            counts = await MARKS[mark](connection, UUID(acme.id), UUID(hook["id"]), "4711", mark, at)
+    [row] = await known(sql, hook)
+    assert (row["state"], row["reason"], counts) == (left, left, left == marks[-1][0])
+
+
+async def test_what_was_known_before_words_had_times_counts_from_when_it_began(
+    db: Database, sql: asyncpg.Connection, acme: Project
+) -> None:
+    hook = await make_hook(acme.key)
+    for state, ago in (("opted_out", 0), ("reachable", 60)):
+        async with db.unit(UUID(acme.id), "live") as connection:
+            at = datetime.now(UTC) - timedelta(seconds=ago)
+            await MARKS[state](connection, UUID(acme.id), UUID(hook["id"]), "4711", state, at)
+            await connection.execute("UPDATE tocsin.reachability SET told_at = NULL")
+    assert [row["state"] for row in await known(sql, hook)] == ["opted_out"]
 
 
 async def test_another_projects_connection_cannot_be_spoken_of(

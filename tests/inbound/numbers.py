@@ -27,12 +27,14 @@ _numbers = itertools.count(1)
 class Graph:
     """The Graph API: answers as documented, and gives each message an id of its own.
 
-    ``refusals`` are the codes with which it refuses the next messages, ``templates`` those of an account.
+    ``refusals`` are the codes with which it refuses the next messages, ``templates`` those of an account,
+    ``subscribed`` whether an app is, to all of them.
     """
 
     far: FarEnd
     templates: dict[str, list[Any]] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
+    subscribed: bool = True
 
     def answer(self, asked: Asked) -> tuple[int, str]:
         last = asked.path.rsplit("/", 1)[1]
@@ -47,7 +49,8 @@ class Graph:
             found = self.templates.get(asked.path.split("/")[-2], [])
             return 200, msgspec.json.encode({"data": found}).decode()
         if last == "subscribed_apps":
-            return 200, '{"data": [{"whatsapp_business_api_data": {"id": "1"}}]}'
+            apps = [{"whatsapp_business_api_data": {"id": "1"}}] if self.subscribed else []
+            return 200, msgspec.json.encode({"data": apps}).decode()
         node = {"id": last, "display_phone_number": "+1 631-555-5555", "verified_name": "Acme"}
         return 200, msgspec.json.encode(node).decode()
 

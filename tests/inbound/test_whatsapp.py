@@ -176,12 +176,56 @@ async def test_a_person_who_stops_is_kept_as_opted_out_until_they_start_again(in
         assert [row["state"] for row in states] == [state]
 
 
+@pytest.mark.parametrize(("late", "last", "state"), [("start", "stop", "opted_out"), ("stop", "start", "reachable")])
+async def test_an_older_word_that_comes_later_changes_nothing(
+    installed: Installed, shop: Shop, late: str, last: str, state: str
+) -> None:
+    await shop.number.told(messages=[written(text=last, at=time.time() - 100)])
+    await worked_on(installed, shop.number, 1)
+    await shop.number.told(messages=[written(text=late, at=time.time() - 200)])
+    await worked_on(installed, shop.number, 2)
+    query = "SELECT DISTINCT state FROM tocsin.reachability WHERE connection_id = $1"
+    states = await installed.sql.fetch(query, shop.number.connection["id"])
+    assert [row["state"] for row in states] == [state]
+
+
 async def test_a_person_who_stops_is_sent_nothing_more(installed: Installed, shop: Shop) -> None:
     await shop.number.told(messages=[written(text="stop")])
     await worked_on(installed, shop.number, 1)
     before = len(installed.meta.messages)
     done = await shop.sent()
     assert (done["state"], len(installed.meta.messages)) == ("suppressed", before)
+
+
+async def test_who_wrote_stop_while_a_number_was_suspended_is_sent_nothing_more(
+    installed: Installed, shop: Shop
+) -> None:
+    await turn(shop, "suspend", reason="spam")
+    await shop.number.told(messages=[written(text="Hi"), written(text="stop")])
+    rows = await worked_on(installed, shop.number, 2)
+    assert {(row["state"], row["last_error"]) for row in rows} == {
+        ("ignored", "the connection is suspended"),
+        ("processed", None),
+    }
+    await turn(shop, "activate")
+    before = len(installed.meta.messages)
+    done = await shop.sent()
+    assert (done["state"], len(installed.meta.messages)) == ("suppressed", before)
+
+
+async def test_what_a_suspended_number_had_sent_moves_on(installed: Installed, shop: Shop) -> None:
+    arrived, lost = await shop.sent(), await shop.sent()
+    await turn(shop, "suspend", reason="spam")
+    await shop.number.status(arrived["providerMessageId"], "delivered")
+    await shop.number.told(statuses=[failed(lost["providerMessageId"], 131026)])
+    await shop.becomes(arrived, "delivered")
+    await shop.becomes(lost, "failed")
+
+
+async def turn(shop: Shop, how: str, **body: Any) -> None:
+    where = f"/connections/{shop.number.connection['id']}/{how}"
+    reply = await shop.project.owner.send("PATCH", where, body or None)
+    assert reply.status == 200, reply.json
 
 
 async def test_a_failure_of_the_account_stops_its_connection(installed: Installed, shop: Shop) -> None:

@@ -29,6 +29,7 @@ from tocsin.connections.models import Connection
 from tocsin.connections.opened import Closed, Opened, opened
 from tocsin.connections.templates import keep_templates
 from tocsin.connections.waiting import hasten
+from tocsin.connections.warned import note_warnings
 from tocsin.kit.away import is_away
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
@@ -153,8 +154,11 @@ async def asked(channel: Channel[Any, Any], found: Opened, door: Door) -> Findin
     except TimeoutError:
         failure = Unavailable(f"There was no answer within {CHECK_SECONDS:g} s.")
     duration_ms = round((time.perf_counter() - began) * 1000)
+    if account is not None:
+        told = tuple(without_secrets(each, found.credentials)[:KEPT_WORDS] for each in account.warnings)
+        return Finding("ok", None, None, duration_ms, replace(account, warnings=told))
     if failure is None:
-        return Finding("ok", None, None, duration_ms, account)
+        return Finding("ok", None, None, duration_ms)
     words = without_secrets(f"{failure.reason} {failure.answer}".strip(), found.credentials)[:KEPT_WORDS]
     return Finding(_outcome(failure), failure.status, words, duration_ms)
 
@@ -179,6 +183,8 @@ async def _note(
         finding = replace(finding, outcome="permanent", error=TAKEN) if theirs else finding
     if finding.account is not None and finding.account.templates is not None:
         await keep_templates(session, project_id, id_, finding.account.templates)
+    if finding.outcome == "ok" and finding.account is not None:
+        await note_warnings(session, vault, project_id, LIVE, id_, row, finding.account.warnings)
     refusals = {"ok": 0, "credentials": row.refusals + 1}.get(finding.outcome, row.refusals)
     status = _status(row.status, row.refusals, refusals, finding)
     wait = (USUALLY if finding.outcome == "ok" or status == "error" else AFTER_A_FAILURE) * random.uniform(*JITTER)
@@ -207,7 +213,8 @@ def _status(status: str, refused_before: int, refusals: int, finding: Finding) -
 
 
 _HOLD = text("""
-SELECT status, status_reason, refusals, channel, provider, account FROM tocsin.connections
+SELECT status, status_reason, refusals, channel, provider, account, name, user_id, warnings, warned
+FROM tocsin.connections
 WHERE project_id = :project AND id = :id AND updated_at = :version AND status IN ('active', 'rate_limited', 'error')
 FOR UPDATE
 """)

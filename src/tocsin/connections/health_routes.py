@@ -40,6 +40,7 @@ class HealthAnswer(Answer):
     last_health_check: Time | None
     next_check_at: Time | None = Field(description="Null where nobody is asked: such a check would send something.")
     paused_until: Time | None = Field(description="While `rate_limited`: when the provider takes messages again.")
+    warnings: list[str] = Field(description="What works today and should be seen to, as it was last found.")
     checks: Page[CheckAnswer]
 
 
@@ -58,6 +59,7 @@ async def health(call: Called, connection_id: PathId, paging: Annotated[Paging, 
         last_health_check=row.last_health_check,
         next_check_at=row.next_check_at if is_checked(row) else None,
         paused_until=row.paused_until if row.status == "rate_limited" else None,
+        warnings=row.warnings,
         checks=Page[CheckAnswer](**found),
     )
 

@@ -57,7 +57,10 @@ class Hook(Table):
 
 @dataclass(frozen=True, slots=True)
 class Hooked:
-    """A connection whose provider calls us, with what it takes to tell that it is the provider."""
+    """A connection whose provider calls us, with what it takes to tell that it is the provider.
+
+    ``paused_seconds`` are those that were left of a pause its provider asked for, when it was opened.
+    """
 
     connection_id: UUID
     channel: Channel[Any, Any]
@@ -68,6 +71,7 @@ class Hooked:
     settings: Described
     credentials: Described
     secret: str
+    paused_seconds: float
 
 
 async def make_hook(within: Within, connection: Connection) -> Hook | None:
@@ -143,7 +147,16 @@ async def opened_hook(session: AsyncSession, vault: Vault, project_id: UUID, con
     except ValidationError:
         raise Unreadable("the provider does not take these settings or credentials any more") from None
     return Hooked(
-        connection_id, channel, channel, row.status, row.updated_at, row.account, settings, credentials, secret
+        connection_id,
+        channel,
+        channel,
+        row.status,
+        row.updated_at,
+        row.account,
+        settings,
+        credentials,
+        secret,
+        row.paused_seconds,
     )
 
 
@@ -162,7 +175,9 @@ UPDATE tocsin.hooks SET polled_after = NULL, poll_token = NULL, poll_until = '-i
 WHERE connection_id = :connection
 """)
 _READ = text("""
-SELECT c.provider, c.status, c.updated_at, c.account, c.settings, c.credentials, h.secret
+SELECT c.provider, c.status, c.updated_at, c.account, c.settings, c.credentials, h.secret,
+    CASE WHEN c.status = 'rate_limited' AND c.paused_until > now()
+        THEN extract(epoch FROM c.paused_until - now())::float8 ELSE 0 END AS paused_seconds
 FROM tocsin.connections c JOIN tocsin.hooks h ON h.project_id = c.project_id AND h.connection_id = c.id
 WHERE c.id = :connection
 """)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tocsin.kit.db import Table
@@ -42,6 +42,8 @@ class Connection(Table):
     ceilings: Mapped[dict[str, Any] | None]
     next_check_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     refusals: Mapped[int] = mapped_column(server_default=text("0"))
+    warnings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    warned: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     paused_until: Mapped[datetime | None]
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)

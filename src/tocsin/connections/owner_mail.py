@@ -21,10 +21,12 @@ async def mail_owner(
     vault: Vault,
     project_id: UUID,
     env: Env,
-    kind: Literal["connection_stopped", "connection_led_away"],
+    kind: Literal["connection_stopped", "connection_led_away", "connection_warned"],
     row: Any,
+    reason: str | None = None,
 ) -> None:
-    """Mail whoever's the connection is; ``row`` has ``name``, ``provider``, ``user_id`` and ``status_reason``."""
+    """Mail whoever's the connection is; ``row`` has ``name``, ``provider``, ``user_id`` and ``status_reason``, which is
+    the reason where none is given."""
     owner = (await session.execute(_OWNER, {"project": project_id, "user": row.user_id})).one_or_none()
     if owner is None:
         return
@@ -32,7 +34,7 @@ async def mail_owner(
     details = {
         "connection": row.name,
         "provider": provider.title if provider else row.provider,
-        "reason": row.status_reason or "its credentials were refused",
+        "reason": reason or row.status_reason or "its credentials were refused",
     }
     try:
         await post(session, vault, project_id, env, kind, owner.email, details, user_id=owner.id)

@@ -185,6 +185,7 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         details = {"details": dict(account.details)} if account.details else {}
         row.account = {"id": account.id, "name": account.name, **details}
         row.verified_at = func.now()
+        row.warnings = row.warned = list(account.warnings)
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
         if trial.claim is not None:

@@ -1,5 +1,6 @@
 """Reading what was claimed: everything one send needs, for a batch of one project in one round trip."""
 
+from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ import msgspec
 from tocsin.channels.contract import Action, Branding, Message, Priority, Provider, Recipient, SourceEvent
 from tocsin.channels.registry import device_kinds, kinds
 from tocsin.connections.choose import Choice, Route, Wanted
-from tocsin.connections.levels import Candidate, NoRoute
+from tocsin.connections.levels import Candidate, NoRoute, line_of
 from tocsin.deliveries.pace import Limits
 from tocsin.kit.db import Env
 from tocsin.kit.together import Calls, uuids
@@ -144,6 +145,8 @@ class _Batch:
     people: Mapping[UUID | None, _Person]
     everybody: Mapping[UUID, tuple[Recipient, ...]]
     addresses: Mapping[tuple[UUID, str], _Address]
+    known: Mapping[tuple[UUID, str], _Address]
+    """By person and channel, where that sends to known addresses alone."""
     devices: Mapping[UUID | None, _Address]
 
     def address_of(self, delivery: _Delivery) -> _Address | None:
@@ -153,6 +156,8 @@ class _Batch:
         if delivery.address_id is not None:
             device = self.devices.get(delivery.address_id)
             return device if device and device.user_id == delivery.user_id else None
+        if known := self.known.get((delivery.user_id, delivery.channel)):
+            return known
         found = (self.addresses.get((delivery.user_id, kind)) for kind in _address_kinds(delivery.channel))
         return next((address for address in found if address), None)
 
@@ -226,6 +231,7 @@ def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read) -> _Batc
             for id_, user_ids in read.recipients.items()
         },
         addresses=_addresses(read.people, read.addresses, proven_first=read.to_proven_only),
+        known=_known(read),
         devices={address.id: address for address in read.addresses if not address.refused},
     )
 
@@ -247,6 +253,26 @@ def _addresses(
         elif key in found and found[key].value == address.value:
             del found[key]  # an opt-out from the address of the profile counts as well
     return _standing_in(found, {(each.user_id, each.channel, each.value) for each in addresses if each.refused}) | found
+
+
+def _known(read: _Read) -> Mapping[tuple[UUID, str], _Address]:
+    """The newest of several addresses of which anything is known to who may send: one that nothing is known of hides
+    none that is reached. A block or an opt-out is known too, and ends the search: nobody is reached around it."""
+    deliveries = [each for each in read.deliveries if kinds()[each.channel].known_only]
+    several: defaultdict[tuple[UUID, str | None], list[_Address]] = defaultdict(list)
+    for address in read.addresses if deliveries else ():
+        if not address.refused:
+            several[address.user_id, address.channel].append(address)
+    found: dict[tuple[UUID, str], _Address] = {}
+    for delivery in deliveries:
+        kind, user_id = kinds()[delivery.channel], delivery.user_id
+        if user_id is not None and len(several[user_id, kind.address_kind]) > 1:
+            line = line_of([each for each in read.connections if each.channel == delivery.channel], user_id)
+            of_them = {value for each in line for value in each.reach}
+            known = [each for each in several[user_id, kind.address_kind] if each.value in of_them]
+            if known:
+                found[user_id, delivery.channel] = known[-1]
+    return found
 
 
 def _standing_in(

@@ -337,7 +337,7 @@ class SendStage:
         elif paused:
             await self._pause(batch, route, outcome, told["error"])
         else:
-            await self._note(batch, outgoing, route, outcome, told["error"])
+            await self._note(batch, outgoing, route, outcome, told["error"], started_at)
         return Result(
             delivery_id=outgoing.id,
             number=outgoing.attempt,
@@ -388,8 +388,10 @@ class SendStage:
         told_at = f"{self._links.hooks}/{route.channel.provider}/{route.token}" if route.token else None
         return replace(message, ack_url=ack_url, unsubscribe_url=unsubscribe_url, hears=hears, told_at=told_at)
 
-    async def _note(self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str) -> None:
-        """Keep what a failure says of the connection, or of the person behind the address."""
+    async def _note(
+        self, batch: Batch, outgoing: Outgoing, route: Route, failure: SendFailure, reason: str, started_at: datetime
+    ) -> None:
+        """Keep what a failure says of the connection, or of the person behind the address: as it was then."""
         if route.id is None or route.connection_project is None:
             return
         if isinstance(failure, BadCredentials):
@@ -399,7 +401,7 @@ class SendStage:
         elif isinstance(failure, Blocked | OptedOut) and outgoing.address is not None:
             mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark(connection, batch.project_id, route.id, outgoing.address, reason)
+                await mark(connection, batch.project_id, route.id, outgoing.address, reason, started_at)
 
     async def _note_gone(self, batch: Batch, outgoing: Outgoing, since: datetime, reason: str) -> None:
         """Forget the device that nobody is reached at any more since then."""

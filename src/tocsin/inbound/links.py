@@ -22,7 +22,6 @@ _BYTES = 32
 class Linked:
     """Whose link was used. ``again``: by the same address before, so nothing is new."""
 
-    link_id: UUID
     user_id: UUID
     name: str
     again: bool
@@ -53,7 +52,7 @@ async def use_link(session: AsyncSession, connection_id: UUID, payload: str, add
         return None
     where = {"connection": connection_id, "hash": _hash(payload), "address": address}
     row = (await session.execute(_USE, where)).one_or_none()
-    return Linked(row.id, row.user_id, row.name, row.again) if row is not None else None
+    return Linked(row.user_id, row.name, row.again) if row is not None else None
 
 
 def _hash(payload: str) -> bytes:
@@ -75,5 +74,5 @@ FROM (SELECT b.id, b.used_at IS NOT NULL AS again FROM tocsin.address_links b
     WHERE b.connection_id = :connection AND b.secret_hash = :hash
         AND (b.used_by = :address OR (b.used_at IS NULL AND b.expires_at > now())) FOR UPDATE) before, tocsin.users u
 WHERE l.id = before.id AND u.project_id = l.project_id AND u.id = l.user_id AND u.status = 'active'
-RETURNING l.id, l.user_id, coalesce(nullif(u.name, ''), 'you') AS name, before.again
+RETURNING l.user_id, coalesce(nullif(u.name, ''), 'you') AS name, before.again
 """)

@@ -12,16 +12,18 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.channels.contract import BadCredentials, Registers, Rejected, SendFailure, Unavailable
 from tocsin.channels.masking import without_secrets
 from tocsin.connections.hooks import Hooked, opened_hook
+from tocsin.connections.led_away import note_led_away
 from tocsin.connections.standing import mark_error
 from tocsin.inbound.store import Place, store
 from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.crypto import Unreadable
-from tocsin.kit.db import Database
+from tocsin.kit.db import Database, driver
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 
@@ -35,6 +37,9 @@ AWAY_SECONDS = 5.0
 """After one that was not answered."""
 BREATH_SECONDS = 0.5
 """After one that was answered at once, and with nothing."""
+CONFLICT = 409
+"""To an asking: the provider calls somebody else for the account, or somebody else asks."""
+SOMEBODY_ELSE = "Somebody else is told what this account hears, so it does not reach us."
 
 log = structlog.get_logger(__name__)
 
@@ -142,11 +147,23 @@ class PollStage:
     async def _note(self, place: Place, hook: Hooked, failure: SendFailure) -> None:
         """Keep what a refusal says of the connection; a provider that is away says nothing of it."""
         reason = without_secrets(failure.reason, hook.credentials)[:500]
-        async with self._db.unit(place.project_id, place.env) as connection:
+        async with self._db.scope(place.project_id, place.env) as session:
             if isinstance(failure, BadCredentials):
+                connection = await driver(session)
                 await mark_error(connection, place.project_id, hook.connection_id, hook.version, reason)
+            elif failure.status == CONFLICT:
+                await self._note_conflict(session, place, reason)
             elif isinstance(failure, Rejected):
-                await connection.execute(_UNWELL, hook.connection_id, reason)
+                await session.execute(_UNWELL, {"connection": hook.connection_id, "reason": reason})
+
+    async def _note_conflict(self, session: AsyncSession, place: Place, reason: str) -> None:
+        """Tell the owner of the second in a row: the first may be an asking of our own that ended with its worker."""
+        values = {"connection": place.connection_id}
+        conflicts = await session.scalar(_CONFLICT, values)
+        told = reason if conflicts == 1 else f"{SOMEBODY_ELSE} {reason}"
+        if conflicts == 2:
+            await note_led_away(session, self._vault, *place, told)
+        await session.execute(_UNWELL, {**values, "reason": told})
 
     async def _give_back(self, place: Place, token: UUID, pause: float) -> None:
         try:
@@ -168,10 +185,16 @@ _WELL = text("""
 UPDATE tocsin.connections SET health_status = 'healthy', status_reason = NULL, last_health_check = now()
 WHERE id = :connection AND status = 'active' AND health_status = 'degraded'
 """)
-_UNWELL = """
-UPDATE tocsin.connections SET health_status = 'degraded', status_reason = $2, last_health_check = now()
-WHERE id = $1 AND status = 'active'
-"""
+_UNWELL = text("""
+UPDATE tocsin.connections SET health_status = 'degraded', status_reason = :reason, last_health_check = now()
+WHERE id = :connection AND status = 'active'
+""")
+# Two who ask in turns are answered in turns: what is well in between ends no row, but an hour does.
+_CONFLICT = text("""
+UPDATE tocsin.hooks SET conflict_at = now(),
+    conflicts = CASE WHEN conflict_at > now() - interval '1 hour' THEN conflicts + 1 ELSE 1 END
+WHERE connection_id = :connection RETURNING conflicts
+""")
 _GIVE_BACK = """
 UPDATE tocsin.hooks SET poll_token = NULL, poll_until = now() + make_interval(secs => $3)
 WHERE connection_id = $1 AND poll_token = $2

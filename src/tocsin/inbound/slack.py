@@ -10,7 +10,7 @@ import msgspec
 from tocsin.channels.buttons import pressed
 from tocsin.channels.contract import BadCredentials, Rejected
 from tocsin.channels.slack import replace
-from tocsin.inbound.context import Context
+from tocsin.inbound.context import SUSPENDED, Context
 from tocsin.inbound.pressed import Presser, acknowledged
 
 
@@ -38,6 +38,8 @@ class _Press(msgspec.Struct):
 
 async def receive(payload: Any, context: Context) -> str | None:
     """Acknowledge, and say in the message who did and when, in place of the button."""
+    if context.suspended:
+        return SUSPENDED
     try:
         press = msgspec.convert(payload, _Press)
     except msgspec.ValidationError as error:

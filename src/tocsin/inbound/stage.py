@@ -16,7 +16,9 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
+from tocsin.channels.contract import Unavailable
 from tocsin.channels.masking import without_secrets
+from tocsin.connections.announce import Changed
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
@@ -60,11 +62,12 @@ class Outcome(NamedTuple):
 
 
 class InboundStage:
-    def __init__(self, db: Database, vault: Vault, door: Door, broker: Broker) -> None:
+    def __init__(self, db: Database, vault: Vault, door: Door, broker: Broker, changed: Changed) -> None:
         self._db = db
         self._vault = vault
         self._door = door
         self._broker = broker
+        self._changed = changed
         self._after = NOBODY
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -106,8 +109,7 @@ class InboundStage:
     async def _turn(self, claimed: Claimed, token: UUID) -> None:
         """Work on what waits at one connection, and give it back. Where that cannot be done now, its lease runs out."""
         try:
-            async with self._db.scope(claimed.project_id, claimed.env) as session:
-                hook = await opened_hook(session, self._vault, claimed.project_id, claimed.connection_id)
+            hook = await self._opened(claimed)
             if hook is not None:
                 await self._work(claimed, hook)
                 await self._give_back(claimed, token)
@@ -119,20 +121,33 @@ class InboundStage:
             else:
                 log.exception("inbound turn failed", project=str(claimed.project_id))
 
+    async def _opened(self, claimed: Claimed) -> Hooked | None:
+        async with self._db.scope(claimed.project_id, claimed.env) as session:
+            return await opened_hook(session, self._vault, claimed.project_id, claimed.connection_id)
+
     async def _work(self, claimed: Claimed, hook: Hooked) -> None:
         ends_at = time.monotonic() + TURN_SECONDS
         while time.monotonic() < ends_at:
             async with self._db.unit(claimed.project_id, claimed.env) as connection:
                 item = await connection.fetchrow(_TAKE, claimed.project_id, claimed.connection_id)
-            if item is None:
+            by_now = await self._by_now(claimed, hook, item) if item is not None else None
+            if by_now is None:
                 return
+            hook = by_now
             outcome = await _tried(self._context(claimed, hook, item["received_at"]), item)
             async with self._db.unit(claimed.project_id, claimed.env) as connection:
                 await connection.execute(_RECORD, claimed.project_id, item["id"], *outcome)
             ITEMS.labels(hook.channel.provider, outcome.state).inc()
 
+    async def _by_now(self, claimed: Claimed, hook: Hooked, item: asyncpg.Record) -> Hooked | None:
+        """The connection as it is when an item is taken: suspended it says no more, with another token uses it (C6)."""
+        if (item["status"], item["version"]) == (hook.status, hook.version):
+            return hook
+        return await self._opened(claimed)
+
     def _context(self, claimed: Claimed, hook: Hooked, came_at: datetime) -> Context:
-        return Context(claimed.project_id, claimed.env, hook, came_at, self._db, self._vault, self._door, self._broker)
+        use = (self._db, self._vault, self._door, self._broker, self._changed)
+        return Context(claimed.project_id, claimed.env, hook, came_at, *use)
 
     async def _give_back(self, claimed: Claimed, token: UUID) -> None:
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
@@ -143,8 +158,6 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
     receiver = RECEIVERS.get(context.hook.channel.provider)
     if receiver is None:
         return Outcome("ignored", "nothing here reads this provider's messages")
-    if context.hook.status == "suspended":
-        return Outcome("ignored", "the connection is suspended")
     if item["attempts"] > len(RETRY_SECONDS) + 1:
         return Outcome("failed", item["last_error"] or "its tries ended without a word")
     try:
@@ -162,24 +175,26 @@ async def _tried(context: Context, item: asyncpg.Record) -> Outcome:
 def _again(context: Context, item: asyncpg.Record, error: Exception) -> Outcome:
     words = without_secrets(f"{type(error).__name__}: {error}", context.hook.credentials)[:500]
     log.warning("inbound item failed", project=str(context.project_id), item=str(item["id"]), error=words[:200])
-    return _later(item, "failed", words)
+    return _later(item, "failed", words, error.retry_after if isinstance(error, Unavailable) else None)
 
 
-def _later(item: asyncpg.Record, at_last: str, words: str) -> Outcome:
-    """Another try, or the end of them in the state ``at_last``."""
+def _later(item: asyncpg.Record, at_last: str, words: str, asked: float | None = None) -> Outcome:
+    """Another try, no sooner than the provider ``asked`` for, or the end of them in the state ``at_last``."""
     if item["attempts"] > len(RETRY_SECONDS):
         return Outcome(at_last, words)
-    return Outcome("received", words, float(RETRY_SECONDS[item["attempts"] - 1]))
+    usually = RETRY_SECONDS[item["attempts"] - 1]
+    return Outcome("received", words, float(min(max(usually, asked or 0), RETRY_SECONDS[-1])))
 
 
 # The count goes up before the try, so that an item that ends processes is known by it.
 _TAKE = """
 UPDATE tocsin.inbound_raw r SET attempts = r.attempts + 1
-WHERE r.project_id = $1 AND r.id = (
+FROM tocsin.connections c
+WHERE c.project_id = $1 AND c.id = $2 AND r.project_id = $1 AND r.id = (
     SELECT w.id FROM tocsin.inbound_raw w
     WHERE w.project_id = $1 AND w.connection_id = $2 AND w.state = 'received' AND w.due_at <= now()
     ORDER BY w.id LIMIT 1)
-RETURNING r.id, r.event_id, r.payload, r.attempts, r.last_error, r.received_at
+RETURNING r.id, r.event_id, r.payload, r.attempts, r.last_error, r.received_at, c.status, c.updated_at AS version
 """
 _RECORD = """
 UPDATE tocsin.inbound_raw SET state = $3, last_error = $4, due_at = now() + make_interval(secs => $5),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -20,14 +20,12 @@ from tocsin.connections.hooks import MOST_FOREIGN, note_foreign
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.connections.templates import note_template
 from tocsin.deliveries.statuses import Reported, Told
-from tocsin.inbound.context import Context
+from tocsin.inbound.context import SUSPENDED, Context, Seconds
 from tocsin.inbound.statuses import note_status, stop
 
 STOP = frozenset({"stop", "stopp", "unsubscribe", "opt out"})
 START = frozenset({"start", "unstop"})
 """Words that are a whole message, in any case: what a person says to be left alone, and to take that back."""
-
-_Seconds = Annotated[int, msgspec.Meta(ge=0, le=32_503_680_000)]
 
 
 class _Contact(msgspec.Struct):
@@ -40,7 +38,7 @@ class _Text(msgspec.Struct):
 
 
 class _Message(msgspec.Struct, rename={"sender": "from"}):
-    timestamp: _Seconds
+    timestamp: Seconds
     type: str = ""
     sender: str | None = None
     from_user_id: str | None = None
@@ -51,7 +49,7 @@ class _Message(msgspec.Struct, rename={"sender": "from"}):
 class _Status(msgspec.Struct):
     id: str
     status: str
-    timestamp: _Seconds
+    timestamp: Seconds
     errors: list[MetaError] = []
 
 
@@ -85,6 +83,8 @@ async def _message(report: Report, context: Context) -> str | None:
     if not names:
         return "it does not say who wrote it"
     word = message.text.body.strip().strip(".!").casefold() if message.text else ""
+    if context.suspended and word not in STOP | START:
+        return SUSPENDED
     at = datetime.fromtimestamp(message.timestamp, UTC)
     async with context.db.unit(context.project_id, context.env) as connection:
         addresses = _addresses(names)
@@ -92,8 +92,9 @@ async def _message(report: Report, context: Context) -> str | None:
         await wrote(connection, context.project_id, context.hook.connection_id, names, user_id, at)
         if word in STOP | START:
             mark = mark_opted_out if word in STOP else mark_reachable
+            said_at, connection_id = context.said_at(message.timestamp), context.hook.connection_id
             for address in addresses:
-                await mark(connection, context.project_id, context.hook.connection_id, address, f"they wrote {word}")
+                await mark(connection, context.project_id, connection_id, address, f"they wrote {word}", said_at)
     return None
 
 
@@ -143,7 +144,8 @@ async def _failure(
             return Unavailable(failure.reason)
     if isinstance(failure, OptedOut) and address is not None:
         connection_id = context.hook.connection_id
-        await mark_opted_out(connection, delivery.project_id, connection_id, address, failure.reason)
+        said_at = context.said_at(status.timestamp)
+        await mark_opted_out(connection, delivery.project_id, connection_id, address, failure.reason, said_at)
     return failure
 
 

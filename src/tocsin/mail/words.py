@@ -21,6 +21,7 @@ Kind = Literal[
     "quota_exceeded",
     "connection_stopped",
     "connection_led_away",
+    "connection_warned",
     "webhook_paused",
     "connection_suspended",
     "connection_accessed",
@@ -102,6 +103,11 @@ WORDS: dict[Kind, Words] = {
         "{connection} of {project} is not heard any more",
         "About the connection {connection} ({provider}) of {project}: {reason}\n\n"
         "It goes on sending. If you did not do this, somebody else has its token: make a new one at the provider.",
+    ),
+    "connection_warned": Words(
+        "{connection} of {project} needs a look",
+        "About the connection {connection} ({provider}) of {project}: {reason}\n\n"
+        "It works for now. Verify it once this is mended.",
     ),
     "connection_suspended": Words(
         "Your connection {connection} at {project} was suspended",

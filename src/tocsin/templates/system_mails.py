@@ -21,6 +21,7 @@ MUST_SAY: dict[str, frozenset[str]] = {
     "webhook_paused": frozenset({"endpoint"}),
     "connection_stopped": frozenset({"connection", "reason"}),
     "connection_led_away": frozenset({"connection", "reason"}),
+    "connection_warned": frozenset({"connection", "reason"}),
     "connection_suspended": frozenset({"connection", "reason"}),
     "connection_accessed": frozenset({"connection", "until", "reason"}),
 }

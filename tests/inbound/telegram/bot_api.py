@@ -32,6 +32,7 @@ class Known:
     asked_after: list[int | None] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     poll_seconds: float = POLL_SECONDS
+    say_seconds: float = 0.0
 
     def of(self, method: str) -> list[Any]:
         """What it was called with, by method, in order."""
@@ -99,6 +100,7 @@ class BotApi:
 
     async def _sendMessage(self, token: str, bot: Known, what: Any) -> web.Response:
         text = what["text"]
+        await asyncio.sleep(bot.say_seconds)
         if what.get("parse_mode") == "HTML":
             text = _parsed(text)
             if text is None:

@@ -9,6 +9,7 @@ from tests.client import Client, Project
 from tests.inbound.bots import hooked
 from tests.inbound.telegram.town import PUBLIC, Bot, Town, link_of, linked, new_bot, new_chat, verified_bot
 from tests.people import join
+from tests.pipeline import ended, make_rule, send_event
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,34 @@ async def test_a_chat_is_of_one_person_of_a_project_and_of_one_of_each(
     [entry] = (await shop.owner.get("/audit", action="address.linked", resourceId=bob["id"])).json["items"]
     assert entry["metadata"]["takenFrom"] == [ann["id"]]
     assert await chats_of(shop.key, bob) == await chats_of(mill.key, eve) == [(str(chat), True)]
+
+
+async def test_of_several_chats_the_one_linked_last_is_sent_to(bot: Bot, shop: Project) -> None:
+    ann = await shop.add_user()
+    first, second = await linked(bot, ann), await linked(bot, ann)
+    await make_rule(shop, "telegram", targetUsers=[ann["id"]], eventTypes=["several.chats"])
+    assert await sent_to(bot) == second
+    await bot.says(first, f"/start {await link_of(shop.key, ann, connectionId=bot.id)}")
+    assert await sent_to(bot) == first
+    unknown = {"channel": "telegram", "value": str(new_chat()), "verified": True}
+    assert (await shop.key.post(f"/users/{ann['id']}/addresses", unknown)).status == 201
+    assert await sent_to(bot) == first and len(await chats_of(shop.key, ann)) == 3
+
+
+async def test_nobody_is_sent_to_an_older_chat_around_a_stop(bot: Bot, shop: Project) -> None:
+    ann = await shop.add_user()
+    older, newer = await linked(bot, ann), await linked(bot, ann)
+    await make_rule(shop, "telegram", targetUsers=[ann["id"]], eventTypes=["several.stopped"])
+    await bot.says(newer, "/stop")
+    done = await ended(shop.key, await send_event(shop.key, "several.stopped", order=7), "telegram")
+    assert done["state"] == "suppressed" and len(bot.answers(older)) == 1
+
+
+async def sent_to(bot: Bot) -> int:
+    """The chat to which the next notification goes."""
+    done = await ended(bot.project.key, await send_event(bot.project.key, "several.chats", order=7), "telegram")
+    assert done["state"] == "sent", done
+    return int(bot.known.of("sendMessage")[-1]["chat_id"])
 
 
 async def test_start_alone_greets_and_links_nobody(bot: Bot) -> None:

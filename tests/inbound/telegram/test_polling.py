@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import asyncpg
@@ -122,6 +123,55 @@ async def test_somebody_else_who_is_called_for_the_bot_shows_as_its_health(insid
 
         assert await until(well)
     await village.key.delete(f"/connections/{bot.id}")
+
+
+async def test_somebody_else_who_hears_what_a_bot_is_told_is_told_to_its_owner_once(
+    inside: Town, village: Project
+) -> None:
+    bot = await verified_bot(inside, village)
+    with running(inside.site, "worker"):
+        await conflicts(bot, 1)
+        assert await told_owner(bot) == 0  # it may have been an asking of our own
+        await conflicts(bot, 3)
+        assert await told_owner(bot) == 1
+        row = (await village.key.get(f"/connections/{bot.id}")).json
+        assert row["statusReason"].startswith("Somebody else is told") and row["healthStatus"] == "degraded"
+        await inside.sql.execute(LEASES_OVER, bot.id)
+        await until(lambda: inside.sql.fetchval(WELL, bot.id))
+        await conflicts(bot, 2)
+        assert await told_owner(bot) == 1  # two who ask in turns are well in between
+        await inside.sql.execute("UPDATE tocsin.hooks SET conflict_at = conflict_at - interval '2 hours'")
+        await inside.sql.execute(LEASES_OVER, bot.id)
+        await until(lambda: inside.sql.fetchval(WELL, bot.id))
+        await conflicts(bot, 2)
+        assert await told_owner(bot) == 2
+    entries = (await village.owner.get("/audit", action="connection.led_away", resourceId=bot.id)).json["items"]
+    assert len(entries) == 2
+    await village.key.delete(f"/connections/{bot.id}")
+
+
+WELL = "SELECT health_status = 'healthy' FROM tocsin.connections WHERE id = $1"
+
+
+async def conflicts(bot: Bot, times: int) -> None:
+    """Have the next askings refused: another is answered in their place."""
+    refusal = (409, {"description": "Conflict: terminated by other getUpdates request"})
+    for _ in range(times):
+        bot.town.far.refusals["getUpdates"] = [refusal]
+        await bot.town.sql.execute(LEASES_OVER, bot.id)
+
+        async def met() -> bool:
+            given_back = "SELECT poll_token IS NULL AND poll_until > now() FROM tocsin.hooks WHERE connection_id = $1"
+            taken = not bot.town.far.refusals["getUpdates"]
+            return taken and bool(await bot.town.sql.fetchval(given_back, bot.id))
+
+        await until(met)
+
+
+async def told_owner(bot: Bot) -> int:
+    told = "SELECT count(*) FROM tocsin.mails WHERE project_id = $1 AND kind = 'connection_led_away'"
+    count: int = await bot.town.sql.fetchval(told, UUID(bot.project.id))
+    return count
 
 
 async def test_a_bot_whose_token_died_is_stopped(inside: Town, village: Project) -> None:

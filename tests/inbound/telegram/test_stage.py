@@ -1,13 +1,15 @@
 """Working on what came in: in order, fairly, again when it failed, and not for ever."""
 
 import asyncio
+import time
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.client import Project
 from tests.inbound.telegram.bot_api import BotApi
-from tests.inbound.telegram.town import Town, new_chat, verified_bot
+from tests.inbound.telegram.town import Bot, Town, new_chat, verified_bot
 from tests.pipeline import until
 from tocsin.inbound.stage import RETRY_SECONDS
 
@@ -23,8 +25,9 @@ async def item(sql: asyncpg.Connection, bot_id: str, number: int) -> Any:
     )
 
 
-def start(number: int, chat: int) -> dict[str, Any]:
-    message = {"message_id": 1, "chat": {"id": chat, "type": "private"}, "text": "/start"}
+def start(number: int, chat: int, text: str = "/start") -> dict[str, Any]:
+    moment = int(time.time())
+    message = {"message_id": 1, "date": moment, "chat": {"id": chat, "type": "private"}, "text": text}
     return {"update_id": number, "message": message}
 
 
@@ -57,6 +60,45 @@ async def test_an_item_that_fails_waits_while_those_behind_it_go_on(town: Town, 
     await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE id = $1", waiting["id"])
     await until(lambda: bot.ended(1))
     assert len(bot.answers(first)) == 2 and len(bot.answers(second)) == 1
+
+
+async def test_a_bot_that_is_to_wait_hears_and_says_nothing_until_then(town: Town, shop: Project, far: BotApi) -> None:
+    bot = await verified_bot(town, shop)
+    first, second = new_chat(), new_chat()
+    far.refusals["sendMessage"] = [(429, {"description": "Too Many Requests", "parameters": {"retry_after": 40}})]
+    await bot.told(start(1, first))
+    await until(lambda: tries(town.sql, bot.id, 1))
+    await bot.told(start(2, second))
+    await until(lambda: tries(town.sql, bot.id, 2))
+    for number in (1, 2):
+        assert 30 < (await item(town.sql, bot.id, number))["wait"].total_seconds() <= 40
+    assert await bot.reachable(second) == "reachable" and bot.answers(second) == []
+    row = (await shop.key.get(f"/connections/{bot.id}")).json
+    assert (row["status"], row["statusReason"]) == ("rate_limited", "Telegram answered 429: Too Many Requests")
+    await town.sql.execute("UPDATE tocsin.connections SET paused_until = now() WHERE id = $1", bot.id)
+    await until(lambda: town.sql.fetchval("SELECT status = 'active' FROM tocsin.connections WHERE id = $1", bot.id))
+    await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE connection_id = $1", bot.id)
+    for number, chat, said in ((1, first, 2), (2, second, 1)):
+        await until(lambda number=number: bot.ended(number))
+        assert len(bot.answers(chat)) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"), [("/start", "/stop", "opted_out"), ("/stop", "/start", "reachable")]
+)
+async def test_a_word_that_is_worked_on_again_undoes_no_later_one(
+    town: Town, shop: Project, far: BotApi, before: str, after: str, state: str
+) -> None:
+    bot, chat = await verified_bot(town, shop), new_chat()
+    far.refusals["sendMessage"] = [AWAY]
+    await bot.told(start(1, chat, before))
+    await until(lambda: tries(town.sql, bot.id, 1))
+    await bot.told(start(2, chat, after))
+    await until(lambda: bot.ended(2))
+    await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE state = 'received'")
+    assert (await until(lambda: bot.ended(1)))["state"] == "processed"
+    assert await bot.reachable(chat) == state
+    assert len(bot.answers(chat)) == 2  # what was said to both, and nothing of the first any more
 
 
 async def tries(sql: asyncpg.Connection, bot_id: str, number: int) -> Any:
@@ -110,6 +152,61 @@ async def test_what_a_suspended_connection_hears_is_kept_and_ignored(town: Town,
     number = await bot.hear(message={"message_id": 1, "chat": {"id": 9, "type": "private"}, "text": "/start"})
     assert (await bot.ended(number))["last_error"] == "the connection is suspended"
     assert await bot.reachable(9) is None
+
+
+async def test_a_connection_that_is_suspended_meanwhile_says_no_more(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    chats = await many_starts(bot)
+    reply = await shop.owner.send("PATCH", f"/connections/{bot.id}/suspend", {"reason": "spam"})
+    assert reply.status == 200, reply.json
+    said = len(bot.known.of("sendMessage"))
+    await until(lambda: bot.ended(len(chats)))
+    assert said <= len(bot.known.of("sendMessage")) <= said + 1 < len(chats)
+    assert (await bot.ended(len(chats)))["last_error"] == "the connection is suspended"
+
+
+async def test_a_token_that_is_changed_meanwhile_is_used_from_the_next_answer_on(
+    town: Town, shop: Project, far: BotApi
+) -> None:
+    bot = await verified_bot(town, shop)
+    token = bot.token.replace("canary", "rotate")
+    renewed = far.know(token, bot.known.username)
+    chats = await many_starts(bot)
+    reply = await shop.key.put(f"/connections/{bot.id}", {"credentials": {"botToken": token}})
+    assert reply.status == 200, reply.json
+    said = len(bot.known.of("sendMessage"))
+    await until(lambda: bot.ended(len(chats)))
+    assert said <= len(bot.known.of("sendMessage")) <= said + 1 < len(chats)
+    assert len(bot.known.of("sendMessage")) + len(renewed.of("sendMessage")) == len(chats)
+
+
+async def many_starts(bot: Bot) -> list[int]:
+    """People who start a bot that answers slowly; the first of them is answered."""
+    bot.known.say_seconds = 0.5
+    chats = [new_chat() for _ in range(8)]
+    for number, chat in enumerate(chats, 1):
+        await bot.told(start(number, chat))
+
+    async def answered() -> bool:
+        return bool(bot.known.of("sendMessage"))
+
+    await until(answered)
+    return chats
+
+
+async def test_who_wants_no_more_of_a_suspended_connection_is_heard_and_not_answered(town: Town, shop: Project) -> None:
+    bot = await verified_bot(town, shop)
+    stops, blocks, returns = new_chat(), new_chat(), new_chat()
+    for chat in (stops, blocks, returns):
+        await bot.says(chat, "/start")
+    await town.sql.execute("UPDATE tocsin.connections SET status = 'suspended' WHERE id = $1", bot.id)
+    await bot.says(stops, "/stop")
+    for chat, status in ((blocks, "kicked"), (returns, "kicked"), (returns, "member")):
+        where = {"id": chat, "type": "private"}
+        await bot.hear(my_chat_member={"chat": where, "new_chat_member": {"status": status}})
+    states = [await bot.reachable(chat) for chat in (stops, blocks, returns)]
+    assert states == ["opted_out", "blocked", "reachable"]
+    assert len(bot.answers(stops)) == 1  # to /start
 
 
 async def test_what_came_in_is_kept_for_a_week_and_then_removed(town: Town, shop: Project) -> None:

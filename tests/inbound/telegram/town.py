@@ -1,6 +1,7 @@
 """The installation that the tests of bots share, and what they do in it."""
 
 import itertools
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,9 @@ class Bot:
     async def says(self, chat: int, text: str) -> int:
         """A person writes to it in private."""
         private = {"id": chat, "type": "private", "first_name": "Ann"}
-        return await self.hear(message={"message_id": 1, "date": 1, "chat": private, "from": private, "text": text})
+        return await self.hear(
+            message={"message_id": 1, "date": int(time.time()), "chat": private, "from": private, "text": text}
+        )
 
     def answers(self, chat: int) -> list[str]:
         """What it has said in a chat."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tocsin.inbound.context import Context
+from tocsin.inbound.context import SUSPENDED, Context
 from tocsin.inbound.telegram.button import pressed
 from tocsin.inbound.telegram.chats import moved, seen, stood
 from tocsin.inbound.telegram.people import asked, started, stopped
@@ -21,6 +21,8 @@ async def received(item: Any, context: Context) -> str | None:
         update = msgspec.convert(item, Update)
     except msgspec.ValidationError as error:
         return f"not as the Bot API documents it: {error}"
+    if context.suspended and not _wants_no_more(update):
+        return SUSPENDED
     if update.callback_query is not None:
         return await pressed(context, update.callback_query)
     if update.my_chat_member is not None:
@@ -28,6 +30,13 @@ async def received(item: Any, context: Context) -> str | None:
         return None
     message = update.message or update.channel_post
     return await _heard(context, message) if message is not None else "of no kind that anything follows from"
+
+
+def _wants_no_more(update: Update) -> bool:
+    """Who stops the bot or blocks it. That a block is over counts as well: it lets nobody in who was not in before."""
+    if update.message is not None:
+        return update.message.chat.type == "private" and update.message.command == "/stop"
+    return update.my_chat_member is not None and update.my_chat_member.chat.type == "private"
 
 
 async def _heard(context: Context, message: Message) -> str | None:

@@ -18,12 +18,12 @@ async def stood(context: Context, standing: Standing) -> None:
     if chat.type != "private":
         await _keep(context, chat, "closed" if gone else "open")
         return
-    where = (context.project_id, context.hook.connection_id, str(chat.id))
+    where, said_at = (context.project_id, context.hook.connection_id, str(chat.id)), context.said_at(standing.date)
     async with context.scope() as session:
         if gone:
-            await mark_blocked(session, *where, "blocked the bot")
+            await mark_blocked(session, *where, "blocked the bot", said_at)
         elif await session.scalar(_IS_BLOCKED, {"connection": where[1], "chat": where[2]}):
-            await mark_reachable(session, *where, "took the block back")
+            await mark_reachable(session, *where, "took the block back", said_at)
 
 
 async def seen(context: Context, chat: Chat) -> None:

@@ -1,4 +1,9 @@
-"""A person and the bot: starting it, with a link of their own or without, stopping it, asking it."""
+"""A person and the bot: starting it, with a link of their own or without, stopping it, asking it.
+
+What is worked on after a later word of theirs changes nothing any more, and nothing is said of it.
+"""
+
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,6 +14,7 @@ from tocsin.inbound.context import Context
 from tocsin.inbound.links import Linked, use_link
 from tocsin.inbound.telegram.reply import reply
 from tocsin.inbound.telegram.update import Message
+from tocsin.kit.ids import new_id
 
 EXPLAINED = "To get your notifications here, open your own link to this bot: you find it in the app of {project}."
 LINKED = "Hello {name}! From now on you get notifications of {project} here. /stop ends them, /status tells how it is."
@@ -23,23 +29,25 @@ async def started(context: Context, message: Message) -> None:
     """Start, pressed or written. Reachable is whoever does; whom of the project they are, the link says."""
     chat, payload = str(message.chat.id), message.argument
     async with context.scope() as session:
-        await mark_reachable(session, context.project_id, context.hook.connection_id, chat, "started the bot")
+        said_at = context.said_at(message.date)
+        counts = await mark_reachable(session, *_where(context, message), "started the bot", said_at)
         linked = await _linked_now(context, session, payload, chat) if payload else None
         project = await _project(session)
         known = linked.name if linked else await _name(session, chat)
     greeting = LINKED if known is not None else EXPLAINED
     words = SPENT if payload and linked is None else greeting
-    await reply(context, message.chat.id, words.format(project=project, name=known))
+    if counts:
+        await reply(context, message.chat.id, words.format(project=project, name=known))
 
 
 async def _linked_now(context: Context, session: AsyncSession, payload: str, chat: str) -> Linked | None:
-    """The chat becomes this person's, and nobody else's in the project."""
+    """The chat becomes this person's newest, and nobody else's in the project."""
     linked = await use_link(session, context.hook.connection_id, payload, chat)
     if linked is None or linked.again:
         return linked
     where = {"user": linked.user_id, "chat": chat, "project": context.project_id, "env": context.env}
     left = (await session.scalars(_LEAVE_OTHERS, where)).all()
-    await session.execute(_LINK, {**where, "id": linked.link_id})
+    await session.execute(_LINK, {**where, "id": new_id()})
     await record(
         session,
         context.project_id,
@@ -56,9 +64,14 @@ async def _linked_now(context: Context, session: AsyncSession, payload: str, cha
 async def stopped(context: Context, message: Message) -> None:
     """An opt-out: nothing reaches this chat any more, over this bot or around it, until it is started again."""
     async with context.scope() as session:
-        chat = str(message.chat.id)
-        await mark_opted_out(session, context.project_id, context.hook.connection_id, chat, "wrote /stop")
-    await reply(context, message.chat.id, STOPPED)
+        said_at = context.said_at(message.date)
+        counts = await mark_opted_out(session, *_where(context, message), "wrote /stop", said_at)
+    if counts:
+        await reply(context, message.chat.id, STOPPED)
+
+
+def _where(context: Context, message: Message) -> tuple[UUID, UUID, str]:
+    return context.project_id, context.hook.connection_id, str(message.chat.id)
 
 
 async def asked(context: Context, message: Message) -> None:
@@ -84,11 +97,12 @@ _LEAVE_OTHERS = text("""
 DELETE FROM tocsin.addresses
 WHERE channel = 'telegram' AND value = :chat AND user_id <> :user AND env = :env RETURNING user_id
 """)
+# Linked anew it gets a new id as well: of several addresses the newest is sent to.
 _LINK = text("""
 INSERT INTO tocsin.addresses (project_id, id, env, user_id, channel, value, verified_at)
 VALUES (:project, :id, :env, :user, 'telegram', :chat, now())
 ON CONFLICT (project_id, user_id, channel, value) DO UPDATE
-SET verified_at = now(), opted_out_at = NULL, last_error = NULL, updated_at = now()
+SET id = excluded.id, verified_at = now(), opted_out_at = NULL, last_error = NULL, updated_at = now()
 """)
 _NAME = text("""
 SELECT coalesce(nullif(u.name, ''), 'you') FROM tocsin.addresses a

@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from tocsin.channels.contract import BadCredentials, Rejected
+from tocsin.channels.contract import BadCredentials, Rejected, Unavailable
 from tocsin.channels.telegram import TelegramCredentials, say
+from tocsin.connections.standing import mark_paused, pause_of
+from tocsin.deliveries.record import is_too_many
 from tocsin.inbound.context import Context
 
 
@@ -13,14 +15,29 @@ async def reply(context: Context, chat: int, text: str) -> None:
 
 
 async def told(context: Context, speak: Callable[..., Awaitable[None]], *what: Any) -> None:
-    """Say it, unless this is the sandbox, from which nothing leaves.
+    """Say it, unless this is the sandbox, from which nothing leaves, or the connection is suspended.
 
     What Telegram refuses, it refuses for good: a button too old, a chat that is gone. What it may take later raises
-    Unavailable, and the item is tried again.
+    Unavailable, and the item is tried again. A 429 is the whole bot's: it pauses its connection (D4), and in a pause
+    nothing is said.
     """
-    if context.env == "test":
+    if context.env == "test" or context.suspended:
         return
+    if context.hook.paused_seconds:
+        raise Unavailable("The connection is paused.", retry_after=context.hook.paused_seconds)
     try:
         await speak(context.door, cast(TelegramCredentials, context.hook.credentials), *what)
     except (Rejected, BadCredentials):
         return
+    except Unavailable as failure:
+        if is_too_many(failure):
+            await _pause(context, failure)
+        raise
+
+
+async def _pause(context: Context, failure: Unavailable) -> None:
+    async with context.db.unit(context.project_id, context.env) as connection:
+        where = (connection, context.project_id, context.hook.connection_id)
+        news = await mark_paused(*where, pause_of(failure.retry_after), failure.reason)
+    if news:
+        context.changed(context.project_id, context.env, context.hook.connection_id)

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from tocsin.inbound.context import Seconds
+
 
 class Chat(msgspec.Struct):
     id: int
@@ -20,6 +22,7 @@ class Person(msgspec.Struct):
 class Message(msgspec.Struct):
     message_id: int
     chat: Chat
+    date: Seconds | None = None
     text: str = ""
     migrate_to_chat_id: int | None = None
     reply_markup: dict[str, Any] | None = None
@@ -52,6 +55,7 @@ class Standing(msgspec.Struct):
 
     chat: Chat
     new_chat_member: Member
+    date: Seconds | None = None
 
 
 class Update(msgspec.Struct):
