@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.models.blocks import Block
 
 from tests.channels.far_end import answering
-from tocsin.channels.contract import BadCredentials, Channel, Described, Message, Nothing, Rejected, Unavailable
+from tocsin.channels.contract import Action, BadCredentials, Channel, Described, Message, Nothing, Rejected, Unavailable
 from tocsin.channels.discord import Discord, DiscordCredentials
 from tocsin.channels.http import Http, HttpCredentials, HttpSettings
 from tocsin.channels.ntfy import Ntfy, NtfyCredentials, NtfySettings
@@ -54,6 +54,9 @@ def http(url: str) -> Made:
 
 
 TOOLS = pytest.mark.parametrize("make", [slack, discord, teams, ntfy, http])
+NOT_TO_THE_WEB = pytest.mark.parametrize(
+    "url", ["myapp://ovens/3", "/ovens/3", "https:///3", "mailto:a@b.example", f"https://x/{'y' * 3_000}"]
+)
 GOOD = {slack: "ok", discord: DISCORD_MESSAGE, teams: "", ntfy: NTFY_MESSAGE, http: "whatever"}
 
 
@@ -204,6 +207,18 @@ async def test_discord_is_asked_whether_the_message_is_there_and_mentions_nobody
     [embed] = asked.json["embeds"]
     assert embed["title"] == "Oven 3 is too hot" and embed["description"] == "@everyone run"
     assert datetime.fromisoformat(embed["timestamp"]) == message().created_at
+
+
+@pytest.mark.parametrize(
+    "url", ["myapp://ovens/3", "/ovens/3", "https:///3", "mailto:a@b.example", f"https://x/{'y' * 2_048}"]
+)
+async def test_discord_gets_no_link_for_which_it_would_refuse_the_message(url: str, message: Build, door: Door) -> None:
+    async with answering(200, DISCORD_MESSAGE) as far:
+        channel, settings, credentials = discord(far.url)
+        await channel.send(message(action=Action(url=url)), None, settings, credentials, door)
+        await channel.send(message(), None, settings, credentials, door)
+    without, linked = (asked.json["embeds"][0] for asked in far.asked)
+    assert "url" not in without and linked["url"] == "https://acme.example.com/ovens/3?a=1&b=2"
 
 
 async def test_discord_is_verified_by_reading_the_webhook(door: Door) -> None:

@@ -69,6 +69,7 @@ async def test_links_that_discord_would_refuse_are_left_out(far: FarEnd, message
             message(action=Action(url=url), require_ack=False, ack_url=None), None, SETTINGS, CREDENTIALS, door
         )
     assert ["components" in asked.json for asked in far.asked] == [False, False]
+    assert "url" not in far.asked[0].json["embeds"][0]
 
 
 @pytest.mark.parametrize(

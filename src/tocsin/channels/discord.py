@@ -8,12 +8,12 @@ from yarl import URL
 
 from tocsin.channels.calling import call, decoded, url_problems
 from tocsin.channels.contract import ANSWER_LIMIT, Account, Channel, Described, Message, Nothing, Receipt, Step
-from tocsin.channels.wording import shortened
+from tocsin.channels.wording import leads_to_web, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door
 
 # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
-TITLE, DESCRIPTION, AUTHOR = 256, 4_096, 256
+TITLE, DESCRIPTION, AUTHOR, LINK = 256, 4_096, 256, 2_048
 
 COLORS = {"critical": 0xD92D20, "high": 0xF79009, "normal": 0x2E90FA, "low": 0x98A2B3}
 
@@ -79,7 +79,8 @@ def post(message: Message, *, linked: bool = True) -> dict[str, Any]:
         "timestamp": message.created_at.isoformat(),
         "author": {"name": shortened(message.project_name, AUTHOR)},
     }
-    if message.action:
+    # Discord refuses the whole message for a link of an app's own scheme (50035, URL_TYPE_INVALID_SCHEME).
+    if message.action and leads_to_web(message.action.url) and len(message.action.url) <= LINK:
         embed["url"] = message.action.url
     if message.ack_url and linked:
         embed["fields"] = [{"name": "Acknowledge", "value": message.ack_url}]

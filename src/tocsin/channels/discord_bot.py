@@ -33,7 +33,7 @@ from tocsin.channels.contract import (
     Step,
 )
 from tocsin.channels.discord import post
-from tocsin.channels.wording import links, shortened
+from tocsin.channels.wording import leads_to_web, links, shortened
 from tocsin.kit.http import Door
 
 API = "https://discord.com/api/v10"
@@ -247,7 +247,7 @@ def _buttons(message: Message) -> list[dict[str, Any]]:
     leading = [
         {"type": 2, "style": 5, "label": shortened(label, BUTTON), "url": url}
         for url, label in links(message)
-        if len(url) <= URL and (carried is None or url != message.ack_url) and url.startswith(("https://", "http://"))
+        if len(url) <= URL and (carried is None or url != message.ack_url) and leads_to_web(url)
     ]
     return [*pressed, *leading] if carried else leading
 
