@@ -169,6 +169,27 @@ async def test_slack_gets_blocks_that_its_own_library_finds_right(message: Build
     assert asked.json["text"].startswith("Oven &lt;!channel&gt; &amp; co")
 
 
+@pytest.mark.parametrize("nothing", ["", " \n"])
+async def test_slack_gets_no_empty_texts(nothing: str, message: Build, door: Door) -> None:
+    """It refuses the message for one; a title may print nothing."""
+    async with answering(200, "ok") as far:
+        channel, settings, credentials = slack(far.url)
+        await channel.send(message(title=nothing, message=nothing, action=None), None, settings, credentials, door)
+        await channel.send(message(title=nothing), None, settings, credentials, door)
+    header, actions = far.asked[0].json["blocks"]
+    assert header["text"]["text"] == far.asked[0].json["text"] == "Acme Bakery" and actions["type"] == "actions"
+    assert far.asked[1].json["blocks"][1]["text"]["text"].startswith("It has been")
+
+
+@NOT_TO_THE_WEB
+async def test_slack_gets_no_button_for_which_it_would_refuse_the_message(url: str, message: Build, door: Door) -> None:
+    async with answering(200, "ok") as far:
+        channel, settings, credentials = slack(far.url)
+        await channel.send(message(action=Action(url=url)), None, settings, credentials, door)
+    [button] = far.asked[0].json["blocks"][-1]["elements"]
+    assert button["url"] == message().ack_url
+
+
 @pytest.mark.parametrize(("secret", "hears"), [(None, True), ("8f742231b10e8888", False)], ids=["no app", "lent"])
 async def test_slack_gets_a_link_where_nobody_would_hear_of_a_press(
     message: Build, door: Door, secret: str | None, hears: bool
@@ -209,9 +230,7 @@ async def test_discord_is_asked_whether_the_message_is_there_and_mentions_nobody
     assert datetime.fromisoformat(embed["timestamp"]) == message().created_at
 
 
-@pytest.mark.parametrize(
-    "url", ["myapp://ovens/3", "/ovens/3", "https:///3", "mailto:a@b.example", f"https://x/{'y' * 2_048}"]
-)
+@NOT_TO_THE_WEB
 async def test_discord_gets_no_link_for_which_it_would_refuse_the_message(url: str, message: Build, door: Door) -> None:
     async with answering(200, DISCORD_MESSAGE) as far:
         channel, settings, credentials = discord(far.url)

@@ -30,12 +30,12 @@ from tocsin.channels.contract import (
     Rejected,
     Step,
 )
-from tocsin.channels.wording import links, shortened
+from tocsin.channels.wording import leads_to_web, links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door, parse_target
 
 # https://docs.slack.dev/reference/block-kit/blocks
-HEADER, SECTION, BUTTON, FALLBACK, NOTE = 150, 3_000, 75, 4_000, 200
+HEADER, SECTION, BUTTON, FALLBACK, NOTE, LINK = 150, 3_000, 75, 4_000, 200, 3_000
 
 RECENT = 300
 """Seconds that a call may be old: a later one was recorded by somebody."""
@@ -163,22 +163,25 @@ def _moment(at: datetime) -> str:
 
 
 def _post(message: Message, credentials: SlackCredentials) -> dict[str, Any]:
-    """Plain texts alone, so that nothing in them is markup or calls a whole channel."""
-    blocks = [{"type": "header", "text": _plain(message.title, HEADER)}]
-    if message.message:
+    """Plain texts alone, so that nothing in them is markup or calls a whole channel. Slack refuses a message for any
+    text of nothing in its blocks."""
+    title = message.title.strip() or message.project_name
+    blocks = [{"type": "header", "text": _plain(title, HEADER)}]
+    if message.message.strip():
         blocks.append({"type": "section", "text": _plain(message.message, SECTION)})
     if buttons := _buttons(message, presses(message) if credentials.signing_secret else None):
         blocks.append({"type": "actions", "elements": buttons})  # type: ignore[dict-item]
-    return {"text": _escaped(shortened(f"{message.title}\n{message.message}".strip(), FALLBACK)), "blocks": blocks}
+    return {"text": _escaped(shortened(f"{title}\n{message.message}".strip(), FALLBACK)), "blocks": blocks}
 
 
 def _buttons(message: Message, carried: str | None) -> list[dict[str, Any]]:
-    """The acknowledgement as a link only where nobody would hear of its button."""
+    """The acknowledgement as a link only where nobody would hear of its button. A link to anywhere but the web would
+    cost the message."""
     pressed = [{"type": "button", "text": _plain("Acknowledge", BUTTON), "action_id": carried, "style": "primary"}]
     leading = [
         {"type": "button", "text": _plain(label, BUTTON), "url": url}
         for url, label in links(message)
-        if carried is None or url != message.ack_url
+        if leads_to_web(url) and len(url) <= LINK and (carried is None or url != message.ack_url)
     ]
     return [*pressed, *leading] if carried else leading
 
