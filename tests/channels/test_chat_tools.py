@@ -201,8 +201,9 @@ async def test_slack_gets_a_link_where_nobody_would_hear_of_a_press(
     assert button["url"] == message().ack_url and "action_id" not in button
 
 
-async def test_slack_is_verified_by_a_message_of_nothing(door: Door) -> None:
-    async with answering(400, "no_text") as far:
+@pytest.mark.parametrize("refusal", ["no_text", "missing_text_or_fallback_or_attachments\n"])
+async def test_slack_is_verified_by_a_message_of_nothing(refusal: str, door: Door) -> None:
+    async with answering(400, refusal) as far:
         channel, settings, credentials = slack(far.url)
         account = await channel.verify(settings, credentials, door)
     assert far.asked[0].json == {} and account.id.endswith("abcd")

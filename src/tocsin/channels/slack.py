@@ -1,7 +1,7 @@
 """Notifications in a Slack channel, by an incoming webhook (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
 
-Mattermost and Rocket.Chat take the same. With the signing secret of the app that the webhook belongs to, its messages
-have a button that Slack tells us of (https://docs.slack.dev/interactivity/handling-user-interaction).
+With the signing secret of the app that the webhook belongs to, its messages have a button that Slack tells us of
+(https://docs.slack.dev/interactivity/handling-user-interaction).
 """
 
 import hmac
@@ -43,8 +43,8 @@ LONGEST_TIME = 12
 KEPT = ("type", "user", "team", "channel", "message", "response_url")
 """What is kept of an interaction."""
 
-NO_TEXT = "no_text"
-"""What a working webhook answers, with 400, to a message of nothing."""
+NO_TEXT = ("no_text", "missing_text_or_fallback_or_attachments")
+"""What a working webhook answers, with 400, to a message of nothing; older ones the second."""
 
 
 class SlackCredentials(Described):
@@ -96,7 +96,7 @@ class Slack(Channel[Nothing, SlackCredentials], Inbound[SlackCredentials]):
         try:
             await call(door, "POST", url, json={})
         except Rejected as refusal:
-            if NO_TEXT not in refusal.answer:
+            if not any(said in refusal.answer for said in NO_TEXT):
                 raise
         target = parse_target(url, allowed=door.allowed)
         return Account(id=f"{target.host}/…{url[-4:]}", name=target.host)
