@@ -99,6 +99,19 @@ async def test_it_is_worth_nothing_once_its_person_is_disabled(posted: Posted, s
     assert (await state(shop, made))["acknowledgedBy"] == []
 
 
+async def test_a_suspended_project_still_takes_it_and_a_cancelled_one_does_not(
+    posted: Posted, shop: Project, ann: Any
+) -> None:
+    made, path = await told(posted, shop, ann)
+    halt = "UPDATE tocsin.projects SET status = $2 WHERE id = $1"
+    await posted.sql.execute(halt, shop.id, "cancelled")
+    assert [(await opened(posted, path))[0], (await pressed(posted, path))[0]] == [404, 404]
+    await posted.sql.execute(halt, shop.id, "suspended")
+    assert "<form" in (await opened(posted, path))[1]
+    assert (await pressed(posted, path))[0] == 200
+    assert [each["userId"] for each in (await state(shop, made))["acknowledgedBy"]] == [ann["id"]]
+
+
 async def test_nobody_makes_such_a_link(posted: Posted, shop: Project, ann: Any) -> None:
     """Not by changing one character of a genuine one, which say whose it is and of what."""
     made, path = await told(posted, shop, ann)

@@ -85,7 +85,7 @@ _NOTIFICATION = text("""
 SELECT n.title, n.acked_at, p.name AS project,
     coalesce((SELECT u.name FROM tocsin.users u WHERE u.id = n.acked_by), n.acked_as) AS acked_name
 FROM tocsin.notifications n JOIN tocsin.projects p ON p.id = n.project_id
-WHERE n.id = :id AND n.require_ack AND p.status NOT IN ('suspended', 'cancelled')
+WHERE n.id = :id AND n.require_ack AND p.status <> 'cancelled'
     AND (CAST(:user AS uuid) IS NULL OR EXISTS (
         SELECT FROM tocsin.notification_recipients r
         JOIN tocsin.users u ON u.project_id = r.project_id AND u.id = r.user_id
