@@ -8,7 +8,7 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.signature import SignatureVerifier
 
 from tests.client import Client, Project
-from tests.inbound.chats.chat import SECRET, Chat, Town, slack_chat
+from tests.inbound.chats.chat import SECRET, Chat, Town, slack_chat, vouched
 from tests.inbound.chats.presses import ANN, BOB, slack_press
 
 
@@ -44,7 +44,8 @@ async def test_a_press_acknowledges_and_the_message_says_who_and_when(chat: Chat
 
 
 async def test_whoever_has_that_address_acknowledges_as_themselves(chat: Chat, shop: Project) -> None:
-    bob = await shop.add_user(name="Bob Baker", addresses={"slack": BOB[0]})
+    bob = await shop.add_user(name="Bob Baker")
+    await vouched(shop, bob, "slack", BOB[0])
     notification, post = await chat.told(targetUsers=[bob["id"]])
     before = len(chat.town.far.asked)
     await chat.slack(slack_press(post, answer_at(chat), BOB))
@@ -98,7 +99,7 @@ async def test_a_press_of_another_project_acknowledges_nothing_here(chat: Chat, 
     """Signed as it should be: by whoever has that other app."""
     notification, post = await chat.told()
     other = await slack_chat(town, mill)
-    await mill.add_user(addresses={"slack": ANN[0]})
+    await vouched(mill, await mill.add_user(), "slack", ANN[0])
     press = slack_press(post, answer_at(chat))
     before = len(town.far.asked)
     assert (await other.slack(press)).status == 200
