@@ -32,7 +32,7 @@ from tocsin.channels.contract import (
     Sent,
     Step,
 )
-from tocsin.channels.discord import post
+from tocsin.channels.discord import AGENT, post
 from tocsin.channels.wording import leads_to_web, links, shortened
 from tocsin.kit.http import Door
 
@@ -220,7 +220,7 @@ async def replace(
     if not re.fullmatch(SNOWFLAKE, application) or not _TOKEN.fullmatch(token):
         raise ValueError("not an interaction's")
     url = f"{_api()}/webhooks/{application}/{token}/messages/@original"
-    await call(door, "PATCH", url, json=_noted(rows, note, at))
+    await call(door, "PATCH", url, headers=AGENT, json=_noted(rows, note, at))
 
 
 def _noted(rows: Sequence[Any], note: str, at: datetime | None) -> dict[str, Any]:
@@ -262,4 +262,4 @@ def _api() -> str:
 
 
 def _login(credentials: DiscordBotCredentials) -> dict[str, str]:
-    return {"Authorization": f"Bot {credentials.bot_token.get_secret_value()}"}
+    return {**AGENT, "Authorization": f"Bot {credentials.bot_token.get_secret_value()}"}
