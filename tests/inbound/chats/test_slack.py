@@ -1,6 +1,7 @@
 """From a notification in Slack to its acknowledgement by the button below it (R3)."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -124,6 +125,16 @@ async def test_without_the_secret_the_button_is_a_link(town: Town, mill: Project
     assert "/ack/" in button["url"] and "action_id" not in button
     forged = slack_press({**post, "blocks": [_with_button(notification)]}, answer_at(chat))
     assert (await chat.slack(forged)).status == 401
+
+
+async def test_whoever_follows_the_link_after_another_is_told_when_that_was(town: Town, mill: Project) -> None:
+    """Nobody is named: in a channel the link is of nobody."""
+    chat = await slack_chat(town, mill, secret=None)
+    _, post = await chat.told()
+    path = post["blocks"][-1]["elements"][0]["url"].partition("/api/v1")[2]
+    for words in ("Everybody who was told", f"Acknowledged already, {datetime.now(UTC):%Y-%m}"):
+        async with town.api.http.post(f"{town.api.base}/api/v1{path}") as page:
+            assert (page.status, words in await page.text()) == (200, True)
 
 
 def _with_button(notification: Any) -> Any:
