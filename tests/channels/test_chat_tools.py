@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.models.blocks import Block
 
 from tests.channels.far_end import answering
-from tocsin.channels.contract import BadCredentials, Channel, Described, Message, Nothing, Rejected, Unavailable
+from tocsin.channels.contract import Action, BadCredentials, Channel, Described, Message, Nothing, Rejected, Unavailable
 from tocsin.channels.discord import Discord, DiscordCredentials
 from tocsin.channels.http import Http, HttpCredentials, HttpSettings
 from tocsin.channels.ntfy import Ntfy, NtfyCredentials, NtfySettings
@@ -54,6 +54,9 @@ def http(url: str) -> Made:
 
 
 TOOLS = pytest.mark.parametrize("make", [slack, discord, teams, ntfy, http])
+NOT_TO_THE_WEB = pytest.mark.parametrize(
+    "url", ["myapp://ovens/3", "/ovens/3", "https:///3", "mailto:a@b.example", f"https://x/{'y' * 3_000}"]
+)
 GOOD = {slack: "ok", discord: DISCORD_MESSAGE, teams: "", ntfy: NTFY_MESSAGE, http: "whatever"}
 
 
@@ -166,6 +169,27 @@ async def test_slack_gets_blocks_that_its_own_library_finds_right(message: Build
     assert asked.json["text"].startswith("Oven &lt;!channel&gt; &amp; co")
 
 
+@pytest.mark.parametrize("nothing", ["", " \n"])
+async def test_slack_gets_no_empty_texts(nothing: str, message: Build, door: Door) -> None:
+    """It refuses the message for one; a title may print nothing."""
+    async with answering(200, "ok") as far:
+        channel, settings, credentials = slack(far.url)
+        await channel.send(message(title=nothing, message=nothing, action=None), None, settings, credentials, door)
+        await channel.send(message(title=nothing), None, settings, credentials, door)
+    header, actions = far.asked[0].json["blocks"]
+    assert header["text"]["text"] == far.asked[0].json["text"] == "Acme Bakery" and actions["type"] == "actions"
+    assert far.asked[1].json["blocks"][1]["text"]["text"].startswith("It has been")
+
+
+@NOT_TO_THE_WEB
+async def test_slack_gets_no_button_for_which_it_would_refuse_the_message(url: str, message: Build, door: Door) -> None:
+    async with answering(200, "ok") as far:
+        channel, settings, credentials = slack(far.url)
+        await channel.send(message(action=Action(url=url)), None, settings, credentials, door)
+    [button] = far.asked[0].json["blocks"][-1]["elements"]
+    assert button["url"] == message().ack_url
+
+
 @pytest.mark.parametrize(("secret", "hears"), [(None, True), ("8f742231b10e8888", False)], ids=["no app", "lent"])
 async def test_slack_gets_a_link_where_nobody_would_hear_of_a_press(
     message: Build, door: Door, secret: str | None, hears: bool
@@ -177,8 +201,9 @@ async def test_slack_gets_a_link_where_nobody_would_hear_of_a_press(
     assert button["url"] == message().ack_url and "action_id" not in button
 
 
-async def test_slack_is_verified_by_a_message_of_nothing(door: Door) -> None:
-    async with answering(400, "no_text") as far:
+@pytest.mark.parametrize("refusal", ["no_text", "missing_text_or_fallback_or_attachments\n"])
+async def test_slack_is_verified_by_a_message_of_nothing(refusal: str, door: Door) -> None:
+    async with answering(400, refusal) as far:
         channel, settings, credentials = slack(far.url)
         account = await channel.verify(settings, credentials, door)
     assert far.asked[0].json == {} and account.id.endswith("abcd")
@@ -204,6 +229,16 @@ async def test_discord_is_asked_whether_the_message_is_there_and_mentions_nobody
     [embed] = asked.json["embeds"]
     assert embed["title"] == "Oven 3 is too hot" and embed["description"] == "@everyone run"
     assert datetime.fromisoformat(embed["timestamp"]) == message().created_at
+
+
+@NOT_TO_THE_WEB
+async def test_discord_gets_no_link_for_which_it_would_refuse_the_message(url: str, message: Build, door: Door) -> None:
+    async with answering(200, DISCORD_MESSAGE) as far:
+        channel, settings, credentials = discord(far.url)
+        await channel.send(message(action=Action(url=url)), None, settings, credentials, door)
+        await channel.send(message(), None, settings, credentials, door)
+    without, linked = (asked.json["embeds"][0] for asked in far.asked)
+    assert "url" not in without and linked["url"] == "https://acme.example.com/ovens/3?a=1&b=2"
 
 
 async def test_discord_is_verified_by_reading_the_webhook(door: Door) -> None:

@@ -9,7 +9,9 @@ from nacl.signing import SigningKey
 
 from tests.channels.conftest import Builder
 from tests.channels.far_end import FarEnd, answering
-from tocsin.channels.contract import Action, BadCredentials, NotUnderstood, Rejected, Unavailable
+from tocsin import __version__
+from tocsin.channels.contract import Action, BadCredentials, Nothing, NotUnderstood, Rejected, Unavailable
+from tocsin.channels.discord import Discord, DiscordCredentials
 from tocsin.channels.discord_bot import DiscordBot, DiscordBotCredentials, DiscordBotSettings, replace
 from tocsin.kit.http import Door
 
@@ -69,6 +71,7 @@ async def test_links_that_discord_would_refuse_are_left_out(far: FarEnd, message
             message(action=Action(url=url), require_ack=False, ack_url=None), None, SETTINGS, CREDENTIALS, door
         )
     assert ["components" in asked.json for asked in far.asked] == [False, False]
+    assert "url" not in far.asked[0].json["embeds"][0]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,19 @@ async def test_an_answer_says_whose_fault_it_was(
     with pytest.raises(kind) as refusal:
         await BOT.send(message(), None, SETTINGS, CREDENTIALS, door)
     assert "canary" not in str(refusal.value)
+
+
+async def test_every_call_names_itself_as_discord_wants_it(far: FarEnd, message: Builder, door: Door) -> None:
+    await BOT.send(message(), None, SETTINGS, CREDENTIALS, door)
+    with pytest.raises(BadCredentials):  # the answer is a message, and no application
+        await BOT.verify(SETTINGS, CREDENTIALS, door)
+    await replace(door, "290926444748734465", "token", [], "Acknowledged.", None)
+    hook = DiscordCredentials.model_validate({"webhookUrl": f"{far.url}/api/webhooks/1/x"})
+    await Discord().send(message(), None, Nothing(), hook, door)
+    await Discord().verify(Nothing(), hook, door)
+    assert [asked.method for asked in far.asked] == ["POST", "GET", "PATCH", "POST", "GET"]
+    for asked in far.asked:
+        assert asked.headers["User-Agent"] == f"DiscordBot (https://tocsin.dev, {__version__})"
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -150,6 +150,15 @@ async def test_who_guesses_at_addresses_is_told_to_wait_and_the_provider_is_not(
     assert (await elsewhere.post("/hooks/telegram/x", {})).status == 401
 
 
+async def test_an_address_that_exists_refuses_what_is_not_genuine_and_never_says_to_wait(
+    behind: Client, bot: Bot
+) -> None:
+    """Discord calls with wrong signatures now and then, and gives up an address that answers otherwise."""
+    caller = Client(behind.http, behind.base, {"X-Forwarded-For": "203.0.114.77"})
+    assert {(await caller.post(bot.path, update(13))).status for _ in range(25)} == {401}
+    assert {(await caller.get(bot.path)).status for _ in range(25)} == {403}
+
+
 async def test_the_address_goes_with_its_connection(acme: Project, site: Site, sql: asyncpg.Connection) -> None:
     bot = await make_bot(acme.key, site, sql)
     assert (await acme.key.delete(f"/connections/{bot.connection['id']}")).status == 204

@@ -87,8 +87,31 @@ async def test_who_comes_later_is_told_who_was_first(posted: Posted, shop: Proje
     await shop.key.put(f"/notifications/{made['id']}/acknowledge", {"userId": ann["id"]})
     assert ben["id"] != ann["id"]
     for answer in (await opened(posted, path), await pressed(posted, path)):
-        assert (answer[0], "Acknowledged by Ann." in answer[1], "<form" in answer[1]) == (200, True, False)
+        assert (answer[0], "Acknowledged by Ann, " in answer[1], "<form" in answer[1]) == (200, True, False)
     assert len((await state(shop, made))["acknowledgedBy"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours", "words"),
+    [
+        ("Asia/Kathmandu", "24h", "Acknowledged by Ann, 2026-11-22 18:45 +0545."),
+        (None, "24h", "Acknowledged by Ann, 2026-11-22 07:00 CST."),
+        ("Europe/Vienna", "12h", "Acknowledged by Ann, 2026-11-22 2:00 pm CET."),
+    ],
+)
+async def test_who_comes_later_is_told_when_as_they_read_it(
+    posted: Posted, shop: Project, ann: Any, zone: str | None, hours: str, words: str
+) -> None:
+    reply = await shop.owner.put("/projects/me/settings", {"timezone": "America/Chicago"})
+    assert reply.status == 200, reply.json
+    for path, fields in {"": {"timezone": zone}, "/preferences": {"format": {"time": hours}}}.items():
+        reply = await shop.key.put(f"/users/{ann['id']}{path}", fields)
+        assert reply.status == 200, reply.json
+    made, path = await told(posted, shop, ann)
+    assert (await pressed(posted, path))[0] == 200
+    moment = "UPDATE tocsin.notifications SET acked_at = '2026-11-22 13:00+00' WHERE project_id = $1 AND id = $2"
+    await posted.sql.execute(moment, shop.id, made["id"])
+    assert [words in answer[1] for answer in (await opened(posted, path), await pressed(posted, path))] == [True, True]
 
 
 async def test_it_is_worth_nothing_once_its_person_is_disabled(posted: Posted, shop: Project, ann: Any) -> None:
@@ -97,6 +120,19 @@ async def test_it_is_worth_nothing_once_its_person_is_disabled(posted: Posted, s
     assert reply.status == 200, reply.json
     assert [(await opened(posted, path))[0], (await pressed(posted, path))[0]] == [404, 404]
     assert (await state(shop, made))["acknowledgedBy"] == []
+
+
+async def test_a_suspended_project_still_takes_it_and_a_cancelled_one_does_not(
+    posted: Posted, shop: Project, ann: Any
+) -> None:
+    made, path = await told(posted, shop, ann)
+    halt = "UPDATE tocsin.projects SET status = $2 WHERE id = $1"
+    await posted.sql.execute(halt, shop.id, "cancelled")
+    assert [(await opened(posted, path))[0], (await pressed(posted, path))[0]] == [404, 404]
+    await posted.sql.execute(halt, shop.id, "suspended")
+    assert "<form" in (await opened(posted, path))[1]
+    assert (await pressed(posted, path))[0] == 200
+    assert [each["userId"] for each in (await state(shop, made))["acknowledgedBy"]] == [ann["id"]]
 
 
 async def test_nobody_makes_such_a_link(posted: Posted, shop: Project, ann: Any) -> None:

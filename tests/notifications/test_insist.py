@@ -190,6 +190,26 @@ async def test_a_repeat_that_is_being_sent_is_not_begun_after_an_acknowledgement
     assert (cancelled["lastError"], cancelled["attempts"]) == ("acknowledged", [])
 
 
+async def test_a_repeat_that_fails_for_now_after_an_acknowledgement_waits_no_more(
+    working: Working, shop: Project
+) -> None:
+    """It was under way, so the acknowledgement did not find it waiting. A repeat of something else goes on."""
+    async with answering() as far:
+        await make_hook(shop.key, far.url)
+        await make_rule(shop, "webhook", targetRoles=["owner"], requireAck=True, repeat=REPEAT)
+        made, other = [await notified(shop.key, await send_event(shop.key)) for _ in range(2)]
+        for each in (made, other):
+            await so_many(shop, each, 1, "delivered")
+        far.status, far.headers, far.meanwhile = 503, {"Retry-After": "900"}, lambda: acknowledge(shop, made)
+        await fall_due(working.sql, made, "repeats_at")
+        [cancelled] = await so_many(shop, made, 1, "cancelled")
+        assert cancelled["lastError"] == "acknowledged"
+        assert [each["outcome"] for each in cancelled["attempts"]] == ["temporary"]
+        far.meanwhile = None
+        await fall_due(working.sql, other, "repeats_at")
+        await so_many(shop, other, 1, "queued")
+
+
 async def test_a_place_whose_last_message_still_waits_is_not_told_again(working: Working, shop: Project) -> None:
     async with answering() as far:
         far.status = 500

@@ -53,7 +53,17 @@ def test_signals_beyond_the_bound_are_caught_up_with_later() -> None:
     room = Room(APP)
     for _ in range(MOST_WAITING + 1):
         room.add(Signal("created", [ANN]))
-    assert len(room.signals) == MOST_WAITING and room.missed
+    assert len(room.signals) == MOST_WAITING and room.missed_since is not None
+
+
+def test_an_acknowledgement_that_was_missed_waits_once_behind_all_others() -> None:
+    room = Room(APP)
+    for _ in range(MOST_WAITING):
+        room.add(Signal("created", [ANN]))
+    ids = [new_id() for _ in range(150)]
+    for _ in range(2):
+        room.tell_acknowledged(ids)
+    assert [id_ for signal in room.signals[MOST_WAITING:] for id_ in signal.ids] == ids
 
 
 async def test_a_project_is_listened_to_while_a_socket_is_here(place: Place) -> None:

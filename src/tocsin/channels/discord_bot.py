@@ -32,8 +32,8 @@ from tocsin.channels.contract import (
     Sent,
     Step,
 )
-from tocsin.channels.discord import post
-from tocsin.channels.wording import links, shortened
+from tocsin.channels.discord import AGENT, post
+from tocsin.channels.wording import leads_to_web, links, shortened
 from tocsin.kit.http import Door
 
 API = "https://discord.com/api/v10"
@@ -220,7 +220,7 @@ async def replace(
     if not re.fullmatch(SNOWFLAKE, application) or not _TOKEN.fullmatch(token):
         raise ValueError("not an interaction's")
     url = f"{_api()}/webhooks/{application}/{token}/messages/@original"
-    await call(door, "PATCH", url, json=_noted(rows, note, at))
+    await call(door, "PATCH", url, headers=AGENT, json=_noted(rows, note, at))
 
 
 def _noted(rows: Sequence[Any], note: str, at: datetime | None) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _buttons(message: Message) -> list[dict[str, Any]]:
     leading = [
         {"type": 2, "style": 5, "label": shortened(label, BUTTON), "url": url}
         for url, label in links(message)
-        if len(url) <= URL and (carried is None or url != message.ack_url) and url.startswith(("https://", "http://"))
+        if len(url) <= URL and (carried is None or url != message.ack_url) and leads_to_web(url)
     ]
     return [*pressed, *leading] if carried else leading
 
@@ -262,4 +262,4 @@ def _api() -> str:
 
 
 def _login(credentials: DiscordBotCredentials) -> dict[str, str]:
-    return {"Authorization": f"Bot {credentials.bot_token.get_secret_value()}"}
+    return {**AGENT, "Authorization": f"Bot {credentials.bot_token.get_secret_value()}"}

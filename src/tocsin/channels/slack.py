@@ -1,7 +1,7 @@
 """Notifications in a Slack channel, by an incoming webhook (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
 
-Mattermost and Rocket.Chat take the same. With the signing secret of the app that the webhook belongs to, its messages
-have a button that Slack tells us of (https://docs.slack.dev/interactivity/handling-user-interaction).
+With the signing secret of the app that the webhook belongs to, its messages have a button that Slack tells us of
+(https://docs.slack.dev/interactivity/handling-user-interaction).
 """
 
 import hmac
@@ -30,12 +30,12 @@ from tocsin.channels.contract import (
     Rejected,
     Step,
 )
-from tocsin.channels.wording import links, shortened
+from tocsin.channels.wording import leads_to_web, links, shortened
 from tocsin.kit.errors import FieldError
 from tocsin.kit.http import Door, parse_target
 
 # https://docs.slack.dev/reference/block-kit/blocks
-HEADER, SECTION, BUTTON, FALLBACK, NOTE = 150, 3_000, 75, 4_000, 200
+HEADER, SECTION, BUTTON, FALLBACK, NOTE, LINK = 150, 3_000, 75, 4_000, 200, 3_000
 
 RECENT = 300
 """Seconds that a call may be old: a later one was recorded by somebody."""
@@ -43,8 +43,8 @@ LONGEST_TIME = 12
 KEPT = ("type", "user", "team", "channel", "message", "response_url")
 """What is kept of an interaction."""
 
-NO_TEXT = "no_text"
-"""What a working webhook answers, with 400, to a message of nothing."""
+NO_TEXT = ("no_text", "missing_text_or_fallback_or_attachments")
+"""What a working webhook answers, with 400, to a message of nothing; older ones the second."""
 
 
 class SlackCredentials(Described):
@@ -96,7 +96,7 @@ class Slack(Channel[Nothing, SlackCredentials], Inbound[SlackCredentials]):
         try:
             await call(door, "POST", url, json={})
         except Rejected as refusal:
-            if NO_TEXT not in refusal.answer:
+            if not any(said in refusal.answer for said in NO_TEXT):
                 raise
         target = parse_target(url, allowed=door.allowed)
         return Account(id=f"{target.host}/…{url[-4:]}", name=target.host)
@@ -163,22 +163,25 @@ def _moment(at: datetime) -> str:
 
 
 def _post(message: Message, credentials: SlackCredentials) -> dict[str, Any]:
-    """Plain texts alone, so that nothing in them is markup or calls a whole channel."""
-    blocks = [{"type": "header", "text": _plain(message.title, HEADER)}]
-    if message.message:
+    """Plain texts alone, so that nothing in them is markup or calls a whole channel. Slack refuses a message for any
+    text of nothing in its blocks."""
+    title = message.title.strip() or message.project_name
+    blocks = [{"type": "header", "text": _plain(title, HEADER)}]
+    if message.message.strip():
         blocks.append({"type": "section", "text": _plain(message.message, SECTION)})
     if buttons := _buttons(message, presses(message) if credentials.signing_secret else None):
         blocks.append({"type": "actions", "elements": buttons})  # type: ignore[dict-item]
-    return {"text": _escaped(shortened(f"{message.title}\n{message.message}".strip(), FALLBACK)), "blocks": blocks}
+    return {"text": _escaped(shortened(f"{title}\n{message.message}".strip(), FALLBACK)), "blocks": blocks}
 
 
 def _buttons(message: Message, carried: str | None) -> list[dict[str, Any]]:
-    """The acknowledgement as a link only where nobody would hear of its button."""
+    """The acknowledgement as a link only where nobody would hear of its button. A link to anywhere but the web would
+    cost the message."""
     pressed = [{"type": "button", "text": _plain("Acknowledge", BUTTON), "action_id": carried, "style": "primary"}]
     leading = [
         {"type": "button", "text": _plain(label, BUTTON), "url": url}
         for url, label in links(message)
-        if carried is None or url != message.ack_url
+        if leads_to_web(url) and len(url) <= LINK and (carried is None or url != message.ack_url)
     ]
     return [*pressed, *leading] if carried else leading
 

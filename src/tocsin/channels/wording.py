@@ -1,6 +1,10 @@
 """Words of a message as chat tools and phones show them."""
 
+import re
+
 from tocsin.channels.contract import Message
+
+_WEB = re.compile(r"https?://[^\s/?#]\S*")
 
 
 def shortened(text: str, most: int) -> str:
@@ -14,3 +18,8 @@ def links(message: Message) -> list[tuple[str, str]]:
     if message.action:
         found.append((message.action.url, message.action.label or "Open"))
     return found
+
+
+def leads_to_web(url: str) -> bool:
+    """Whether it is an absolute address of http or https; some chat tools refuse a whole message for any other."""
+    return _WEB.fullmatch(url) is not None

@@ -1,7 +1,8 @@
 """A button in a channel that many read: whoever presses it acknowledges (R3).
 
-They do so as the person of the project who has that address, and else by the name that the provider has for them:
-as with a link that went there, whoever reads along may.
+They do so as the person of the project for whom that address is proven, and else by the name that the provider has for
+them: as with a link that went there, whoever reads along may. What people enter for themselves is no proof, or a press
+could be put on somebody else.
 """
 
 from datetime import datetime
@@ -62,7 +63,7 @@ async def _written(context: Context, session: AsyncSession, found: Any, by: Pres
 
 
 async def _person(session: AsyncSession, channel: str, address: str) -> UUID | None:
-    """Whose address it is, if it is one person's."""
+    """Whose address it is proven to be, if it is one person's."""
     people = (await session.scalars(_PEOPLE, {"channel": channel, "address": address})).all()
     return people[0] if len(people) == 1 else None
 
@@ -74,5 +75,5 @@ FROM tocsin.notifications n WHERE n.id = :id AND n.require_ack
 _PEOPLE = text("""
 SELECT DISTINCT a.user_id FROM tocsin.addresses a
 JOIN tocsin.users u ON u.project_id = a.project_id AND u.id = a.user_id AND u.status = 'active'
-WHERE a.channel = :channel AND a.value = :address LIMIT 2
+WHERE a.channel = :channel AND a.value = :address AND a.verified_at IS NOT NULL LIMIT 2
 """)

@@ -1,7 +1,9 @@
 """`/ack/{token}`: where a message's "Acknowledge" leads (R3). Not of the API's document: these are pages."""
 
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -48,10 +50,12 @@ async def acknowledge(request: Request, token: str) -> HTMLResponse:
         if found is None:
             return _wrong()
         first = found.acked_at is None and await _acknowledged(request, session, link)
+        if not first and found.acked_at is None:  # somebody was faster just now
+            found = await _found(session, link)
     if first:
         tell(cast(Broker, request.app.state.broker), link.project_id, link.env, link.notification_id)
         return page("Acknowledged", "Everybody who was told knows that it is seen to.")
-    return page(found.title, _who(found))
+    return page(found.title, _who(found)) if found is not None else _wrong()
 
 
 async def _read(request: Request, token: str) -> AckLink | None:
@@ -74,7 +78,16 @@ async def _acknowledged(request: Request, session: AsyncSession, link: AckLink) 
 
 
 def _who(found: Any) -> str:
-    return f"Acknowledged by {found.acked_name}." if found.acked_name else "Acknowledged already."
+    """And when, by the clock and in the zone of whom the link went to, else in the project's."""
+    who = f"Acknowledged by {found.acked_name}" if found.acked_name else "Acknowledged already"
+    return f"{who}, {_moment(found.acked_at, found.way)}."
+
+
+def _moment(at: datetime, way: str) -> str:
+    _, clock, _, zone = way.split("|", 3)
+    here = at.astimezone(ZoneInfo(zone))
+    time = f"{here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}" if clock == "12h" else f"{here:%H:%M}"
+    return f"{here:%Y-%m-%d} {time} {here:%Z}"
 
 
 def _wrong() -> HTMLResponse:
@@ -83,9 +96,11 @@ def _wrong() -> HTMLResponse:
 
 _NOTIFICATION = text("""
 SELECT n.title, n.acked_at, p.name AS project,
-    coalesce((SELECT u.name FROM tocsin.users u WHERE u.id = n.acked_by), n.acked_as) AS acked_name
+    coalesce((SELECT u.name FROM tocsin.users u WHERE u.id = n.acked_by), n.acked_as) AS acked_name,
+    tocsin.way_of_reading(reader.timezone, p.settings->>'timezone', reader.preferences) AS way
 FROM tocsin.notifications n JOIN tocsin.projects p ON p.id = n.project_id
-WHERE n.id = :id AND n.require_ack AND p.status NOT IN ('suspended', 'cancelled')
+LEFT JOIN tocsin.users reader ON reader.project_id = p.id AND reader.id = :user
+WHERE n.id = :id AND n.require_ack AND p.status <> 'cancelled'
     AND (CAST(:user AS uuid) IS NULL OR EXISTS (
         SELECT FROM tocsin.notification_recipients r
         JOIN tocsin.users u ON u.project_id = r.project_id AND u.id = r.user_id

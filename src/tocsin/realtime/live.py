@@ -2,10 +2,11 @@
 
 A project's signals are heard while one of its sockets is here. They are worked on in order, several waiting
 ones in one read; the sockets of other projects do not wait for that. After a gap between processes everybody
-connected is sent what came into their feed beyond what they were sent last.
+connected is sent what came into their feed beyond what they were sent last, and what was acknowledged meanwhile.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -30,6 +31,8 @@ from tocsin.sounds.links import SoundLinks
 SWEEP_SECONDS = 10.0
 RETRY_SECONDS = 0.25
 PEOPLE_A_READ = 500
+MARGIN_SECONDS = 20.0
+"""Before a gap was found, it may have been there for so long, here or at whoever publishes."""
 FRAMES_A_TURN = 200
 """Frames written before everybody else in this process has a turn."""
 
@@ -46,6 +49,7 @@ class Live:
         self._relay = relay
         self._sounds = sounds
         self._rooms: dict[str, Room] = {}
+        self._whole_at = time.monotonic()
         hub.on_occupied = self._occupied
         hub.on_vacated = self._vacated
 
@@ -63,7 +67,9 @@ class Live:
         await again_and_again(SWEEP_SECONDS, self.sweep)
 
     async def sweep(self) -> None:
-        """Close the rooms that were empty at the last sweep and still are."""
+        """Close the rooms that were empty at the last sweep and still are. Note that the broker has told everything."""
+        if self._broker.healthy:
+            self._whole_at = time.monotonic()
         for app_id, room in list(self._rooms.items()):
             empty = self._hub.is_empty(app_id)
             if empty and room.was_empty:
@@ -131,7 +137,7 @@ class Live:
             self._work_on(room)
 
     def _missed(self, room: Room) -> None:
-        room.missed = True
+        room.miss(self._whole_at)
         self._work_on(room)
 
     def _work_on(self, room: Room) -> None:
@@ -147,7 +153,7 @@ class Live:
                 await self._learn(room)
             except Exception as error:  # one bad turn must not silence the room for good
                 if is_away(error):
-                    room.missed = True
+                    room.miss(time.monotonic())
                 else:
                     log.error("live signals were not told", project=str(room.app.project_id), exc_info=error)
                     room.drop()
@@ -156,11 +162,26 @@ class Live:
         room.worker = None
 
     async def _catch_up(self, room: Room) -> None:
-        """Send everybody what is newer than the last they were sent."""
-        if not room.missed:
+        """Send everybody what is newer than the last they were sent, then what has been acknowledged meanwhile."""
+        since, room.missed_since = room.missed_since, None
+        if since is None:
             return
-        room.missed = False
-        known = room.known()
+        try:
+            acknowledged = await self._catch_up_feeds(room)
+            if room.people:
+                async with self._db.unit(room.app.project_id, _env(room)) as connection:
+                    seconds = time.monotonic() - since + MARGIN_SECONDS
+                    acknowledged.update(
+                        await reading.acknowledged_within(connection, room.app.project_id, room.app.env, seconds)
+                    )
+        except Exception:
+            room.miss(since)
+            raise
+        room.tell_acknowledged(sorted(acknowledged))
+
+    async def _catch_up_feeds(self, room: Room) -> set[UUID]:
+        """Send everybody what is newer; what of that is acknowledged already."""
+        known, acknowledged = room.known(), set[UUID]()
         for start in range(0, len(known), PEOPLE_A_READ):
             async with self._db.unit(room.app.project_id, _env(room)) as connection:
                 rows = await reading.newer(
@@ -171,6 +192,9 @@ class Live:
                 data = self._created(room, row).to(person, silent=row["silent"])
                 self._send(room, "created", person, data, row["feed_seq"])
                 room.caught_up.add((person, row["feed_seq"]))
+                if row["acked_at"] is not None:
+                    acknowledged.add(row["id"])
+        return acknowledged
 
     async def _tell(self, room: Room) -> None:
         """Read what the waiting signals are about, and send it."""
@@ -202,6 +226,13 @@ class Live:
             self._hub.broadcast(room.app.app_id, channel, "connection.status_changed", data)
 
     async def _tell_of(self, room: Room, kind: Kind, row: Any) -> None:
+        """What is acknowledged comes again no more, though the worker's signal did after that of whoever
+        acknowledged; and it comes without a sound, and is then told of as acknowledged, when they overtook its first.
+        """
+        if kind != "acknowledged" and row["acked_at"] is not None:
+            if kind == "repeated":
+                return
+            room.tell_acknowledged([row["id"]])
         if kind == "created" and row["recipients"] is not None:
             self._broadcast(room, room.panel_channel, kind, announcement.summary(row))
         data = announcement.acknowledged(row) if kind == "acknowledged" else None

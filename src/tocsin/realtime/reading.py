@@ -15,6 +15,9 @@ MOST_LISTED = 200
 MOST_MISSED = 100
 """Notifications one person is sent after a gap; who missed more finds a hole in ``seq`` and asks for the rest."""
 
+MOST_ACKNOWLEDGED = 1_000
+"""Acknowledgements that are told of after a gap, the newest."""
+
 _NOTIFICATIONS = """
 SELECT n.id, n.rule_id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
     n.event_id, n.event_type, n.client_event_id, heard.people, heard.seqs, heard.silent,
@@ -40,7 +43,7 @@ FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, position)
 JOIN tocsin.notifications n ON n.project_id = $1 AND n.id = asked.id
 CROSS JOIN LATERAL (
     SELECT array_agg(r.user_id) AS people, array_agg(r.feed_seq) AS seqs,
-        array_agg(coalesce(r.silent_until > now(), false)) AS silent
+        array_agg(n.acked_at IS NOT NULL OR coalesce(r.silent_until > now(), false)) AS silent
     FROM tocsin.notification_recipients r WHERE r.project_id = $1 AND r.notification_id = n.id{listed}) heard
 ORDER BY asked.position
 """
@@ -50,7 +53,7 @@ _TO_LISTED = _NOTIFICATIONS.format(listed=" AND r.user_id = ANY($5)")
 _NEWER = """
 SELECT n.id, n.title, n.message, n.sound, n.sound_digest, n.priority, n.action, n.require_ack, n.created_at,
     n.event_id, n.event_type, n.client_event_id, newer.user_id, newer.feed_seq, n.translations,
-    coalesce(newer.silent_until > now(), false) AS silent,
+    n.acked_at, n.acked_at IS NOT NULL OR coalesce(newer.silent_until > now(), false) AS silent,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT p.settings->>'language' FROM tocsin.projects p WHERE p.id = $1)
         END AS language,
     CASE WHEN n.translations IS NOT NULL THEN (SELECT json_object_agg(u.id, u.locale) FROM tocsin.users u
@@ -69,6 +72,15 @@ ORDER BY newer.feed_seq
 """
 
 _ENDS = "SELECT user_id, seq FROM tocsin.feeds WHERE project_id = $1 AND env = $2 AND user_id = ANY($3)"
+
+# Nothing else keeps acknowledgements in the order of time.
+_ACKNOWLEDGED = """
+SELECT DISTINCT recent.id FROM (
+    SELECT a.resource_id::uuid AS id FROM tocsin.audit_log a
+    WHERE a.project_id = $1 AND a.env = $2 AND a.action = 'notification.acknowledged'
+        AND a.id >= tocsin.first_id_at(now() - make_interval(secs => $3))
+    ORDER BY a.id DESC LIMIT $4) recent
+"""
 
 _CONNECTIONS = """
 SELECT c.id, c.name, c.channel, c.provider, c.user_id, c.status, c.status_reason FROM tocsin.connections c
@@ -91,7 +103,7 @@ async def notifications(
     acknowledged: Sequence[UUID],
 ) -> list[Any]:
     """In the order asked for, with ``people``, ``seqs`` and ``silent`` side by side: the recipients among these
-    people, and who is to be told without a sound now.
+    people, and who is to be told without a sound now: whoever wants none, and everybody of what is acknowledged.
 
     ``counted`` asks for the number of all recipients, ``acknowledged`` for who acknowledged those.
     """
@@ -106,6 +118,12 @@ async def newer(
     """What came into these feeds after those sequence numbers, one row per person and notification, in order."""
     people, seqs = [person for person, _ in heard], [seq for _, seq in heard]
     return list(await connection.fetch(_NEWER, project_id, env, people, seqs, MOST_MISSED))
+
+
+async def acknowledged_within(connection: asyncpg.Connection, project_id: UUID, env: str, seconds: float) -> list[UUID]:
+    """The notifications of the project that somebody has acknowledged in the last so many seconds, in no order."""
+    rows = await connection.fetch(_ACKNOWLEDGED, project_id, env, seconds, MOST_ACKNOWLEDGED)
+    return [row["id"] for row in rows]
 
 
 async def feed_ends(

@@ -1,7 +1,8 @@
 """One app as the signals of its project see it: who is connected here, how far they heard, what waits to be told."""
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from tocsin.kit.broker import Subscription
@@ -11,7 +12,7 @@ from tocsin.realtime.server import App
 from tocsin.realtime.signal import MOST_IDS, Signal
 
 MOST_WAITING = 100
-"""Signals kept while the database is slow; what comes on top is read again by sequence number."""
+"""Signals kept while the database is slow; what comes on top is read again."""
 
 
 def user_channel(user_id: UUID) -> str:
@@ -30,7 +31,8 @@ class Room:
         self.people: dict[UUID, int | None] = {}
         self.arrived: set[UUID] = set()
         self.signals: list[Signal] = []
-        self.missed = False
+        self.missed_since: float | None = None
+        """Since when signals may have been lost, by the clock of this process."""
         self.caught_up: set[tuple[UUID, int]] = set()
         """Who was sent what while catching up, so that a signal still in waiting does not tell it twice."""
         self.opening: asyncio.Task[None] | None = None
@@ -45,7 +47,7 @@ class Room:
     @property
     def waits(self) -> bool:
         """Whether there is anything to read."""
-        return self.missed or bool(self.signals) or bool(self.arrived)
+        return self.missed_since is not None or bool(self.signals) or bool(self.arrived)
 
     def occupied(self, channel: str) -> None:
         person = _person(channel)
@@ -63,7 +65,17 @@ class Room:
         if len(self.signals) < MOST_WAITING:
             self.signals.append(signal)
         else:
-            self.missed = True
+            self.miss(time.monotonic())
+
+    def miss(self, since: float) -> None:
+        self.missed_since = since if self.missed_since is None else min(since, self.missed_since)
+
+    def tell_acknowledged(self, ids: Sequence[UUID]) -> None:
+        """Behind what waits, whatever that is: no signal of these is to be expected. None of them waits twice."""
+        waiting = {id_ for signal in self.signals if signal.kind == "acknowledged" for id_ in signal.ids}
+        new = [id_ for id_ in ids if id_ not in waiting]
+        for start in range(0, len(new), MOST_IDS):
+            self.signals.append(Signal("acknowledged", new[start : start + MOST_IDS]))
 
     def next_signals(self) -> list[Signal]:
         """The oldest ones whose ids fit one read; they wait on until ``done``."""
@@ -81,7 +93,7 @@ class Room:
         """Forget what waits: telling it failed in a way that trying again does not mend."""
         self.signals.clear()
         self.arrived.clear()
-        self.missed = False
+        self.missed_since = None
 
     def known(self) -> list[tuple[UUID, int]]:
         """How far each person heard, of whom we know it."""

@@ -7,8 +7,9 @@ from nacl.signing import SigningKey
 
 from tests.client import Project
 from tests.connections.build import created
-from tests.inbound.chats.chat import CHANNEL, Chat, Town, discord_chat, new_application
+from tests.inbound.chats.chat import CHANNEL, Chat, Town, discord_chat, new_application, vouched
 from tests.inbound.chats.presses import PING, discord_press
+from tests.people import join
 from tests.pipeline import ended, make_rule, send_event, until
 
 
@@ -68,16 +69,34 @@ async def test_acknowledged_elsewhere_the_message_says_so_and_loses_its_button(c
 
 
 async def test_whoever_has_that_address_acknowledges_as_themselves(chat: Chat, shop: Project) -> None:
-    ann = await shop.add_user(name="Ann", addresses={"discord": "80351110224678912"})
+    ann = await shop.add_user(name="Ann")
+    await vouched(shop, ann, "discord", "80351110224678912")
     notification, post = await chat.told()
     await chat.discord(discord_press(post, by="80351110224678912"))
     [by] = await chat.acknowledged(notification)
     assert (by["userId"], by["via"]) == (ann["id"], "discord")
 
 
+async def test_nobody_puts_a_press_on_another_by_entering_their_address(chat: Chat, shop: Project) -> None:
+    """Bob enters Ann's; first she has none of her own, then one that the project vouches for."""
+    ann, bob = await shop.add_user(name="Ann"), await join(chat.town.api, shop, name="Bob")
+    for number, vouch in (("80351110224678111", False), ("80351110224678222", True)):
+        said = {"channel": "discord", "value": number}
+        assert (await bob.client.post(f"/users/{bob.id}/addresses", said)).status == 201
+        assert (await bob.client.post(f"/users/{bob.id}/addresses", {**said, "verified": True})).status == 403
+        if vouch:
+            await vouched(shop, ann, "discord", number)
+        notification, post = await chat.told()
+        await chat.discord(discord_press(post, by=number, nick="Annie"))
+        [by] = await chat.acknowledged(notification)
+        assert (by["userId"], by["name"]) == ((ann["id"], "Ann") if vouch else (None, "Annie"))
+        [entry] = (await shop.owner.get("/audit", resourceId=notification["id"])).json["items"]
+        assert entry["actorId"] == (ann["id"] if vouch else None)
+
+
 async def test_an_address_of_two_is_nobodys(chat: Chat, shop: Project) -> None:
     for _ in range(2):
-        await shop.add_user(addresses={"discord": "80351110224678000"})
+        await vouched(shop, await shop.add_user(), "discord", "80351110224678000")
     notification, post = await chat.told()
     await chat.discord(discord_press(post, by="80351110224678000", nick="Joe"))
     [by] = await chat.acknowledged(notification)
@@ -119,7 +138,7 @@ async def test_another_channel_is_a_destination(chat: Chat, shop: Project) -> No
     before = len(chat.town.far.asked)
     done = await ended(shop.key, await send_event(shop.key, "flour.low"), "discord")
     assert done["state"] == "delivered"
-    [asked] = chat.town.far.asked[before:]
+    [asked] = [each for each in chat.town.far.asked[before:] if each.method == "POST"]  # others are changed meanwhile
     assert asked.path == "/channels/345626669114982111/messages" and "components" not in asked.json
 
 

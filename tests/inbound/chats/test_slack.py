@@ -1,6 +1,7 @@
 """From a notification in Slack to its acknowledgement by the button below it (R3)."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.signature import SignatureVerifier
 
 from tests.client import Client, Project
-from tests.inbound.chats.chat import SECRET, Chat, Town, slack_chat
+from tests.inbound.chats.chat import SECRET, Chat, Town, slack_chat, vouched
 from tests.inbound.chats.presses import ANN, BOB, slack_press
 
 
@@ -44,7 +45,8 @@ async def test_a_press_acknowledges_and_the_message_says_who_and_when(chat: Chat
 
 
 async def test_whoever_has_that_address_acknowledges_as_themselves(chat: Chat, shop: Project) -> None:
-    bob = await shop.add_user(name="Bob Baker", addresses={"slack": BOB[0]})
+    bob = await shop.add_user(name="Bob Baker")
+    await vouched(shop, bob, "slack", BOB[0])
     notification, post = await chat.told(targetUsers=[bob["id"]])
     before = len(chat.town.far.asked)
     await chat.slack(slack_press(post, answer_at(chat), BOB))
@@ -98,7 +100,7 @@ async def test_a_press_of_another_project_acknowledges_nothing_here(chat: Chat, 
     """Signed as it should be: by whoever has that other app."""
     notification, post = await chat.told()
     other = await slack_chat(town, mill)
-    await mill.add_user(addresses={"slack": ANN[0]})
+    await vouched(mill, await mill.add_user(), "slack", ANN[0])
     press = slack_press(post, answer_at(chat))
     before = len(town.far.asked)
     assert (await other.slack(press)).status == 200
@@ -123,6 +125,16 @@ async def test_without_the_secret_the_button_is_a_link(town: Town, mill: Project
     assert "/ack/" in button["url"] and "action_id" not in button
     forged = slack_press({**post, "blocks": [_with_button(notification)]}, answer_at(chat))
     assert (await chat.slack(forged)).status == 401
+
+
+async def test_whoever_follows_the_link_after_another_is_told_when_that_was(town: Town, mill: Project) -> None:
+    """Nobody is named: in a channel the link is of nobody."""
+    chat = await slack_chat(town, mill, secret=None)
+    _, post = await chat.told()
+    path = post["blocks"][-1]["elements"][0]["url"].partition("/api/v1")[2]
+    for words in ("Everybody who was told", f"Acknowledged already, {datetime.now(UTC):%Y-%m}"):
+        async with town.api.http.post(f"{town.api.base}/api/v1{path}") as page:
+            assert (page.status, words in await page.text()) == (200, True)
 
 
 def _with_button(notification: Any) -> Any:
