@@ -51,7 +51,7 @@ _SECRET = re.compile(rb"\b(sk|is)_(live|test)_[0-9A-Za-z]{20}|\beyJ[\w-]{8,}\.[\
 _LANDING = re.compile(r"/api/v1/auth/sso/[^/]+/callback")
 _LONG = re.compile(r"[\w-]{20,}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-_numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
+_numbers = itertools.count()
 
 
 class Edge:
@@ -213,6 +213,16 @@ def _loggable(path: str) -> str:
 
 def new_request_id() -> str:
     return f"req_{next(_numbers):x}"
+
+
+def _begin_numbers() -> None:
+    """From somewhere else in each process; a forked child must not go on with those of its parent."""
+    global _numbers
+    _numbers = itertools.count(int.from_bytes(os.urandom(5), "big") << 20)
+
+
+_begin_numbers()
+os.register_at_fork(after_in_child=_begin_numbers)
 
 
 def _wrong_head(scope: Scope) -> Problem | None:
