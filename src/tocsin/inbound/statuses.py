@@ -1,19 +1,20 @@
 """What a provider reports of a message that left over one of its connections, whichever project that was for (D5)."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.contract import BadCredentials, SendFailure
-from tocsin.connections.standing import mark_error
-from tocsin.deliveries.record import counted, judged
+from tocsin.channels.contract import BadCredentials, SendFailure, Unavailable
+from tocsin.connections.standing import mark_error, mark_paused, pause_of
+from tocsin.deliveries.record import counted, is_too_many, judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
 from tocsin.kit.db import Env
+from tocsin.realtime.signal import tell_of_connection
 
 Meaning = Callable[[asyncpg.Connection, Reported], Awaitable[SendFailure]]
 """What a failure of this delivery means, found in the transaction that records it."""
@@ -28,7 +29,8 @@ class _Sent(NamedTuple):
 async def note_status(context: Context, message: str, told: Told, at: datetime | None, meaning: Meaning) -> str | None:
     """Move the delivery of a message forward, if the report says more than is known; why not, otherwise.
 
-    Without a time it happened now. A failure that is the connection's own fault stops it. Raises NotYet for a message
+    Without a time it happened now. A failure that is the connection's own fault stops it, a limit of all of it pauses
+    it. Raises NotYet for a message
     that is not recorded yet.
     """
     sent = await _sent(message, context)
@@ -52,6 +54,8 @@ async def note_status(context: Context, message: str, told: Told, at: datetime |
         sent_at = await connection.fetchval(_SENT_AT, delivery.project_id, delivery.id, delivery.attempts)
     if isinstance(failure, BadCredentials) and sent_at is not None:
         await stop(failure.reason, context, sent_at)
+    elif isinstance(failure, Unavailable) and is_too_many(failure):
+        await _pause(failure, context, at)
     return None
 
 
@@ -80,3 +84,17 @@ async def stop(reason: str, context: Context, failed_at: datetime) -> None:
         )
         if version is not None:
             await mark_error(connection, context.project_id, id_, version, reason)
+
+
+async def _pause(failure: Unavailable, context: Context, at: datetime | None) -> None:
+    """Slow this connection down for as long as is left of what was asked for at that time, or now (D4)."""
+    pause = pause_of(failure.retry_after)
+    if at is not None:
+        pause -= max(datetime.now(UTC) - at, timedelta())
+    if pause <= timedelta():
+        return
+    project_id, id_ = context.project_id, context.hook.connection_id
+    async with context.db.unit(project_id, context.env) as connection:
+        news = await mark_paused(connection, project_id, id_, pause, failure.reason)
+    if news:
+        tell_of_connection(context.broker, project_id, context.env, id_)
