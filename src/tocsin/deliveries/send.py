@@ -398,10 +398,14 @@ class SendStage:
             project_id, env = scope_of(route.connection_project, batch.env)
             async with self._db.unit(project_id, env) as connection:
                 await mark_error(connection, project_id, route.id, route.version, reason)
-        elif isinstance(failure, Blocked | OptedOut) and outgoing.address is not None:
-            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+        elif isinstance(failure, OptedOut) and outgoing.address is not None:
+            # Told to the account, so of a lent one it counts for everybody, and what takes it back arrives there.
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_opted_out(connection, project_id, route.id, outgoing.address, reason, started_at)
+        elif isinstance(failure, Blocked) and outgoing.address is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark(connection, batch.project_id, route.id, outgoing.address, reason, started_at)
+                await mark_blocked(connection, batch.project_id, route.id, outgoing.address, reason, started_at)
 
     async def _note_gone(self, batch: Batch, outgoing: Outgoing, since: datetime, reason: str) -> None:
         """Forget the device that nobody is reached at any more since then."""

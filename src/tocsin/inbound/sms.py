@@ -1,15 +1,20 @@
-"""What follows from what Twilio reports of a text message."""
+"""What follows from what Twilio reports of a text message, and from the words by which people stop and start us."""
 
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from tocsin.channels.contract import SendFailure
+from tocsin.channels.contract import OptedOut, SendFailure
 from tocsin.channels.sms import SmsSettings, failure_of_status
+from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.deliveries.statuses import Reported, Told
 from tocsin.inbound.context import Context
 from tocsin.inbound.statuses import note_status
+
+Mark = Callable[[asyncpg.Connection, UUID, UUID, str, str], Awaitable[None]]
 
 _TOLD: dict[str, Told] = {
     "sent": "sent",
@@ -28,18 +33,58 @@ class _Status(msgspec.Struct, rename="pascal"):
     error_code: str | None = None
 
 
+class _Said(msgspec.Struct, rename="pascal"):
+    account_sid: str
+    from_: str = msgspec.field(name="From")
+    to: str
+    word: Literal["STOP", "START"]
+    messaging_service_sid: str | None = None
+
+
 async def receive(payload: Any, context: Context) -> str | None:
     """Work on one report. It has no time of its own, so it counts from when it is worked on. Raises NotYet for a
     message that is not recorded yet."""
-    status = msgspec.convert(payload, _Status)
-    if status.account_sid != cast(SmsSettings, context.hook.settings).account_sid:
+    settings = cast(SmsSettings, context.hook.settings)
+    if payload.get("AccountSid") != settings.account_sid:
         return "it is about another account than this connection's"
+    if "Word" in payload:
+        return await _said(msgspec.convert(payload, _Said), settings, context)
+    return await _status(msgspec.convert(payload, _Status), context)
+
+
+async def _said(said: _Said, settings: SmsSettings, context: Context) -> str | None:
+    """Twilio goes by these words too: who said STOP is refused by it until they say START."""
+    if not _is_ours(said, settings):
+        return "it was written to another sender than this connection's"
+    mark = mark_opted_out if said.word == "STOP" else mark_reachable
+    await _mark(mark, said.from_, f"they wrote {said.word}", context)
+    return None
+
+
+def _is_ours(said: _Said, settings: SmsSettings) -> bool:
+    if settings.messaging_service_sid:
+        return said.messaging_service_sid == settings.messaging_service_sid
+    return said.to == settings.sender
+
+
+async def _mark(mark: Mark, number: str, reason: str, context: Context) -> None:
+    """Where the connection is: of a number that the platform lends this counts for all who send over it."""
+    async with context.db.unit(context.project_id, context.env) as connection:
+        await mark(connection, context.project_id, context.hook.connection_id, number, reason)
+
+
+async def _status(status: _Status, context: Context) -> str | None:
     told = _TOLD.get(status.message_status)
     if told is None:
         return f"nothing follows from the status {status.message_status[:40]}"
-    failure = failure_of_status(status.message_status, status.error_code)
+    failure, addresses = failure_of_status(status.message_status, status.error_code), []
 
     async def meaning(connection: asyncpg.Connection, delivery: Reported) -> SendFailure:
+        addresses.append(delivery.address)
         return failure
 
-    return await note_status(context, status.message_sid, told, None, meaning)
+    ignored = await note_status(context, status.message_sid, told, None, meaning)
+    if isinstance(failure, OptedOut):
+        for address in filter(None, addresses):
+            await _mark(mark_opted_out, address, failure.reason, context)
+    return ignored
