@@ -140,7 +140,7 @@ class SendStage:
         self._changed = changed
         self._links = links
         self._sounds = sounds
-        self._pace = Pace(db.hot, lease_seconds)
+        self.pace = Pace(db.hot, lease_seconds)
         self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
         self._leaving = False
@@ -229,7 +229,7 @@ class SendStage:
         project_id, env, token, _ = batch
         try:
             outgoing = await load(self._reading, self._choice, self._sounds, project_id, env, ids, token)
-            turns = await self._pace.turns(uuid4(), _wanting(outgoing)) if env == "live" else {}
+            turns = await self.pace.turns(uuid4(), _wanting(outgoing)) if env == "live" else {}
         except asyncio.CancelledError:
             self._settle_all(batch, ids)
             return
@@ -260,7 +260,7 @@ class SendStage:
             return
         finally:
             if isinstance(turn, Turn):
-                self._pace.done(turn.share)
+                self.pace.done(turn.share)
         self._settle(batch, result)
 
     async def _attempt(self, batch: Batch, outgoing: Outgoing, turn: Turn | PutOff | None) -> Result | UUID:
@@ -281,7 +281,7 @@ class SendStage:
             return outgoing.id
         try:
             sender = _sender(batch, outgoing.route)
-            if paused := self._pace.put_off(sender, outgoing.id, outgoing.rank, batch.claimed_at):
+            if paused := self.pace.put_off(sender, outgoing.id, outgoing.rank, batch.claimed_at):
                 return _put_off(outgoing, outgoing.route, paused)
             if _waited(batch) and not await self._choice.still_sends(outgoing.route, batch.env):
                 return outgoing.id
@@ -423,7 +423,7 @@ class SendStage:
         """Slow the connection down, on all processes (D4)."""
         sender = _sender(batch, route)
         async with self._db.unit(*scope_of(sender.project_id, batch.env)) as connection:
-            news = await self._pace.pause(connection, sender, failure.retry_after, reason)
+            news = await self.pace.pause(connection, sender, failure.retry_after, reason)
         if news:
             self._changed(sender.project_id, batch.env, sender.id)
 
