@@ -1,20 +1,16 @@
 """What follows from what Twilio reports of a text message, and from the words by which people stop and start us."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
-from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from tocsin.channels.contract import OptedOut, SendFailure
+from tocsin.channels.contract import SendFailure
 from tocsin.channels.sms import SmsSettings, failure_of_status
 from tocsin.connections.reachability import mark_opted_out, mark_reachable
 from tocsin.deliveries.statuses import Reported, Told
 from tocsin.inbound.context import Context
 from tocsin.inbound.statuses import note_status
-
-Mark = Callable[[asyncpg.Connection, UUID, UUID, str, str], Awaitable[None]]
 
 _TOLD: dict[str, Told] = {
     "sent": "sent",
@@ -57,7 +53,9 @@ async def _said(said: _Said, settings: SmsSettings, context: Context) -> str | N
     if not _is_ours(said, settings):
         return "it was written to another sender than this connection's"
     mark = mark_opted_out if said.word == "STOP" else mark_reachable
-    await _mark(mark, said.from_, f"they wrote {said.word}", context)
+    async with context.db.unit(context.project_id, context.env) as connection:
+        where = (connection, context.project_id, context.hook.connection_id)
+        await mark(*where, said.from_, f"they wrote {said.word}", context.came_at)
     return None
 
 
@@ -67,24 +65,13 @@ def _is_ours(said: _Said, settings: SmsSettings) -> bool:
     return said.to == settings.sender
 
 
-async def _mark(mark: Mark, number: str, reason: str, context: Context) -> None:
-    """Where the connection is: of a number that the platform lends this counts for all who send over it."""
-    async with context.db.unit(context.project_id, context.env) as connection:
-        await mark(connection, context.project_id, context.hook.connection_id, number, reason)
-
-
 async def _status(status: _Status, context: Context) -> str | None:
     told = _TOLD.get(status.message_status)
     if told is None:
         return f"nothing follows from the status {status.message_status[:40]}"
-    failure, addresses = failure_of_status(status.message_status, status.error_code), []
+    failure = failure_of_status(status.message_status, status.error_code)
 
     async def meaning(connection: asyncpg.Connection, delivery: Reported) -> SendFailure:
-        addresses.append(delivery.address)
         return failure
 
-    ignored = await note_status(context, status.message_sid, told, None, meaning)
-    if isinstance(failure, OptedOut):
-        for address in filter(None, addresses):
-            await _mark(mark_opted_out, address, failure.reason, context)
-    return ignored
+    return await note_status(context, status.message_sid, told, None, meaning)

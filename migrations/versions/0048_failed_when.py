@@ -2,8 +2,8 @@
 
 from tocsin.kit.migrate import build_index
 
-revision = "0044"
-down_revision = "0043"
+revision = "0048"
+down_revision = "0047"
 
 
 def upgrade() -> None:
