@@ -244,7 +244,12 @@ async def _work(installation: Installation) -> None:
             Stage("poll", poll.run_once, poll_ear, ANYWAY_SECONDS),
             Stage("hosted", hosted.run_once, await broker.waiter("hosted"), hosted_apps.EVERY_SECONDS),
             Stage("inbound", inbound.run_once, await broker.waiter("inbound"), ANYWAY_SECONDS),
-            Stage("amend", AmendStage(db, vault, door).run_once, await broker.waiter("amend"), ANYWAY_SECONDS),
+            Stage(
+                "amend",
+                AmendStage(db, vault, door, send.pace, changed).run_once,
+                await broker.waiter("amend"),
+                ANYWAY_SECONDS,
+            ),
         ]
         beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
         stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from twilio.request_validator import RequestValidator
 
 from tests.channels.far_end import Asked, answering
-from tocsin.channels.contract import BadCredentials, Message, Rejected, Unavailable
+from tocsin.channels.contract import BadCredentials, Message, OptedOut, Rejected, Unavailable
 from tocsin.channels.sms import BODY, Sms, SmsCredentials, SmsSettings, failure_of_status
 from tocsin.kit.http import Door
 
@@ -75,7 +75,7 @@ async def test_a_messaging_service_and_an_api_key_go_in_their_place(message: Bui
     ("status", "text", "failure"),
     [
         (400, error(21211, "The 'To' number is not a valid phone number."), Rejected),
-        (400, error(21610, "Attempt to send to unsubscribed recipient"), Rejected),
+        (400, error(21610, "Attempt to send to unsubscribed recipient"), OptedOut),
         (400, error(21614, "'To' number is not a valid mobile number"), Rejected),
         (
             400,
@@ -246,7 +246,7 @@ def test_an_address_is_signed_with_its_port_or_without(port: str) -> None:
         ("30006", Rejected),
         ("30007", Rejected),
         ("30008", Rejected),
-        ("21610", Rejected),
+        ("21610", OptedOut),
         ("x", Rejected),
         ("30001", Unavailable),
         ("30017", Unavailable),
@@ -263,3 +263,37 @@ def test_an_address_is_signed_with_its_port_or_without(port: str) -> None:
 )
 def test_a_status_says_whose_fault_it_was(code: str | None, failure: type[Exception]) -> None:
     assert type(failure_of_status("undelivered", code)) is failure
+
+
+WRITTEN = {
+    "MessageSid": "SMcccc",
+    "SmsStatus": "received",
+    "AccountSid": SID,
+    "From": ANN,
+    "To": "+15017122661",
+    "NumMedia": "0",
+    "ApiVersion": "2010-04-01",
+}
+"""https://www.twilio.com/docs/messaging/guides/webhook-request"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"Body": "STOP"}, "STOP"),
+        ({"Body": " stopall\n"}, "STOP"),
+        ({"Body": "Unstop"}, "START"),
+        ({"Body": "yes"}, "START"),
+        ({"Body": "ARRET", "OptOutType": "STOP"}, "STOP"),
+        ({"Body": "start", "OptOutType": "HELP"}, None),
+        ({"Body": "stop please"}, None),
+        ({"Body": "My secret is 12345"}, None),
+        ({}, None),
+    ],
+)
+def test_of_what_people_write_only_the_words_that_stop_and_start_us_are_kept(
+    fields: dict[str, str], word: str | None
+) -> None:
+    items = Sms().items({**WRITTEN, **fields}, CREDENTIALS)
+    assert [(item.payload["From"], item.payload["Word"]) for item in items] == ([(ANN, word)] if word else [])
+    assert all("Body" not in item.payload for item in items)

@@ -228,6 +228,18 @@ async def test_a_limit_is_waited_for(
     assert raised.value.retry_after == seconds
 
 
+@pytest.mark.parametrize("status", [400, 429])
+@pytest.mark.parametrize(("code", "all_of_it"), [(code, code != 131056) for code in sorted(failures.LIMITS | {131056})])
+async def test_a_limit_slows_the_number_unless_it_is_one_persons_whatever_the_status(
+    status: int, code: int, all_of_it: bool, message: Builder, door: Door, at: Any
+) -> None:
+    async with answering(status, error(code)) as far:
+        at(far)
+        with pytest.raises(Unavailable) as raised:
+            await WhatsApp().send(message(), ANN, settings(), CREDENTIALS, door)
+    assert (raised.value.status == 429) is all_of_it
+
+
 def test_no_code_means_two_things() -> None:
     sets = [set(failures.RETRY), set(failures.SUSPEND), set(failures.SUPPRESS), set(failures.FAIL)]
     assert sum(map(len, sets)) == len(set().union(*sets))

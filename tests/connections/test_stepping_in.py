@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.client import Client, Project, Reply, sign_up
-from tests.connections.build import MAIL, PASSWORD, MailServer, mail_server, make_hook, make_mail
+from tests.connections.build import LOGIN, MAIL, PASSWORD, MailServer, mail_server, make_hook, make_mail
 from tests.operators import Operator, operator
 from tests.people import Person, join
 from tests.running import Site
@@ -117,6 +117,75 @@ async def test_each_above_sets_a_ceiling_for_those_below(shop: Project, ann: Per
         assert str(most) in refused.json["errors"][0]["detail"]
     freed = await patch(support.client, f"/platform{where}/limits", {"requestsPerSecond": None})
     assert freed.json["limits"] == {"maxConcurrent": 10, "requestsPerSecond": 20}
+
+
+async def test_a_ceiling_is_not_left_behind_by_making_the_connection_again(
+    shop: Project, ann: Person, support: Operator
+) -> None:
+    own, projects = await make_mail(ann.client), await make_mail(shop.key)
+    for made, caller in ((own, ann.client), (projects, shop.owner)):
+        where = f"/connections/{made['id']}"
+        assert (await patch(support.client, f"/platform{where}/limits", {"requestsPerSecond": 1})).status == 200
+        refused = await caller.delete(where)
+        assert (refused.status, refused.code) == (409, "connection_limited")
+        assert "operator" in refused.json["detail"]
+        await patch(support.client, f"/platform{where}/limits", {"requestsPerSecond": None})
+    await patch(shop.owner, f"/connections/{own['id']}/limits", {"maxConcurrent": 2})
+    assert "an admin" in (await ann.client.delete(f"/connections/{own['id']}")).json["detail"]
+    await patch(shop.owner, f"/connections/{own['id']}/limits", {"maxConcurrent": None})
+    await patch(ann.client, f"/connections/{own['id']}/limits", {"maxConcurrent": 3})
+    assert (await ann.client.delete(f"/connections/{own['id']}")).status == 204
+    assert (await shop.owner.delete(f"/connections/{projects['id']}")).status == 204
+
+
+async def test_a_project_sends_through_no_second_connection_to_a_suspended_account(
+    api: Client, shop: Project, support: Operator, server: MailServer
+) -> None:
+    first = await make_mail(shop.key, port=server.port)
+    where = f"/connections/{first['id']}"
+    assert (await shop.key.post(f"{where}/verify")).status == 200
+    await patch(support.client, f"/platform{where}/suspend", REASON)
+    body = {"provider": "smtp", "name": "second", "settings": {**MAIL, "port": server.port}, "credentials": LOGIN}
+    refused = await shop.owner.post("/connections", body)
+    assert (refused.status, refused.code) == (409, "account_suspended")
+    assert "operator" in refused.json["detail"]
+    rotated = await shop.owner.post(f"{where}/rotate", {"credentials": {"password": "another one"}})
+    assert rotated.json["status"] == "suspended"
+    second = await make_mail(shop.key, port=server.port)
+    tried = await shop.key.post(f"/connections/{second['id']}/verify", {"target": "desk@example.com"})
+    assert (tried.status, tried.code, server.taken) == (409, "account_suspended", [])
+    assert (await shop.key.get(f"/connections/{second['id']}")).json["status"] == "pending"
+    rival = await sign_up(api, "Rival")
+    theirs = await make_mail(rival.key, port=server.port)
+    assert (await rival.key.post(f"/connections/{theirs['id']}/verify")).status == 200
+    await patch(support.client, f"/platform{where}/activate")
+    assert (await shop.key.post(f"/connections/{second['id']}/verify")).status == 200
+
+
+async def test_what_leads_elsewhere_beside_a_suspended_account_is_proven_anew(
+    shop: Project, support: Operator, server: MailServer
+) -> None:
+    async with mail_server() as elsewhere:
+        first, second = [await make_mail(shop.key, port=each.port) for each in (server, elsewhere)]
+        for made in (first, second):
+            assert (await shop.key.post(f"/connections/{made['id']}/verify")).status == 200
+        await patch(support.client, f"/platform/connections/{first['id']}/suspend", REASON)
+        body = {"settings": {**MAIL, "port": server.port}, "credentials": LOGIN}
+        moved = await shop.owner.put(f"/connections/{second['id']}", body)
+        assert (moved.status, moved.json["status"]) == (200, "pending")
+        assert (await shop.owner.post(f"/connections/{second['id']}/verify")).code == "account_suspended"
+
+
+async def test_a_person_finds_no_second_way_to_what_the_projects_admin_suspended(
+    shop: Project, ann: Person, server: MailServer
+) -> None:
+    await shop.owner.put("/projects/me/settings", {"connections": {"ownPerProvider": 2}})
+    own, projects = await make_mail(ann.client, port=server.port), await make_mail(shop.key, port=server.port)
+    await patch(shop.owner, f"/connections/{own['id']}/suspend", REASON)
+    body = {"provider": "smtp", "name": "second", "settings": {**MAIL, "port": server.port}, "credentials": LOGIN}
+    refused = await ann.client.post("/connections", body)
+    assert (refused.code, "admin" in refused.json["detail"]) == ("account_suspended", True)
+    assert (await shop.key.post(f"/connections/{projects['id']}/verify")).status == 200
 
 
 @pytest.mark.parametrize("body", [{"maxConcurrent": 0}, {"requestsPerSecond": 1_001}, {"maxConcurrent": 1.5}, {"x": 1}])

@@ -69,7 +69,9 @@ def new_number() -> str:
     return f"+43660{next(_numbers):07d}"
 
 
-async def make_sms(caller: Client, played: Twilio, *, verified: bool = True, **credentials: str) -> Any:
+async def make_sms(
+    caller: Client, played: Twilio, *, verified: bool = True, where: str = "/connections", **credentials: str
+) -> Any:
     """A connection to an account of its own."""
     body = {
         "provider": "twilio",
@@ -77,8 +79,8 @@ async def make_sms(caller: Client, played: Twilio, *, verified: bool = True, **c
         "settings": {"url": played.far.url, "accountSid": f"AC{next(_numbers):032x}", "sender": "+15017122661"},
         "credentials": {"authToken": TOKEN, **credentials},
     }
-    made = created(await caller.post("/connections", body))
+    made = created(await caller.post(where, body))
     if verified:
-        reply = await caller.post(f"/connections/{made['id']}/verify")
+        reply = await caller.post(f"{where}/{made['id']}/verify")
         assert reply.status == 200 and reply.json["status"] == "active", reply.json
     return made

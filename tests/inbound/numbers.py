@@ -27,21 +27,22 @@ _numbers = itertools.count(1)
 class Graph:
     """The Graph API: answers as documented, and gives each message an id of its own.
 
-    ``refusals`` are the codes with which it refuses the next messages, ``templates`` those of an account,
-    ``subscribed`` whether an app is, to all of them.
+    ``refusals`` are the codes with which it refuses the next messages, with the status ``refused_as``; ``templates``
+    those of an account, ``subscribed`` whether an app is, to all of them.
     """
 
     far: FarEnd
     templates: dict[str, list[Any]] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
     subscribed: bool = True
+    refused_as: int = 400
 
     def answer(self, asked: Asked) -> tuple[int, str]:
         last = asked.path.rsplit("/", 1)[1]
         if asked.method == "POST" and self.refusals:
             details = {"messaging_product": "whatsapp", "details": "Refused."}
             told = {"message": "Title", "type": "OAuthException", "code": self.refusals.pop(0), "error_data": details}
-            return 400, msgspec.json.encode({"error": told}).decode()
+            return self.refused_as, msgspec.json.encode({"error": told}).decode()
         if asked.method == "POST":
             sent = {"messaging_product": "whatsapp", "messages": [{"id": wamid()}]}
             return 200, msgspec.json.encode(sent).decode()

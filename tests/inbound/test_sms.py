@@ -1,5 +1,6 @@
 """What becomes of text messages: Twilio's status callbacks, signed as its own library signs (D5, C8's rules)."""
 
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import permutations
@@ -16,15 +17,20 @@ from tests.client import Client, Project, Reply, sign_up
 from tests.connections.build import read
 from tests.connections.twilio import TOKEN, Twilio, make_sms, new_number, twilio
 from tests.engines import fresh_database
+from tests.operators import operator
 from tests.pipeline import ended, make_rule, send_event, until
 from tests.running import Site, running, running_api
 from tocsin.kit.postgres import Running
 
 PUBLIC = "https://alerts.tocsin.example"
+UNSUBSCRIBED = (400, 21610, "Attempt to send to unsubscribed recipient")
+
+_numbers = itertools.count(1)
 
 
 @dataclass
 class Town:
+    site: Site
     api: Client
     sql: asyncpg.Connection
     far: Twilio
@@ -52,6 +58,17 @@ class Shop:
         """One call of Twilio's, at the address that the last message named."""
         account = account or self.connection["settings"]["accountSid"]
         form = {"MessageSid": message, "MessageStatus": status, "AccountSid": account, "To": self.number, **fields}
+        return await self._call(form, token)
+
+    async def write(self, text: str, **fields: str) -> Reply:
+        """What the person writes back to the sender of the last message, as Twilio passes it on."""
+        sender = self.town.far.to(self.number)[-1]["From"]
+        account = self.connection["settings"]["accountSid"]
+        message = f"SM{next(_numbers):032x}"
+        form = {"MessageSid": message, "AccountSid": account, "From": self.number, "To": sender, "Body": text}
+        return await self._call({**form, "SmsStatus": "received", **fields}, TOKEN)
+
+    async def _call(self, form: dict[str, str], token: str) -> Reply:
         shown = {"X_Twilio_Signature": RequestValidator(token).compute_signature(self.told_at, form)}
         shown["Content_Type"] = "application/x-www-form-urlencoded"
         path = self.told_at.removeprefix(f"{PUBLIC}/api/v1")
@@ -84,13 +101,14 @@ async def town(cluster: Running, template: str, home: Path, http: aiohttp.Client
         site = Site(url, home, settings={"TOCSIN_PUBLIC_URL": PUBLIC})
         sql = await asyncpg.connect(url)
         with running_api(site) as process, running(site, "worker"):
-            yield Town(Client(http, process.url), sql, far)
+            yield Town(site, Client(http, process.url), sql, far)
         await sql.close()
 
 
-async def make_shop(town: Town) -> Shop:
-    project, number = await sign_up(town.api, "Shop"), new_number()
-    connection = await make_sms(project.owner, town.far)
+async def make_shop(town: Town, number: str | None = None, connection: Any = None) -> Shop:
+    """``connection`` is one that the platform lends, in place of the project's own."""
+    project, number = await sign_up(town.api, "Shop"), number or new_number()
+    connection = connection or await make_sms(project.owner, town.far)
     ann = await project.add_user(addresses={"phone": number})
     await make_rule(project, "sms", targetUsers=[ann["id"]])
     return Shop(town, project, connection, number)
@@ -192,6 +210,67 @@ async def test_one_project_says_nothing_of_anothers_messages(shop: Shop, town: T
 
     assert await until(tried) == "no message of this connection is known by that id"
     assert (await shop.delivery(done))["state"] == "sent"
+
+
+async def test_who_texted_stop_is_not_tried_again_until_they_text_start(shop: Shop) -> None:
+    await shop.sent()
+    shop.town.far.refusals.append(UNSUBSCRIBED)
+    refused = await shop.sent()
+    assert (refused["state"], len(refused["attempts"])) == ("failed", 1)
+    before = len(shop.town.far.to(shop.number))
+    stopped = await shop.sent()
+    assert (stopped["state"], stopped["lastError"]) == ("suppressed", "the person opted out of the project's")
+    assert len(shop.town.far.to(shop.number)) == before
+    assert (await shop.write("Start")).status == 200
+    await shop.worked_on(1)
+    assert (await shop.sent())["state"] == "sent"
+
+
+async def test_stop_counts_when_it_is_written_and_of_this_sender_alone(shop: Shop, town: Town) -> None:
+    rival = await make_shop(town, shop.number)
+    await rival.sent()
+    await shop.sent()
+    await shop.write("STOP", To="+15005550006")
+    assert (await shop.worked_on(1))[0]["last_error"] == "it was written to another sender than this connection's"
+    assert (await shop.sent())["state"] == "sent"
+    await shop.write("STOP")
+    await shop.worked_on(2)
+    assert (await shop.sent())["state"] == "suppressed"
+    assert (await rival.sent())["state"] == "sent"
+
+
+async def test_a_status_that_says_unsubscribed_opts_out_as_well(shop: Shop) -> None:
+    done = await shop.sent()
+    await shop.report(done["providerMessageId"], "failed", ErrorCode="21610")
+    await shop.becomes(done, "failed")
+    await shop.worked_on(1)
+    assert (await shop.sent())["state"] == "suppressed"
+
+
+async def test_nobody_who_opted_out_is_texted_from_the_platforms_number_instead(shop: Shop, town: Town) -> None:
+    chief = await operator(town.api, town.site)
+    lent = await make_sms(chief.client, town.far, where="/platform/connections")
+    town.far.refusals.append(UNSUBSCRIBED)
+    assert (await shop.sent())["state"] == "failed"
+    await town.sql.execute("UPDATE tocsin.connections SET status = 'error' WHERE id = $1", shop.connection["id"])
+    before = len(town.far.messages)
+    assert (await shop.sent())["state"] == "suppressed"
+    assert len(town.far.messages) == before
+    assert (await chief.client.delete(f"/platform/connections/{lent['id']}")).status == 204
+
+
+async def test_who_stops_a_lent_number_stops_it_for_all_projects_until_they_start_it_again(town: Town) -> None:
+    chief = await operator(town.api, town.site)
+    lent = await make_sms(chief.client, town.far, where="/platform/connections")
+    number = new_number()
+    one, two = [await make_shop(town, number, connection=lent) for _ in range(2)]
+    town.far.refusals.append(UNSUBSCRIBED)
+    assert (await one.sent())["state"] == "failed"
+    assert [(await shop.sent())["state"] for shop in (one, two)] == ["suppressed"] * 2
+    await one.write("START")
+    await one.worked_on(1)
+    assert [(await shop.sent())["state"] for shop in (one, two)] == ["sent"] * 2
+    assert (await chief.client.delete(f"/platform/connections/{lent['id']}")).status == 204
 
 
 async def test_a_new_address_ends_the_old_one_and_is_in_the_next_message(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 from tests.client import Client, sign_up
 from tests.inbound.numbers import failed, make_number, payload, reported, signature, wamid, written
 from tests.inbound.shops import ANN, HIDDEN, Installed, Shop, items, make_shop, windows, worked_on
-from tests.pipeline import ENDED, deliveries_of, delivery_of, ended, make_rule, send_event, until
+from tests.pipeline import ENDED, deliveries_of, delivery_of, ended, make_rule, send_event, tried, until
 
 
 async def test_what_was_accepted_is_sent_and_not_delivered(installed: Installed, shop: Shop) -> None:
@@ -487,3 +488,54 @@ async def test_a_renewed_token_keeps_the_address_that_was_entered_at_meta(shop: 
     body = {"credentials": {"accessToken": "canary-access-token-renewed"}}
     assert (await shop.project.key.put(where, body)).status == 200
     assert (await shop.number.told(messages=[written()])).status == 200
+
+
+async def test_a_limit_of_the_number_pauses_it_though_meta_says_400(installed: Installed, shop: Shop) -> None:
+    other = await make_shop(installed, "Other")
+    installed.meta.refusals = [130429]
+    event = await shop.alert()
+    held = await health(shop, "rate_limited")
+    assert held["pausedUntil"] is not None
+    assert (await health(other))["status"] == "active"
+    assert (await other.sent())["state"] == "sent"
+    before = len(installed.meta.messages)
+    beside = await shop.alert()
+    done = await ended(shop.project.key, event, "whatsapp")
+    assert [attempt["outcome"] for attempt in done["attempts"]] == ["temporary", "ok"]
+    assert len((await ended(shop.project.key, beside, "whatsapp"))["attempts"]) == 1
+    sent_at = [attempt["startedAt"] for attempt in done["attempts"]]
+    assert (datetime.fromisoformat(sent_at[1]) - datetime.fromisoformat(sent_at[0])).total_seconds() > 4
+    assert len(installed.meta.messages) == before + 2
+
+
+async def test_a_limit_of_one_person_pauses_nobody_else_though_meta_says_429(installed: Installed, shop: Shop) -> None:
+    installed.meta.refusals, installed.meta.refused_as = [131056], 429
+    try:
+        event = await shop.alert()
+        await tried(shop.project.key, event, 1, "whatsapp")
+    finally:
+        installed.meta.refused_as = 400
+    assert (await health(shop))["status"] == "active"
+    assert (await shop.sent())["state"] == "sent"
+
+
+async def test_a_limit_that_is_reported_later_pauses_the_number_for_what_is_left(
+    installed: Installed, shop: Shop
+) -> None:
+    first, second = await shop.sent(), await shop.sent()
+    late = {**failed(first["providerMessageId"], 131048), "timestamp": str(int(time.time()) - 3600)}
+    await shop.number.told(statuses=[late])
+    await shop.becomes(first, "queued")
+    assert (await health(shop))["status"] == "active"
+    await shop.number.told(statuses=[failed(second["providerMessageId"], 131048)])
+    assert (await health(shop, "rate_limited"))["statusReason"] == "It did not arrive. (131048)"
+
+
+async def health(shop: Shop, status: str | None = None) -> Any:
+    """How the shop's number is doing, once it has this status."""
+
+    async def look() -> Any:
+        told = (await shop.project.key.get(f"/connections/{shop.number.connection['id']}/health")).json
+        return told if status in (None, told["status"]) else None
+
+    return await until(look)

@@ -1,9 +1,11 @@
 """What a project's own Pusher app hears besides notifications: the same channels and events as our sockets (W3)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pusher.signature import sign
@@ -12,6 +14,7 @@ from tests.channels.far_end import Asked, FarEnd, answering
 from tests.client import Project, sign_up
 from tests.connections.build import created, make_hook
 from tests.pipeline import Working, ended, make_rule, notified, send_event, until
+from tocsin.realtime.hosted import EVERY_SECONDS
 
 SECRET = "canary-of-a-hosted-app"
 
@@ -112,6 +115,24 @@ async def test_the_status_of_a_connection_is_told_to_its_owner(working: Working)
         assert reply.status == 200, reply.json
         told = await shop.heard("connection.status_changed", shop.panel, id=hook["id"])
         assert (told["status"], told["statusReason"]) == ("suspended", "trial")
+
+
+async def test_what_happens_while_the_app_is_paused_is_told_afterwards(working: Working) -> None:
+    async with hosted(working, "Shop") as shop:
+        told = await notified(shop.project.key, await send_event(shop.project.key))
+        await shop.heard("notification.created", shop.panel, id=told["id"])
+        # Longer than it takes to look who has an app: those who are left out then hear nothing.
+        await working.sql.execute(
+            "UPDATE tocsin.connections SET status = 'rate_limited', paused_until = now() + $2::interval"
+            " WHERE project_id = $1 AND provider = 'pusher'",
+            shop.project.id,
+            timedelta(seconds=EVERY_SECONDS + 3),
+        )
+        asked = len(shop.far.asked)
+        assert (await shop.project.owner.put(f"/notifications/{told['id']}/acknowledge")).status == 200
+        await asyncio.sleep(EVERY_SECONDS)
+        assert len(shop.far.asked) == asked
+        await shop.heard("notification.acknowledged", shop.anns, id=told["id"])
 
 
 async def test_a_repeat_is_one_there_too(working: Working) -> None:

@@ -213,29 +213,40 @@ async def test_a_resumed_endpoint_hears_what_is_new_and_recovers_the_rest(workin
     assert (len(ids), len(set(ids))) == (5, 4)
 
 
-async def test_recovering_takes_only_what_failed_since_the_time(working: Working, shop: Project) -> None:
+async def test_recovering_goes_by_when_a_message_failed_and_not_by_its_age(working: Working, shop: Project) -> None:
     async with endpoint() as served:
         made = await listen(shop, served, "project.changed")
         await rename(shop, "1")
         await heard(served)
-        await shop.owner.put(f"/webhook-endpoints/{made['id']}", {"status": "active"})
         await logged(shop, 1, state="delivered")
-        await working.sql.execute(
-            "INSERT INTO tocsin.webhook_messages (project_id, id, env, endpoint_id, event_type, data, state,"
-            " created_at)"
-            " SELECT project_id, overlay(id::text PLACING '0190' FROM 1 FOR 4)::uuid, env, endpoint_id, event_type,"
-            " data, 'failed', created_at FROM tocsin.webhook_messages WHERE project_id = $1",
-            shop.id,
-        )
-        begun = await recover(shop, made, minutes=5)
+        late, early = [await old_failure(working, shop, failed=ago) for ago in ("1 hour", "3 hours")]
+        begun = await recover(shop, made, minutes=120)
         assert begun.status == 202
 
         async def finished() -> Any:
             recovery = (await endpoint_of(shop, made))["recovery"]
             return recovery if recovery["finishedAt"] else None
 
-        assert (await until(finished))["resent"] == 0
-    assert len(served.calls) == 1
+        assert (await until(finished))["resent"] == 1
+        await heard(served, 2)
+    assert [call.id for call in served.calls][1:] == [f"msg_{late.hex}"]
+    state = await working.sql.fetchval("SELECT state FROM tocsin.webhook_messages WHERE id = $1", early)
+    assert state == "failed"
+
+
+async def old_failure(working: Working, project: Project, *, failed: str) -> UUID:
+    """A message of yesterday that failed so long ago."""
+    found: UUID = await working.sql.fetchval(
+        "INSERT INTO tocsin.webhook_messages (project_id, id, env, endpoint_id, event_type, data, state, created_at,"
+        " finished_at)"
+        " SELECT m.project_id, overlay(gen_random_uuid()::text PLACING"
+        " left(tocsin.first_id_at(now() - interval '20 hours')::text, 14) FROM 1 FOR 14)::uuid, m.env, m.endpoint_id,"
+        " m.event_type, m.data, 'failed', now() - interval '20 hours', now() - $2::text::interval"
+        " FROM tocsin.webhook_messages m WHERE m.project_id = $1 AND m.state = 'delivered' LIMIT 1 RETURNING id",
+        project.id,
+        failed,
+    )
+    return found
 
 
 async def test_what_waits_for_a_disabled_endpoint_ends_as_failed(working: Working, shop: Project) -> None:

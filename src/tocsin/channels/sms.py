@@ -25,6 +25,7 @@ from tocsin.channels.contract import (
     Item,
     Message,
     NotUnderstood,
+    OptedOut,
     Receipt,
     Rejected,
     SendFailure,
@@ -45,6 +46,9 @@ PAIR_CODES = frozenset({21606, 21659})
 QUEUE_CODE = 21611
 """The sender has messages for ten hours waiting."""
 
+OPTED_OUT_CODE = 21610
+"""The person wrote STOP to this sender. Of a messaging service it may come as a status."""
+
 CALLBACK_CODE = 21609
 """They do not like the address at which we want to be told."""
 
@@ -59,6 +63,13 @@ SUSPENDED_CODE = 30002
 MOST_FIELDS = 100
 KEPT = ("MessageSid", "MessageStatus", "AccountSid", "ErrorCode")
 """What is kept of a report."""
+
+# https://help.twilio.com/articles/223134027: a whole message, in any case. A messaging service may have words of its
+# own, and then says in OptOutType what they mean.
+STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+START = frozenset({"start", "yes", "unstop"})
+SAID = ("MessageSid", "AccountSid", "From", "To", "MessagingServiceSid")
+"""What is kept of such a word."""
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -202,11 +213,23 @@ class Sms(Channel[SmsSettings, SmsCredentials], Inbound[SmsCredentials]):
         return msgspec.json.encode(dict(parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)))
 
     def items(self, body: Any, credentials: SmsCredentials) -> Sequence[Item]:
-        """One report: a status of a message comes once."""
+        """One report: a status of a message comes once. Of what people write only the words that stop and start us."""
+        if {"MessageSid", "AccountSid", "From", "To"} <= body.keys() and "MessageStatus" not in body:
+            word = _word(body)
+            said = {name: body[name] for name in SAID if name in body}
+            return [Item(f"{said['MessageSid'][:64]}:said", {**said, "Word": word})] if word else []
         kept = {name: body[name] for name in KEPT if name in body}
         if not {"MessageSid", "MessageStatus", "AccountSid"} <= kept.keys():
             raise NotUnderstood("This is no status of a message.")
         return [Item(f"{kept['MessageSid'][:64]}:{kept['MessageStatus'][:32]}", kept)]
+
+
+def _word(body: Mapping[str, str]) -> str | None:
+    """``STOP``, ``START``, or None for anything else that a person may write."""
+    text = body.get("OptOutType", body.get("Body", "")).strip().casefold()
+    if text in STOP:
+        return "STOP"
+    return "START" if text in START else None
 
 
 def _signature(key: bytes, text: str) -> bytes:
@@ -227,6 +250,8 @@ def failure_of_status(status: str, code: str | None) -> SendFailure:
     reason = f"The message is {status}" + (f" ({number})." if number else ".")
     if number in PASSING:
         return Unavailable(reason, retry_after=PASSING[number])
+    if number == OPTED_OUT_CODE:
+        return OptedOut(reason)
     return BadCredentials(reason) if number == SUSPENDED_CODE else Rejected(reason)
 
 
@@ -266,6 +291,8 @@ def _kind_of(code: int, from_number: bool) -> type[SendFailure]:
         return _CallbackRefused
     if code == QUEUE_CODE:
         return Unavailable
+    if code == OPTED_OUT_CODE:
+        return OptedOut
     at_fault = code in SENDER_CODES or (from_number and code in PAIR_CODES)
     return BadCredentials if at_fault else Rejected
 

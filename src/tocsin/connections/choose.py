@@ -50,11 +50,12 @@ class PlatformDefault:
     credentials: Described
 
 
-_STILL = """
+STILL = """
 SELECT EXISTS (SELECT FROM tocsin.connections
     WHERE project_id = $1 AND id = $2 AND updated_at = $3
         AND (status = 'active' OR status = 'rate_limited' AND paused_until <= now()))
 """
+"""Whether a connection of a project is as it was in that version, and sends."""
 
 
 class Wanted(NamedTuple):
@@ -153,7 +154,7 @@ class Choice:
             return True
         project_id, place = scope_of(route.connection_project, env)
         async with self._db.unit(project_id, place) as connection:
-            return bool(await connection.fetchval(_STILL, project_id, route.id, route.version))
+            return bool(await connection.fetchval(STILL, project_id, route.id, route.version))
 
     async def _unsealed(self, project_id: UUID, env: Env, id_: UUID, channel: Channel[Any, Any]) -> Opened | None:
         """None when it was removed meanwhile, or when its secrets cannot be read and it stops for that."""

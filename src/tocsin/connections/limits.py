@@ -48,6 +48,11 @@ def ceilings_of(row: Connection) -> Limits:
     return Limits.model_validate(_least(row, _ABOVE["owner"]))
 
 
+def capped_by(row: Connection, setters: Iterable[Setter]) -> list[Setter]:
+    """Those of them who have set a ceiling that holds."""
+    return [setter for setter in setters if any((row.ceilings or {}).get(setter, {}).values())]
+
+
 def _least(row: Connection, setters: Iterable[Setter]) -> dict[str, int | None]:
     stored: dict[str, Any] = row.ceilings or {}
     of_each = [stored.get(setter, {}) for setter in setters]

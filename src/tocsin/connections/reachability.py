@@ -6,7 +6,8 @@ says ``reachable``. A block or an opt-out also ends the search for another conne
 
 Words come late, in another order, and again: each counts from when it was said, and the last one holds.
 
-``project_id`` is the project whose person it is, even where the connection is the platform's.
+``project_id`` is the project whose person it is, even where the connection is the platform's; but what the account of
+such a connection was told to stop is kept in the platform's, and holds for all.
 """
 
 from datetime import datetime

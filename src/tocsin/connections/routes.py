@@ -20,7 +20,7 @@ from tocsin.connections.configuration import (
     merged,
 )
 from tocsin.connections.leading import bid, farewell_of
-from tocsin.connections.limits import LimitsUpdate, limit
+from tocsin.connections.limits import LimitsUpdate, Setter, capped_by, limit
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import (
     Level,
@@ -218,6 +218,10 @@ async def delete(call: Called, connection_id: PathId) -> Response:
     if row.status == "suspended" and not _may_lift(call, row):
         detail = "An admin suspended it, and it cannot be replaced before they lift that."
         raise Conflict("connection_suspended", detail)
+    if above := capped_by(row, _above(call, row)):
+        who = "the platform's operator" if "platform" in above else "an admin of the project"
+        detail = f"A ceiling is set on it, which a new one would not have; ask {who} to take it away, or keep this one."
+        raise Conflict("connection_limited", detail)
     before = await shown(call, row)
     bid(call, await farewell_of(call, row, await opened_credentials(call, row)))
     await call.session.delete(row)
@@ -227,6 +231,13 @@ async def delete(call: Called, connection_id: PathId) -> Response:
 
 def _may_lift(call: Call, row: Connection) -> bool:
     return row.suspended_by != "platform" and call.principal.may("connections:manage_all")
+
+
+def _above(call: Call, row: Connection) -> list[Setter]:
+    """Whose ceilings the caller cannot take away."""
+    if row.owner == "platform":
+        return []
+    return ["platform"] if call.principal.may("connections:manage_all") else ["platform", "project"]
 
 
 @router.patch("/connections/{connection_id}/limits", operation_id="limit_connection")

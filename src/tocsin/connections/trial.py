@@ -30,6 +30,7 @@ from tocsin.connections.rows import (
 )
 from tocsin.connections.schemas import MessageSent, VerifyAnswer
 from tocsin.connections.templates import keep_templates
+from tocsin.connections.twins import Twins
 from tocsin.connections.waiting import hasten_deliveries
 from tocsin.kit.db import driver
 from tocsin.kit.errors import Conflict, FieldError, Invalid, Problem
@@ -52,6 +53,7 @@ class Trial:
     target: str | None
     message: Message
     claim: Claim | None = None
+    twins: Twins | None = None
     lead: Lead | None = None
 
 
@@ -75,7 +77,8 @@ async def prepared(call: Call, connection_id: UUID, target: str | None, *, take_
     trial = await trial_of(call, row, target)
     await hook_of(call, row)
     lead = await lead_of(call, row, trial.configuration, take_over=take_over)
-    return replace(trial, claim=claim_of(call, row), lead=lead)
+    twins = Twins(call.gate.db, row.project_id, call.env, row.id, row.provider, row.owner)
+    return replace(trial, claim=claim_of(call, row), twins=twins, lead=lead)
 
 
 async def trial_of(call: Call, row: Connection, target: str | None) -> Trial:
@@ -131,13 +134,15 @@ async def tried(trial: Trial, door: Door) -> Outcome:
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             account = _cleaned(await chosen.channel.verify(chosen.settings, chosen.credentials, door), chosen)
+            if trial.twins is not None:
+                await trial.twins.ahead(account.id)
             if trial.claim is not None:
                 await trial.claim.ahead(account.id)
             if trial.lead is not None:
                 await trial.lead.follow(door)
             return Outcome(account, await _sent(trial, door) if trial.target else None)
-    except Conflict as taken:
-        return Outcome(problem=taken)
+    except Conflict as refusal:
+        return Outcome(problem=refusal)
     except SendFailure as failure:
         return Outcome(account, problem=_problem(trial, failure, verified=account is not None))
     except TimeoutError:
@@ -188,6 +193,8 @@ async def recorded(call: Call, trial: Trial, outcome: Outcome) -> VerifyAnswer:
         row.warnings = row.warned = list(account.warnings)
         row.refusals = 0
         row.next_check_at = func.now() + USUALLY
+        if trial.twins is not None:
+            await trial.twins.check(call.session, account.id)
         if trial.claim is not None:
             await trial.claim.keep(call.session, account.id)
         if account.templates is not None:

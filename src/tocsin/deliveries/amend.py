@@ -3,12 +3,16 @@
 The acknowledgement writes a row for each message; here it leads to one call of the provider, and is removed. It is done
 as well as it goes: what a provider refuses stays as it is, and what it cannot do now is tried a few times. Pressing the
 button changes the message at once; that it is changed to the same once more is for presses whose time was over.
+
+A change is a call like a message: it takes its turn where the connection has limits, waits while it is paused, behind
+all messages that do, and is no try while it waits; and what is one too many pauses the connection (D4).
 """
 
 import asyncio
-from datetime import datetime
-from typing import Any, NamedTuple, cast
-from uuid import UUID
+from collections.abc import Awaitable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar, cast
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -16,9 +20,15 @@ import structlog
 from prometheus_client import Counter
 
 from tocsin.channels.contract import Changeable, Channel, SendFailure, Sent, Unavailable
+from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
+from tocsin.connections.announce import Changed
+from tocsin.connections.choose import STILL
 from tocsin.connections.levels import SENDS
 from tocsin.connections.opened import Closed, Opened, opened
+from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
+from tocsin.deliveries.queue import RETRY_RANK
+from tocsin.deliveries.record import is_too_many
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
@@ -28,13 +38,22 @@ MOST_EACH = 8
 """Of one project."""
 CALL_SECONDS = 10.0
 LEASE_SECONDS = 60
+TURN_SECONDS = 30.0
+"""How long the turn of a connection is waited for; what does not come in that time asks again."""
 FIRST_WAIT, MOST_TRIES = 30.0, 6
 """Each wait is twice the one before: a quarter of an hour in all, as long as a message may take on its way."""
 MOST_WAIT = 3_600.0
+LONGEST_WAIT = timedelta(hours=24)
+"""From the acknowledgement, for the turn of a connection."""
+RANK = 2 * RETRY_RANK
+"""Behind every message."""
 
 AMENDMENTS = Counter("tocsin_amendments_total", "Messages to be changed after an acknowledgement.", ["result"])
 
 log = structlog.get_logger(__name__)
+
+
+T = TypeVar("T")
 
 
 class _Claimed(NamedTuple):
@@ -47,6 +66,9 @@ class _Claimed(NamedTuple):
 class _Change(NamedTuple):
     """What is said to the provider of one message."""
 
+    claimed: _Claimed
+    sender: Sender
+    limits: Limits
     channel: Channel[Any, Any]
     opened: Opened
     sent: Sent
@@ -64,10 +86,13 @@ class _Change(NamedTuple):
 class AmendStage:
     """As many as like may run: a message is in one hand at a time."""
 
-    def __init__(self, db: Database, vault: Vault, door: Door) -> None:
+    def __init__(self, db: Database, vault: Vault, door: Door, pace: Pace, changed: Changed) -> None:
+        """``changed`` is called when a provider has asked for a pause."""
         self._db = db
         self._vault = vault
         self._door = door
+        self._pace = pace
+        self._changed = changed
 
     async def run_once(self) -> bool:
         """Some of the messages that are due; True when there may be more."""
@@ -77,43 +102,84 @@ class AmendStage:
             MOST_EACH,
             LEASE_SECONDS,
         )
-        results = await asyncio.gather(*[self._tried(_Claimed(*row)) for row in rows], return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                log.warning("message not changed", error=f"{type(result).__name__}: {result}"[:300])
+        read = await _each(self._read(_Claimed(*row)) for row in rows)
+        changes = [change for change in read if change is not None]
+        turns = await self._pace.turns(uuid4(), _wanting(changes))
+        await _each(self._in_turn(change, turns.get(change.claimed.delivery_id)) for change in changes)
         return bool(rows)
 
-    async def _tried(self, claimed: _Claimed) -> None:
-        """A claim counts before it is worked on, so what ends the process or fails otherwise is given up as well."""
+    async def _read(self, claimed: _Claimed) -> _Change | None:
+        """None where nothing is to be said, or not now. A claim counts before it is worked on, so what ends the process
+        or fails otherwise is given up as well."""
         if claimed.tries > MOST_TRIES:
             await self._end(claimed, "given up")
-        else:
-            await self._amend(claimed)
-
-    async def _amend(self, claimed: _Claimed) -> None:
+            return None
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
             row = await connection.fetchrow(_READ, claimed.project_id, claimed.delivery_id)
-            change = await self._change(connection, row) if row is not None else None
+            change = await self._change(connection, claimed, row) if row is not None else None
         if row is not None and row["state"] in ("queued", "leased"):
             await self._later(claimed, 0.0)
         elif change is None:
             await self._end(claimed, "left")
-        else:
-            await self._made(claimed, change)
+        return change
 
-    async def _made(self, claimed: _Claimed, change: _Change) -> None:
+    async def _in_turn(self, change: _Change, turn: Turn | PutOff | None) -> None:
+        if isinstance(turn, PutOff):
+            await self._put_off(change, turn.due_at)
+        elif turn is None:
+            await self._make(change)
+        else:
+            try:
+                await self._at_turn(change, turn)
+            finally:
+                self._pace.done(turn.share)
+
+    async def _at_turn(self, change: _Change, turn: Turn) -> None:
+        """Make it when its turn comes, unless that is late or the connection has been changed or paused meanwhile."""
+        lane = turn.share.lanes or asyncio.Semaphore()
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await asyncio.sleep(turn.starts_at - asyncio.get_running_loop().time())
+                await lane.acquire()
+        except TimeoutError:
+            await self._put_off(change, datetime.now(UTC))
+            return
+        try:
+            if await self._still_sends(change):
+                await self._make(change)
+            else:
+                await self._put_off(change, datetime.now(UTC))
+        finally:
+            lane.release()
+
+    async def _still_sends(self, change: _Change) -> bool:
+        async with self._db.unit(change.claimed.project_id, change.claimed.env) as connection:
+            return bool(await connection.fetchval(STILL, *change.sender, change.opened.version))
+
+    async def _make(self, change: _Change) -> None:
         try:
             await change.make(self._door)
         except Unavailable as failure:
-            await self._later(claimed, failure.retry_after or 0.0)
+            if is_too_many(failure):
+                await self._pause(change, failure)
+            await self._later(change.claimed, failure.retry_after or 0.0)
         except TimeoutError:
-            await self._later(claimed, 0.0)
+            await self._later(change.claimed, 0.0)
         except SendFailure:
-            await self._end(claimed, "refused")
+            await self._end(change.claimed, "refused")
         else:
-            await self._end(claimed, "changed")
+            await self._end(change.claimed, "changed")
 
-    async def _change(self, connection: asyncpg.Connection, row: asyncpg.Record) -> _Change | None:
+    async def _pause(self, change: _Change, failure: Unavailable) -> None:
+        """Slow the connection down for messages, too."""
+        project_id, env, _, _ = change.claimed
+        reason = without_secrets(failure.reason, change.opened.credentials)
+        async with self._db.unit(project_id, env) as connection:
+            news = await self._pace.pause(connection, change.sender, failure.retry_after, reason)
+        if news:
+            self._changed(project_id, env, change.sender.id)
+
+    async def _change(self, connection: asyncpg.Connection, claimed: _Claimed, row: asyncpg.Record) -> _Change | None:
         """None where it has no button, or nothing can be said of it over its connection."""
         channel = providers().get(row["provider"] or "")
         sent = row["state"] in ("sent", "delivered", "read") and row["provider_message_id"] is not None
@@ -127,7 +193,16 @@ class AmendStage:
             return None
         message = Sent(address=row["address"], message_id=row["provider_message_id"], answer=row["answer"] or "")
         note = f"Acknowledged by {row['name']}." if row["name"] else "Acknowledged."
-        return _Change(channel, found, message, note, row["acked_at"].astimezone(ZoneInfo(row["timezone"])))
+        return _Change(
+            claimed,
+            Sender(row["project_id"], row["connection_id"]),
+            Limits(row["rate_limit_rps"], row["max_concurrent"], row["paused_until"]),
+            channel,
+            found,
+            message,
+            note,
+            row["acked_at"].astimezone(ZoneInfo(row["timezone"])),
+        )
 
     async def _later(self, claimed: _Claimed, asked: float) -> None:
         if claimed.tries >= MOST_TRIES:
@@ -137,15 +212,42 @@ class AmendStage:
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
             await connection.execute(_LATER, claimed.project_id, claimed.delivery_id, seconds)
 
+    async def _put_off(self, change: _Change, due_at: datetime) -> None:
+        """It goes back as it came: no try is spent. Whoever reads it after a day knows without it."""
+        claimed = change.claimed
+        if datetime.now(UTC) - change.at > LONGEST_WAIT:
+            await self._end(claimed, "given up")
+            return
+        async with self._db.unit(claimed.project_id, claimed.env) as connection:
+            await connection.execute(_PUT_OFF, claimed.project_id, claimed.delivery_id, due_at)
+
     async def _end(self, claimed: _Claimed, result: str) -> None:
         AMENDMENTS.labels(result).inc()
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
             await connection.execute(_END, claimed.project_id, claimed.delivery_id)
 
 
+async def _each(work: Iterable[Awaitable[T]]) -> list[T]:
+    """What came of each; what is wrong with one is no other's business."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            log.warning("message not changed", error=f"{type(result).__name__}: {result}"[:300])
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def _wanting(changes: Iterable[_Change]) -> list[Wanting]:
+    """Of each connection what is to be changed over it."""
+    found: dict[Sender, tuple[Limits, list[tuple[UUID, int]]]] = {}
+    for change in changes:
+        found.setdefault(change.sender, (change.limits, []))[1].append((change.claimed.delivery_id, RANK))
+    return [Wanting(sender, limits, messages) for sender, (limits, messages) in found.items()]
+
+
 # Over a connection of the project's own that still sends: below what leaves over a lent one there is no button.
 _READ = f"""
 SELECT d.project_id, d.state, d.address, d.provider_message_id, d.connection_id, c.provider, n.acked_at,
+    c.rate_limit_rps, c.max_concurrent, CASE WHEN c.status = 'rate_limited' THEN c.paused_until END AS paused_until,
     coalesce((SELECT u.name FROM tocsin.users u WHERE u.project_id = $1 AND u.id = n.acked_by), n.acked_as) AS name,
     coalesce(p.settings ->> 'timezone', 'UTC') AS timezone,
     (SELECT a.answer FROM tocsin.attempts a
@@ -159,5 +261,8 @@ WHERE d.project_id = $1 AND d.id = $2
 """  # noqa: S608 - made of constants
 _LATER = """
 UPDATE tocsin.amendments SET due_at = now() + make_interval(secs => $3) WHERE project_id = $1 AND delivery_id = $2
+"""
+_PUT_OFF = """
+UPDATE tocsin.amendments SET due_at = $3, tries = tries - 1 WHERE project_id = $1 AND delivery_id = $2
 """
 _END = "DELETE FROM tocsin.amendments WHERE project_id = $1 AND delivery_id = $2"

@@ -140,7 +140,7 @@ class SendStage:
         self._changed = changed
         self._links = links
         self._sounds = sounds
-        self._pace = Pace(db.hot, lease_seconds)
+        self.pace = Pace(db.hot, lease_seconds)
         self._telling: asyncio.TimerHandle | None = None
         self._left_some = False
         self._leaving = False
@@ -229,7 +229,7 @@ class SendStage:
         project_id, env, token, _ = batch
         try:
             outgoing = await load(self._reading, self._choice, self._sounds, project_id, env, ids, token)
-            turns = await self._pace.turns(uuid4(), _wanting(outgoing)) if env == "live" else {}
+            turns = await self.pace.turns(uuid4(), _wanting(outgoing)) if env == "live" else {}
         except asyncio.CancelledError:
             self._settle_all(batch, ids)
             return
@@ -260,7 +260,7 @@ class SendStage:
             return
         finally:
             if isinstance(turn, Turn):
-                self._pace.done(turn.share)
+                self.pace.done(turn.share)
         self._settle(batch, result)
 
     async def _attempt(self, batch: Batch, outgoing: Outgoing, turn: Turn | PutOff | None) -> Result | UUID:
@@ -281,7 +281,7 @@ class SendStage:
             return outgoing.id
         try:
             sender = _sender(batch, outgoing.route)
-            if paused := self._pace.put_off(sender, outgoing.id, outgoing.rank, batch.claimed_at):
+            if paused := self.pace.put_off(sender, outgoing.id, outgoing.rank, batch.claimed_at):
                 return _put_off(outgoing, outgoing.route, paused)
             if _waited(batch) and not await self._choice.still_sends(outgoing.route, batch.env):
                 return outgoing.id
@@ -398,10 +398,14 @@ class SendStage:
             project_id, env = scope_of(route.connection_project, batch.env)
             async with self._db.unit(project_id, env) as connection:
                 await mark_error(connection, project_id, route.id, route.version, reason)
-        elif isinstance(failure, Blocked | OptedOut) and outgoing.address is not None:
-            mark = mark_opted_out if isinstance(failure, OptedOut) else mark_blocked
+        elif isinstance(failure, OptedOut) and outgoing.address is not None:
+            # Told to the account, so of a lent one it counts for everybody, and what takes it back arrives there.
+            project_id, env = scope_of(route.connection_project, batch.env)
+            async with self._db.unit(project_id, env) as connection:
+                await mark_opted_out(connection, project_id, route.id, outgoing.address, reason, started_at)
+        elif isinstance(failure, Blocked) and outgoing.address is not None:
             async with self._db.unit(batch.project_id, batch.env) as connection:
-                await mark(connection, batch.project_id, route.id, outgoing.address, reason, started_at)
+                await mark_blocked(connection, batch.project_id, route.id, outgoing.address, reason, started_at)
 
     async def _note_gone(self, batch: Batch, outgoing: Outgoing, since: datetime, reason: str) -> None:
         """Forget the device that nobody is reached at any more since then."""
@@ -419,7 +423,7 @@ class SendStage:
         """Slow the connection down, on all processes (D4)."""
         sender = _sender(batch, route)
         async with self._db.unit(*scope_of(sender.project_id, batch.env)) as connection:
-            news = await self._pace.pause(connection, sender, failure.retry_after, reason)
+            news = await self.pace.pause(connection, sender, failure.retry_after, reason)
         if news:
             self._changed(sender.project_id, batch.env, sender.id)
 

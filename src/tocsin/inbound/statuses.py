@@ -1,15 +1,16 @@
 """What a provider reports of a message that left over one of its connections, whichever project that was for (D5)."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.contract import BadCredentials, SendFailure
-from tocsin.connections.standing import mark_error
-from tocsin.deliveries.record import counted, judged
+from tocsin.channels.contract import BadCredentials, OptedOut, SendFailure, Unavailable
+from tocsin.connections.reachability import mark_opted_out
+from tocsin.connections.standing import mark_error, mark_paused, pause_of
+from tocsin.deliveries.record import counted, is_too_many, judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
@@ -28,8 +29,8 @@ class _Sent(NamedTuple):
 async def note_status(context: Context, message: str, told: Told, at: datetime | None, meaning: Meaning) -> str | None:
     """Move the delivery of a message forward, if the report says more than is known; why not, otherwise.
 
-    Without a time it happened now. A failure that is the connection's own fault stops it. Raises NotYet for a message
-    that is not recorded yet.
+    Without a time it happened now. A failure that is the connection's own fault stops it, and a limit of all of it
+    pauses it; who has opted out is not sent to again. Raises NotYet for a message that is not recorded yet.
     """
     sent = await _sent(message, context)
     if sent is None:
@@ -52,6 +53,10 @@ async def note_status(context: Context, message: str, told: Told, at: datetime |
         sent_at = await connection.fetchval(_SENT_AT, delivery.project_id, delivery.id, delivery.attempts)
     if isinstance(failure, BadCredentials) and sent_at is not None:
         await stop(failure.reason, context, sent_at)
+    elif isinstance(failure, Unavailable) and is_too_many(failure):
+        await _pause(failure, context, at)
+    elif isinstance(failure, OptedOut) and delivery.address is not None:
+        await _opt_out(delivery.address, failure.reason, context, at)
     return None
 
 
@@ -80,3 +85,24 @@ async def stop(reason: str, context: Context, failed_at: datetime) -> None:
         )
         if version is not None:
             await mark_error(connection, context.project_id, id_, version, reason)
+
+
+async def _pause(failure: Unavailable, context: Context, at: datetime | None) -> None:
+    """Slow this connection down for as long as is left of what was asked for at that time, or now (D4)."""
+    pause = pause_of(failure.retry_after)
+    if at is not None:
+        pause -= max(datetime.now(UTC) - at, timedelta())
+    if pause <= timedelta():
+        return
+    project_id, id_ = context.project_id, context.hook.connection_id
+    async with context.db.unit(project_id, context.env) as connection:
+        news = await mark_paused(connection, project_id, id_, pause, failure.reason)
+    if news:
+        context.changed(project_id, context.env, id_)
+
+
+async def _opt_out(address: str, reason: str, context: Context, at: datetime | None) -> None:
+    """Where the connection is: a lent account that was told to stop sends to them for nobody."""
+    said_at = context.said_at(int(at.timestamp()) if at is not None else None)
+    async with context.db.unit(context.project_id, context.env) as connection:
+        await mark_opted_out(connection, context.project_id, context.hook.connection_id, address, reason, said_at)

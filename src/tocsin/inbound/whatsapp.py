@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from tocsin.channels.contract import BadCredentials, OptedOut, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Rejected, SendFailure, Unavailable
 from tocsin.channels.whatsapp.failures import MetaError, WindowClosed, of
 from tocsin.channels.whatsapp.forms import WhatsAppSettings
 from tocsin.channels.whatsapp.numbers import is_number, is_scoped_id, known_as
@@ -142,10 +142,6 @@ async def _failure(
         await close_window(connection, context.project_id, context.hook.connection_id, known_as(address))
         if cast(WhatsAppSettings, context.hook.settings).template is not None:
             return Unavailable(failure.reason)
-    if isinstance(failure, OptedOut) and address is not None:
-        connection_id = context.hook.connection_id
-        said_at = context.said_at(status.timestamp)
-        await mark_opted_out(connection, delivery.project_id, connection_id, address, failure.reason, said_at)
     return failure
 
 

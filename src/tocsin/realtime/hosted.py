@@ -6,8 +6,8 @@ notification there, statuses of connections to their owners, live activity to th
 
 One worker of the installation does that for all such projects: whoever holds a lock of the database, on a connection
 that is opened only where there is such a project. Like a frame on a socket such an event is told once or, when a
-process ends in between, not at all; what it is about is read with the API. A project whose app is slow or away waits
-alone: ``MOST_WAITING`` signals of it, and then the oldest go.
+process ends in between, not at all; what it is about is read with the API. A project whose app is slow, away or paused
+waits alone: ``MOST_WAITING`` signals of it, and then the oldest go.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from tocsin.channels.masking import without_secrets
 from tocsin.channels.pusher import MAX_DATA_BYTES, MOST_CHANNELS, MOST_EVENTS, Event, Pusher, publish
 from tocsin.channels.registry import sender
 from tocsin.connections.announce import Changed
+from tocsin.connections.levels import SENDS
 from tocsin.connections.opened import Closed, Opened, OpenedConnections, opened
 from tocsin.connections.standing import mark_error
 from tocsin.kit.broker import Broker, Subscription
@@ -43,6 +44,8 @@ MOST_WAITING = 1_000
 IDS_AT_ONCE = 100
 WAITS = (1.0, 5.0, 15.0)
 """Seconds before each further try; a provider that names a time is given up to the last of them."""
+MOST_PAUSE = 5.0
+"""Seconds until a connection that is paused is looked at again."""
 MOST_ACKNOWLEDGED = 50
 
 LIVE: Env = "live"
@@ -63,8 +66,11 @@ class _Project:
 
 
 class _App(NamedTuple):
+    """``pause`` is for how many seconds more it is to be told nothing."""
+
     connection_id: UUID
     opened: Opened
+    pause: float
 
 
 class HostedStage:
@@ -143,12 +149,15 @@ class HostedStage:
 
     async def _tell(self, project: _Project) -> None:
         """Read what the next signals are about, and send it with what the connection has at this moment."""
-        signals = _next(project.waiting)
         async with self._db.unit(project.id, LIVE) as connection:
             app = await self._app(connection, project.id)
-            events = [event async for event in _events(connection, project.id, signals)] if app else []
+            signals = _next(project.waiting) if app is None or app.pause <= 0 else []
+            events = [event async for event in _events(connection, project.id, signals)] if app and signals else []
         if app is None:
+            TOLD.labels("dropped").inc(len(signals))
             return
+        if app.pause > 0:
+            await asyncio.sleep(min(app.pause, MOST_PAUSE))
         for group in _groups(events):
             if not await self._sent(project.id, app, group):
                 return
@@ -166,7 +175,7 @@ class HostedStage:
                 return None
             if found is not None:
                 self._kept.keep(project_id, row["id"], found)
-        return _App(row["id"], found) if found is not None else None
+        return _App(row["id"], found, row["pause"]) if found is not None else None
 
     async def _sent(self, project_id: UUID, app: _App, events: list[Event]) -> bool:
         """Whether the app may be told more. What it does not take in some tries is given up, and said in the log."""
@@ -272,11 +281,13 @@ _LOCK = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid())
     OR pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('tocsin hosted apps'))
 """
-_APP = """
-SELECT c.id, c.updated_at FROM tocsin.connections c
-WHERE c.project_id = $1 AND c.provider = 'pusher' AND c.owner = 'project' AND c.env = 'live' AND c.status = 'active'
+_APP = f"""
+SELECT c.id, c.updated_at, CASE WHEN c.status = 'rate_limited'
+    THEN coalesce(extract(epoch FROM c.paused_until - now()), 0) ELSE 0 END::double precision AS pause
+FROM tocsin.connections c
+WHERE c.project_id = $1 AND c.provider = 'pusher' AND c.owner = 'project' AND c.env = 'live' AND c.status IN {SENDS!r}
 ORDER BY c.is_default DESC, c.created_at LIMIT 1
-"""
+"""  # noqa: S608 - made of constants
 _TOLD_THERE = """
 SELECT d.notification_id AS id, array_agg(DISTINCT d.user_id) AS people FROM tocsin.deliveries d
 WHERE d.project_id = $1 AND d.notification_id = ANY($2) AND d.channel = 'pusher' AND d.user_id IS NOT NULL

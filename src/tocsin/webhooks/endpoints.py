@@ -130,7 +130,8 @@ async def rotate_secret(call: Called, endpoint_id: PathId, body: WebhookSecretRo
 @router.post("/webhook-endpoints/{endpoint_id}/recover", operation_id="recover_webhook_endpoint", status_code=202)
 @needs("webhooks:manage")
 async def recover(request: Request, call: Called, endpoint_id: PathId, body: WebhookRecover) -> WebhookEndpointAnswer:
-    """Send again everything that failed since a time, behind what is new. `recovery` says how far that has come."""
+    """Send again everything that failed since a time, however old it is, behind what is new. `recovery` says how far
+    that has come."""
     row = await find_to_change(call, endpoint_id)
     if row.status != "active":
         raise Conflict("endpoint_not_active", f"The endpoint is {row.status}: make it active first.")
@@ -138,7 +139,7 @@ async def recover(request: Request, call: Called, endpoint_id: PathId, body: Web
         raise Conflict("already_recovering", "A recovery is under way; wait until it has finished.")
     since = max(body.since, datetime.now(UTC) - RECOVERABLE)
     row.recover_since, row.recover_until = since, datetime.now(UTC)
-    row.recover_after, row.recovered, row.recovered_at = None, 0, None
+    row.recovered, row.recovered_at = 0, None
     answer = await _touched(call, row)
     await call.audit("webhook_endpoint.recovered", "webhook_endpoint", row.id, since=since.isoformat())
     broker = cast(Broker, request.app.state.broker)

@@ -34,7 +34,6 @@ class WebhookEndpoint(Table):
     last_failure_at: Mapped[datetime | None]
     recover_since: Mapped[datetime | None]
     recover_until: Mapped[datetime | None]
-    recover_after: Mapped[UUID | None]
     recovered: Mapped[int] = mapped_column(server_default="0")
     recovered_at: Mapped[datetime | None]
     created_by: Mapped[UUID | None]

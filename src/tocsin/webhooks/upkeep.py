@@ -22,9 +22,7 @@ from tocsin.mail.post import post
 
 MOST_AT_ONCE = 100
 STEP = 2_000
-"""Messages that one step looks at."""
-
-NOBODY = UUID(int=0)
+"""Messages that one step takes."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,40 +90,42 @@ ORDER BY u.id = :creator DESC NULLS LAST LIMIT 1
 
 
 async def _recover_some(session: AsyncSession, project_id: UUID, endpoint_id: UUID) -> bool:
-    """Queue again what failed among the next messages; True when there are further ones."""
+    """Queue again some of what failed in the time that is asked for; True when there may be more.
+
+    What fails once more does so later, so each step finds what is left.
+    """
     endpoint = (await session.execute(_RECOVERING, {"id": endpoint_id})).one_or_none()
     if endpoint is None:
         return False
-    where = {"project": project_id, "id": endpoint_id, "after": endpoint.recover_after or NOBODY, "most": STEP}
+    where = {"project": project_id, "id": endpoint_id, "most": STEP}
     step: Any = (
         await session.execute(_AGAIN, {**where, "since": endpoint.recover_since, "until": endpoint.recover_until})
     ).one()
     ended = step.seen < STEP
-    await session.execute(_CAME_SO_FAR, {"id": endpoint_id, "last": step.last, "again": step.again, "ended": ended})
+    await session.execute(_CAME_SO_FAR, {"id": endpoint_id, "again": step.again, "ended": ended})
     return not ended
 
 
 _RECOVERING = text("""
-SELECT recover_since, recover_until, recover_after FROM tocsin.webhook_endpoints
+SELECT recover_since, recover_until FROM tocsin.webhook_endpoints
 WHERE id = :id AND status = 'active' AND recover_until IS NOT NULL FOR UPDATE SKIP LOCKED
 """)
 # What is recovered has all tries again, behind what is new.
 _AGAIN = text("""
 WITH seen AS MATERIALIZED (
     SELECT m.id FROM tocsin.webhook_messages m
-    WHERE m.project_id = :project AND m.endpoint_id = :id AND m.id > :after AND m.id >= tocsin.first_id_at(:since)
-        AND m.id < tocsin.first_id_at(:until)
-    ORDER BY m.id LIMIT :most
+    WHERE m.project_id = :project AND m.endpoint_id = :id AND m.state = 'failed'
+        AND m.finished_at >= :since AND m.finished_at < :until
+    ORDER BY m.finished_at LIMIT :most
 ), again AS (
     UPDATE tocsin.webhook_messages m SET state = 'queued', ready = true, rank = 2, tries = 0, crashes = 0,
         last_error = NULL, finished_at = NULL
     FROM seen s WHERE m.project_id = :project AND m.id = s.id AND m.state = 'failed' RETURNING 1
 )
-SELECT (SELECT count(*) FROM seen) AS seen, (SELECT count(*) FROM again) AS again,
-    (SELECT s.id FROM seen s ORDER BY s.id DESC LIMIT 1) AS last
+SELECT (SELECT count(*) FROM seen) AS seen, (SELECT count(*) FROM again) AS again
 """)
 _CAME_SO_FAR = text("""
-UPDATE tocsin.webhook_endpoints SET recover_after = coalesce(:last, recover_after), recovered = recovered + :again,
+UPDATE tocsin.webhook_endpoints SET recovered = recovered + :again,
     recover_until = CASE WHEN :ended THEN NULL ELSE recover_until END,
     recovered_at = CASE WHEN :ended THEN now() END
 WHERE id = :id

@@ -41,9 +41,10 @@ class Known:
 
 @dataclass
 class BotApi:
-    """``refusals`` are given in turn for a method, in place of its answer."""
+    """``refusals`` are given in turn for a method, in place of its answer; ``sockets`` are those that were opened."""
 
     url: str = ""
+    sockets: set[Any] = field(default_factory=set)
     bots: dict[str, Known] = field(default_factory=dict)
     refusals: defaultdict[str, list[tuple[int, dict[str, Any] | str]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -55,6 +56,7 @@ class BotApi:
         return self.bots[token]
 
     async def take(self, request: web.Request) -> web.Response:
+        self.sockets.add(request.transport)
         method, token = request.match_info["method"], request.match_info["token"]
         body = await request.read()
         what = msgspec.json.decode(body) if body else {}

@@ -1,6 +1,8 @@
 """Messages with a button, once somebody has acknowledged elsewhere (R3). Two projects."""
 
 import json
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -138,9 +140,53 @@ async def test_what_telegram_refuses_is_left_and_what_it_puts_off_is_done_later(
         )
 
     assert tuple(await until(put_off)) == (1, True)
+    paused = (await shop.key.get(f"/connections/{bot.id}/health")).json
+    assert (paused["status"], paused["pausedUntil"] is not None) == ("rate_limited", True)
+    await resume(bot)
     await town.sql.execute("UPDATE tocsin.amendments SET due_at = now() WHERE project_id = $1", shop.id)
     await done(bot)
     assert len(edits(bot, chat)) == 3
+
+
+async def resume(bot: Bot) -> None:
+    await bot.town.sql.execute(
+        "UPDATE tocsin.connections SET status = 'active', paused_until = NULL WHERE id = $1", bot.id
+    )
+
+
+async def test_changes_wait_without_a_try_while_the_bot_is_paused(bot: Bot, town: Town, shop: Project) -> None:
+    ann, bob = await shop.add_user(name="Ann"), await shop.add_user(name="Bob")
+    chats = [await linked(bot, each) for each in (ann, bob)]
+    notification = await told(bot, ann, bob)
+    await town.sql.execute(
+        "UPDATE tocsin.connections SET status = 'rate_limited', paused_until = now() + interval '3 s' WHERE id = $1",
+        bot.id,
+    )
+    began = time.monotonic()
+    await acknowledge(bot, notification, ann)
+
+    async def put_off() -> bool:
+        return [(row["tries"], row["due_at"] > datetime.now(UTC)) for row in await waiting(bot)] == [(0, True)] * 2
+
+    await until(put_off)
+    assert edits(bot, *chats) == []
+    await done(bot)
+    assert time.monotonic() - began > 2.5 and len(edits(bot, *chats)) == 2
+    await resume(bot)
+
+
+async def test_changes_take_turns_where_the_bot_has_a_limit(bot: Bot, town: Town, shop: Project) -> None:
+    people = [await shop.add_user(name=f"Person {number}") for number in range(6)]
+    chats = [await linked(bot, each) for each in people]
+    notification = await told(bot, *people)
+    await town.sql.execute("UPDATE tocsin.connections SET rate_limit_rps = 2 WHERE id = $1", bot.id)
+    began = time.monotonic()
+    await acknowledge(bot, notification, people[0])
+    await done(bot)
+    took = time.monotonic() - began
+    await town.sql.execute("UPDATE tocsin.connections SET rate_limit_rps = NULL WHERE id = $1", bot.id)
+    assert len(edits(bot, *chats)) == 6
+    assert took > 2  # five gaps of half a second
 
 
 async def test_nothing_is_tried_for_ever(bot: Bot, town: Town, shop: Project) -> None:

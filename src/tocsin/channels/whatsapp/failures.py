@@ -37,6 +37,13 @@ RETRY: dict[int, float | None] = {
 }
 """Codes that pass, with the seconds to wait at least where Meta says them or the limit does."""
 
+LIMITS = frozenset({4, 80007, 130429, 131048, 131057, 131064})
+"""Limits of the app, the account or the number: nothing else leaves over it either. Meta answers 400 as well as 429;
+what is written of which code comes as which does not agree."""
+PAIR_LIMIT = 131056
+"""The limit of one person: everybody else can be written to meanwhile."""
+TOO_MANY = 429
+
 SUSPEND = frozenset(
     {
         0,  # the token cannot be used
@@ -166,10 +173,18 @@ def of(
         return BadCredentials(error.words, status=status, answer=answer)
     if what == "retry" or (error.is_transient and what in (None, "fail")):
         wait = _longest((RETRY.get(error.code), asked))
-        return Unavailable(error.words, retry_after=wait, status=status, answer=answer)
+        return Unavailable(error.words, retry_after=wait, status=_pace(error.code, status), answer=answer)
     if what == "suppress":
         return OptedOut(error.words, status=status, answer=answer)
     return Rejected(error.words, status=status, answer=answer) if what == "fail" else None
+
+
+def _pace(code: int, status: int | None) -> int | None:
+    """The status by which a connection is paused, where the code is a limit of all of it, and not where it is of one
+    person (D4)."""
+    if code in LIMITS:
+        return TOO_MANY
+    return None if code == PAIR_LIMIT and status == TOO_MANY else status
 
 
 def _longest(waits: Iterable[float | None]) -> float | None:
