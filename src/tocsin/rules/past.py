@@ -46,6 +46,7 @@ class Past(NamedTuple):
     payload: bytes
     moment: datetime
     received_at: datetime
+    processed_at: datetime
     told: Told | None
 
 
@@ -88,6 +89,7 @@ async def read_past(connection: asyncpg.Connection, project_id: UUID, ids: Seque
             row["payload"].encode(),
             row["moment"],
             row["received_at"],
+            row["processed_at"],
             msgspec.json.decode(row["told"], type=Told) if row["told"] else None,
         )
         for row in rows
@@ -96,6 +98,7 @@ async def read_past(connection: asyncpg.Connection, project_id: UUID, ids: Seque
 
 _PAST = """
 SELECT id, type, source, payload::text AS payload, coalesce(client_timestamp, received_at) AS moment, received_at,
+    processed_at,
     (SELECT t::text FROM pg_catalog.json_array_elements(trace) AS t WHERE t->>'ruleId' = $3 LIMIT 1) AS told
 FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND state = 'processed' ORDER BY id
 """

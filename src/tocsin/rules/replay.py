@@ -20,6 +20,7 @@ from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.idle import idle_reasons, unless_idle
 from tocsin.rules.jobs import Event, Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.past import Glance, Heard, Past, read_heard, read_past, scan
@@ -64,6 +65,7 @@ class Wanted:
     events that concern it, then or now."""
 
     candidate: lookup.Rule
+    active_times: Mapping[str, Any] | None
     listens: frozenset[str]
     patterns: frozenset[str]
     only: frozenset[str] | None
@@ -78,7 +80,8 @@ class Wanted:
 
 
 class Portion(NamedTuple):
-    """Events with everything that judging and comparing them takes. ``last`` is how far was looked, None at the end."""
+    """Events with everything that judging and comparing them takes. ``last`` is how far was looked, None at the end;
+    ``idle`` says why the rule, as it would be, matched nothing when an event was processed, whatever it says of it."""
 
     scanned: int
     last: UUID | None
@@ -87,6 +90,7 @@ class Portion(NamedTuple):
     subjects: Mapping[str, lookup.Subject]
     people: lookup.People
     heard: Mapping[UUID, Heard]
+    idle: Mapping[UUID, str | None]
 
 
 async def read_portion(
@@ -108,7 +112,16 @@ async def read_portion(
         subjects,
         await lookup.people_for(asked, project_id, env, [wanted.candidate], ids),
         await read_heard(connection, project_id, notifications),
+        await _idle(connection, project_id, wanted, events),
     )
+
+
+async def _idle(
+    connection: asyncpg.Connection, project_id: UUID, wanted: Wanted, events: Sequence[Past]
+) -> dict[UUID, str | None]:
+    times = [wanted.active_times] * len(events)
+    reasons = await idle_reasons(connection, project_id, times, [event.processed_at for event in events])
+    return {event.id: reason for event, reason in zip(events, reasons, strict=True)}
 
 
 def _progress(
@@ -133,7 +146,8 @@ async def judge(evaluator: Evaluator, wanted: Wanted, portion: Portion) -> dict[
     except TimeoutError:
         detail = "Judging these events takes too long; look at fewer, or at a rule that asks for less."
         raise Unavailable("evaluator_busy", detail, 5) from None
-    return {UUID(outcome.event_id): outcome.rules[0] for outcome in outcomes}
+    said = {UUID(outcome.event_id): outcome.rules[0] for outcome in outcomes}
+    return {id_: unless_idle(outcome, portion.idle[id_]) for id_, outcome in said.items()}
 
 
 def _job(event: Past, wanted: Wanted, portion: Portion) -> Job:

@@ -63,6 +63,7 @@ async def _wanted(call: Call, rule_id: UUID, body: RuleReplay) -> tuple[Wanted, 
     first, before = (await call.session.execute(_BETWEEN, {"from": body.from_, "to": body.to})).one()
     wanted = Wanted(
         as_candidate(rule, targets, await words_of(call.session, call.project_id, rule.template)),
+        rule.active_times,
         frozenset(rule.event_types),
         frozenset(rule.event_types) | frozenset(saved.event_types),
         frozenset(body.event_types) if body.event_types else None,
