@@ -42,7 +42,7 @@ def differing(members: int, heard: Heard | None, told: Told | None = None) -> Di
     told = told or Told(1, True, "always", notificationId=NOTIFICATION)
     event = Past(EVENT, "order.created", "", b"{}", AT, AT, AT, told)
     people = People({ROLE: [UUID(int=n) for n in range(members)]}, frozenset())
-    portion = Portion(1, EVENT, [event], {}, {}, people, {NOTIFICATION: heard} if heard else {}, {EVENT: None})
+    portion = Portion(1, EVENT, [event], {}, {}, people, {}, {NOTIFICATION: heard} if heard else {}, {EVENT: None})
     difference = Difference()
     difference.add(WANTED, portion, {EVENT: RuleOutcome(str(RULE.id), True, "always", rendered=TEXTS)})
     return difference

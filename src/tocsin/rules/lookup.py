@@ -68,6 +68,11 @@ class Rule(msgspec.Struct):
     def runs_by_clock(self) -> bool:
         return not self.event_types
 
+    @property
+    def sound_at_once(self) -> str | None:
+        """By what a notification of it is heard. One that is gathered makes none: its digest does."""
+        return None if self.digest and not self.digest["leading"] else self.sound
+
 
 class Claimed(msgspec.Struct):
     """A claimed event as read back; ``payload`` is the JSON that was sent."""

@@ -87,6 +87,8 @@ def as_candidate(rule: Rule, targets: Targets, template: dict[str, dict[str, Any
         target_destinations=tuple(rule.target_destinations),
         translations=rule.translations,
         template=template,
+        channel_order=rule.channel_order,
+        digest=rule.digest,
     )
 
 
