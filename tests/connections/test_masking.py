@@ -138,7 +138,7 @@ async def everything_told(chosen: Configuration, target: str | None, door: Door)
         sent = await chosen.channel.send(MESSAGE, target, chosen.settings, chosen.credentials, door)
     except SendFailure as failure:
         sent = failure
-    result = judged(sent, chosen.channel, chosen.credentials, Count(1, 1, datetime.now(UTC)))
+    result = judged(sent, chosen.channel, chosen.credentials, Count(1, 1, 0.0))
     return f"{outcome.account} {outcome.sent} {problem} {finding} {result}".replace("\\\\", "\\")
 
 

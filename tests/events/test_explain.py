@@ -8,6 +8,7 @@ import pytest
 from tests.client import Client, Project, Reply, sign_up
 from tests.connections.build import make_mail
 from tests.inbound.bots import bot_token
+from tests.notifications.silence import hours
 from tests.people import Person, join
 from tests.pipeline import Working, make_rule, send_event, story, tried, until
 from tocsin.events.explain.explanation import BEYOND
@@ -219,6 +220,20 @@ async def test_a_rule_of_today_that_would_not_match(shop: Project, ann: Person) 
     await make_rule(shop, "realtime", targetUsers=[ann.id], condition="payload.amount > 100")
     (since,) = (await explained(shop, event, ann))["rulesSince"]
     assert (since["matches"], "it would not match:" in since["sentence"]) == (False, True)
+
+
+async def test_a_rule_of_today_would_not_match_what_came_outside_of_its_active_times(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    event = await send_event(shop.key)
+    await story(shop.key, event)
+    await make_rule(shop, "realtime", targetUsers=[ann.id], activeTimes=hours(-1, 1))
+    (since,) = (await explained(shop, event, ann))["rulesSince"]
+    assert since["matches"] is True
+    await working.sql.execute("UPDATE tocsin.events SET processed_at = now() - interval '6 hours' WHERE id = $1", event)
+    (since,) = (await explained(shop, event, ann))["rulesSince"]
+    assert since["matches"] is False
+    assert "it would not match: outside of its active times, which begin again " in since["sentence"]
 
 
 async def test_people_see_their_own_part_alone(shop: Project, ann: Person, bob: Person) -> None:

@@ -33,6 +33,8 @@ from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.notifications.acknowledge import set_acknowledged
 from tocsin.notifications.insist import InsistStage
+from tocsin.notifications.turns import TurnStage
+from tocsin.rules.digests import DigestStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
 from tocsin.sounds.links import SoundLinks
@@ -64,8 +66,11 @@ class Made:
     id: UUID
     rule: str
     requires_ack: bool
-    most_repeats: int
-    most_steps: int
+    most_repeats: int = 0
+    most_steps: int = 0
+    in_turns: bool = False
+    """Of its channels that reach people only the first is told at once."""
+    is_digest: bool = False
 
 
 class World:
@@ -112,6 +117,8 @@ class World:
         )
         self._insist = InsistStage(self.db, broker, await broker.waiter("insist"))
         self._clock = ClockStage(self.db, broker)
+        self._turns = TurnStage(self.db, broker, await broker.waiter("turns"))
+        self._digests = DigestStage(self.db, broker, evaluator, await broker.waiter("digests"))
 
     async def begin(self) -> None:
         """Everything as at first, but for what has happened."""
@@ -120,8 +127,11 @@ class World:
         self.far.status = 200
         await self.suspend(suspended=False)
         await self.sql.execute("DELETE FROM tocsin.rules WHERE project_id = $1", self.project.id)
-        await self.sql.execute("UPDATE tocsin.users SET status = 'active' WHERE project_id = $1", self.project.id)
-        for table in ("insistences", "deliveries"):
+        await self.sql.execute(
+            "UPDATE tocsin.users SET status = 'active', preferences = DEFAULT, wishes = false WHERE project_id = $1",
+            self.project.id,
+        )
+        for table in ("insistences", "channel_turns", "digests", "deliveries"):
             await self.sql.execute(f"DELETE FROM tocsin.{table} WHERE project_id = $1", self.project.id)
 
     async def _sign_in(self) -> None:
@@ -131,12 +141,15 @@ class World:
         self.project.owner.headers.update(self.api.with_token(reply.json["tokens"]["accessToken"]).headers)
         self._signed_in_at = time.monotonic()
 
-    async def make(self, people: list[str], **fields: Any) -> Made:
-        """A rule of its own type, an event of that, and the notification."""
+    async def make(self, people: list[str], events: int = 1, **fields: Any) -> list[Made]:
+        """A rule of its own type, so many events of that, and their notifications."""
         type_ = f"life.{next(_numbers)}"
         targets = [self.people[name] for name in people]
         channels = ("realtime", "webhook", "telegram")
         rule = await make_rule(self.project, *channels, eventTypes=[type_], targetUsers=targets, **fields)
+        return [await self._happen(type_, rule["id"], fields) for _ in range(events)]
+
+    async def _happen(self, type_: str, rule_id: str, fields: dict[str, Any]) -> Made:
         event = await send_event(self.project.key, type_)
         await self._repeated(self._match.run_once)
         await self._match.drain()
@@ -147,10 +160,11 @@ class World:
         repeat, steps = fields.get("repeat"), fields.get("escalation") or []
         return Made(
             UUID(row["id"]),
-            rule["id"],
+            rule_id,
             fields.get("requireAck", False),
             repeat["maxTimes"] if repeat else 0,
             len(steps) * fields.get("escalationLoops", 1),
+            in_turns="channelOrder" in fields,
         )
 
     async def send(self) -> None:
@@ -161,8 +175,22 @@ class World:
     async def insist(self) -> None:
         await self._repeated(self._insist.run_once)
 
+    async def take_turns(self) -> None:
+        await self._repeated(self._turns.run_once)
+
+    async def tell_digests(self, made: list[Made]) -> list[Made]:
+        """Put windows that are over into digests; those that are not among ``made``."""
+        await self._repeated(self._digests.run_once)
+        rows = await self.sql.fetch(
+            "SELECT DISTINCT n.id, n.rule_id FROM tocsin.deliveries d"
+            " JOIN tocsin.notifications n ON n.id = d.gathered_into WHERE d.project_id = $1 AND n.id <> ALL ($2)",
+            self.project.id,
+            [each.id for each in made],
+        )
+        return [Made(row["id"], str(row["rule_id"]), requires_ack=False, is_digest=True) for row in rows]
+
     async def tick(self) -> None:
-        """Retries whose time has come, leases that ran out."""
+        """Retries whose time has come, what is held until now, leases that ran out."""
         await self._repeated(self._clock.run_once)
 
     async def _repeated(self, look: Callable[[], Awaitable[bool]]) -> None:
@@ -180,6 +208,15 @@ class World:
     async def pass_time_to_retries(self) -> None:
         await self.sql.execute(
             "UPDATE tocsin.deliveries SET due_at = now() WHERE project_id = $1 AND state = 'queued'", self.project.id
+        )
+
+    async def pass_time_of(self, table: str) -> None:
+        """Until turns (``channel_turns``) are due or windows (``digests``) are over."""
+        await self.sql.execute(f"UPDATE tocsin.{table} SET due_at = now() WHERE project_id = $1", self.project.id)
+
+    async def pass_time_of_what_is_held(self) -> None:
+        await self.sql.execute(
+            "UPDATE tocsin.deliveries SET due_at = now() WHERE project_id = $1 AND state = 'held'", self.project.id
         )
 
     async def die_while_sending(self) -> None:
@@ -222,6 +259,17 @@ class World:
 
     async def set_status(self, person: str, status: str) -> None:
         reply = await self.project.key.put(f"/users/{self.people[person]}", {"status": status})
+        assert reply.status in (200, 403), reply.json
+
+    async def reason(self, made: Made) -> str:
+        """Why people were not told by Telegram."""
+        query = "SELECT last_error FROM tocsin.deliveries WHERE notification_id = $1 AND channel = 'telegram'"
+        return str(await self.sql.fetchval(query, made.id))
+
+    async def wish(self, person: str, **wishes: Any) -> None:
+        """Instead of what the person wished before."""
+        path = f"/users/{self.people[person]}/preferences"
+        reply = await self.project.key.put(path, {"quietHours": None, "channels": {"telegram": True}, **wishes})
         assert reply.status in (200, 403), reply.json
 
     async def delete_rule(self, made: Made) -> None:

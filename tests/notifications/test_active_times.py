@@ -39,6 +39,22 @@ async def test_a_condition_that_does_not_match_is_the_reason_before_the_time(sho
     assert (rule["matched"], "active times" in rule["reason"]) == (False, False)
 
 
+async def test_a_trial_outside_of_them_says_so_and_shows_the_words(shop: Project, ann: Any) -> None:
+    rule = await make_rule(shop, "email", targetUsers=[ann["id"]], activeTimes=hours(2, 3))
+    event = {"event": {"type": "a", "payload": {"order": 7}}}
+    told = (await shop.key.post(f"/rules/{rule['id']}/test", event)).json
+    assert (told["matched"], told["error"], told["recipientsTotal"]) == (False, None, 0)
+    assert told["reason"].startswith("outside of its active times, which begin again ")
+    assert told["rendered"]["title"] == "Order 7"
+
+
+async def test_a_mistake_is_told_in_a_trial_at_any_hour(shop: Project, ann: Any) -> None:
+    title = "{{ payload.order | divided_by: 0 }}"
+    rule = await make_rule(shop, "email", targetUsers=[ann["id"]], activeTimes=hours(2, 3), title=title)
+    event = {"event": {"type": "a", "payload": {"order": 7}}}
+    assert (await shop.key.post(f"/rules/{rule['id']}/test", event)).json["error"] == "render_error"
+
+
 async def test_within_them_it_is_at_work(shop: Project, ann: Any) -> None:
     for outside in ("skip", "hold"):
         times = {**hours(-1, 1), "outside": outside}

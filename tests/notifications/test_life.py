@@ -1,7 +1,7 @@
-"""The life of a notification, whatever happens in whatever order (R3, D1, D2).
+"""The life of a notification, whatever happens in whatever order (R2-R4, D1, D2).
 
 Never both acknowledged and insisting, never more repeats or steps than the rule says, never an outcome missing, no
-delivery that goes back, no gap in a feed. `make life EXAMPLES=2000` looks for longer.
+delivery that goes back or waits for nothing, no gap in a feed. `make life EXAMPLES=2000` looks for longer.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.notifications.life import PEOPLE, Made, World, living
+from tests.notifications.silence import hours
 from tests.running import Site
 
-EXAMPLES = int(os.environ.get("TOCSIN_LIFE_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("TOCSIN_LIFE_EXAMPLES", "16"))
 STEPS = 25
 MOST_MADE = 3
 
@@ -40,6 +41,8 @@ MOVES: dict[str, set[str]] = {
 WAITS = ("queued", "leased", "held", "gathered")
 
 people = st.sampled_from(PEOPLE)
+WISHES = ("quiet", "quiet", "no telegram", "nothing")
+
 ways = st.sampled_from(["api", "panel", "link", "telegram"])
 number = st.integers(0, MOST_MADE - 1)
 
@@ -48,6 +51,9 @@ number = st.integers(0, MOST_MADE - 1)
 def world(database: str, home: Any) -> Iterator[World]:
     with living(Site(database, home)) as world:
         yield world
+
+
+makes = precondition(lambda self: len(self.made) < MOST_MADE and not self.suspended)
 
 
 class Life(RuleBasedStateMachine):
@@ -69,19 +75,21 @@ class Life(RuleBasedStateMachine):
     # What is made.
 
     def _make(self, who: list[str], **fields: Any) -> None:
-        if len(self.made) < MOST_MADE and not self.suspended:
-            self.made.append(self.world.run(self.world.make(who, **fields)))
+        self.made += self.world.run(self.world.make(who, **fields))
 
+    @makes
     @rule(person=people, ack=st.booleans())
     def make_plain(self, person: str, ack: bool) -> None:
         self.world.run(self.world.set_status(person, "active"))
         self._make([person], requireAck=ack)
 
+    @makes
     @rule(person=people, times=st.integers(1, 3))
     def make_repeating(self, person: str, times: int) -> None:
         self.world.run(self.world.set_status(person, "active"))
         self._make([person], requireAck=True, repeat={"everySeconds": 600, "maxTimes": times})
 
+    @makes
     @rule(person=people, further=people, loops=st.integers(1, 2), repeats=st.booleans())
     def make_escalating(self, person: str, further: str, loops: int, repeats: bool) -> None:
         self.world.run(self.world.set_status(person, "active"))
@@ -91,6 +99,35 @@ class Life(RuleBasedStateMachine):
         ]
         repeat = {"repeat": {"everySeconds": 600, "maxTimes": 2}} if repeats else {}
         self._make([person], requireAck=True, escalation=steps, escalationLoops=loops, **repeat)
+
+    @makes
+    @rule(person=people, times=st.integers(0, 2))
+    def make_in_quiet_hours(self, person: str, times: int) -> None:
+        self.world.run(self.world.set_status(person, "active"))
+        self.world.run(self.world.wish(person, quietHours=hours(-1, 1)))
+        repeat = {"requireAck": True, "repeat": {"everySeconds": 600, "maxTimes": times}} if times else {}
+        self._make([person], **repeat)
+
+    @makes
+    @rule(person=people, ack=st.booleans())
+    def make_in_turns(self, person: str, ack: bool) -> None:
+        self.world.run(self.world.set_status(person, "active"))
+        self._make([person], requireAck=ack, channelOrder={"afterSeconds": 600})
+
+    @makes
+    @rule(person=people, events=st.integers(1, 3), leading=st.booleans())
+    def make_gathered(self, person: str, events: int, leading: bool) -> None:
+        self.world.run(self.world.set_status(person, "active"))
+        self._make([person], events=events, digest={"windowSeconds": 600, "leading": leading})
+
+    @makes
+    @rule(person=people, events=st.integers(2, 3))
+    def make_throttled(self, person: str, events: int) -> None:
+        self.world.run(self.world.set_status(person, "active"))
+        before = len(self.made)
+        self._make([person], events=events, throttle={"max": 1, "perSeconds": 3600})
+        for made in self.made[before + 1 :]:
+            assert self.world.run(self.world.reason(made)).startswith(("throttle: ", "preferences: "))
 
     # What the world does.
 
@@ -111,6 +148,30 @@ class Life(RuleBasedStateMachine):
         self.world.run(self.world.pass_time_to_retries())
         self.world.run(self.world.tick())
         self.world.run(self.world.send())
+
+    @precondition(lambda self: any(made.in_turns for made in self.made))
+    @rule()
+    def time_passes_to_the_next_turn(self) -> None:
+        self.world.run(self.world.pass_time_of("channel_turns"))
+        self.world.run(self.world.take_turns())
+
+    @precondition(lambda self: "gathered" in self.states.values())
+    @rule()
+    def the_window_ends(self) -> None:
+        self.world.run(self.world.pass_time_of("digests"))
+        self.made += self.world.run(self.world.tell_digests(self.made))
+
+    @precondition(lambda self: "held" in self.states.values())
+    @rule()
+    def what_is_held_is_due(self) -> None:
+        self.world.run(self.world.pass_time_of_what_is_held())
+        self.world.run(self.world.tick())
+
+    @precondition(lambda self: "held" in self.states.values())
+    @rule(person=people)
+    def quiet_hours_end(self, person: str) -> None:
+        self.world.run(self.world.wish(person))
+        self.what_is_held_is_due()
 
     @precondition(lambda self: self.made)
     @rule()
@@ -145,6 +206,11 @@ class Life(RuleBasedStateMachine):
             await asyncio.gather(world.send(), world.acknowledge(self._nth(nth), person, via))
 
         world.run(both())
+
+    @rule(person=people, wish=st.sampled_from(WISHES))
+    def wish(self, person: str, wish: str) -> None:
+        wishes = {"quiet": {"quietHours": hours(-1, 1)}, "no telegram": {"channels": {"telegram": False}}}
+        self.world.run(self.world.wish(person, **wishes.get(wish, {})))
 
     @precondition(lambda self: self.made)
     @rule(nth=st.integers(0, 9))
@@ -190,7 +256,10 @@ class Life(RuleBasedStateMachine):
             "SELECT acked_at, acked_by, acked_via FROM tocsin.notifications WHERE id = $1", made.id
         )
         deliveries = await sql.fetch(
-            "SELECT id, channel, user_id, state, round, finished_at FROM tocsin.deliveries WHERE notification_id = $1",
+            "SELECT id, channel, user_id, state, round, finished_at, due_at < now() + interval '1 day' AS is_due_soon,"
+            " EXISTS (SELECT FROM tocsin.digest_items i JOIN tocsin.digests g ON g.id = i.digest_id"
+            "   WHERE i.notification_id = $1 AND g.user_id = d.user_id) AS in_window"
+            " FROM tocsin.deliveries d WHERE notification_id = $1",
             made.id,
         )
         insistence = await sql.fetchrow(
@@ -202,10 +271,14 @@ class Life(RuleBasedStateMachine):
         self._comes_no_more_after_that(made, deliveries, acked=acked)
         for each in deliveries:
             self._moves_forward(each)
+            self._waits_for_something(each)
         people = await sql.fetch(
-            "SELECT user_id FROM tocsin.notification_recipients WHERE notification_id = $1", made.id
+            "SELECT r.user_id, r.turns_ended IS NULL AND t.user_id IS NULL AS told_by_all"
+            " FROM tocsin.notification_recipients r LEFT JOIN tocsin.channel_turns t USING (notification_id, user_id)"
+            " WHERE notification_id = $1",
+            made.id,
         )
-        self._lacks_no_outcome({row["user_id"] for row in people}, deliveries)
+        self._lacks_no_outcome(made, people, deliveries)
 
     def _first_one_stays(self, made: Made, acked: tuple[Any, ...]) -> None:
         if acked[0] is not None:
@@ -226,7 +299,8 @@ class Life(RuleBasedStateMachine):
     def _comes_no_more_after_that(self, made: Made, deliveries: list[Any], *, acked: bool) -> None:
         again = [each for each in deliveries if each["round"]]
         rounds = {each["round"] for each in again}
-        assert max(rounds, default=0) <= made.most_repeats + made.most_steps, "more rounds than the rule says"
+        most = made.most_repeats + made.most_steps + made.in_turns
+        assert max(rounds, default=0) <= most, "more rounds than the rule says"
         if acked:
             assert not [each for each in again if each["state"] in WAITS], "acknowledged, and a repeat waits"
             assert self.rounds_when_acked.setdefault(made.id, len(again)) == len(again), "repeated after that"
@@ -235,13 +309,24 @@ class Life(RuleBasedStateMachine):
         id_, state = delivery["id"], "queued" if delivery["state"] == "leased" else delivery["state"]
         before = self.states.get(id_, state)
         assert state == before or state in MOVES[before] or id_ in self.retried, f"{before} became {state}"
-        assert (delivery["finished_at"] is None) == (state in WAITS), f"{state}, {delivery['finished_at']}"
+        if state != "gathered":  # that is its outcome, too
+            assert (delivery["finished_at"] is None) == (state in WAITS), f"{state}, {delivery['finished_at']}"
         self.states[id_] = state
 
-    def _lacks_no_outcome(self, recipients: set[UUID], deliveries: list[Any]) -> None:
+    def _waits_for_something(self, delivery: Any) -> None:
+        if delivery["state"] == "gathered" and delivery["finished_at"] is None:
+            assert delivery["in_window"], "it is in no window, and was told in no digest"
+        if delivery["state"] == "held":
+            assert delivery["is_due_soon"], "it is held for good"
+
+    def _lacks_no_outcome(self, made: Made, recipients: list[Any], deliveries: list[Any]) -> None:
+        """With turns, each has been told by all channels, has a turn to come, or there is a reason for none."""
         reached = {(each["channel"], each["user_id"]) for each in deliveries}
-        wanted = {(channel, person) for channel in ("realtime", "telegram") for person in recipients}
-        assert wanted | {("webhook", None)} <= reached, f"without an outcome: {wanted - reached}"
+        wanted = {("realtime", each["user_id"]) for each in recipients}
+        wanted |= {("telegram", each["user_id"]) for each in recipients if not made.in_turns or each["told_by_all"]}
+        if not made.is_digest:
+            wanted.add(("webhook", None))
+        assert wanted <= reached, f"without an outcome: {wanted - reached}"
 
     async def _look_at_feeds(self) -> None:
         gaps = await self.world.sql.fetch(

@@ -41,6 +41,18 @@ async def test_what_is_over_it_is_dropped_and_stands_in_the_feed(shop: Project, 
     assert len(feed) == 5
 
 
+async def test_what_is_critical_passes_it(posted: Posted, shop: Project, ann: Any) -> None:
+    """In one project; in another the same rule is not critical and is throttled."""
+    mill = await posted.sign_up("Mill")
+    cid = await mill.add_user(name="Cid")
+    once = {"max": 1, "perSeconds": 3600}
+    await make_rule(shop, "email", targetUsers=[ann["id"]], throttle=once, priority="critical")
+    await make_rule(mill, "email", targetUsers=[cid["id"]], throttle=once, priority="high")
+    alarms, others = [await send_events(project.key, {}, {}, {}) for project in (shop, mill)]
+    assert await outcomes(shop, alarms) == {("sent", None): 3}
+    assert Counter(state for state, _ in (await outcomes(mill, others)).elements()) == {"sent": 1, "dropped": 2}
+
+
 async def test_it_counts_for_each_person_rule_and_project_alone(posted: Posted, shop: Project, ann: Any) -> None:
     bob = await shop.add_user()
     mill = await posted.sign_up("Mill")

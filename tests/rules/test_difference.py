@@ -34,15 +34,15 @@ RULE = lookup.Rule(
     target_roles=(ROLE,),
     target_users=(),
 )
-WANTED = Wanted(RULE, frozenset("*"), frozenset("*"), None, EVENT)
+WANTED = Wanted(RULE, None, frozenset("*"), frozenset("*"), None, EVENT)
 
 
 def differing(members: int, heard: Heard | None, told: Told | None = None) -> Difference:
     """What it adds up to for one event that the rule told of, with so many members in its role today."""
     told = told or Told(1, True, "always", notificationId=NOTIFICATION)
-    event = Past(EVENT, "order.created", "", b"{}", AT, AT, told)
+    event = Past(EVENT, "order.created", "", b"{}", AT, AT, AT, told)
     people = People({ROLE: [UUID(int=n) for n in range(members)]}, frozenset())
-    portion = Portion(1, EVENT, [event], {}, {}, people, {NOTIFICATION: heard} if heard else {})
+    portion = Portion(1, EVENT, [event], {}, {}, people, {}, {NOTIFICATION: heard} if heard else {}, {EVENT: None})
     difference = Difference()
     difference.add(WANTED, portion, {EVENT: RuleOutcome(str(RULE.id), True, "always", rendered=TEXTS)})
     return difference

@@ -8,7 +8,7 @@ import pytest
 from tests.channels.far_end import answering
 from tests.client import Project, sign_up
 from tests.connections.build import make_hook
-from tests.pipeline import Working, ended, make_rule, notified, send_event, until
+from tests.pipeline import Working, ended, make_rule, notified, send_event, story, until
 from tests.plans.build import put_on
 from tocsin.audit.occurrence import MOST_WITHIN_AN_HOUR, occur
 from tocsin.kit.db import Database
@@ -53,6 +53,38 @@ async def test_the_admins_of_a_new_project_are_told_of_deliveries_that_fail(
         await ended(shop.key, await send_event(shop.key))
         assert len(await occurrences(shop, "tocsin.delivery.failing")) == 1, "of a channel once an hour"
     assert await occurrences(other, "tocsin.delivery.failing") == []
+
+
+async def test_a_rule_hears_of_a_connection_that_goes_into_error(
+    working: Working, shop: Project, other: Project
+) -> None:
+    rules = [
+        await make_rule(
+            project, "realtime", eventTypes=["tocsin.connection.error"], targetRoles=["owner"], title=TOLD_OF_CONNECTION
+        )
+        for project in (shop, other)
+    ]
+    async with answering(401) as far:
+        body = {"provider": "ntfy", "name": "Alerts", "settings": {"url": far.url, "topic": "orders"}}
+        made = await shop.owner.post("/connections", body)
+        assert made.status == 201, made.json
+        await working.sql.execute("UPDATE tocsin.connections SET status = 'active' WHERE id = $1", made.json["id"])
+        await make_rule(shop, "ntfy", eventTypes=["order.*"])
+        await send_event(shop.key)
+        event = await occurred(shop, "tocsin.connection.error")
+    told = await story(shop.key, event["id"])
+    [heard] = [each for each in told["trace"] if each["ruleId"] == rules[0]["id"]]
+    assert heard["matched"] is True
+    notification = (await shop.key.get(f"/notifications/{heard['notificationId']}")).json
+    assert notification["title"] == "Alerts (ntfy) stopped"
+    assert [each["userId"] for each in notification["recipients"]] == [shop.signed_up["user"]["id"]]
+    assert event["payload"]["connectionId"] == made.json["id"]
+    assert event["payload"]["statusReason"]
+    assert await occurrences(other, "tocsin.connection.error") == []
+    assert (await other.owner.get("/notifications")).json["items"] == []
+
+
+TOLD_OF_CONNECTION = "{{ payload.name }} ({{ payload.provider }}) stopped"
 
 
 async def test_a_delivery_that_tells_of_an_occurrence_makes_no_other(working: Working, shop: Project) -> None:

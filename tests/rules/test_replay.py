@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.client import Client, Project, Reply, sign_up
+from tests.notifications.silence import hours
 from tests.people import Person, join
 from tests.pipeline import Working, make_rule, send_events, story
 from tocsin.kit.errors import Unavailable
@@ -104,6 +105,48 @@ async def test_a_draft_that_tells_others_in_other_words(shop: Project, ann: Pers
     assert example["now"]["rendered"]["title"] == "Bestellung A-1"
 
 
+async def test_a_draft_that_tells_by_other_ways_and_louder(working: Working, shop: Project, ann: Person) -> None:
+    other = await sign_up(working.api, "Other")
+    for project, sound in ((shop, "chime"), (other, "siren")):
+        reply = await project.owner.put("/sounds/defaults", {"topics": {}, "priorities": {"high": sound}})
+        assert reply.status == 200
+    rule = await make_rule(shop, "realtime", "email", targetUsers=[ann.id], targetDestinations=["orders"])
+    (event,) = await processed(shop, {"order": 1})
+    assert (await difference(shop, rule))["examples"] == []
+    loud = draft(rule, channels=["email", "realtime", "webhook"], targetDestinations=["alarms"], priority="high")
+    answer = await difference(shop, rule, rule=loud)
+    changed = counts(answer, "channelsChanged", "destinationsChanged", "priorityChanged", "soundChanged")
+    assert (changed, counts(answer, "recipientsChanged", "textsChanged")) == ([1, 1, 1, 1], [0, 0])
+    (example,) = answer["examples"]
+    assert (example["eventId"], example["changes"]) == (event, ["channels", "destinations", "priority", "sound"])
+    plain = {"channels": ["realtime", "email"], "afterSeconds": None, "priority": "normal", "sound": None}
+    assert example["then"]["how"] == {**plain, "destinations": ["orders"]}
+    louder = {"channels": ["email", "realtime", "webhook"], "destinations": ["alarms"]}
+    assert example["now"]["how"] == {**plain, **louder, "priority": "high", "sound": "chime"}
+
+
+async def test_the_order_of_channels_counts_where_they_have_turns(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "web_push", "email", targetUsers=[ann.id])
+    await processed(shop, {"order": 1})
+    assert (await difference(shop, rule, rule=draft(rule, channels=["email", "web_push"])))["examples"] == []
+    in_turns = draft(rule, channelOrder={"afterSeconds": 60})
+    assert counts(await difference(shop, rule, rule=in_turns), "channelsChanged") == [1]
+    assert (await shop.owner.put(f"/rules/{rule['id']}", {"channelOrder": {"afterSeconds": 60}})).status == 200
+    await processed(shop, {"order": 2}, type_="order.paid")
+    answer = await difference(shop, rule, rule=in_turns, eventTypes=["order.paid"])
+    assert (counts(answer, "matchedThen"), answer["examples"]) == ([1], [])
+    turned = draft(rule, channels=["email", "web_push"], channelOrder={"afterSeconds": 60})
+    assert counts(await difference(shop, rule, rule=turned, eventTypes=["order.paid"]), "channelsChanged") == [1]
+
+
+async def test_what_is_gathered_makes_no_sound_then_and_now(shop: Project, ann: Person) -> None:
+    gathered = {"digest": {"windowSeconds": 3600}, "sound": "chime"}
+    rule = await make_rule(shop, "email", targetUsers=[ann.id], **gathered)
+    await processed(shop, {"order": 1})
+    assert (await difference(shop, rule))["examples"] == []
+    assert counts(await difference(shop, rule, rule=draft(rule, sound="chime")), "soundChanged") == [1]
+
+
 async def test_the_user_in_the_payload_is_told_as_live(shop: Project, ann: Person) -> None:
     rule = await make_rule(shop, "realtime", targetPayloadUser=True)
     await processed(shop, {"userId": ann.external_id}, {"userId": "nobody"})
@@ -130,6 +173,43 @@ async def test_what_goes_wrong_is_counted(shop: Project, ann: Person) -> None:
     answer = await difference(shop, rule, rule=draft(rule, condition="int(payload.order) > 1"))
     assert counts(answer, "errors", "matchedNow") == [1, 0]
     assert "error" in answer["examples"][0]["changes"]
+
+
+async def test_a_rule_that_was_outside_of_its_active_times_still_would_have_been(shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], activeTimes=hours(2, 3))
+    await processed(shop, {"order": 1})
+    answer = await difference(shop, rule)
+    assert (counts(answer, "events", "matchedThen", "matchedNow"), answer["examples"]) == ([1, 0, 0], [])
+
+
+async def test_active_times_of_a_draft_count_when_the_event_was_processed(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    _, early = await processed(shop, {"order": 1}, {"order": 2})
+    await working.sql.execute(
+        "UPDATE tocsin.events SET processed_at = processed_at - interval '6 hours' WHERE id = $1", early
+    )
+    answer = await difference(shop, rule, rule=draft(rule, activeTimes=hours(-1, 1)))
+    assert counts(answer, "matchedThen", "matchedNow", "noLongerMatching") == [2, 1, 1]
+    (example,) = answer["examples"]
+    assert (example["eventId"], example["lost"]) == (early, [ann.id])
+    assert example["now"]["reason"].startswith("outside of its active times, which begin again ")
+    waiting = {**hours(-1, 1), "outside": "hold"}
+    assert (await difference(shop, rule, rule=draft(rule, activeTimes=waiting)))["examples"] == []
+
+
+async def test_active_times_are_in_the_projects_timezone(working: Working, shop: Project, ann: Person) -> None:
+    """And in no other project's."""
+    other = await sign_up(working.api, "Other")
+    for project, zone in ((shop, "Asia/Tokyo"), (other, "Asia/Kolkata")):
+        assert (await project.owner.put("/projects/me/settings", {"timezone": zone})).status == 200
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id])
+    await processed(shop, {"order": 1})
+    answer = await difference(shop, rule, rule=draft(rule, activeTimes=hours(-1, 1, "Asia/Tokyo")))
+    assert answer["examples"] == []
+    answer = await difference(shop, rule, rule=draft(rule, activeTimes=hours(-1, 1, "Asia/Kolkata")))
+    assert answer["examples"][0]["now"]["reason"].endswith(" Asia/Tokyo")
 
 
 async def test_nothing_is_stored_or_sent(working: Working, shop: Project, ann: Person) -> None:

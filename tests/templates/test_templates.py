@@ -66,6 +66,38 @@ async def test_a_rule_says_what_the_template_says_for_its_language_and_channel(w
     assert (await ann.client.get(f"/notifications/{later['id']}")).json["title"] == "Neu A-2"
 
 
+async def test_words_see_how_their_project_looks(working: Working) -> None:
+    """In a template, in the words of a rule and in a trial; each project its own, and one without any none."""
+    shop, rival, plain = [await sign_up(working.api) for _ in range(3)]
+    looks = {"brandColor": "#112233", "logoUrl": "https://shop.example/logo.png", "emailFooter": "Shop Ltd"}
+    for project, look in ((shop, looks), (rival, {"brandColor": "#445566"})):
+        assert (await project.owner.put("/projects/me/branding", look)).status == 200
+    said = "{{ branding.brandColor }} {{ branding.logoUrl }} {{ branding.emailFooter }} {{ project.branding }}"
+    events = []
+    for project in (shop, rival, plain):
+        await put(project, name="looks", language="it", subject="I {{ branding.brandColor }}", body=said)
+        rule = {"targetRoles": ["owner"], "title": "T {{ branding.brandColor }}", "message": said, "template": "looks"}
+        made = await make_rule(project, "realtime", **rule)
+        events.append((project, made, await send_event(project.key)))
+    for (project, rule, event), color, message in zip(
+        events,
+        ("#112233", "#445566", ""),
+        ("#112233 https://shop.example/logo.png Shop Ltd ", "#445566   ", "   "),
+        strict=True,
+    ):
+        told = await notified(project.key, event)
+        assert (told["title"].strip(), told["message"].strip()) == (f"T {color}".strip(), message.strip())
+        assert told["translations"]["it"]["title"].strip() == f"I {color}".strip()
+        trial = await project.key.post(f"/rules/{rule['id']}/test", {"event": {"type": "a", "payload": {}}})
+        assert trial.json["rendered"]["title"].strip() == f"T {color}".strip()
+
+
+async def test_mails_to_strangers_say_nothing_of_it(acme: Project) -> None:
+    mail = {"kind": "system_mail", "name": "invitation", "subject": "Hello", "body": "{{ branding.logoUrl }}"}
+    reply = await acme.owner.put("/templates", words(**mail))
+    assert (reply.status, reply.json["errors"][0]["code"]) == (422, "unknown_name")
+
+
 async def test_a_rule_names_what_there_is_and_keeps_it(acme: Project, rival: Project) -> None:
     made = await put(acme)
     rule = {"name": "R", "eventTypes": ["a.b"], "title": "T", "template": made["name"]}

@@ -125,7 +125,7 @@ class AmendStage:
 
     async def _in_turn(self, change: _Change, turn: Turn | PutOff | None) -> None:
         if isinstance(turn, PutOff):
-            await self._put_off(change, turn.due_at)
+            await self._put_off(change, turn.seconds)
         elif turn is None:
             await self._make(change)
         else:
@@ -142,13 +142,13 @@ class AmendStage:
                 await asyncio.sleep(turn.starts_at - asyncio.get_running_loop().time())
                 await lane.acquire()
         except TimeoutError:
-            await self._put_off(change, datetime.now(UTC))
+            await self._put_off(change, 0.0)
             return
         try:
             if await self._still_sends(change):
                 await self._make(change)
             else:
-                await self._put_off(change, datetime.now(UTC))
+                await self._put_off(change, 0.0)
         finally:
             lane.release()
 
@@ -212,14 +212,14 @@ class AmendStage:
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
             await connection.execute(_LATER, claimed.project_id, claimed.delivery_id, seconds)
 
-    async def _put_off(self, change: _Change, due_at: datetime) -> None:
+    async def _put_off(self, change: _Change, seconds: float) -> None:
         """It goes back as it came: no try is spent. Whoever reads it after a day knows without it."""
         claimed = change.claimed
         if datetime.now(UTC) - change.at > LONGEST_WAIT:
             await self._end(claimed, "given up")
             return
         async with self._db.unit(claimed.project_id, claimed.env) as connection:
-            await connection.execute(_PUT_OFF, claimed.project_id, claimed.delivery_id, due_at)
+            await connection.execute(_PUT_OFF, claimed.project_id, claimed.delivery_id, seconds)
 
     async def _end(self, claimed: _Claimed, result: str) -> None:
         AMENDMENTS.labels(result).inc()
@@ -263,6 +263,7 @@ _LATER = """
 UPDATE tocsin.amendments SET due_at = now() + make_interval(secs => $3) WHERE project_id = $1 AND delivery_id = $2
 """
 _PUT_OFF = """
-UPDATE tocsin.amendments SET due_at = $3, tries = tries - 1 WHERE project_id = $1 AND delivery_id = $2
+UPDATE tocsin.amendments SET due_at = now() + make_interval(secs => $3), tries = tries - 1
+WHERE project_id = $1 AND delivery_id = $2
 """
 _END = "DELETE FROM tocsin.amendments WHERE project_id = $1 AND delivery_id = $2"

@@ -24,11 +24,12 @@ from tocsin.users.language import Words, best, words_in
 class Outgoing:
     """One claimed delivery, ready for its attempt, or with the reason why it cannot be tried.
 
-    ``shown`` is as much of the address as may be kept with the delivery: of a device not the whole.
+    ``age_seconds`` is by the database's clock. ``shown`` is as much of the address as may be kept with the delivery: of
+    a device not the whole.
     """
 
     id: UUID
-    queued_at: datetime
+    age_seconds: float
     attempt: int
     rank: int
     message: Message | None
@@ -141,6 +142,7 @@ class _Batch:
     layouts: Mapping[str, str]
     env: Env
     sounds: SoundLinks
+    read_at: datetime
     notifications: Mapping[UUID | None, _Notification]
     people: Mapping[UUID | None, _Person]
     everybody: Mapping[UUID, tuple[Recipient, ...]]
@@ -148,6 +150,9 @@ class _Batch:
     known: Mapping[tuple[UUID, str], _Address]
     """By person and channel, where that sends to known addresses alone."""
     devices: Mapping[UUID | None, _Address]
+
+    def age_seconds(self, delivery: _Delivery) -> float:
+        return (self.read_at - delivery.created_at).total_seconds()
 
     def address_of(self, delivery: _Delivery) -> _Address | None:
         """Where it goes: to the device it was made for, if that is still this person's, or to the one address."""
@@ -171,7 +176,7 @@ def _address_kinds(channel: str) -> list[str]:
 
 
 READ_SENDING = """
-SELECT c.number, tocsin.read_sending(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[])
+SELECT c.number, tocsin.read_sending(c.project, c.env, c.ids::uuid[], c.token, c.addressed::text[]), now()
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])
     WITH ORDINALITY AS c (project, env, ids, token, addressed, number)
 """
@@ -192,7 +197,7 @@ async def load(
     (row,) = await reading.call(project_id, env, uuids(ids), token, listed, weight=len(ids))
     sending = _read.decode(row[1])
     read, places = sending.outgoing, sending.destinations
-    batch = _batch(project_id, env, sounds, read)
+    batch = _batch(project_id, env, sounds, read, row[2])
     addressed_to = {each.id: batch.address_of(each) for each in read.deliveries}
     wanted = {each.id: _wanted(each, addressed_to[each.id]) for each in read.deliveries if each.id not in places}
     routes = await choice.routes(project_id, env, read.connections, set(wanted.values()))
@@ -204,7 +209,7 @@ async def load(
             found = _outgoing(batch, each, addressed_to[each.id], routes[wanted[each.id]])
         route = found.route
         limits = sending.limits.get(route.id) if isinstance(route, Route) and route.id else None
-        outgoing.append(replace(found, limits=limits))
+        outgoing.append(replace(found, limits=limits and limits.as_of(row[2])))
     return outgoing
 
 
@@ -213,7 +218,7 @@ def _wanted(delivery: _Delivery, address: _Address | None) -> Wanted:
     return Wanted(delivery.channel, delivery.user_id, address.value if address else None, device_kind)
 
 
-def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read) -> _Batch:
+def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read, read_at: datetime) -> _Batch:
     people: dict[UUID | None, _Person] = {person.id: person for person in read.people}
     return _Batch(
         project_id,
@@ -224,6 +229,7 @@ def _batch(project_id: UUID, env: Env, sounds: SoundLinks, read: _Read) -> _Batc
         read.layouts or {},
         env,
         sounds,
+        read_at,
         notifications={notification.id: notification for notification in read.notifications},
         people=people,
         everybody={
@@ -294,7 +300,7 @@ def _outgoing(batch: _Batch, delivery: _Delivery, address: _Address | None, rout
     message = _message(batch, delivery, person)
     return Outgoing(
         delivery.id,
-        delivery.created_at,
+        batch.age_seconds(delivery),
         delivery.attempts + 1,
         delivery.rank,
         message,
@@ -318,7 +324,7 @@ async def _to_destination(
 ) -> Outgoing:
     """A delivery to a place that is no person: over the connection of the destination, whatever else there is."""
     message = _message(batch, delivery, None)
-    ids = delivery.id, delivery.created_at, delivery.attempts + 1, delivery.rank
+    ids = delivery.id, batch.age_seconds(delivery), delivery.attempts + 1, delivery.rank
     if destination is None:
         gone = NoRoute("its destination does not exist any more", waits=False)
         return Outgoing(*ids, message, None, gone, refusal=gone.reason)

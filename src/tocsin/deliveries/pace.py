@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,11 +35,17 @@ _RETURN = "SELECT tocsin.return_turns($1, $2, $3, $4)"
 
 
 class Limits(msgspec.Struct):
-    """What is set of a connection; ``paused_until`` while its provider has asked for a pause."""
+    """What is set of a connection; ``paused_until`` while its provider has asked for a pause, of which so many seconds
+    were left when it was read."""
 
     per_second: int | None = None
     at_a_time: int | None = None
     paused_until: datetime | None = None
+    pause_left: float = 0.0
+
+    def as_of(self, read_at: datetime) -> "Limits":
+        left = (self.paused_until - read_at).total_seconds() if self.paused_until else 0.0
+        return msgspec.structs.replace(self, pause_left=left)
 
 
 class Sender(NamedTuple):
@@ -68,9 +74,9 @@ class Turn(NamedTuple):
 
 
 class PutOff(NamedTuple):
-    """A message must wait, through no fault of its own."""
+    """A message must wait, through no fault of its own, for so many seconds."""
 
-    due_at: datetime
+    seconds: float
     reason: str
 
 
@@ -83,10 +89,10 @@ class Wanting(NamedTuple):
 
 
 class _Pause(NamedTuple):
-    """``began`` is the event loop's time."""
+    """Both are the event loop's time."""
 
     began: float
-    until: datetime
+    until: float
 
 
 class Pace:
@@ -109,12 +115,12 @@ class Pace:
 
     async def _turns_of(self, holder: UUID, wanting: Wanting) -> Mapping[UUID, Turn | PutOff]:
         sender, limits, messages = wanting
-        if limits.paused_until and (seconds := _seconds_to(limits.paused_until)) > 0:
+        if limits.pause_left > 0:
             per_second = limits.per_second or RESUMED_PER_SECOND
-            return self._put_off(sender, messages, seconds, per_second, PAUSED)
+            return self._put_off(sender, messages, limits.pause_left, per_second, PAUSED)
         if limits.per_second is None and limits.at_a_time is None:
             return {}
-        now = asyncio.get_running_loop().time()
+        now = _now()
         granted, held, starts_in, again_in = await self._pool.fetchrow(
             _TAKE,
             *sender,
@@ -140,7 +146,7 @@ class Pace:
     def put_off(self, sender: Sender, id_: UUID, rank: int, read_at: float) -> PutOff | None:
         """For a message whose turn has come, when the connection was paused after ``read_at``, of the loop's time."""
         pause = self._pauses.get(sender)
-        if pause is None or pause.began < read_at or (seconds := _seconds_to(pause.until)) <= 0:
+        if pause is None or pause.began < read_at or (seconds := pause.until - _now()) <= 0:
             return None
         return self._put_off(sender, [(id_, rank)], seconds, RESUMED_PER_SECOND, PAUSED)[id_]
 
@@ -151,14 +157,14 @@ class Pace:
         self._queues.move_to_end(sender)
         if len(self._queues) > REMEMBERED:
             self._queues.popitem(last=False)
-        earliest = datetime.now(UTC) + timedelta(seconds=max(seconds, SOONEST_SECONDS))
-        gap = timedelta(seconds=1 / per_second)
-        return {id_: PutOff(queue.place(rank, earliest, gap), reason) for id_, rank in messages}
+        now = _now()
+        earliest = now + max(seconds, SOONEST_SECONDS)
+        return {id_: PutOff(queue.place(rank, earliest, 1 / per_second) - now, reason) for id_, rank in messages}
 
     async def pause(self, connection: asyncpg.Connection, sender: Sender, seconds: float | None, reason: str) -> bool:
         """Slow one connection down on all processes, inside its project; whether that is news to its owner."""
         pause = pause_of(seconds)
-        self._pauses[sender] = _Pause(asyncio.get_running_loop().time(), datetime.now(UTC) + pause)
+        self._pauses[sender] = _Pause(_now(), _now() + pause.total_seconds())
         self._pauses.move_to_end(sender)
         if len(self._pauses) > REMEMBERED:
             self._pauses.popitem(last=False)
@@ -185,18 +191,17 @@ class Pace:
 
 
 class _Queue:
-    """When those ask again that one connection had no room for: the last time given to each rank."""
+    """When those ask again that one connection had no room for: the last time given to each rank, the event loop's."""
 
     def __init__(self) -> None:
-        self._last: dict[int, datetime] = {}
+        self._last: dict[int, float] = {}
 
-    def place(self, rank: int, earliest: datetime, gap: timedelta) -> datetime:
+    def place(self, rank: int, earliest: float, gap: float) -> float:
         """Behind everybody who is as urgent or more."""
         before = max((moment for other, moment in self._last.items() if other <= rank), default=earliest)
-        latest = datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)
-        self._last[rank] = max(earliest, min(before + gap, latest))
+        self._last[rank] = max(earliest, min(before + gap, _now() + LATEST_SECONDS))
         return self._last[rank]
 
 
-def _seconds_to(moment: datetime) -> float:
-    return (moment - datetime.now(UTC)).total_seconds()
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from tocsin.kit.together import Calls, uuids
 JITTER = (0.8, 1.2)
 MOST_RETRY_AFTER_SECONDS = 24 * 3600
 LOOK_AGAIN_SECONDS = (60, 3600)
-LONGEST_WAIT = timedelta(hours=24)
+LONGEST_WAIT_SECONDS = 24 * 3600
 """For somebody to mend a connection; that hastens what waits for it, so it is looked at ever more rarely."""
 KEPT_TEXT = 4_096
 TOO_MANY = 429
@@ -27,14 +27,15 @@ TOO_MANY = 429
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one delivery in one attempt. ``outcome`` is None where nothing was attempted."""
+    """What became of one delivery in one attempt. ``outcome`` is None where nothing was attempted. The next one is due
+    in so many seconds after this is recorded, by the database's clock: that of a worker may be wrong."""
 
     delivery_id: UUID
     number: int
     state: str
     outcome: str | None
     rank: int
-    due_at: datetime | None = None
+    due_in: float | None = None
     error: str | None = None
     status: int | None = None
     answer: str | None = None
@@ -51,11 +52,12 @@ class Result:
 
 
 class Count(NamedTuple):
-    """The number of an attempt, and which try that is if it counts as one: 429 is the pace of a connection."""
+    """The number of an attempt, and which try that is if it counts as one: 429 is the pace of a connection.
+    ``age_seconds`` is the delivery's."""
 
     attempt: int
     tries: int
-    queued_at: datetime
+    age_seconds: float
 
 
 def judged(
@@ -81,20 +83,21 @@ def judged(
     kind = "credentials" if isinstance(outcome, BadCredentials) else "temporary"
     asked = outcome.retry_after if isinstance(outcome, Unavailable) else None
     if is_too_many(outcome):
-        due_at = patient_at(channel.retries, count, asked)
+        due_in = patient_in(channel.retries, count, asked)
     else:
-        due_at = retry_at(channel.retries, count.tries, asked)
-    return {**told, "state": "failed" if due_at is None else "queued", "outcome": kind, "due_at": due_at}
+        due_in = retry_in(channel.retries, count.tries, asked)
+    return {**told, "state": "failed" if due_in is None else "queued", "outcome": kind, "due_in": due_in}
 
 
-def retry_at(schedule: Sequence[int], attempt: int, asked: float | None) -> datetime | None:
-    """When attempt ``attempt + 1`` is due: the schedule with jitter, or later if the provider asked; None: given up."""
+def retry_in(schedule: Sequence[int], attempt: int, asked: float | None) -> float | None:
+    """In how many seconds attempt ``attempt + 1`` is due: the schedule with jitter, or more if the provider asked;
+    None: given up."""
     if attempt >= len(schedule):
         return None
     seconds = schedule[attempt] * random.uniform(*JITTER)
     if asked is not None:
         seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+    return seconds
 
 
 def is_too_many(outcome: Receipt | SendFailure) -> bool:
@@ -102,19 +105,20 @@ def is_too_many(outcome: Receipt | SendFailure) -> bool:
     return isinstance(outcome, Unavailable) and outcome.status == TOO_MANY
 
 
-def patient_at(schedule: Sequence[int], count: Count, asked: float | None) -> datetime | None:
-    """When a delivery that met 429 is due, ever later; None: it has waited for a day, or as long as its tries take."""
-    if datetime.now(UTC) - count.queued_at > max(LONGEST_WAIT, timedelta(seconds=sum(schedule))):
+def patient_in(schedule: Sequence[int], count: Count, asked: float | None) -> float | None:
+    """In how many seconds a delivery that met 429 is due, ever later; None: it has waited for a day, or as long as its
+    tries take."""
+    if count.age_seconds > max(LONGEST_WAIT_SECONDS, sum(schedule)):
         return None
-    return retry_at(schedule, min(count.attempt, len(schedule) - 1), asked)
+    return retry_in(schedule, min(count.attempt, len(schedule) - 1), asked)
 
 
 async def counted(
-    connection: asyncpg.Connection, project_id: UUID, delivery_id: UUID, attempt: int, queued_at: datetime
+    connection: asyncpg.Connection, project_id: UUID, delivery_id: UUID, attempt: int, age_seconds: float
 ) -> Count:
     """The count of an attempt, with what was recorded of those before it."""
     patient = await connection.fetchval(_PATIENT, project_id, delivery_id, attempt, TOO_MANY)
-    return Count(attempt, attempt - patient, queued_at)
+    return Count(attempt, attempt - patient, age_seconds)
 
 
 _PATIENT = """
@@ -122,15 +126,13 @@ SELECT count(*) FROM tocsin.attempts WHERE project_id = $1 AND delivery_id = $2 
 """
 
 
-def look_again_at(queued_at: datetime) -> datetime | None:
-    """When to see whether the connection of a delivery was mended: after half its age; None: it waited for a day."""
-    now = datetime.now(UTC)
-    age = now - queued_at
-    if age > LONGEST_WAIT:
+def look_again_in(age_seconds: float) -> float | None:
+    """In how many seconds to see whether the connection of a delivery was mended: half its age; None: it waited for a
+    day."""
+    if age_seconds > LONGEST_WAIT_SECONDS:
         return None
     shortest, longest = LOOK_AGAIN_SECONDS
-    seconds = min(max(age.total_seconds() / 2, shortest), longest) * random.uniform(*JITTER)
-    return now + timedelta(seconds=seconds)
+    return min(max(age_seconds / 2, shortest), longest) * random.uniform(*JITTER)
 
 
 RECORD_RESULTS = """

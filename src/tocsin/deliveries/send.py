@@ -41,7 +41,7 @@ from tocsin.connections.standing import mark_error
 from tocsin.deliveries.ack_links import AckLink, AckLinks
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
-from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_at, record
+from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_in, record
 from tocsin.kit import crash, hops
 from tocsin.kit.away import is_away
 from tocsin.kit.db import Database, Env
@@ -355,9 +355,9 @@ class SendStage:
     async def _counted(self, batch: Batch, outgoing: Outgoing, outcome: Receipt | SendFailure) -> Count:
         """Which try this was; the one that succeeds needs no counting, nor does the first."""
         if outgoing.attempt == 1 or isinstance(outcome, Receipt):
-            return Count(outgoing.attempt, outgoing.attempt, outgoing.queued_at)
+            return Count(outgoing.attempt, outgoing.attempt, outgoing.age_seconds)
         async with self._db.unit(batch.project_id, batch.env) as connection:
-            return await counted(connection, batch.project_id, outgoing.id, outgoing.attempt, outgoing.queued_at)
+            return await counted(connection, batch.project_id, outgoing.id, outgoing.attempt, outgoing.age_seconds)
 
     async def _in_window(self, outgoing: Outgoing, route: Route) -> Message:
         """The message, with what is known now of when its person wrote last, where the channel goes by that."""
@@ -517,7 +517,7 @@ def _put_off(outgoing: Outgoing, route: Route, put_off: PutOff) -> Result:
         "queued",
         None,
         outgoing.rank,
-        due_at=put_off.due_at,
+        due_in=put_off.seconds,
         error=f"waits: {put_off.reason}",
         connection_project=route.connection_project,
         connection_id=route.id,
@@ -534,9 +534,9 @@ def _no_route(outgoing: Outgoing, route: NoRoute) -> Result:
     """Without a connection nothing is attempted. Where one may be mended the delivery waits, which costs no try."""
     if route.refused:
         return _untried(outgoing, "suppressed", route.reason)
-    due_at = look_again_at(outgoing.queued_at) if route.waits else None
-    state = "failed" if due_at is None else "queued"
-    return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_at=due_at, error=route.reason)
+    due_in = look_again_in(outgoing.age_seconds) if route.waits else None
+    state = "failed" if due_in is None else "queued"
+    return Result(outgoing.id, outgoing.attempt, state, None, outgoing.rank, due_in=due_in, error=route.reason)
 
 
 def _captured(outgoing: Outgoing) -> Result:

@@ -29,7 +29,7 @@ class Reported:
     attempts: int
     rank: int
     address: str | None
-    queued_at: datetime
+    age_seconds: float
 
 
 def moves(state: str, told: Told) -> bool:
@@ -44,7 +44,7 @@ async def held(connection: asyncpg.Connection, project_id: UUID, delivery_id: UU
 
 
 _HOLD = """
-SELECT state, attempts, rank, address, created_at FROM tocsin.deliveries
+SELECT state, attempts, rank, address, extract(epoch FROM now() - created_at)::float FROM tocsin.deliveries
 WHERE project_id = $1 AND id = $2 AND provider_message_id = $3 FOR UPDATE
 """
 
@@ -70,14 +70,15 @@ WHERE project_id = $1 AND delivery_id = $2 AND number = $3 AND outcome <> 'ok'
 
 
 async def did_not_arrive(connection: asyncpg.Connection, delivery: Reported, told: dict[str, Any]) -> None:
-    """The last attempt failed after all; ``told`` is as ``judged`` says, and may hold the time of another one."""
+    """The last attempt failed after all; ``told`` is as ``judged`` says, and may hold in how many seconds another one
+    is due."""
     await connection.execute(
         _FAILED,
         delivery.project_id,
         delivery.id,
         told["state"],
         told["error"],
-        told.get("due_at"),
+        told.get("due_in"),
         delivery.rank % RETRY_RANK + RETRY_RANK if told["state"] == "queued" else delivery.rank,
     )
     await connection.execute(
@@ -87,7 +88,7 @@ async def did_not_arrive(connection: asyncpg.Connection, delivery: Reported, tol
         delivery.attempts,
         told["outcome"],
         told["error"],
-        told.get("due_at"),
+        told.get("due_in"),
     )
     if told["state"] == "failed":
         await connection.execute(_TELL, delivery.project_id, delivery.id)
@@ -97,12 +98,13 @@ async def did_not_arrive(connection: asyncpg.Connection, delivery: Reported, tol
 
 _NEXT_CHANNEL = "SELECT tocsin.pass_turns($1, ARRAY[$2::uuid])"
 _FAILED = """
-UPDATE tocsin.deliveries SET state = $3, ready = false, last_error = $4, due_at = coalesce($5, due_at), rank = $6,
+UPDATE tocsin.deliveries SET state = $3, ready = false, last_error = $4, rank = $6,
+    due_at = coalesce(now() + make_interval(secs => $5), due_at),
     finished_at = CASE WHEN $3 = 'queued' THEN NULL ELSE now() END
 WHERE project_id = $1 AND id = $2
 """
 _ATTEMPT_FAILED = """
-UPDATE tocsin.attempts SET outcome = $4, error = $5, next_due_at = $6
+UPDATE tocsin.attempts SET outcome = $4, error = $5, next_due_at = now() + make_interval(secs => $6)
 WHERE project_id = $1 AND delivery_id = $2 AND number = $3
 """
 _OCCUR = "SELECT tocsin.occur_failing($1, tocsin.current_env(), ARRAY[$2::uuid])"

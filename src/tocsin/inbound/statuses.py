@@ -48,7 +48,7 @@ async def note_status(context: Context, message: str, told: Told, at: datetime |
             return None
         failure = await meaning(connection, delivery)
         credentials, channel = context.hook.credentials, context.hook.channel
-        count = await counted(connection, delivery.project_id, delivery.id, delivery.attempts, delivery.queued_at)
+        count = await counted(connection, delivery.project_id, delivery.id, delivery.attempts, delivery.age_seconds)
         await did_not_arrive(connection, delivery, judged(failure, channel, credentials, count))
         sent_at = await connection.fetchval(_SENT_AT, delivery.project_id, delivery.id, delivery.attempts)
     if isinstance(failure, BadCredentials) and sent_at is not None:

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -52,12 +52,12 @@ class Claimed(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A mail as it is sent; ``give_up_at`` is when the last try may be."""
+    """A mail as it is sent, for which so many seconds are left, by the database's clock."""
 
     message: Message
     recipient: str
     attempt: int
-    give_up_at: datetime
+    seconds_left: float
     last_error: str | None
 
 
@@ -154,10 +154,10 @@ class MailStage:
         words = own or written(row.kind, row.name, details)
         message = as_message(mail, words, row.name, row.created_at, details)
         message = replace(message, branding=_looks(row.branding))
-        return Outgoing(message, row.recipient, row.attempts, row.give_up_at, row.last_error)
+        return Outgoing(message, row.recipient, row.attempts, row.seconds_left, row.last_error)
 
     async def _send(self, server: MailServer, outgoing: Outgoing) -> Outcome:
-        if outgoing.give_up_at <= datetime.now(UTC):
+        if outgoing.seconds_left <= 0:
             return Outcome("failed", f"its time ran out; before: {outgoing.last_error or 'never tried'}")
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -200,8 +200,7 @@ def _again(server: MailServer, outgoing: Outgoing, failure: SendFailure) -> Outc
     if isinstance(failure, BadCredentials):
         log.warning("the mail server of TOCSIN_SMTP_URL refuses its login", reason=failure.reason)
     wait = min(FIRST_WAIT * 4 ** min(outgoing.attempt - 1, 10), LONGEST_WAIT) * random.uniform(0.8, 1.2)
-    left = (outgoing.give_up_at - datetime.now(UTC)).total_seconds()
-    return Outcome("queued", told(failure, server), min(wait, max(left, 0.0)))
+    return Outcome("queued", told(failure, server), min(wait, outgoing.seconds_left))
 
 
 def told(failure: SendFailure, server: MailServer) -> str:
@@ -216,7 +215,8 @@ async def _record(session: AsyncSession, mail: Claimed, token: UUID, outcome: Ou
 
 
 _LOAD = text("""
-SELECT m.kind, m.recipient, m.details, m.attempts, m.give_up_at, m.last_error, m.created_at, p.name,
+SELECT m.kind, m.recipient, m.details, m.attempts, m.last_error, m.created_at, p.name,
+    CAST(extract(epoch FROM m.give_up_at - now()) AS float) AS seconds_left,
     CAST(p.branding AS text) AS branding, u.locale
 FROM tocsin.mails m JOIN tocsin.projects p ON p.id = m.project_id
 LEFT JOIN tocsin.users u ON u.project_id = m.project_id AND u.id = m.user_id

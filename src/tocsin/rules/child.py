@@ -114,15 +114,16 @@ class Evaluation:
         The first condition touches some 200 pages of memory, and where a hypervisor hands out each of them when it is
         first touched, that alone takes longer than a rule may.
         """
-        subject = _Subject(Task(_SAMPLE_EVENT, {"name": "Ada"}, {"name": "Shop"}, [0]))
+        subject = _Subject(Task(_SAMPLE_EVENT, {"name": "Ada"}, 0, [0]), {"name": "Shop"}, {})
         for _ in self._steps(_SAMPLE_RULE, subject, NOBODYS):
             pass
 
     def answer(self, request: Request, replies: int) -> None:
         waiting: list[RuleOutcome] = []
+        looks = [project.pop("branding", {}) for project in request.projects]
         flushed = time.perf_counter_ns()
         for task in request.tasks:
-            subject = _Subject(task)
+            subject = _Subject(task, request.projects[task.project], looks[task.project])
             for index, way in zip(task.rules, task.ways or repeat(NOBODYS), strict=False):
                 for outcome in self._steps(request.rules[index], subject, way):
                     if outcome:
@@ -181,8 +182,10 @@ class Evaluation:
 class _Subject:
     """An event in the forms that conditions and templates need, each made once and only when needed."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, project: Mapping[str, Any], branding: Mapping[str, Any]) -> None:
         self._task = task
+        self._project = project
+        self._branding = branding
 
     @cached_property
     def payload(self) -> dict[str, Any]:
@@ -208,7 +211,7 @@ class _Subject:
 
     def context_for(self, way: str) -> dict[str, Any]:
         """A digest has no ``reader``: there it is its ``user``."""
-        told = {"user": self._task.user, "project": self._task.project}
+        told = {"user": self._task.user, "project": self._project, "branding": self._branding}
         if self._task.event.type == DIGEST:
             return {**self.payload, **told}
         return {"event": self.fields, "payload": self.payload, "reader": _reader(way), **told}

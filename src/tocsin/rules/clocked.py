@@ -22,19 +22,19 @@ class ClockRun(msgspec.Struct, frozen=True, rename="camel"):
 _decode = msgspec.json.Decoder(ClockRun).decode
 
 
-def run_of(type_: str, payload: msgspec.Raw) -> ClockRun | None:
+def run_of(type_: str, payload: bytes | msgspec.Raw) -> ClockRun | None:
     """The run that one of Tocsin's own events tells; None where it is another occurrence."""
     return _decode(payload) if type_ == CLOCK_TYPE else None
 
 
 async def whose_time(
-    pool: asyncpg.Pool, project_id: UUID, env: Env, run: ClockRun, people: Collection[UUID]
+    connection: asyncpg.Connection | asyncpg.Pool, project_id: UUID, env: Env, run: ClockRun, people: Collection[UUID]
 ) -> frozenset[UUID]:
     """Those of some people whom a run is for."""
     if run.audience == "everybody":
         return frozenset(people)
     summaries = run.audience == "summary"
-    ids = await pool.fetchval(_WHOSE, project_id, env, list(people), summaries, run.timezone, run.chosen_time)
+    ids = await connection.fetchval(_WHOSE, project_id, env, list(people), summaries, run.timezone, run.chosen_time)
     return frozenset(ids)
 
 

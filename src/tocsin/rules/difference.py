@@ -7,10 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from tocsin.rules.jobs import RuleOutcome
-from tocsin.rules.lookup import MAX_RECIPIENTS
-from tocsin.rules.past import MOST_COMPARED, Heard, Past
+from tocsin.rules.lookup import MAX_RECIPIENTS, Rule
+from tocsin.rules.past import MOST_COMPARED, Heard, How, Past
 from tocsin.rules.replay import Portion, Wanted, subject_of
-from tocsin.rules.replay_schemas import Change, ReplayExample, ReplayNow, ReplayThen
+from tocsin.rules.replay_schemas import Change, ReplayExample, ReplayHow, ReplayNow, ReplayThen
 from tocsin.rules.schemas import Rendering
 from tocsin.rules.trial import rendering
 
@@ -31,13 +31,15 @@ class Difference:
     def add(self, wanted: Wanted, portion: Portion, outcomes: Mapping[UUID, RuleOutcome]) -> None:
         self.scanned += portion.scanned
         told_by: dict[UUID | None, frozenset[UUID]] = {}
+        how = _how(wanted.candidate)
         for event in portion.events:
             self.last_at = event.received_at
             subject = subject_of(event, portion)
             who = subject.id if subject else None
             if who not in told_by:
                 told_by[who] = frozenset(portion.people.recipients(wanted.candidate, who))
-            self._add(_Compared(event, outcomes.get(event.id), told_by[who], portion.heard))
+            would_tell = told_by[who] & portion.on_time[event.run] if event.run else told_by[who]
+            self._add(_Compared(event, outcomes.get(event.id), would_tell, how, portion.heard))
 
     def _add(self, compared: "_Compared") -> None:
         changes = list(compared.changes())
@@ -52,11 +54,17 @@ class _Compared:
     """One event: what the rule did, and what it would do."""
 
     def __init__(
-        self, event: Past, outcome: RuleOutcome | None, would_tell: frozenset[UUID], heard: Mapping[UUID, Heard]
+        self,
+        event: Past,
+        outcome: RuleOutcome | None,
+        would_tell: frozenset[UUID],
+        how: How,
+        heard: Mapping[UUID, Heard],
     ) -> None:
         self._event = event
         self._told = told = event.told
         self._outcome = outcome
+        self._how = how
         self._heard = heard.get(told.notificationId) if told and told.notificationId else None
         self.matched_then = bool(told and told.matched and not told.failed)
         self.matched_now = bool(outcome and outcome.matched and not outcome.error)
@@ -74,6 +82,20 @@ class _Compared:
                 yield "recipients"
             if self._heard and self._outcome and _printed(self._heard) != rendering(self._outcome.rendered):
                 yield "texts"
+            yield from self._other_ways()
+
+    def _other_ways(self) -> Iterator[Change]:
+        then, now = self._heard.how if self._heard else None, self._how
+        if then is None:
+            return
+        if then.in_turns != now.in_turns:
+            yield "channels"
+        if then.destinations != now.destinations:
+            yield "destinations"
+        if then.priority != now.priority:
+            yield "priority"
+        if then.sound != now.sound:
+            yield "sound"
 
     @property
     def _comparable(self) -> bool:
@@ -110,12 +132,15 @@ class _Compared:
         told, heard = self._told, self._heard
         if told is None:
             reason = "the rule did not look at the event"
-            return ReplayThen(matched=False, reason=reason, rule_version=None, rendered=None, recipients_total=0)
+            return ReplayThen(
+                matched=False, reason=reason, rule_version=None, rendered=None, how=None, recipients_total=0
+            )
         return ReplayThen(
             matched=self.matched_then,
             reason=told.reason,
             rule_version=told.ruleVersion,
             rendered=_printed(heard) if heard else None,
+            how=_shown(heard.how) if heard and heard.how else None,
             recipients_total=heard.total if heard else 0,
         )
 
@@ -123,13 +148,28 @@ class _Compared:
         outcome = self._outcome
         if outcome is None:
             reason = f"the rule's event types do not cover {self._event.type!r}"
-            return ReplayNow(matched=False, reason=reason, rendered=None, recipients_total=0)
+            return ReplayNow(matched=False, reason=reason, rendered=None, how=None, recipients_total=0)
         return ReplayNow(
             matched=self.matched_now,
             reason=outcome.reason,
             rendered=rendering(outcome.rendered) if self.matched_now else None,
+            how=_shown(self._how) if self.matched_now else None,
             recipients_total=self._would_tell,
         )
+
+
+def _how(rule: Rule) -> How:
+    return How(
+        rule.channels,
+        rule.channel_order["after_seconds"] if rule.channel_order else None,
+        frozenset(rule.target_destinations),
+        rule.priority,
+        rule.sound_at_once,
+    )
+
+
+def _shown(how: How) -> ReplayHow:
+    return ReplayHow.model_validate({**how._asdict(), "destinations": sorted(how.destinations)})
 
 
 def _printed(heard: Heard) -> Rendering:

@@ -20,6 +20,7 @@ from tocsin.notifications.write import DEVICES_OF, NewNotification, rows, with_d
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules.digest_words import DigestWords, Window, job_of, words_of
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.lookup import with_branding
 from tocsin.sounds.built_in import digest_of
 
 MOST_AT_ONCE = 500
@@ -28,7 +29,7 @@ MOST_EACH = 50
 TOGETHER = 200
 
 READ = """
-SELECT c.number, tocsin.read_digests(c.project, c.env, c.ids::uuid[])
+SELECT c.number, tocsin.read_digests(c.project, c.env, c.ids::uuid[]), tocsin.branding_said(c.project)::text
 FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS c (project, env, ids, number)
 """
 WRITE = """
@@ -72,6 +73,7 @@ class DigestStage:
         """How many digests it wrote."""
         (row,) = await self._reading.call(project_id, env, uuids(ids), weight=len(ids))
         read = _read.decode(row[1])
+        read.project = with_branding(read.project, row[2])
         words = await self._worded(read)
         crash.here("digest.after_read")
         digests = [(window, _digest(window, words[window.id]) if window.count else None) for window in read.windows]

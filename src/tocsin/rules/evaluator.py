@@ -285,11 +285,13 @@ class _Exchange:
 def _request(items: Sequence[_Item], *, careful: bool) -> bytes:
     table = {id(item.rule): item.rule for item in items}
     index = {key: position for position, key in enumerate(table)}
+    projects = {id(item.job.project): item.job.project for item in items}
+    place = {key: position for position, key in enumerate(projects)}
     tasks = [
-        Task(job.event, job.user, job.project, [index[id(item.rule)] for item in same], _ways(same))
+        Task(job.event, job.user, place[id(job.project)], [index[id(item.rule)] for item in same], _ways(same))
         for job, same in _by_event(items)
     ]
-    return _ENCODE.encode(Request(careful, list(table.values()), tasks))
+    return _ENCODE.encode(Request(careful, list(projects.values()), list(table.values()), tasks))
 
 
 def _by_event(items: Sequence[_Item]) -> Iterator[tuple[Job, list[_Item]]]:

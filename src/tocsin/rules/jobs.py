@@ -33,8 +33,9 @@ class RuleSource(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects; ``way`` is how those for
-    whom it is printed read times and numbers.
+    """One event with its candidate rules. ``user`` and ``project`` are plain JSON objects, the project's with its
+    ``branding``; that object travels once, whatever the number of events. ``way`` is how those for whom it is printed
+    read times and numbers.
 
     Neighbours with the same event object travel as one, with the user and the project of the first.
     """
@@ -73,12 +74,12 @@ class Outcome(msgspec.Struct):
 
 
 class Task(msgspec.Struct, array_like=True):
-    """The jobs of one event on the wire: rules are indexes into the request's table, each with the way in which it is
-    printed; there are no ways where all are nobody's."""
+    """The jobs of one event on the wire: the project and the rules are indexes into the request's tables, each rule
+    with the way in which it is printed; there are no ways where all are nobody's."""
 
     event: Event
     user: dict[str, Any] | None
-    project: dict[str, Any]
+    project: int
     rules: list[int]
     ways: list[str] = []
 
@@ -87,5 +88,6 @@ class Request(msgspec.Struct, array_like=True):
     """A message to the child. ``careful`` asks for a frame after every step, not every few milliseconds."""
 
     careful: bool
+    projects: list[dict[str, Any]]
     rules: list[RuleSource]
     tasks: list[Task]

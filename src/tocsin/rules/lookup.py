@@ -68,6 +68,11 @@ class Rule(msgspec.Struct):
     def runs_by_clock(self) -> bool:
         return not self.event_types
 
+    @property
+    def sound_at_once(self) -> str | None:
+        """By what a notification of it is heard. One that is gathered makes none: its digest does."""
+        return None if self.digest and not self.digest["leading"] else self.sound
+
 
 class Claimed(msgspec.Struct):
     """A claimed event as read back; ``payload`` is the JSON that was sent."""
@@ -128,7 +133,8 @@ class Batch:
 
 READ_CLAIMED = """
 SELECT c.number, tocsin.read_claimed(c.project, c.env, c.ids::uuid[], c.token), tocsin.idle_rules(c.project, c.env),
-    EXISTS (SELECT FROM tocsin.entitlements(ARRAY[c.project]) e WHERE e.quotas->>'notifications' IS NOT NULL)
+    EXISTS (SELECT FROM tocsin.entitlements(ARRAY[c.project]) e WHERE e.quotas->>'notifications' IS NOT NULL),
+    tocsin.branding_said(c.project)::text
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) WITH ORDINALITY AS c (project, env, ids, token, number)
 """
 
@@ -140,7 +146,8 @@ async def read_claimed(reading: Calls, project_id: UUID, env: Env, ids: Sequence
     subjects = {external_id: _subject(fields) for external_id, fields in read.subjects.items()}
     clocks = [rule for rule in read.rules if rule.runs_by_clock]
     idle = _idle.decode(row[2] or "{}")
-    return Batch(read.project, read.events, _by_type(read), subjects, clocks, read.warning_types, row[3], idle)
+    project = with_branding(read.project, row[4])
+    return Batch(project, read.events, _by_type(read), subjects, clocks, read.warning_types, row[3], idle)
 
 
 def _by_type(read: _Read) -> dict[str, list[Rule]]:
@@ -242,9 +249,14 @@ def _subject(fields: dict[str, Any]) -> Subject:
 
 
 async def project_of(connection: asyncpg.Connection, project_id: UUID) -> dict[str, Any]:
-    """``project`` in templates."""
-    row = await connection.fetchrow("SELECT id, name, slug FROM tocsin.projects WHERE id = $1", project_id)
-    return {"id": str(row["id"]), "name": row["name"], "slug": row["slug"]}
+    """``project`` in templates, with what ``branding`` is there."""
+    query = "SELECT id, name, slug, tocsin.branding_said(id)::text AS branding FROM tocsin.projects WHERE id = $1"
+    row = await connection.fetchrow(query, project_id)
+    return with_branding({"id": str(row["id"]), "name": row["name"], "slug": row["slug"]}, row["branding"])
+
+
+def with_branding(project: dict[str, Any], branding: str | None) -> dict[str, Any]:
+    return {**project, "branding": msgspec.json.decode(branding)} if branding else project
 
 
 class _PayloadUser(msgspec.Struct):

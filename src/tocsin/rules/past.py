@@ -1,6 +1,6 @@
 """Stored events in portions, each with what a rule did with it when it was processed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from tocsin.kit.db import Env
+from tocsin.rules.clocked import ClockRun, run_of
 from tocsin.users.language import by_language
 
 SCANNED_AT_ONCE = 2_000
@@ -38,7 +39,8 @@ class Told(msgspec.Struct):
 
 
 class Past(NamedTuple):
-    """A processed event as it was sent, and what the rule did with it; None where it did not look."""
+    """A processed event as it was sent, and what the rule did with it; None where it did not look. ``run`` is that of
+    the clock which made it."""
 
     id: UUID
     type: str
@@ -46,12 +48,30 @@ class Past(NamedTuple):
     payload: bytes
     moment: datetime
     received_at: datetime
+    processed_at: datetime
     told: Told | None
+    run: ClockRun | None = None
+
+
+class How(NamedTuple):
+    """By which ways something is told, and how loudly; ``after_seconds`` where the channels have turns."""
+
+    channels: tuple[str, ...]
+    after_seconds: int | None
+    destinations: frozenset[str]
+    priority: str
+    sound: str | None
+
+    @property
+    def in_turns(self) -> tuple[Collection[str], int | None]:
+        """Channels that are told at once are in no order."""
+        return self.channels if self.after_seconds else frozenset(self.channels), self.after_seconds
 
 
 class Heard(NamedTuple):
     """A notification as it was made, in the words that nobody in particular reads; ``people`` are the first of its
-    recipients, without those of an escalation."""
+    recipients, without those of an escalation. ``how`` is what the rule said then, with the notification's own sound;
+    None where that version is not kept."""
 
     title: str
     message: str
@@ -59,6 +79,7 @@ class Heard(NamedTuple):
     translations: dict[str, Any]
     people: frozenset[UUID]
     total: int
+    how: How | None = None
 
 
 async def scan(connection: asyncpg.Connection, project_id: UUID, env: Env, after: UUID, before: UUID) -> list[Glance]:
@@ -88,7 +109,9 @@ async def read_past(connection: asyncpg.Connection, project_id: UUID, ids: Seque
             row["payload"].encode(),
             row["moment"],
             row["received_at"],
+            row["processed_at"],
             msgspec.json.decode(row["told"], type=Told) if row["told"] else None,
+            run_of(row["type"], row["payload"].encode()) if row["internal"] else None,
         )
         for row in rows
     ]
@@ -96,6 +119,7 @@ async def read_past(connection: asyncpg.Connection, project_id: UUID, ids: Seque
 
 _PAST = """
 SELECT id, type, source, payload::text AS payload, coalesce(client_timestamp, received_at) AS moment, received_at,
+    processed_at, internal,
     (SELECT t::text FROM pg_catalog.json_array_elements(trace) AS t WHERE t->>'ruleId' = $3 LIMIT 1) AS told
 FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND state = 'processed' ORDER BY id
 """
@@ -116,16 +140,29 @@ async def read_heard(
             by_language(msgspec.json.decode(row["translations"])) if row["translations"] else {},
             frozenset(row["people"]),
             row["total"],
+            _how(row),
         )
         for row in rows
     }
 
 
+def _how(row: asyncpg.Record) -> How | None:
+    if row["channels"] is None:
+        return None
+    channels = msgspec.json.decode(row["channels"], type=tuple[str, ...])
+    destinations = msgspec.json.decode(row["destinations"] or "[]", type=frozenset[str])
+    return How(channels, row["after_seconds"], destinations, row["priority"], row["sound"])
+
+
 _HEARD = """
-SELECT n.id, n.title, n.message, n.action::text AS action, n.translations::text AS translations,
+SELECT n.id, n.title, n.message, n.action::text AS action, n.translations::text AS translations, n.priority, n.sound,
+    (v.rule->'channels')::text AS channels, (v.rule->'targetDestinations')::text AS destinations,
+    (v.rule->'channelOrder'->>'afterSeconds')::integer AS after_seconds,
     ARRAY(SELECT r.user_id FROM tocsin.notification_recipients r
         WHERE r.project_id = $1 AND r.notification_id = n.id AND r.reason NOT LIKE 'escalation%' LIMIT $3) AS people,
     (SELECT count(*) FROM tocsin.notification_recipients r
         WHERE r.project_id = $1 AND r.notification_id = n.id AND r.reason NOT LIKE 'escalation%') AS total
-FROM tocsin.notifications n WHERE n.project_id = $1 AND n.id = ANY($2)
+FROM tocsin.notifications n LEFT JOIN tocsin.rule_versions v
+    ON v.project_id = n.project_id AND v.rule_id = n.rule_id AND v.version = n.rule_version
+WHERE n.project_id = $1 AND n.id = ANY($2)
 """

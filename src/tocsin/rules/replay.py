@@ -6,7 +6,7 @@ few run at a time, so live matching waits for none of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,12 +14,15 @@ from uuid import UUID
 
 import asyncpg
 
+from tocsin.clocks import CLOCK_TYPE
 from tocsin.kit.db import Env
 from tocsin.kit.errors import TooManyRequests, Unavailable
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone
 from tocsin.rules import lookup
+from tocsin.rules.clocked import ClockRun, whose_time
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.idle import idle_reasons, unless_idle
 from tocsin.rules.jobs import Event, Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.past import Glance, Heard, Past, read_heard, read_past, scan
@@ -64,6 +67,7 @@ class Wanted:
     events that concern it, then or now."""
 
     candidate: lookup.Rule
+    active_times: Mapping[str, Any] | None
     listens: frozenset[str]
     patterns: frozenset[str]
     only: frozenset[str] | None
@@ -73,12 +77,18 @@ class Wanted:
         found = set(patterns_for(type_))
         return not found.isdisjoint(self.patterns) and (self.only is None or not found.isdisjoint(self.only))
 
+    def meets(self, event: Past) -> bool:
+        """Whether it could: what a clock made is for the rule of that clock alone."""
+        return event.type != CLOCK_TYPE or (event.run is not None and event.run.rule_id == self.candidate.id)
+
     def covers(self, type_: str) -> bool:
         return not self.listens.isdisjoint(patterns_for(type_))
 
 
 class Portion(NamedTuple):
-    """Events with everything that judging and comparing them takes. ``last`` is how far was looked, None at the end."""
+    """Events with everything that judging and comparing them takes. ``last`` is how far was looked, None at the end;
+    ``on_time`` has the people of each run of the rule's clock; ``idle`` says why the rule, as it would be, matched
+    nothing when an event was processed, whatever it says of it."""
 
     scanned: int
     last: UUID | None
@@ -86,7 +96,9 @@ class Portion(NamedTuple):
     project: dict[str, Any]
     subjects: Mapping[str, lookup.Subject]
     people: lookup.People
+    on_time: Mapping[ClockRun, frozenset[UUID]]
     heard: Mapping[UUID, Heard]
+    idle: Mapping[UUID, str | None]
 
 
 async def read_portion(
@@ -95,20 +107,39 @@ async def read_portion(
     glances = await scan(connection, project_id, env, after, wanted.before)
     concerned = [glance for glance in glances if wanted.concerns(glance.type)]
     taken = concerned[: min(most, PORTION)]
-    events = await read_past(connection, project_id, [glance.id for glance in taken], wanted.candidate.id)
+    past = await read_past(connection, project_id, [glance.id for glance in taken], wanted.candidate.id)
+    events = [event for event in past if wanted.meets(event)]
     named = {lookup.payload_user(event.payload) for event in events} - {None}
     subjects = await lookup.subjects_of(connection, project_id, [name for name in named if name])
     asked = Alone(connection, lookup.ACTIVE_PEOPLE)
     ids = [subject.id for subject in subjects.values()]
     notifications = [event.told.notificationId for event in events if event.told and event.told.notificationId]
+    people = await lookup.people_for(asked, project_id, env, [wanted.candidate], ids)
     return Portion(
         *_progress(glances, concerned, taken),
         events,
         await lookup.project_of(connection, project_id),
         subjects,
-        await lookup.people_for(asked, project_id, env, [wanted.candidate], ids),
+        people,
+        await _whose_time(connection, project_id, env, events, people.recipients(wanted.candidate, None)),
         await read_heard(connection, project_id, notifications),
+        await _idle(connection, project_id, wanted, events),
     )
+
+
+async def _whose_time(
+    connection: asyncpg.Connection, project_id: UUID, env: Env, events: Sequence[Past], people: Collection[UUID]
+) -> dict[ClockRun, frozenset[UUID]]:
+    runs = {event.run for event in events if event.run}
+    return {run: await whose_time(connection, project_id, env, run, people) for run in runs}
+
+
+async def _idle(
+    connection: asyncpg.Connection, project_id: UUID, wanted: Wanted, events: Sequence[Past]
+) -> dict[UUID, str | None]:
+    times = [wanted.active_times] * len(events)
+    reasons = await idle_reasons(connection, project_id, times, [event.processed_at for event in events])
+    return {event.id: reason for event, reason in zip(events, reasons, strict=True)}
 
 
 def _progress(
@@ -133,7 +164,8 @@ async def judge(evaluator: Evaluator, wanted: Wanted, portion: Portion) -> dict[
     except TimeoutError:
         detail = "Judging these events takes too long; look at fewer, or at a rule that asks for less."
         raise Unavailable("evaluator_busy", detail, 5) from None
-    return {UUID(outcome.event_id): outcome.rules[0] for outcome in outcomes}
+    said = {UUID(outcome.event_id): outcome.rules[0] for outcome in outcomes}
+    return {id_: unless_idle(outcome, portion.idle[id_]) for id_, outcome in said.items()}
 
 
 def _job(event: Past, wanted: Wanted, portion: Portion) -> Job:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from tocsin.auth.call import Call
 from tocsin.auth.guard import Admission, Admitted, guarded_router, needs
+from tocsin.clocks import CLOCK_TYPE
 from tocsin.kit.db import driver
 from tocsin.kit.errors import Forbidden
 from tocsin.kit.schema import PathId
@@ -21,6 +22,7 @@ from tocsin.rules.show import find_rule
 from tocsin.rules.targets import read_targets
 from tocsin.rules.translations import words_of
 from tocsin.rules.trial import as_candidate
+from tocsin.sounds.names import default_sound
 
 router = guarded_router(tags=["rules"])
 
@@ -61,10 +63,14 @@ async def _wanted(call: Call, rule_id: UUID, body: RuleReplay) -> tuple[Wanted, 
         rule = drafted(call.project_id, call.env, body.rule)
         rule.id, rule.version = saved.id, saved.version
     first, before = (await call.session.execute(_BETWEEN, {"from": body.from_, "to": body.to})).one()
+    listens = rule.event_types or [CLOCK_TYPE]
+    candidate = as_candidate(rule, targets, await words_of(call.session, call.project_id, rule.template))
+    candidate.sound = rule.sound or await default_sound(call.session, rule.topic, rule.priority)
     wanted = Wanted(
-        as_candidate(rule, targets, await words_of(call.session, call.project_id, rule.template)),
-        frozenset(rule.event_types),
-        frozenset(rule.event_types) | frozenset(saved.event_types),
+        candidate,
+        rule.active_times,
+        frozenset(listens),
+        frozenset(listens) | frozenset(saved.event_types or [CLOCK_TYPE]),
         frozenset(body.event_types) if body.event_types else None,
         before,
     )
@@ -108,5 +114,9 @@ def _counts(difference: Difference) -> ReplayCounts:
         no_longer_matching=counts["no_longer_matching"],
         recipients_changed=counts["recipients"],
         texts_changed=counts["texts"],
+        channels_changed=counts["channels"],
+        destinations_changed=counts["destinations"],
+        priority_changed=counts["priority"],
+        sound_changed=counts["sound"],
         errors=counts["error"],
     )

@@ -7,11 +7,21 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from tocsin.kit.schema import Answer, Body, FilterTime, Time
-from tocsin.rules.schemas import EventTypes, Rendering, RuleCreate
+from tocsin.rules.schemas import EventTypes, Priority, Rendering, RuleCreate
 
 MOST_EVENTS = 10_000
 
-Change = Literal["newly_matching", "no_longer_matching", "recipients", "texts", "error"]
+Change = Literal[
+    "newly_matching",
+    "no_longer_matching",
+    "recipients",
+    "texts",
+    "channels",
+    "destinations",
+    "priority",
+    "sound",
+    "error",
+]
 
 
 class RuleReplay(Body):
@@ -43,7 +53,21 @@ class ReplayCounts(Answer):
     no_longer_matching: int
     recipients_changed: int = Field(description="Matched then and now, and other people would be told.")
     texts_changed: int = Field(description="Matched then and now, and would read differently.")
+    channels_changed: int = Field(description="Matched then and now, and would go by other channels or turns of them.")
+    destinations_changed: int
+    priority_changed: int
+    sound_changed: int
     errors: int = Field(description="The condition or a template would go wrong.")
+
+
+class ReplayHow(Answer):
+    """By which ways something is told, and how loudly: what the rule says of it."""
+
+    channels: list[str]
+    after_seconds: int | None = Field(description="Between the turns of the channels; null: all are told at once.")
+    destinations: list[str]
+    priority: Priority
+    sound: str | None = Field(description="The rule's, or the project's default.")
 
 
 class ReplayThen(Answer):
@@ -53,6 +77,7 @@ class ReplayThen(Answer):
     reason: str
     rule_version: int | None = Field(description="Null where the rule did not look at the event.")
     rendered: Rendering | None
+    how: ReplayHow | None = Field(description="Null where nothing was told, or is not kept any more.")
     recipients_total: int
 
 
@@ -62,6 +87,7 @@ class ReplayNow(Answer):
     matched: bool
     reason: str
     rendered: Rendering | None
+    how: ReplayHow | None = Field(description="Null where nothing would be told.")
     recipients_total: int
 
 

@@ -487,5 +487,8 @@ class TestAnswer(Answer):
     recipients_total: int
     project_channels: list[str] = Field(description="The channels that reach the project once, whoever is targeted.")
     destinations: list[TestDestination] = Field(description="The named places it would go to beside.")
-    rendered: Rendering | None = Field(description="Null unless the rule matched and every template could be printed.")
+    rendered: Rendering | None = Field(
+        description="Null unless the condition held and every template could be printed. A rule that is outside of its "
+        "active times does not match, and its words are shown."
+    )
     missing: list[str] = Field(description="Variables that printed nothing because the event does not have them.")

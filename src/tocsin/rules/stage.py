@@ -447,7 +447,7 @@ def _notification(
     action = None
     if url := outcome.rendered.get(ACTION_URL):
         action = {"url": url, "label": outcome.rendered.get(ACTION_LABEL)}
-    sound = _sound(rule)
+    sound = rule.sound_at_once
     return NewNotification(
         event_id=event.id,
         event_type=event.type,
@@ -471,11 +471,6 @@ def _notification(
         after_seconds=None if rule.digest else _after_seconds(rule),
         gather=_gather(rule),
     )
-
-
-def _sound(rule: Rule) -> str | None:
-    """What is gathered makes none: its digest does."""
-    return None if rule.digest and not rule.digest["leading"] else rule.sound
 
 
 def _after_seconds(rule: Rule) -> int | None:

@@ -27,10 +27,10 @@ from tocsin.rules.liquid_source import BLOCKS, Scanner
 MAX_LENGTH = 64 * 1024
 """Characters of a template's source."""
 
-NAMES = frozenset({"event", "payload", "user", "reader", "project"})
+NAMES = frozenset({"event", "payload", "user", "reader", "project", "branding"})
 """What a rule's templates see."""
 
-DIGEST_NAMES = frozenset({"items", "count", "rule", "user", "project"})
+DIGEST_NAMES = frozenset({"items", "count", "rule", "user", "project", "branding"})
 """What those of a digest see."""
 
 ONE_LINE = {"title": 1_000, "actionUrl": 2_000}

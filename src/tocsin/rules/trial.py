@@ -18,6 +18,7 @@ from tocsin.kit.together import Alone
 from tocsin.rules import lookup, translations
 from tocsin.rules.destinations import Meant, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.idle import idle_reasons, unless_idle
 from tocsin.rules.jobs import Event, Job, Outcome, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.models import Rule
@@ -48,12 +49,15 @@ async def try_rule(
     project = await lookup.project_of(connection, rule.project_id)
     job = Job(event, subject.fields if subject else None, project, [candidate.source])
     (outcome,) = (await judged(evaluator, job)).rules
+    (idle,) = await idle_reasons(connection, rule.project_id, [rule.active_times], [None])
     people = await lookup.people_for(
         Alone(connection, lookup.ACTIVE_PEOPLE), rule.project_id, env, [candidate], [subject.id] if subject else []
     )
     recipients = people.recipients(candidate, subject.id if subject else None)
     named = await destinations_for(connection, rule.project_id, env, candidate.target_destinations, recipients)
-    return _told(rule, outcome, list(recipients), named.meant(candidate.target_destinations, recipients))
+    # A mistake is told at any hour.
+    said = outcome if outcome.error else unless_idle(outcome, idle)
+    return _told(rule, said, list(recipients), named.meant(candidate.target_destinations, recipients))
 
 
 def _not_covered(rule: Rule, type_: str) -> TestAnswer:
@@ -83,6 +87,8 @@ def as_candidate(rule: Rule, targets: Targets, template: dict[str, dict[str, Any
         target_destinations=tuple(rule.target_destinations),
         translations=rule.translations,
         template=template,
+        channel_order=rule.channel_order,
+        digest=rule.digest,
     )
 
 
@@ -112,7 +118,7 @@ def _told(rule: Rule, outcome: RuleOutcome, recipients: list[UUID], meant: Meant
         recipients_total=len(reached),
         project_channels=[c for c in rule.channels if c in known and known[c].reaches == "project"] if tells else [],
         destinations=[TestDestination.model_validate(place) for place in meant.places] if tells else [],
-        rendered=rendering(outcome.rendered) if tells else None,
+        rendered=rendering(outcome.rendered) if outcome.rendered else None,
         missing=outcome.missing,
     )
 

@@ -30,6 +30,12 @@ async def unknown_names(session: AsyncSession, project_id: UUID, named: Mapping[
     ]
 
 
+async def default_sound(session: AsyncSession, topic: str | None, priority: str) -> str | None:
+    """By what a notification is heard whose rule names no sound."""
+    name: str | None = await session.scalar(_PRESET, {"topic": topic, "priority": priority})
+    return name
+
+
 async def refuse_in_use(session: AsyncSession, sound: Sound) -> None:
     """Raise Conflict naming what would be left without its sound; the caller holds the project's sounds."""
     rules = list(await session.scalars(_RULES, {"name": sound.name, "env": sound.env, "most": MOST_NAMED + 1}))
@@ -57,6 +63,9 @@ def _listed(names: Iterable[str]) -> str:
 _KEEP = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
 _HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _RULES = text("SELECT name FROM tocsin.rules WHERE sound = :name AND env = :env ORDER BY id LIMIT :most")
+_PRESET = text("""
+SELECT coalesce(d.topics->>:topic, d.priorities->>:priority) FROM tocsin.sound_defaults d ORDER BY d.env DESC LIMIT 1
+""")
 _DEFAULT = text("""
 SELECT EXISTS (
     SELECT FROM tocsin.sound_defaults d

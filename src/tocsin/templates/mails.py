@@ -1,6 +1,7 @@
 """The mails of Tocsin in the project's own words, as the worker sends them."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -48,10 +49,11 @@ class OwnWords:
         language = best(found, locale, rows[0]["project_language"]) if rows else None
         if language is None:
             return None
-        return await self._printed(found[language], kind, project | {"name": no_link(project["name"])}, details)
+        told = project | {"name": no_link(project["name"]), "branding": {}}
+        return await self._printed(found[language], kind, told, details)
 
     async def _printed(
-        self, row: asyncpg.Record, kind: str, project: dict[str, str], details: Mapping[str, str]
+        self, row: asyncpg.Record, kind: str, project: dict[str, Any], details: Mapping[str, str]
     ) -> Words | None:
         values = {name: no_link(value) for name, value in details.items() if name != "url"}
         source = RuleSource(str(row["id"]), None, {"title": row["subject"], "message": row["body"]})

@@ -19,6 +19,8 @@ from tocsin.templates.models import Template
 from tocsin.templates.schemas import DraftPreviewBody, TemplateBody
 
 WHITE_LABEL = "whiteLabel"
+MAIL_NAMES = templates.NAMES - {"branding"}
+"""Mails of Tocsin's own go to strangers too, who get no picture from elsewhere and no link but theirs."""
 MOST_TEMPLATES = 1_000
 MOST_OF_A_NAME = 40
 """Which a rule prints all of."""
@@ -80,7 +82,7 @@ def _mistakes(body: TemplateBody | DraftPreviewBody) -> Iterator[FieldError]:
         return
     if not body.subject:
         yield FieldError("/subject", "required", "This field is required.")
-    names = templates.DIGEST_NAMES if body.kind == "digest" else templates.NAMES
+    names = {"digest": templates.DIGEST_NAMES, "system_mail": MAIL_NAMES}.get(body.kind, templates.NAMES)
     wrong = [*templates.check(body.subject, "/subject", names), *templates.check(body.body, "/body", names)]
     yield from wrong
     if body.kind != "system_mail":

@@ -23,7 +23,7 @@ from prometheus_client import Counter, Gauge
 from tocsin.channels.contract import ANSWER_LIMIT, WEBHOOK_RETRIES, Rejected, SendFailure, Unavailable
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.webhook import WebhookCredentials, WebhookSettings, signed_call
-from tocsin.deliveries.record import retry_at
+from tocsin.deliveries.record import retry_in
 from tocsin.kit import hops
 from tocsin.kit.away import is_away
 from tocsin.kit.crypto import Unreadable
@@ -77,7 +77,8 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one message in one attempt; ``gone``: the endpoint wants no further one."""
+    """What became of one message in one attempt; ``gone``: the endpoint wants no further one, else it
+    is due in so many seconds after this is recorded."""
 
     id: UUID
     endpoint_id: UUID
@@ -89,7 +90,7 @@ class Result:
     status: int | None = None
     answer: str | None = None
     error: str | None = None
-    due_at: datetime | None = None
+    due_in: float | None = None
     gone: bool = False
 
 
@@ -313,8 +314,8 @@ def judged(outgoing: Outgoing, outcome: Reply | SendFailure, started_at: datetim
     if isinstance(outcome, Rejected):
         return Result(*which, "failed", "permanent", gone=outcome.status == 410, **told)
     asked = outcome.retry_after if isinstance(outcome, Unavailable) else None
-    due_at = retry_at(WEBHOOK_RETRIES, outgoing.tries, asked)
-    return Result(*which, "failed" if due_at is None else "queued", "temporary", due_at=due_at, **told)
+    due_in = retry_in(WEBHOOK_RETRIES, outgoing.tries, asked)
+    return Result(*which, "failed" if due_in is None else "queued", "temporary", due_in=due_in, **told)
 
 
 def _clean(answer: str, outgoing: Outgoing) -> str | None:

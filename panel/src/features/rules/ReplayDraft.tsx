@@ -26,7 +26,7 @@ export function ReplayDraft({ rule, draft, edited }: Props) {
   const mayManage = useMay("rules:manage");
   const mayRead = useMay("events:read");
   const [opened, { open, close }] = useDisclosure();
-  if (!mayManage || !mayRead || (rule.clock && draft.clock)) return null;
+  if (!mayManage || !mayRead) return null;
   return (
     <Section title={t("Replay")}>
       <Stack gap="sm" align="flex-start">
@@ -99,7 +99,7 @@ function Replay({ rule, draft, edited }: Props) {
           {progress.problem && <Failed error={progress.problem} />}
           {progress.found.counts.events > 0 && <ReplayFound found={progress.found} />}
           {progress.status === "done" && progress.found.counts.events === 0 && (
-            <Text size="sm">{t("No event of these types came in that time.")}</Text>
+            <Text size="sm">{rule.clock && draft.clock ? t("Its clock did not run in that time.") : t("No event of these types came in that time.")}</Text>
           )}
         </>
       )}

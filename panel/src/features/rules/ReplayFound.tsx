@@ -6,12 +6,17 @@ import { t, tn } from "@/lib/t";
 import { exact } from "@/lib/when";
 import { PersonName } from "../users/PersonName";
 import type { Change, Example, Found } from "./replay";
+import { waysLine } from "./summary";
 
 const CHANGES: Record<Change, { words: string; state: string; count: keyof Found["counts"] }> = {
   newly_matching: { words: t("Newly told"), state: "ok", count: "newlyMatching" },
   no_longer_matching: { words: t("No longer told"), state: "held", count: "noLongerMatching" },
   recipients: { words: t("Other people"), state: "queued", count: "recipientsChanged" },
   texts: { words: t("Other words"), state: "queued", count: "textsChanged" },
+  channels: { words: t("Other channels"), state: "queued", count: "channelsChanged" },
+  destinations: { words: t("Other places"), state: "queued", count: "destinationsChanged" },
+  priority: { words: t("Another priority"), state: "queued", count: "priorityChanged" },
+  sound: { words: t("Another sound"), state: "queued", count: "soundChanged" },
   error: { words: t("Goes wrong"), state: "error", count: "errors" },
 };
 
@@ -71,15 +76,16 @@ function OneExample({ example }: { example: Example }) {
         ))}
       </header>
       <div className="then-now">
-        <Side name={then.ruleVersion ? t("Then, version {n}", { n: then.ruleVersion }) : t("Then")} {...then} />
-        <Side name={t("Now")} {...now} />
+        <Side name={then.ruleVersion ? t("Then, version {n}", { n: then.ruleVersion }) : t("Then")} changes={example.changes} {...then} />
+        <Side name={t("Now")} changes={example.changes} {...now} />
       </div>
       <Moved example={example} />
     </article>
   );
 }
 
-function Side({ name, matched, reason, rendered, recipientsTotal }: { name: string } & Example["now"]) {
+function Side({ name, changes, matched, reason, rendered, how, recipientsTotal }: { name: string; changes: Change[] } & Example["now"]) {
+  const ways = how && waysLine(how, changes);
   return (
     <div>
       <Text size="xs" c="dimmed">
@@ -98,6 +104,11 @@ function Side({ name, matched, reason, rendered, recipientsTotal }: { name: stri
           <Text size="xs" c="dimmed">
             {tn(recipientsTotal, "1 person", "{n} people")}
           </Text>
+          {ways && (
+            <Text size="xs" c="dimmed">
+              {ways}
+            </Text>
+          )}
         </>
       ) : (
         <Text size="sm">{reason}</Text>

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Schemas } from "@/lib/api";
 import { share, together } from "./replay";
 
-const COUNTS = { events: 2, matchedThen: 1, matchedNow: 2, newlyMatching: 1, noLongerMatching: 0, recipientsChanged: 0, textsChanged: 1, errors: 0 };
+const COUNTS = { events: 2, matchedThen: 1, matchedNow: 2, newlyMatching: 1, noLongerMatching: 0, recipientsChanged: 0, textsChanged: 1, channelsChanged: 2, destinationsChanged: 0, priorityChanged: 0, soundChanged: 0, errors: 0 };
 
 function answer(examples: number, lastEventAt: string | null): Schemas["ReplayAnswer"] {
   const one = { eventId: "e" } as Schemas["ReplayExample"];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { draftOf } from "./draft";
-import { hoursLine, insistLine, wordsLine } from "./summary";
+import { hoursLine, insistLine, waysLine, wordsLine } from "./summary";
 
 const BLANK = draftOf(null);
 
@@ -31,4 +31,10 @@ test("further words in a line", () => {
   expect(wordsLine({ ...BLANK, action: { url: "https://x.example" }, translations: { de: {}, it: {} }, template: "order-placed" })).toBe(
     "With a link · also in de, it · words of the template order-placed",
   );
+});
+
+test("only those ways are told that are different", () => {
+  const how = { channels: ["push", "email"], afterSeconds: 60, destinations: [], priority: "high" as const, sound: null };
+  expect(waysLine(how, ["recipients", "priority"])).toBe("priority high");
+  expect(waysLine(how, ["channels", "destinations", "sound"])).toBe("push, email · one after the other, 1 minute apart · no place · no sound");
 });

@@ -1,8 +1,10 @@
 /** The parts of a rule that are folded up, each in a line. */
 import { spoken } from "@/lib/duration";
+import type { Schemas } from "@/lib/api";
 import { t, tn } from "@/lib/t";
 import { WEEKDAYS, weekdayName } from "@/lib/weekdays";
 import type { Draft } from "./draft";
+import type { Change } from "./replay";
 
 export function insistLine({ requireAck, repeat, escalation }: Draft): string {
   if (!requireAck) return t("Told once; nobody has to acknowledge.");
@@ -30,6 +32,18 @@ export function wordsLine({ action, translations, template }: Draft): string {
     template && t("words of the template {name}", { name: template }),
   ]);
   return line || t("No link, one language.");
+}
+
+/** Of the ways by which something is told those that are different now. */
+export function waysLine({ channels, afterSeconds, destinations, priority, sound }: Schemas["ReplayHow"], changes: Change[]): string {
+  const changed = (name: Change) => changes.includes(name);
+  return joined([
+    changed("channels") && channels.join(", "),
+    changed("channels") && afterSeconds && t("one after the other, {time} apart", { time: spoken(afterSeconds) }),
+    changed("destinations") && (destinations.join(", ") || t("no place")),
+    changed("priority") && t("priority {name}", { name: priority }),
+    changed("sound") && (sound ? t("sound {name}", { name: sound }) : t("no sound")),
+  ]);
 }
 
 export function daysLine(days: readonly string[] | null | undefined): string {

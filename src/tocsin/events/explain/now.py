@@ -13,6 +13,7 @@ from tocsin.kit.db import driver
 from tocsin.kit.schema import iso
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.idle import idle_reasons, unless_idle
 from tocsin.rules.jobs import Event as JobEvent
 from tocsin.rules.jobs import Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
@@ -51,9 +52,10 @@ async def rules_since(
         for rule in rules
     ]
     subject, outcomes = await _judged(session, evaluator, event, candidates)
+    idle = await _idle(session, event, rules)
     return [
-        _since(rule, event, looked, outcome, targets_person=_targets(candidate, asked, subject))
-        for rule, candidate, outcome in zip(rules, candidates, outcomes, strict=True)
+        _since(rule, event, looked, unless_idle(outcome, reason), targets_person=_targets(candidate, asked, subject))
+        for rule, candidate, outcome, reason in zip(rules, candidates, outcomes, idle, strict=True)
     ]
 
 
@@ -76,6 +78,13 @@ async def _judged(
 
 # As text: what was sent, digit for digit.
 _PAYLOAD = text("SELECT payload::text FROM tocsin.events WHERE id = :id")
+
+
+async def _idle(session: AsyncSession, event: Event, rules: Sequence[Rule]) -> list[str | None]:
+    """Why each of the rules would have matched nothing at the moment when the event was processed."""
+    connection = await driver(session)
+    times, moments = [rule.active_times for rule in rules], [event.processed_at] * len(rules)
+    return await idle_reasons(connection, event.project_id, times, moments)
 
 
 def _targets(rule: lookup.Rule, asked: Asked, subject: UUID | None) -> bool:
