@@ -196,7 +196,7 @@ class AmendStage:
         return _Change(
             claimed,
             Sender(row["project_id"], row["connection_id"]),
-            Limits(row["rate_limit_rps"], row["max_concurrent"], row["paused_until"]),
+            Limits(row["rate_limit_rps"], row["max_concurrent"], row["paused_until"]).as_of(row["read_at"]),
             channel,
             found,
             message,
@@ -248,6 +248,7 @@ def _wanting(changes: Iterable[_Change]) -> list[Wanting]:
 _READ = f"""
 SELECT d.project_id, d.state, d.address, d.provider_message_id, d.connection_id, c.provider, n.acked_at,
     c.rate_limit_rps, c.max_concurrent, CASE WHEN c.status = 'rate_limited' THEN c.paused_until END AS paused_until,
+    now() AS read_at,
     coalesce((SELECT u.name FROM tocsin.users u WHERE u.project_id = $1 AND u.id = n.acked_by), n.acked_as) AS name,
     coalesce(p.settings ->> 'timezone', 'UTC') AS timezone,
     (SELECT a.answer FROM tocsin.attempts a
