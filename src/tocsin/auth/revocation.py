@@ -28,9 +28,9 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.kit.again import again_and_again
 from tocsin.kit.db import Database
 from tocsin.kit.ids import PLATFORM_ID, new_id
+from tocsin.kit.loops import again_and_again
 
 if TYPE_CHECKING:
     from tocsin.auth.keys import Credentials

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeGuard, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -61,6 +61,10 @@ class OptedOut(Rejected):
     """The person told the provider to stop, as Blocked; it outlasts a block that ends."""
 
 
+TOO_MANY = 429
+"""The status by which a connection as a whole is slowed down."""
+
+
 class Unavailable(SendFailure):
     """Temporary: try again, no sooner than ``retry_after`` seconds when the provider named a time."""
 
@@ -69,6 +73,11 @@ class Unavailable(SendFailure):
     ) -> None:
         super().__init__(reason, status=status, answer=answer)
         self.retry_after = retry_after
+
+
+def is_too_many(outcome: object) -> TypeGuard[Unavailable]:
+    """Whether the provider asks for patience, which spends no try of a delivery (D4)."""
+    return isinstance(outcome, Unavailable) and outcome.status == TOO_MANY
 
 
 class BadCredentials(SendFailure):

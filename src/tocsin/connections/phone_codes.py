@@ -24,7 +24,7 @@ from sqlalchemy import case, extract, func, select, text
 
 from tocsin.audit.record import record
 from tocsin.auth.call import Call
-from tocsin.channels.contract import BadCredentials, Channel, Described, Message, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, Channel, Described, Message, SendFailure, Unavailable, is_too_many
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
 from tocsin.channels.wording import shortened
@@ -49,7 +49,6 @@ CODES_PER_DAY = 100
 LONGEST_NAME = 60
 NOT_TAKEN = frozenset({*range(400, 500), 503})
 """Statuses by which a provider says that it has not taken the message."""
-TOO_MANY = 429
 
 
 class Kept(NamedTuple):
@@ -200,7 +199,7 @@ async def _note(call: Call, asked: Asked, failure: SendFailure) -> None:
     async with call.gate.db.unit(call.project_id, call.env) as connection:
         if isinstance(failure, BadCredentials):
             await mark_error(connection, *row, asked.version, reason)
-        elif isinstance(failure, Unavailable) and failure.status == TOO_MANY:
+        elif is_too_many(failure):
             await mark_paused(connection, *row, pause_of(failure.retry_after), reason)
 
 

@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 from prometheus_client import Counter
 
-from tocsin.channels.contract import Changeable, Channel, SendFailure, Sent, Unavailable
+from tocsin.channels.contract import Changeable, Channel, SendFailure, Sent, Unavailable, is_too_many
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
 from tocsin.connections.announce import Changed
@@ -28,7 +28,6 @@ from tocsin.connections.levels import SENDS
 from tocsin.connections.opened import Closed, Opened, opened
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
 from tocsin.deliveries.queue import RETRY_RANK
-from tocsin.deliveries.record import is_too_many
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault

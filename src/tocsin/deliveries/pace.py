@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 
 from tocsin.connections.standing import mark_paused, pause_of
-from tocsin.kit.again import tried
+from tocsin.kit.loops import tried
 
 HORIZON_SECONDS = 2.0
 """For how long tokens are taken in advance: what comes then and is urgent waits so long at the most."""

@@ -9,7 +9,17 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.contract import BadCredentials, Channel, Described, Receipt, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import (
+    TOO_MANY,
+    BadCredentials,
+    Channel,
+    Described,
+    Receipt,
+    Rejected,
+    SendFailure,
+    Unavailable,
+    is_too_many,
+)
 from tocsin.channels.masking import without_secrets
 from tocsin.deliveries.queue import RETRY_RANK
 from tocsin.kit import crash
@@ -22,7 +32,6 @@ LOOK_AGAIN_SECONDS = (60, 3600)
 LONGEST_WAIT_SECONDS = 24 * 3600
 """For somebody to mend a connection; that hastens what waits for it, so it is looked at ever more rarely."""
 KEPT_TEXT = 4_096
-TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +107,6 @@ def retry_in(schedule: Sequence[int], attempt: int, asked: float | None) -> floa
     if asked is not None:
         seconds = max(seconds, min(asked, MOST_RETRY_AFTER_SECONDS))
     return seconds
-
-
-def is_too_many(outcome: Receipt | SendFailure) -> bool:
-    """Whether the provider asks for patience, which spends no try of a delivery (D4)."""
-    return isinstance(outcome, Unavailable) and outcome.status == TOO_MANY
 
 
 def patient_in(schedule: Sequence[int], count: Count, asked: float | None) -> float | None:

@@ -30,6 +30,7 @@ from tocsin.channels.contract import (
     Receipt,
     SendFailure,
     Unavailable,
+    is_too_many,
 )
 from tocsin.connections.announce import Changed
 from tocsin.connections.choose import Choice, Route, scope_of
@@ -41,7 +42,7 @@ from tocsin.connections.standing import mark_error
 from tocsin.deliveries.ack_links import AckLink, AckLinks
 from tocsin.deliveries.load import READ_SENDING, Outgoing, load
 from tocsin.deliveries.pace import Limits, Pace, PutOff, Sender, Turn, Wanting
-from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, is_too_many, judged, look_again_in, record
+from tocsin.deliveries.record import RECORD_RESULTS, Count, Result, counted, judged, look_again_in, record
 from tocsin.kit import crash, hops
 from tocsin.kit.away import is_away
 from tocsin.kit.db import Database, Env

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import structlog
 
-from tocsin.kit.again import again_and_again
 from tocsin.kit.crowd import turned_away
 from tocsin.kit.db import Database
 from tocsin.kit.errors import TooManyRequests
 from tocsin.kit.ids import id_time
+from tocsin.kit.loops import again_and_again
 
 EVERY_SECONDS = 1.0
 MOST_AT_ONCE = 500

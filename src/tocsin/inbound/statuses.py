@@ -7,10 +7,10 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.channels.contract import BadCredentials, OptedOut, SendFailure, Unavailable
+from tocsin.channels.contract import BadCredentials, OptedOut, SendFailure, Unavailable, is_too_many
 from tocsin.connections.reachability import mark_opted_out
 from tocsin.connections.standing import mark_error, mark_paused, pause_of
-from tocsin.deliveries.record import counted, is_too_many, judged
+from tocsin.deliveries.record import counted, judged
 from tocsin.deliveries.statuses import Reported, Told, arrived, did_not_arrive, held, moves
 from tocsin.inbound.context import Context
 from tocsin.inbound.later import NotYet
@@ -53,7 +53,7 @@ async def note_status(context: Context, message: str, told: Told, at: datetime |
         sent_at = await connection.fetchval(_SENT_AT, delivery.project_id, delivery.id, delivery.attempts)
     if isinstance(failure, BadCredentials) and sent_at is not None:
         await stop(failure.reason, context, sent_at)
-    elif isinstance(failure, Unavailable) and is_too_many(failure):
+    elif is_too_many(failure):
         await _pause(failure, context, at)
     elif isinstance(failure, OptedOut) and delivery.address is not None:
         await _opt_out(delivery.address, failure.reason, context, at)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from tocsin.kit.again import again_and_again, tried
+from tocsin.kit.loops import again_and_again, tried
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tocsin.kit.again import again_and_again
+from tocsin.kit.loops import again_and_again
 from tocsin.realtime import protocol
 from tocsin.realtime.activity import ActivityWheel
 from tocsin.realtime.channel import Channel

@@ -16,10 +16,10 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from tocsin.kit.again import again_and_again
 from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
+from tocsin.kit.loops import again_and_again
 from tocsin.realtime import announcement, protocol, reading
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.relay import Relay

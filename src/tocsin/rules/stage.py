@@ -167,15 +167,16 @@ class MatchStage:
         if not claimed:
             self._suspects_at = now + SUSPECT_SECONDS
             return False
-        # Alone, so that nothing else is lost with this process; unless something hangs, which must not stop the stage.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._lease_seconds):
-                await self.drain()
+        await self._drained_or_late()
         await self._wait_for(self._begin(claimed, token))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._lease_seconds):
-                await self.drain()
+        await self._drained_or_late()
         return True
+
+    async def _drained_or_late(self) -> None:
+        """So that nothing else is lost with this process; a call that hangs must not stop the stage for it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease_seconds * HOLDING_SHARE):
+                await self.drain()
 
     async def drain(self) -> None:
         """Let what is under way come to its end."""

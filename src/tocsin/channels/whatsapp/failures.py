@@ -10,7 +10,15 @@ from typing import Literal
 import msgspec
 
 from tocsin.channels.calling import failure_of
-from tocsin.channels.contract import ANSWER_LIMIT, BadCredentials, OptedOut, Rejected, SendFailure, Unavailable
+from tocsin.channels.contract import (
+    ANSWER_LIMIT,
+    TOO_MANY,
+    BadCredentials,
+    OptedOut,
+    Rejected,
+    SendFailure,
+    Unavailable,
+)
 from tocsin.channels.retry_after import seconds_to_wait
 from tocsin.kit.http import Reply
 
@@ -42,7 +50,6 @@ LIMITS = frozenset({4, 80007, 130429, 131048, 131057, 131064})
 what is written of which code comes as which does not agree."""
 PAIR_LIMIT = 131056
 """The limit of one person: everybody else can be written to meanwhile."""
-TOO_MANY = 429
 
 SUSPEND = frozenset(
     {

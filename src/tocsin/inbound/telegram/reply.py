@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from tocsin.channels.contract import BadCredentials, Rejected, Unavailable
+from tocsin.channels.contract import BadCredentials, Rejected, Unavailable, is_too_many
 from tocsin.channels.telegram import TelegramCredentials, say
 from tocsin.connections.standing import mark_paused, pause_of
-from tocsin.deliveries.record import is_too_many
 from tocsin.inbound.context import Context
 
 

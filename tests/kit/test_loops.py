@@ -6,8 +6,8 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
-from tocsin.kit.again import again_and_again
 from tocsin.kit.flush import flushed
+from tocsin.kit.loops import again_and_again
 
 FAILURES = [
     asyncpg.InternalClientError("cannot switch to state 12"),
