@@ -12,6 +12,8 @@ import asyncpg
 from tests.client import Client, Project
 from tests.nameserver import Nameserver
 from tests.running import Process, Site
+from tocsin.kit.broker import project_key
+from tocsin.kit.ids import PLATFORM_ID
 
 T = TypeVar("T")
 
@@ -39,6 +41,24 @@ async def until(look: Callable[[], Awaitable[T]], seconds: float = 15) -> T:
             raise AssertionError(f"still waiting after {seconds:g} s")
         await asyncio.sleep(0.02)
     return found
+
+
+async def checked(sql: asyncpg.Connection, connection_id: str) -> None:
+    """The worker has checked the connection once more, as it does every quarter of an hour."""
+    count = "SELECT count(*) FROM tocsin.connection_checks WHERE connection_id = $1"
+    before = await sql.fetchval(count, connection_id)
+    await sql.execute("UPDATE tocsin.connections SET next_check_at = now() WHERE id = $1", connection_id)
+
+    async def looked() -> bool:
+        await wake(sql, "checks")
+        return bool(await sql.fetchval(count, connection_id) > before)
+
+    await until(looked, 30)
+
+
+async def wake(sql: asyncpg.Connection, stage: str) -> None:
+    """Tells the worker that there is something for a stage, as a process that wrote it would have done."""
+    await sql.execute("SELECT pg_notify('tocsin', $1)", f"1\n{project_key(PLATFORM_ID, 'wake', stage)} ")
 
 
 async def make_rule(project: Project, *channels: str, **fields: Any) -> Any:

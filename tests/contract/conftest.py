@@ -1,8 +1,8 @@
 """Callers for requests that must be refused, and the proof that refusing had no effect."""
 
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -12,6 +12,8 @@ from tests.client import Client, Project, Reply
 from tests.contract.endpoints import Operation
 from tests.contract.problem import check_problem
 from tests.operators import Operator
+
+T = TypeVar("T")
 
 # Far above what any refusal takes, also on a machine that is busy with the other tests.
 SECONDS = 10.0
@@ -46,6 +48,19 @@ class Refused:
         return await self.send(
             caller, operation.method, path or operation.path, expected, body, params=params, **headers
         )
+
+    @staticmethod
+    async def each_of(cases: Mapping[str, T], check: Callable[[T], Awaitable[object]]) -> None:
+        """Checks one case after the other, in one test, and names all that do not hold."""
+        wrong = []
+        for name, case in cases.items():
+            try:
+                await check(case)
+            except AssertionError as error:
+                error.add_note(f"It was: {name}")
+                wrong.append(error)
+        if wrong:
+            raise ExceptionGroup("Not refused as it should be", wrong)
 
     async def send(
         self,

@@ -6,7 +6,7 @@ from tests.client import Client
 from tests.inbound.numbers import TEMPLATE, Number, make_number, wamid
 from tests.inbound.shops import Installed, Shop, make_shop, worked_on
 from tests.inbound.test_meta_apps import make_app
-from tests.pipeline import until
+from tests.pipeline import checked
 
 
 def template(status: str = "APPROVED", **fields: Any) -> dict[str, Any]:
@@ -68,13 +68,8 @@ async def test_a_list_that_cannot_be_read_leaves_what_was_known(installed: Insta
 async def test_a_scheduled_check_reads_them_too(installed: Installed, shop: Shop) -> None:
     await verified_anew(installed, shop, template("PENDING"))
     installed.meta.templates[shop.number.account] = [template()]
-    id_ = shop.number.connection["id"]
-    await installed.sql.execute("UPDATE tocsin.connections SET next_check_at = now() WHERE id = $1", id_)
-
-    async def approved() -> bool | None:
-        return await is_approved(shop.project.key, shop.number)
-
-    assert await until(approved, 30)
+    await checked(installed.sql, shop.number.connection["id"])
+    assert await is_approved(shop.project.key, shop.number) is True
 
 
 async def test_what_meta_tells_changes_it_at_once_however_often(installed: Installed, shop: Shop) -> None:

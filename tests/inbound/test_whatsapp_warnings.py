@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.inbound.shops import Installed, Shop, make_shop
-from tests.pipeline import until
+from tests.pipeline import checked
 
 DEAF = "No app is subscribed to the WhatsApp Business Account, so no status or message will reach us."
 
@@ -48,14 +48,7 @@ async def test_what_a_verification_has_said_is_not_mailed_as_well(installed: Ins
 async def health_after_check(installed: Installed, shop: Shop) -> Any:
     """The health of the number after one more check of the worker."""
     where = shop.number.connection["id"]
-    count = "SELECT count(*) FROM tocsin.connection_checks WHERE connection_id = $1"
-    before = await installed.sql.fetchval(count, where)
-    await installed.sql.execute("UPDATE tocsin.connections SET next_check_at = now() WHERE id = $1", where)
-
-    async def looked() -> bool:
-        return bool(await installed.sql.fetchval(count, where) > before)
-
-    await until(looked, 30)
+    await checked(installed.sql, where)
     return (await shop.project.key.get(f"/connections/{where}/health")).json
 
 

@@ -11,7 +11,7 @@ from tests.client import Project, sign_up
 from tests.connections.build import created
 from tests.inbound.telegram.town import PUBLIC, Bot, Town, new_bot, verified_bot
 from tests.operators import operator
-from tests.pipeline import until
+from tests.pipeline import checked, until
 
 ELSEWHERE = {"url": "https://other.example/bot/secret-path", "secret_token": "x"}
 REASON = {"reason": "Complaints of receivers"}
@@ -89,27 +89,20 @@ async def test_a_bot_that_was_led_elsewhere_is_told_to_its_owner_once(town: Town
     bot = await verified_bot(town, shop)
     bot.known.webhook = ELSEWHERE
     for _ in range(2):
-        row = await checked(bot)
+        row = await known_after_check(bot)
         assert (row["status"], row["healthStatus"]) == ("active", "degraded")
         assert "calls other.example for this account" in row["statusReason"]
         assert "secret-path" not in row["statusReason"]
     told = "SELECT count(*) FROM tocsin.mails WHERE project_id = $1 AND kind = 'connection_led_away'"
     assert await town.sql.fetchval(told, UUID(shop.id)) == 1
     assert (await bot.verify(takeOver=True)).status == 200
-    row = await checked(bot)
+    row = await known_after_check(bot)
     assert (row["healthStatus"], row["statusReason"]) == ("healthy", None)
 
 
-async def checked(bot: Bot) -> Any:
+async def known_after_check(bot: Bot) -> Any:
     """The connection after one more check of the worker."""
-    count = "SELECT count(*) FROM tocsin.connection_checks WHERE connection_id = $1"
-    before = await bot.town.sql.fetchval(count, bot.id)
-    await bot.town.sql.execute("UPDATE tocsin.connections SET next_check_at = now() WHERE id = $1", bot.id)
-
-    async def looked() -> bool:
-        return bool(await bot.town.sql.fetchval(count, bot.id) > before)
-
-    await until(looked, 30)
+    await checked(bot.town.sql, bot.id)
     return (await bot.project.key.get(f"/connections/{bot.id}")).json
 
 
