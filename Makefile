@@ -38,7 +38,7 @@ ALONE := tests/benchmarks tests/crash tests/overload tests/panel tests/sdk tests
 
 .PHONY: suite
 suite: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5 $(addprefix --ignore=,$(ALONE))
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5 $(addprefix --ignore=,$(ALONE))
 	@$(BIN)/python -m pytest $(ALONE)
 
 .PHONY: pytest

@@ -4,6 +4,7 @@
 installation of their own take ``database`` (fresh in each module) and start processes with ``tests.running``.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,11 @@ from tocsin.kit.roles import Roles
 _TEMPLATE = "tocsin_template"
 
 descriptors.allow_many()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, as tests wait for much; each has servers of its own, so only so many."""
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 @pytest.fixture(scope="session")
