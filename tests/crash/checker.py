@@ -278,6 +278,8 @@ def _heard(tables: Tables, sink: Sink, most_duplicates: int) -> Iterable[str]:
     yield from _shown("a call whose signature is wrong", [hit.webhook_id for hit in hits if not hit.genuine])
     changed = [id_ for id_, calls in sink.hits.items() if len({hit.digest for hit in calls}) > 1]
     yield from _shown("a repeated call with another body", changed)
+    if sink.elsewhere:
+        yield f"{sink.elsewhere} redirects were followed"
     if (count := duplicates(sink)) > most_duplicates:
         yield f"{count} duplicates at the sink, where the faults explain {most_duplicates} at most"
 

@@ -38,9 +38,9 @@ async def run(*, sabotage: str = "") -> list[str]:
     ):
         slow.answer, quick.patient = hang, True
         scenes = [(await arranged(here, sink, http), Ledger(), sink) for sink in (slow, quick)]
-        await _send(*scenes[0][:2], HANGING)
+        await send_events(*scenes[0][:2], HANGING)
         await until(lambda: len(held) >= PER_CONNECTION, LIMIT, "one project fills its share")
-        await _send(*scenes[1][:2], QUIET)
+        await send_events(*scenes[1][:2], QUIET)
         found = []
         try:
             await until(lambda: len(quick.hits) == QUIET, LIMIT, "a project is served beside a hanging one")
@@ -54,7 +54,7 @@ async def run(*, sabotage: str = "") -> list[str]:
         return found
 
 
-async def _send(scene: Arranged, ledger: Ledger, count: int) -> None:
+async def send_events(scene: Arranged, ledger: Ledger, count: int) -> None:
     bodies = [
         {"type": EVENT_TYPE, "clientEventId": f"order-{n}", "payload": {"amount": MIDDLING}} for n in range(count)
     ]

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -49,7 +48,6 @@ _RUN = {
 _READY = {"api": "api ready", "worker": "worker ready"}
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_STUMBLE = re.compile(r"error='RuntimeError: stumbled [^']*' stage=(\w+)")
 
 _migrating = asyncio.Lock()  # Alembic keeps what it works on in variables of its module
 
@@ -270,12 +268,9 @@ class Installation:
             found += [f"{log.name}: {line}" for line in lines if "[error" in line or "Error:" in line][-5:]
         return found[-most:]
 
-    def stumbles(self) -> Counter[str]:
-        """How often each stage went on after an exception that was planted into it."""
-        found: Counter[str] = Counter()
-        for log in self.folder.glob("worker-*.log"):
-            found.update(_STUMBLE.findall(_read(log)))
-        return found
+    def logs(self) -> list[str]:
+        """What each process wrote so far."""
+        return [_read(log) for log in sorted(self.folder.glob("*-*-*.log"))]
 
     async def in_nursery(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run in the one thread that starts processes: they end with the thread that started them."""

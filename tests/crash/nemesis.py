@@ -14,7 +14,7 @@ import psutil
 import redis.asyncio as aioredis
 
 from tests.crash.installation import START_LIMIT, Installation
-from tests.crash.sink import MOODS, Sink
+from tests.crash.sink import MOODS, MOODY, Sink
 from tocsin.kit import postgres
 
 IMPATIENT = 0.25
@@ -28,34 +28,20 @@ REDIS_FROZEN_SECONDS = 6.5
 """Longer than the broker takes a silent link for a living one."""
 REDIS_FULL_SECONDS = 3.0
 
-STUMBLING = """
-import itertools
-from dataclasses import replace
-from tocsin import worker
-steady = worker._run
-async def stumbling(stage, stop):
-    looks = itertools.count(1)
-    async def look():
-        number = next(looks)
-        if number % 7 == 3:
-            raise RuntimeError("stumbled before its look")
-        more = await stage.look()
-        if number % 7 == 6:
-            raise RuntimeError("stumbled after its look")
-        return more
-    await steady(replace(stage, look=look), stop)
-worker._run = stumbling
-"""
-"""A prologue of workers: every stage raises an exception at two of seven looks, and has to go on."""
+MOODS_A_DECK = 5
+"""So many moods of the far end, drawn anew, to a deck: all of them would leave few cards that kill."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What was done, whether it killed a process, and the seconds until everything was ready again."""
+    """What was done, whether it killed a process, the seconds until everything was ready again, and when it was begun
+    and left behind."""
 
     kind: str
     deadly: bool
     seconds: float | None
+    began: float = 0.0
+    over: float = 0.0
 
 
 class Nemesis:
@@ -80,8 +66,8 @@ class Nemesis:
             "end all sessions": self._end_sessions,
             "freeze postgres": self._freeze_postgres,
             "cut the broker": self._cut_redis if installation.redis else self._cut_listeners,
-            **{f"the far end {mood}": self._far_end(mood) for mood in MOODS},
         }
+        self._moods = {f"the far end {mood}": self._far_end(mood) for mood in (*MOODS, MOODY)}
         if installation.redis:
             self._deadly["kill redis"] = self._kill_redis
             self._harsh["redis away"] = self._take_redis_away
@@ -98,20 +84,21 @@ class Nemesis:
         kind = self._next_kind()
         began = time.monotonic()
         deadly = await self._deadly[kind]() if kind in self._deadly else False
-        if kind in self._harsh:
-            await self._harsh[kind]()
+        if harsh := self._harsh.get(kind) or self._moods.get(kind):
+            await harsh()
         seconds = None
         if self._rng.random() >= IMPATIENT:
             await self._here.whole(limit)
             seconds = time.monotonic() - began
             await asyncio.sleep(self._rng.uniform(*CALM))
-        fault = Fault(kind, deadly, seconds)
+        fault = Fault(kind, deadly, seconds, began, time.monotonic())
         self.faults.append(fault)
         return fault
 
     def _next_kind(self) -> str:
         if not self._deck:
-            self._deck = [*self._only] or [*self._deadly, *self._deadly, *self._harsh]
+            moods = self._rng.sample([*self._moods], MOODS_A_DECK)
+            self._deck = [*self._only] or [*self._deadly, *self._deadly, *self._harsh, *moods]
             self._rng.shuffle(self._deck)
         return self._deck.pop()
 

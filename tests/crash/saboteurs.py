@@ -149,6 +149,11 @@ async def hasty(self, project_id, env, ids):
 insist.InsistStage._insist = hasty
 """
 
+RESULTS_FORGOTTEN_WITH_THE_LEASE = """
+from tocsin.deliveries import send
+send.RECORD_FOR_SECONDS = 0.0
+"""
+
 CRASHES_NOT_COUNTED = """
 from tocsin.deliveries import clock
 clock.MOST_CLAIMS = 1_000

@@ -2,8 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.crash import fairness, full_disk, poison, trial, zombie
-from tests.crash.saboteurs import CRASHES_NOT_COUNTED, LEASES_IGNORED, NO_CAP_IN_FLIGHT, UNDER_FIRE, Saboteur
+from tests.crash import fairness, full_disk, late_record, poison, trial, zombie
+from tests.crash.saboteurs import (
+    CRASHES_NOT_COUNTED,
+    LEASES_IGNORED,
+    NO_CAP_IN_FLIGHT,
+    RESULTS_FORGOTTEN_WITH_THE_LEASE,
+    UNDER_FIRE,
+    Saboteur,
+)
+from tests.crash.sink import MOODS, MOODY
 
 Scene = Callable[[int], Awaitable[list[str]]]
 """Takes a seed, gives what does not hold."""
@@ -11,6 +19,7 @@ Scene = Callable[[int], Awaitable[list[str]]]
 FAULTS = 6
 DRAIN_SECONDS = 15.0
 POISON_LIMIT = 30.0
+MOODY_TIMES = 3
 
 
 async def _sleeper(_seed: int) -> list[str]:
@@ -26,8 +35,21 @@ async def _hanging_neighbour(_seed: int) -> list[str]:
     return await fairness.run()
 
 
+async def _late_record(_seed: int) -> list[str]:
+    return await late_record.run()
+
+
+async def _lying_far_ends(seed: int) -> list[str]:
+    report = await trial.run(seed=seed, faults=MOODY_TIMES, only=[f"the far end {MOODY}"])
+    return [*report.violations, *(f"the far end never {mood}" for mood in MOODS if not report.moods[mood])]
+
+
 async def _full_disk(seed: int) -> list[str]:
     return await full_disk.run(seed=seed)
+
+
+async def _results_forgotten(_seed: int) -> list[str]:
+    return await late_record.run(sabotage=RESULTS_FORGOTTEN_WITH_THE_LEASE)
 
 
 async def _leases_ignored(_seed: int) -> list[str]:
@@ -54,11 +76,14 @@ SCENES: dict[str, Scene] = {
     "a worker that wakes after its lease": _sleeper,
     "a poison event": _poison,
     "a neighbour whose endpoint hangs": _hanging_neighbour,
+    "a database that is away when providers answer": _late_record,
+    "far ends that are slow and lie": _lying_far_ends,
     "a full disk": _full_disk,
 }
 
 BUGS: dict[str, Scene] = {
     "leases ignored": _leases_ignored,
+    "results forgotten with the lease": _results_forgotten,
     "crashes not counted": _crashes_not_counted,
     "no cap in flight": _no_cap_in_flight,
     **{saboteur.name: _under_fire(saboteur) for saboteur in UNDER_FIRE},

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -14,10 +14,12 @@ from tests.client import Client
 from tests.crash.checker import UNFINISHED, duplicates, lost, read_tables, violations
 from tests.crash.installation import SLOTS, Installation, installed
 from tests.crash.ledger import Ledger, Load
-from tests.crash.nemesis import STUMBLING, Fault, Nemesis
+from tests.crash.nemesis import Fault, Nemesis
 from tests.crash.project import arranged
+from tests.crash.repeats import NOTHING, Repeats, explained
 from tests.crash.saboteurs import Saboteur
 from tests.crash.sink import Sink, listening
+from tests.crash.stumbling import STUMBLING, met, unmet
 
 DRAIN_SECONDS = 30.0
 
@@ -44,6 +46,10 @@ class Report:
     sends: int = 0
     calls: int = 0
     duplicates: int = 0
+    repeats: Repeats = field(default_factory=Repeats)
+    seconds: float = 0.0
+    """From the first event to the last fault."""
+    moods: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     stuck: int = 0
     hung_up: int = 0
@@ -63,15 +69,21 @@ class Report:
             f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}"
             f"{', beside the version before' * self.with_old}: {self.kills} kills "
             f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in "
-            f"{self.sends} sends, {self.once} calls under a key, {self.calls} webhooks, {self.duplicates} duplicates, "
+            f"{self.sends} sends, {self.once} calls under a key, {self.calls} webhooks, {self.duplicates} duplicates "
+            f"({self.repeats.known.total()} of them after an answer), "
             f"{self.hung_up} clients hung up, {self.stumbles.total()} exceptions in stages, "
             f"drained in {self.drain_seconds:.1f} s",
-            "  " + ", ".join(f"{kind} {count}x" for kind, count in sorted(kinds.items())),
+            f"  {_listed(kinds)}",
             f"  whole again after {_spread(mended)}; from acknowledgement to call {_spread(sorted(self.delays))}",
+            *([f"  repeated after an answer: {_listed(self.repeats.known)}"] if self.repeats.known else []),
             *(f"  VIOLATED: {violation}" for violation in self.violations),
             *(f"    {trouble}" for trouble in self.troubles if self.violations),
         ]
         return "\n".join(lines)
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{kind} {count}x" for kind, count in sorted(counts.items()))
 
 
 def _spread(values: list[float]) -> str:
@@ -90,12 +102,13 @@ async def run(
     stumbling: bool = False,
     lease_seconds: int = 4,
     saboteur: Saboteur | None = None,
+    only: Collection[str] = (),
     old: Path | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     tell: Callable[[Fault], None] = lambda _: None,
 ) -> Report:
-    """Do ``faults`` faults, most of which kill a process, while events flow; everything follows from ``seed`` but the
-    timing of the machine. With ``stumbling`` the stages of every worker raise exceptions besides."""
+    """Do ``faults`` faults, of ``only`` these kinds or of all, most of which kill a process, while events flow;
+    everything follows from ``seed`` but the timing of the machine. With ``stumbling`` the stages of every worker raise exceptions besides."""
     report = Report(seed, "redis" if redis else "postgres", stumbling, with_old=old is not None)
     async with (
         listening(seed) as sink,
@@ -104,7 +117,8 @@ async def run(
     ):
         scene = await arranged(here, sink, http)
         ledger = Ledger()
-        nemesis = Nemesis(here, sink, seed, saboteur.faults if saboteur else ())
+        nemesis = Nemesis(here, sink, seed, saboteur.faults if saboteur else only)
+        began = time.monotonic()
         load = Load(ledger, [scene.project.key.at(Client(http, api.url)) for api in here.apis], seed)
         try:
             while len(nemesis.faults) < faults:
@@ -112,6 +126,7 @@ async def run(
             await here.whole()
         finally:
             await load.stop()
+        report.seconds = time.monotonic() - began
         report.drain_seconds = await drain(here, drain_seconds)
         async with here.sql() as connection:
             tables = await read_tables(connection, UUID(scene.project.id))
@@ -119,14 +134,16 @@ async def run(
         most_duplicates = len(nemesis.faults) * SLOTS
         report.violations = [*violations(tables, ledger, sink, scene, most_duplicates), *here.complaints]
         report.troubles = here.troubles()
-        report.stumbles = here.stumbles()
         if stumbling:
-            report.violations += [
-                f"{stage} met no exception" for stage in ("match", "send", "clock") if not report.stumbles[stage]
-            ]
+            logs = here.logs()
+            report.stumbles = met(logs)
+            report.violations += unmet(logs)
     report.events, report.acknowledged = len(ledger.entries), len(ledger.acknowledged)
     report.sends = sum(entry.sends for entry in ledger.entries.values())
     report.calls, report.duplicates = sum(map(len, sink.hits.values())), duplicates(sink)
+    report.repeats, report.moods = explained(sink, report.faults, lease_seconds), sink.moods_met
+    if count := report.repeats.known[NOTHING]:
+        report.violations.append(f"{count} calls came again, and no fault explains it")
     report.lost, report.stuck, report.hung_up = lost(tables, ledger), tables.unfinished, ledger.hung_up
     report.once = len(ledger.calls)
     report.delays = _delays(ledger, sink)
@@ -134,9 +151,9 @@ async def run(
 
 
 def _planted(saboteur: Saboteur | None, stumbling: bool) -> dict[str, str]:
-    planted = {saboteur.role: saboteur.prologue} if saboteur else {}
-    if stumbling:
-        planted["worker"] = STUMBLING + planted.get("worker", "")
+    planted = dict.fromkeys(("api", "worker"), STUMBLING if stumbling else "")
+    if saboteur:
+        planted[saboteur.role] += saboteur.prologue
     return planted
 
 

@@ -58,6 +58,8 @@ recording it. What outlives its lease is sent twice."""
 STALE_SECONDS = 0.5
 """After so long a connection that was chosen is looked at again before it sends (C6)."""
 RECORD_AGAIN_SECONDS = 0.25
+RECORD_FOR_SECONDS = 600.0
+"""Past the end of the lease. What is not recorded by then waits for its lease to be released."""
 GIVE_BACK_SECONDS = 3.0
 """How long giving back what was cut off may take at the end of a process."""
 TELL_SECONDS = 0.005
@@ -455,13 +457,14 @@ class SendStage:
         self._free(batch.project_id, len(settled))
 
     async def _record(self, batch: Batch, results: list[Result], untouched: list[UUID]) -> None:
-        """Again and again while the database is away and the lease lasts: a result that is lost is a second send."""
-        clock = asyncio.get_running_loop().time
+        """Again and again while the database is away, past the end of the lease, which nobody can release meanwhile
+        either: a result that is lost is a second send. Whether the delivery is still ours its token says."""
+        give_up_at = batch.claimed_at + self._lease_seconds + RECORD_FOR_SECONDS
         while True:
             try:
                 await record(self._recorded, batch.project_id, batch.env, batch.token, results, untouched)
             except Exception as error:
-                if not is_away(error) or clock() > batch.claimed_at + self._lease_seconds:
+                if not is_away(error) or asyncio.get_running_loop().time() > give_up_at:
                     log.exception("attempts not recorded", project=str(batch.project_id), deliveries=len(results))
                     return
                 await asyncio.sleep(RECORD_AGAIN_SECONDS)

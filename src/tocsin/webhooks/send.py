@@ -41,6 +41,8 @@ MOST_CRASHES = 5
 SENDING_SHARE = 0.75
 """Of its lease an attempt may take so much; the rest is for recording it."""
 RECORD_AGAIN_SECONDS = 0.25
+RECORD_FOR_SECONDS = 600.0
+"""Past the end of the lease. What is not recorded by then waits for its lease to be released."""
 PATIENCE = timedelta(days=5)
 """An endpoint that took nothing for so long is paused (H2)."""
 
@@ -204,7 +206,7 @@ class WebhookStage:
             self._recording = None
 
     async def _record(self, batch: Batch, results: list[Result]) -> None:
-        """Again and again while the database is away and the lease lasts: a result that is lost is a second send."""
+        """Again and again while the database is away, past the lease too: a result that is lost is a second send."""
         while True:
             try:
                 await self._db.hot.execute(
@@ -216,7 +218,7 @@ class WebhookStage:
                     PATIENCE,
                 )
             except Exception as error:
-                if not is_away(error) or asyncio.get_running_loop().time() > batch.until:
+                if not is_away(error) or asyncio.get_running_loop().time() > batch.until + RECORD_FOR_SECONDS:
                     log.exception("attempts not recorded", project=str(batch.project_id), messages=len(results))
                     return
                 await asyncio.sleep(RECORD_AGAIN_SECONDS)
