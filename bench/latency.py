@@ -1,11 +1,15 @@
-"""From an event to the ``pusher-js`` client of a person, at a quiet rate and at a busier one."""
+"""From an event to the ``pusher-js`` client of a person, at a quiet rate and at a busier one.
+
+The floor is a bare relay: the same driver and client with one process between them that stores nothing.
+"""
 
 import asyncio
 from typing import NamedTuple
 
 from bench.arranged import add_rule
 from bench.arrivals import Arrival, curve, fault, latencies
-from bench.listener import listening
+from bench.bare_relay import Relay, bare_relay
+from bench.listener import listening, of_owner
 from bench.processes import cpu_seconds, spent
 from bench.results import Line, part_of
 from bench.run import Run
@@ -26,27 +30,48 @@ class Pace(NamedTuple):
     p99: float
 
 
+PARTS = (0.5, 0.99)
 PACES = (Pace(200, 15.0, 60.0), Pace(500, 6.0, 25.0))
 
 
 async def measure(run: Run) -> list[Line]:
     """Each event once from the schedule to the client; what is accepted must arrive exactly once."""
     run.tell("starting")
-    async with installed(worker=True, broker=run.broker) as site:
+    async with installed(worker=True, broker=run.broker) as site, bare_relay() as relay:
         await add_rule(site.project, "realtime")
-        return [line for pace in PACES for line in await _measured(run, site, pace)]
+        return [line for pace in PACES for line in await _beside(run, site, relay, pace)]
+
+
+async def _beside(run: Run, site: Installed, relay: Relay, pace: Pace) -> list[Line]:
+    """The product, and right after it the relay."""
+    lines = await _measured(run, site, pace)
+    run.tell(f"{pace.per_second} events a second through a bare relay")
+    schedule = Schedule(relay.url, [{}], pace.per_second, pace.per_second * _seconds(run))
+    sent, arrived = await driven(relay.listener, schedule)
+    floor = latencies(schedule, sent, arrived) or [0.0]
+    void = fault(sent, arrived)
+    return [*lines, *(_over_floor(line, part_of(floor, part), void) for line, part in zip(lines, PARTS, strict=False))]
+
+
+def _over_floor(line: Line, floor: float, void: str | None) -> Line:
+    what = line.what.replace(", ", " / through a bare relay, ", 1)
+    return Line(what, line.measured, "ms", floor, void=void or line.void)
+
+
+def _seconds(run: Run) -> int:
+    return QUICK_SECONDS if run.quick else SECONDS
 
 
 async def _measured(run: Run, site: Installed, pace: Pace) -> list[Line]:
-    seconds = QUICK_SECONDS if run.quick else SECONDS
+    seconds = _seconds(run)
     schedule = Schedule(f"{site.api.url}/api/v1/events", [site.project.key.headers], pace.per_second, pace.per_second)
-    await driven(site, schedule)
+    await driven(of_owner(site), schedule)
     await site.drained()
     await site.tidy()
     run.tell(f"{pace.per_second} events a second, {seconds} s")
     schedule.count = pace.per_second * seconds
     before = cpu_seconds(site.pids)
-    sent, arrived = await driven(site, schedule)
+    sent, arrived = await driven(of_owner(site), schedule)
     costs = spent(before, cpu_seconds(site.pids))
     void = fault(sent, arrived)
     what = f"event to pusher-js, {pace.per_second}/s"
@@ -67,14 +92,14 @@ async def _measured(run: Run, site: Installed, pace: Pace) -> list[Line]:
         "curve": curve(what, taken),
     }
     return [
-        Line(f"{what}, median", part_of(taken, 0.5), "ms", None, pace.median, "most", void, details),
-        Line(f"{what}, 99 of 100", part_of(taken, 0.99), "ms", None, pace.p99, "most", void),
+        Line(f"{what}, median", part_of(taken, PARTS[0]), "ms", None, pace.median, "most", void, details),
+        Line(f"{what}, 99 of 100", part_of(taken, PARTS[1]), "ms", None, pace.p99, "most", void),
     ]
 
 
-async def driven(site: Installed, schedule: Schedule) -> tuple[Sent, list[Arrival]]:
+async def driven(told: dict[str, object], schedule: Schedule) -> tuple[Sent, list[Arrival]]:
     """A client that listens to a schedule's end."""
-    async with listening(site) as listener:
+    async with listening(told) as listener:
         sent = await send(schedule)
         await asyncio.sleep(SETTLE_SECONDS)
         return sent, await listener.arrived()

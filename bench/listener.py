@@ -38,24 +38,26 @@ class Listener:
             return msgspec.json.decode(await self._process.stdout.readline(), type=list[Arrival])
 
 
+def of_owner(site: Installed) -> dict[str, object]:
+    """Whom a client signed in as the project's owner connects to, and what it listens to."""
+    return {
+        "port": site.api.port,
+        "key": site.project.key.headers["X-API-Key"],
+        "token": site.project.signed_up["tokens"]["accessToken"],
+        "channel": f"private-user-{site.project.signed_up['user']['id']}",
+    }
+
+
 @asynccontextmanager
-async def listening(site: Installed) -> AsyncIterator[Listener]:
-    """A client signed in as the project's owner."""
+async def listening(told: dict[str, object]) -> AsyncIterator[Listener]:
+    """A client of whatever speaks the Pusher protocol."""
     node = find_node()
     packages = await asyncio.to_thread(installed_packages, JS, node)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(node.node, _SCRIPT, stdin=pipe, stdout=pipe, limit=_MOST_OUTPUT)
     try:
         listener = Listener(process)
-        await listener.begin(
-            {
-                "packages": str(packages),
-                "port": site.api.port,
-                "key": site.project.key.headers["X-API-Key"],
-                "token": site.project.signed_up["tokens"]["accessToken"],
-                "channel": f"private-user-{site.project.signed_up['user']['id']}",
-            }
-        )
+        await listener.begin({"packages": str(packages), **told})
         yield listener
     finally:
         if process.returncode is None:

@@ -42,13 +42,16 @@ class Sent(msgspec.Struct):
     says.
 
     ``answered`` holds the milliseconds from the schedule to the answer of each request, ``faults`` what was not
-    accepted.
+    accepted, ``refused`` the milliseconds to the answer of those that were turned away (429, 503), and ``unhelpful``
+    how many of these were not told when to come back.
     """
 
     began: float
     accepted: list[int]
     answered: list[float]
     faults: list[str]
+    refused: list[float] = []
+    unhelpful: int = 0
 
 
 async def send(schedule: Schedule) -> Sent:
@@ -87,11 +90,15 @@ async def _post(http: aiohttp.ClientSession, schedule: Schedule, sent: Sent, fir
     except (aiohttp.ClientError, TimeoutError) as error:
         sent.faults += [type(error).__name__] * len(numbers)
         return
+    took = (time.time() - sent.began - schedule.due(first)) * 1000
+    if answer.status in (429, 503):
+        sent.refused.append(took)
+        sent.unhelpful += "Retry-After" not in answer.headers
     if answer.status != 202:
         sent.faults += [str(answer.status)] * len(numbers)
         return
     sent.accepted += numbers
-    sent.answered.append((time.time() - sent.began - schedule.due(first)) * 1000)
+    sent.answered.append(took)
 
 
 if __name__ == "__main__":

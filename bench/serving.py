@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import uvicorn
@@ -39,6 +40,7 @@ async def _answers(url: str) -> None:
                 await asyncio.sleep(0.05)
 
 
-def serve(app: ASGIApp, port: int) -> None:
-    """Until it is told to stop."""
-    uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, ws="none", **SERVER)).run()
+def serve(app: ASGIApp, port: int, *, sockets: bool = False) -> None:
+    """Until it is told to stop; with ``sockets`` uvicorn's own."""
+    ws: Any = "websockets-sansio" if sockets else "none"
+    uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, ws=ws, **SERVER)).run()

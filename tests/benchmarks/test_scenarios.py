@@ -1,18 +1,23 @@
 """Every kind of scenario for a second or two: it runs, and its ledger balances."""
 
+import asyncio
 import shutil
 
+import psutil
 import pytest
 
-from bench import ingest, latency, projects, rules, webhook
-from bench.arrivals import fault, latencies
+from bench import idle, ingest, latency, overload, projects, rules, webhook
+from bench.arrivals import Arrival, fault, latencies
+from bench.bare_relay import bare_relay
 from bench.far_end import FarEnd
 from bench.ledger import Ledger
+from bench.listener import of_owner
 from bench.one_insert import one_insert
+from bench.processes import pss_bytes
 from bench.projects import Crowd
 from bench.run import Run
 from bench.running import Installed, installed
-from bench.sender import Schedule
+from bench.sender import Schedule, Sent
 
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
@@ -50,9 +55,37 @@ async def test_each_event_of_a_schedule_calls_the_webhook_once(measured: Install
 async def test_each_event_of_a_schedule_reaches_the_socket_once(measured: Installed) -> None:
     await latency.add_rule(measured.project, "realtime", eventTypes=["order.heard"])
     url, callers = f"{measured.api.url}/api/v1/events", [measured.project.key.headers]
-    sent, arrived = await latency.driven(measured, Schedule(url, callers, 50, 50, type="order.heard"))
+    sent, arrived = await latency.driven(of_owner(measured), Schedule(url, callers, 50, 50, type="order.heard"))
     assert len(sent.accepted) == len(arrived) == 50
     assert fault(sent, arrived) is None
+
+
+async def test_a_bare_relay_tells_the_same_client_of_each_event_once() -> None:
+    async with bare_relay() as relay:
+        schedule = Schedule(relay.url, [{}], 50, 50)
+        sent, arrived = await latency.driven(relay.listener, schedule)
+    assert len(sent.accepted) == len(arrived) == 50
+    assert fault(sent, arrived) is None
+    assert all(taken > 0 for taken in latencies(schedule, sent, arrived))
+
+
+async def test_what_is_offered_more_than_once_is_accounted_for(
+    measured: Installed, far: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overload, "TIMES", (1, 2))
+    lines = await overload.measured(measured, far, Run(1, 1.0, True, lambda _: None), sustained=50, seconds=1)
+    assert {line.void for line in lines} == {None}
+    assert [line.details["accepted"] for line in lines if line.details] == [50, 100]
+
+
+@pytest.mark.parametrize(
+    ("faults", "unhelpful", "fault"),
+    [(["503"], 0, None), (["500"], 0, "answered 500"), (["429"], 1, "1 refusals without Retry-After")],
+)
+def test_a_refusal_that_is_none_voids_an_overload(faults: list[str], unhelpful: int, fault: str | None) -> None:
+    sent = Sent(0.0, [0], [1.0], faults, refused=[1.0], unhelpful=unhelpful)
+    load = webhook.Driven(Schedule("http://127.0.0.1/", [{}], 1, 1), sent, [Arrival("0", 1.0)], {})
+    assert overload.fault_of(load) == fault
 
 
 async def test_copied_projects_take_turns_and_each_hears_of_its_own_events(crowded: Crowd) -> None:
@@ -91,3 +124,11 @@ async def test_redis_goes_between_where_a_run_asks_for_it() -> None:
         reply = await site.project.key.post("/events", {"type": "order.created", "payload": {}})
         assert reply.status == 202
         await site.drained()
+
+
+async def test_a_bare_trio_lives_and_ends_with_its_block() -> None:
+    async with idle.bare_trio() as pids:
+        await asyncio.sleep(1)
+        assert set(pids) == {"database", "server", "sleeper"}
+        assert all(size > 0 for size in pss_bytes(pids).values())
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
