@@ -2,5 +2,6 @@
 
 ``installation`` runs the processes and starts what dies again, ``nemesis`` kills, ``ledger`` is a client that
 remembers every acknowledgement, ``sink`` a backend that gets the webhooks, ``checker`` compares the three with
-the tables, ``saboteurs`` are bugs that must turn the checker red. ``python -m tests.crash`` is the long form.
+the tables, ``stumbling`` makes every loop raise, ``repeats`` says which fault explains a duplicate, ``saboteurs`` are
+bugs that must turn the checker red. ``python -m tests.crash`` is the long form.
 """

@@ -295,6 +295,17 @@ def duplicates(sink: Sink) -> int:
     return sum(max(0, sum(hit.answered < 300 for hit in calls) - 1) for calls in sink.hits.values())
 
 
+def seen_twice(tables: Tables, sink: Sink) -> int:
+    """What a receiver that drops every call whose ``webhook-id`` it knows has still seen more than once."""
+    told = {row["id"]: (row["event_id"], row["rule_id"]) for row in tables.notifications}
+    seen = Counter(
+        (told[row["notification_id"]], row["round"])
+        for row in tables.deliveries
+        if any(hit.answered < 300 for hit in sink.hits.get(webhook_id(row["id"]), ()))
+    )
+    return sum(count - 1 for count in seen.values())
+
+
 def webhook_id(delivery_id: UUID) -> str:
     return f"msg_{delivery_id.hex}"
 

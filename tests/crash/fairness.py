@@ -39,7 +39,7 @@ async def run(*, sabotage: str = "") -> list[str]:
         slow.answer, quick.patient = hang, True
         scenes = [(await arranged(here, sink, http), Ledger(), sink) for sink in (slow, quick)]
         await send_events(*scenes[0][:2], HANGING)
-        await until(lambda: len(held) >= PER_CONNECTION, LIMIT, "one project fills its share")
+        await until(lambda: len(held) >= PER_CONNECTION, DRAIN_LIMIT, "one project fills its share")
         await send_events(*scenes[1][:2], QUIET)
         found = []
         try:

@@ -306,10 +306,11 @@ async def installed(
     lease_seconds: int = 4,
     sabotage: dict[str, str] | None = None,
     workers: int = 2,
+    apis: int | None = None,
     old: Path | None = None,
     cluster: Cluster | None = None,
 ) -> AsyncIterator[Installation]:
-    """APIs and workers over a database of their own, all ready and kept; two APIs where Redis joins them.
+    """APIs and workers over a database of their own, all ready and kept; two APIs where Redis joins them, unless told.
 
     ``sabotage`` names a prologue for the processes of a role. ``old`` is a checkout of an earlier version, of which
     an API and a worker run beside the others on the schema of this one.
@@ -333,7 +334,7 @@ async def installed(
             await migrate(server.dsn(), Roles(), MasterKey.load(running.MASTER_SECRET, folder))
         keeper = asyncio.create_task(here.keep())
         try:
-            for role in ["api"] * (2 if redis else 1) + ["worker"] * workers:
+            for role in ["api"] * (apis or (2 if redis else 1)) + ["worker"] * workers:
                 await here.add(role, prologues.get(role, ""))
             if old:
                 for role in ("api", "worker"):

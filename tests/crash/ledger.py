@@ -75,12 +75,12 @@ def digest(type_: str, payload: Any) -> str:
 class Load:
     """A handful of clients of every API, each with one request at a time."""
 
-    def __init__(self, ledger: Ledger, callers: list[Client], seed: int) -> None:
+    def __init__(self, ledger: Ledger, callers: list[Client], seed: int, clients: int = CLIENTS) -> None:
         self._ledger = ledger
         self._callers = callers
         self._rng = random.Random(seed)
         self._stopped = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._send_events()) for _ in range(CLIENTS)]
+        self._tasks = [asyncio.create_task(self._send_events()) for _ in range(clients)]
 
     async def stop(self, limit: float = 60.0) -> None:
         """Begin nothing new, and wait until what was begun is acknowledged."""

@@ -28,6 +28,7 @@ REDIS_FROZEN_SECONDS = 6.5
 """Longer than the broker takes a silent link for a living one."""
 REDIS_FULL_SECONDS = 3.0
 
+FAR_END = "the far end"
 MOODS_A_DECK = 5
 """So many moods of the far end, drawn anew, to a deck: all of them would leave few cards that kill."""
 
@@ -67,7 +68,7 @@ class Nemesis:
             "freeze postgres": self._freeze_postgres,
             "cut the broker": self._cut_redis if installation.redis else self._cut_listeners,
         }
-        self._moods = {f"the far end {mood}": self._far_end(mood) for mood in (*MOODS, MOODY)}
+        self._moods = {f"{FAR_END} {mood}": self._far_end(mood) for mood in (*MOODS, MOODY)}
         if installation.redis:
             self._deadly["kill redis"] = self._kill_redis
             self._harsh["redis away"] = self._take_redis_away

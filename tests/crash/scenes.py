@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from tests.crash import fairness, full_disk, late_record, poison, trial, zombie
+from tests.crash.nemesis import FAR_END
 from tests.crash.saboteurs import (
     CRASHES_NOT_COUNTED,
     LEASES_IGNORED,
@@ -40,7 +41,7 @@ async def _late_record(_seed: int) -> list[str]:
 
 
 async def _lying_far_ends(seed: int) -> list[str]:
-    report = await trial.run(seed=seed, faults=MOODY_TIMES, only=[f"the far end {MOODY}"])
+    report = await trial.run(seed=seed, faults=MOODY_TIMES, only=[f"{FAR_END} {MOODY}"])
     return [*report.violations, *(f"the far end never {mood}" for mood in MOODS if not report.moods[mood])]
 
 

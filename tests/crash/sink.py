@@ -1,7 +1,7 @@
 """The far end: a backend that gets webhooks, checks them with the official library and remembers each.
 
 It takes its time and refuses some first attempts, so that kills meet sends under way and retries happen. In a mood
-it is slow, lies or treats every first attempt badly; a second one is taken, since a third would only come minutes later.
+it is slow, lies or treats every first attempt badly; a second one is taken, since a third would come minutes later.
 """
 
 import asyncio

@@ -11,12 +11,12 @@ from uuid import UUID
 import aiohttp
 
 from tests.client import Client
-from tests.crash.checker import UNFINISHED, duplicates, lost, read_tables, violations
+from tests.crash.checker import UNFINISHED, duplicates, lost, read_tables, seen_twice, violations
 from tests.crash.installation import SLOTS, Installation, installed
 from tests.crash.ledger import Ledger, Load
 from tests.crash.nemesis import Fault, Nemesis
 from tests.crash.project import arranged
-from tests.crash.repeats import NOTHING, Repeats, explained
+from tests.crash.repeats import Repeats, explained
 from tests.crash.saboteurs import Saboteur
 from tests.crash.sink import Sink, listening
 from tests.crash.stumbling import STUMBLING, met, unmet
@@ -46,6 +46,7 @@ class Report:
     sends: int = 0
     calls: int = 0
     duplicates: int = 0
+    seen_twice: int = 0
     repeats: Repeats = field(default_factory=Repeats)
     seconds: float = 0.0
     """From the first event to the last fault."""
@@ -66,12 +67,12 @@ class Report:
         kinds = Counter(fault.kind for fault in self.faults)
         mended = sorted(fault.seconds for fault in self.faults if fault.seconds is not None)
         lines = [
-            f"seed {self.seed}, broker {self.broker}{', stages stumbling' * self.stumbling}"
+            f"seed {self.seed}, broker {self.broker}{', loops stumbling' * self.stumbling}"
             f"{', beside the version before' * self.with_old}: {self.kills} kills "
             f"in {len(self.faults)} faults, {self.acknowledged} of {self.events} events acknowledged in "
             f"{self.sends} sends, {self.once} calls under a key, {self.calls} webhooks, {self.duplicates} duplicates "
             f"({self.repeats.known.total()} of them after an answer), "
-            f"{self.hung_up} clients hung up, {self.stumbles.total()} exceptions in stages, "
+            f"{self.hung_up} clients hung up, {self.stumbles.total()} exceptions in loops, "
             f"drained in {self.drain_seconds:.1f} s",
             f"  {_listed(kinds)}",
             f"  whole again after {_spread(mended)}; from acknowledgement to call {_spread(sorted(self.delays))}",
@@ -107,8 +108,11 @@ async def run(
     drain_seconds: float = DRAIN_SECONDS,
     tell: Callable[[Fault], None] = lambda _: None,
 ) -> Report:
-    """Do ``faults`` faults, of ``only`` these kinds or of all, most of which kill a process, while events flow;
-    everything follows from ``seed`` but the timing of the machine. With ``stumbling`` the stages of every worker raise exceptions besides."""
+    """Do ``faults`` faults, of ``only`` these kinds or of all, most of which kill a process, while events flow.
+
+    Everything follows from ``seed`` but the timing of the machine. With ``stumbling`` every loop of API and worker
+    raises exceptions besides.
+    """
     report = Report(seed, "redis" if redis else "postgres", stumbling, with_old=old is not None)
     async with (
         listening(seed) as sink,
@@ -142,9 +146,10 @@ async def run(
     report.sends = sum(entry.sends for entry in ledger.entries.values())
     report.calls, report.duplicates = sum(map(len, sink.hits.values())), duplicates(sink)
     report.repeats, report.moods = explained(sink, report.faults, lease_seconds), sink.moods_met
-    if count := report.repeats.known[NOTHING]:
-        report.violations.append(f"{count} calls came again, and no fault explains it")
     report.lost, report.stuck, report.hung_up = lost(tables, ledger), tables.unfinished, ledger.hung_up
+    report.seen_twice = seen_twice(tables, sink)
+    if report.seen_twice:
+        report.violations.append(f"{report.seen_twice} things were seen twice by whoever knows webhook-ids")
     report.once = len(ledger.calls)
     report.delays = _delays(ledger, sink)
     return report

@@ -43,6 +43,8 @@ POINTS: Mapping[str, str] = {
     "clock.after_due": "retries are made claimable, and nobody was told",
     "clock.after_held": "what was held until now is queued, and nobody was told",
     "clock.after_release": "leases of the dead are released, and nobody was told",
+    "broker.before_send": "hints and messages are off the queue, and nobody was sent them",
+    "broker.after_send": "they are with the broker, and their place in the queue is not free yet",
 }
 """Every point, and what is so at the moment it is passed."""
 

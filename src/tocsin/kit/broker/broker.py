@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from tocsin.kit import crash
 from tocsin.kit.broker.keys import project_key
 from tocsin.kit.broker.leading_edge import LeadingEdge
 from tocsin.kit.broker.link import Frame, Link
@@ -268,8 +269,10 @@ class Broker:
             frames = await self._outbox.take(BATCH)
             if self._owes_gap:
                 frames.append(Frame(_GAP, b""))
+            crash.here("broker.before_send")
             async with asyncio.timeout(STEP_LIMIT):
                 await self._link.send(frames)
+            crash.here("broker.after_send")
             self._owes_gap = False
             self._outbox.sent()
             self.counters.sent += len(frames)
