@@ -20,6 +20,7 @@ IDLE_PARTS = 3
 IDLE_SECONDS, QUICK_IDLE_SECONDS = IDLE_PARTS * ANYWAY_SECONDS, 6.0
 SETTLE_SECONDS = 20
 EVERY_SECONDS = 3_600
+MADE_BEFORE = timedelta(hours=3)
 BAR_MS, BAR_RATIO = 1_000.0, 1.2
 
 
@@ -102,9 +103,10 @@ _INSISTENCE = (
 
 
 async def _insisting(place: Installed, project: Project, times: Sequence[datetime]) -> None:
-    """A notification for each time, which was told to the owner's sockets and comes again then."""
+    """A notification for each time, which was told to the owner's sockets and comes again then. They are as old as what
+    waits for long: once a minute all that was made in the last two hours is counted, whether it waits or not."""
     project_id, owner = UUID(project.id), UUID(project.signed_up["user"]["id"])
-    ids = [new_id() for _ in times]
+    ids = [_made_before() for _ in times]
     tables: dict[str, tuple[tuple[str, ...], list[tuple[object, ...]]]] = {
         "notifications": (
             ("project_id", "id", "env", "title", "message", "priority", "require_ack"),
@@ -116,7 +118,7 @@ async def _insisting(place: Installed, project: Project, times: Sequence[datetim
         ),
         "deliveries": (
             ("project_id", "id", "env", "notification_id", "user_id", "channel", "rank", "state"),
-            [(project_id, new_id(), "live", id_, owner, "realtime", 2, "sent") for id_ in ids],
+            [(project_id, _made_before(), "live", id_, owner, "realtime", 2, "sent") for id_ in ids],
         ),
         "insistences": (
             _INSISTENCE,
@@ -130,6 +132,10 @@ async def _insisting(place: Installed, project: Project, times: Sequence[datetim
         await place.superuser.copy_records_to_table(
             table, schema_name="tocsin", columns=columns, records=records, timeout=300
         )
+
+
+def _made_before() -> UUID:
+    return UUID(int=new_id().int - (int(MADE_BEFORE.total_seconds() * 1000) << 80))
 
 
 # A repeat keeps the rhythm, so the time it was due at is one period before the next one.
