@@ -195,7 +195,7 @@ def _how(rule: Rule, going_on: GoingOn) -> How:
 
 
 def _shown(how: How) -> ReplayHow:
-    said = {**how._asdict(), **to_builtins(how.going_on), "destinations": sorted(how.destinations)}
+    said = {**how._asdict(), **to_builtins(how.going_on, order="sorted"), "destinations": sorted(how.destinations)}
     return ReplayHow.model_validate({name: value for name, value in said.items() if name != "going_on"})
 
 

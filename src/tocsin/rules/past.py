@@ -10,7 +10,7 @@ import msgspec
 
 from tocsin.kit.db import Env
 from tocsin.rules.clocked import ClockRun, run_of
-from tocsin.rules.going_on import Course, GoingOn, said_by_version
+from tocsin.rules.going_on import MOST_FOLLOWED, Course, GoingOn, said_by_version
 from tocsin.users.language import by_language
 
 SCANNED_AT_ONCE = 2_000
@@ -139,7 +139,7 @@ async def read_heard(
     """The notifications of these that are still kept."""
     if not notifications:
         return {}
-    rows = await connection.fetch(_HEARD, project_id, list(notifications), MOST_COMPARED)
+    rows = await connection.fetch(_HEARD, project_id, list(notifications), MOST_COMPARED, MOST_FOLLOWED)
     return {
         row["id"]: Heard(
             row["title"],
@@ -194,6 +194,6 @@ LEFT JOIN LATERAL (
             d.user_id IS NOT NULL AND coalesce(bool_or(d.round = 0 AND (
                 d.last_error LIKE 'throttle: %' OR d.last_error LIKE 'silently: throttle: %')), false) AS throttled
         FROM tocsin.deliveries d WHERE d.project_id = $1 AND d.notification_id = n.id GROUP BY d.user_id) p
-) d ON t.total <= $3
+) d ON t.total <= $4
 WHERE n.project_id = $1 AND n.id = ANY($2)
 """
