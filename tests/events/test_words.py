@@ -68,6 +68,11 @@ def delivery(state: str, error: str | None = None, **fields: Any) -> Any:
             "It was dropped over email, by the person's preferences: email is switched off.",
         ),
         (
+            delivery("dropped", "preferences: not subscribed to the topic news"),
+            "not_subscribed",
+            "It was dropped over email, by the person's preferences: not subscribed to the topic news.",
+        ),
+        (
             delivery("sent", "silently: quiet hours until 07:00 UTC", channel="realtime"),
             "in_feed",
             "It stands in the person's feed and was shown to whoever of their apps was connected at 2026-03-01 10:00:00"

@@ -3,7 +3,7 @@
 from tests.client import Project
 from tests.notifications.silence import hours, prefer
 from tests.notifications.test_channel_order import ORDER, are_told, fall_due, has_turns, with_addresses
-from tests.notifications.test_digests import HOUR, digests, end_windows, ended, happened
+from tests.notifications.test_digests import HOUR, deliveries, digests, end_windows, ended, happened
 from tests.people import Person
 from tests.pipeline import Working, make_rule, notified, send_event, until
 
@@ -65,3 +65,37 @@ async def test_a_digest_of_a_muted_topic_is_told_to_nobody(working: Working, sho
     [digest] = await digests(sandbox)
     dropped = await ended(sandbox, digest, "dropped")
     assert dropped["lastError"] == "preferences: the topic orders is muted"
+
+
+async def test_repeats_and_digests_keep_to_topics_that_nobody_subscribed_to(
+    working: Working, shop: Project, ann: Person, bob: Person
+) -> None:
+    sandbox = shop.test_key
+    await with_addresses(working, shop, ann)
+    await with_addresses(working, shop, bob)
+    assert (await shop.owner.put("/projects/me/settings", {"optInTopics": ["news"]})).status == 200
+    await prefer(shop.key, bob.id, topics={"news": {"subscribed": True}})
+    again = {"requireAck": True, "repeat": {"everySeconds": 60, "maxTimes": 3}}
+    await make_rule(shop, "email", targetUsers=[ann.id, bob.id], topic="news", eventTypes=["news.urgent"], **again)
+    urgent = await notified(sandbox, await send_event(sandbox, "news.urgent"))
+
+    async def told() -> list[tuple[bool, str]]:
+        return sorted((each["userId"] == ann.id, each["state"]) for each in await deliveries(sandbox, urgent))
+
+    async def told_once() -> bool:
+        return await told() == [(False, "captured"), (True, "dropped")]
+
+    async def told_again() -> bool:
+        return await told() == [(False, "captured"), (False, "captured"), (True, "dropped")]
+
+    await until(told_once)
+    await working.sql.execute(
+        "UPDATE tocsin.insistences SET repeats_at = now(), due_at = now() WHERE notification_id = $1", urgent["id"]
+    )
+    await until(told_again)
+    await make_rule(shop, "email", targetUsers=[ann.id], digest=HOUR, eventTypes=["order.*"], topic="news")
+    await happened(sandbox, 1)
+    assert await end_windows(working.sql, shop) == 1
+    [digest] = await digests(sandbox)
+    dropped = await ended(sandbox, digest, "dropped")
+    assert dropped["lastError"] == "preferences: not subscribed to the topic news"

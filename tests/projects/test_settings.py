@@ -20,6 +20,7 @@ DEFAULTS = {
     "language": "en",
     "currency": "USD",
     "quietHours": None,
+    "optInTopics": [],
     "billingEmail": None,
     "security": {"require2fa": False, "requireSso": False, "ipAllowList": []},
     "connections": {
@@ -51,6 +52,7 @@ async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None
         {"connections": {"ownPerProvider": 3}},
         {"connections": {"requireVerifiedAddresses": True}},
         {"connections": {"phoneCodesPerDay": 0}},
+        {"optInTopics": ["news", "news"]},
         {"currency": "CHF"},
         {"billingEmail": " Money@Shop.example"},
         {},
@@ -63,6 +65,7 @@ async def test_what_is_left_out_stays_also_inside_of_a_part(api: Client) -> None
         "language": "de-AT",
         "currency": "CHF",
         "quietHours": None,
+        "optInTopics": ["news"],
         "billingEmail": "money@shop.example",
         "security": {"require2fa": False, "requireSso": True, "ipAllowList": ["127.0.0.1/32", "10.0.0.0/8"]},
         "connections": {

@@ -8,6 +8,7 @@ import pytest
 from tocsin.kit.ids import new_id
 from tocsin.rules import lookup
 from tocsin.rules.difference import Difference
+from tocsin.rules.going_on import GoingOn
 from tocsin.rules.jobs import RuleOutcome
 from tocsin.rules.lookup import MAX_RECIPIENTS, People
 from tocsin.rules.past import MOST_COMPARED, Heard, Past, Told
@@ -34,7 +35,7 @@ RULE = lookup.Rule(
     target_roles=(ROLE,),
     target_users=(),
 )
-WANTED = Wanted(RULE, None, frozenset("*"), frozenset("*"), None, EVENT)
+WANTED = Wanted(RULE, GoingOn(), None, frozenset("*"), frozenset("*"), None, EVENT)
 
 
 def differing(members: int, heard: Heard | None, told: Told | None = None) -> Difference:

@@ -9,7 +9,7 @@ import pytest
 from tests.client import Client, Project, Reply, sign_up
 from tests.notifications.silence import hours
 from tests.people import Person, join
-from tests.pipeline import Working, make_rule, send_events, story
+from tests.pipeline import Working, make_rule, send_events, story, until
 from tocsin.kit.errors import Unavailable
 from tocsin.rules import past, replay
 
@@ -120,9 +120,11 @@ async def test_a_draft_that_tells_by_other_ways_and_louder(working: Working, sho
     (example,) = answer["examples"]
     assert (example["eventId"], example["changes"]) == (event, ["channels", "destinations", "priority", "sound"])
     plain = {"channels": ["realtime", "email"], "afterSeconds": None, "priority": "normal", "sound": None}
-    assert example["then"]["how"] == {**plain, "destinations": ["orders"]}
+    ways = (*plain, "destinations")
+    assert {name: example["then"]["how"][name] for name in ways} == {**plain, "destinations": ["orders"]}
     louder = {"channels": ["email", "realtime", "webhook"], "destinations": ["alarms"]}
-    assert example["now"]["how"] == {**plain, **louder, "priority": "high", "sound": "chime"}
+    now = {name: example["now"]["how"][name] for name in ways}
+    assert now == {**plain, **louder, "priority": "high", "sound": "chime"}
 
 
 async def test_the_order_of_channels_counts_where_they_have_turns(shop: Project, ann: Person) -> None:
@@ -145,6 +147,121 @@ async def test_what_is_gathered_makes_no_sound_then_and_now(shop: Project, ann: 
     await processed(shop, {"order": 1})
     assert (await difference(shop, rule))["examples"] == []
     assert counts(await difference(shop, rule, rule=draft(rule, sound="chime")), "soundChanged") == [1]
+
+
+async def test_how_a_draft_would_insist_gather_and_limit_is_compared(shop: Project, ann: Person, bob: Person) -> None:
+    rule = await make_rule(shop, "email", targetUsers=[ann.id])
+    (event,) = await processed(shop, {"order": 1})
+    plain = {"requireAck": False, "repeat": None, "escalation": None, "escalationLoops": 1}
+    assert (await difference(shop, rule))["examples"] == []
+    step = {"afterSeconds": 600, "roles": ["owner"], "users": [bob.external_id]}
+    loud = {"requireAck": True, "repeat": {"everySeconds": 60, "maxTimes": 3}, "escalation": [step]}
+    answer = await difference(shop, rule, rule=draft(rule, **loud))
+    assert counts(answer, "insistenceChanged", "digestChanged", "throttleChanged") == [1, 0, 0]
+    (example,) = answer["examples"]
+    assert (example["eventId"], example["changes"]) == (event, ["insistence"])
+    assert {name: example["then"]["how"][name] for name in plain} == plain
+    assert example["now"]["how"]["escalation"] == [{"afterSeconds": 600, "roles": ["owner"], "users": [bob.id]}]
+    assert example["now"]["how"]["repeat"] == loud["repeat"]
+    quiet = {"digest": {"windowSeconds": 60}, "throttle": {"max": 5, "perSeconds": 60}}
+    answer = await difference(shop, rule, rule=draft(rule, **quiet))
+    assert counts(answer, "insistenceChanged", "digestChanged", "throttleChanged") == [0, 1, 1]
+    assert answer["examples"][0]["now"]["how"]["digest"] == {"windowSeconds": 60, "maxItems": 100, "leading": False}
+
+
+async def test_a_rule_that_insists_gathers_and_limits_and_has_not_changed_makes_no_difference(
+    shop: Project, ann: Person
+) -> None:
+    insists = {"requireAck": True, "repeat": {"everySeconds": 60, "maxTimes": 3}, "escalationLoops": 2}
+    step = {"afterSeconds": 600, "roles": ["owner"], "users": [ann.id]}
+    loud = await make_rule(shop, "email", targetUsers=[ann.id], escalation=[step], **insists)
+    windows = {"digest": {"windowSeconds": 60}, "throttle": {"max": 5, "perSeconds": 60}}
+    calm = await make_rule(shop, "email", targetUsers=[ann.id], **windows)
+    await processed(shop, {"order": 1})
+    for rule in (loud, calm):
+        answer = await difference(shop, rule)
+        assert (counts(answer, "matchedThen", "matchedNow"), answer["examples"]) == ([1, 1], [])
+
+
+async def test_what_a_throttle_did_is_what_it_would_do(shop: Project, ann: Person, bob: Person) -> None:
+    """With windows for each person."""
+    throttle = {"max": 2, "perSeconds": 3600}
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], targetPayloadUser=True, throttle=throttle)
+    about = {"userId": bob.external_id}
+    await processed(shop, {"order": 1}, {"order": 2, **about}, {"order": 3}, {"order": 4, **about}, {"order": 5})
+    answer = await difference(shop, rule)
+    assert (counts(answer, "throttledThen", "throttledNow"), answer["examples"]) == ([3, 3], [])
+    wider = draft(rule, targetPayloadUser=True, throttle={**throttle, "max": 4})
+    answer = await difference(shop, rule, rule=wider)
+    assert counts(answer, "throttledThen", "throttledNow", "throttleChanged") == [3, 1, 5]
+    courses = [(each["then"]["course"]["throttled"], each["now"]["course"]["throttled"]) for each in answer["examples"]]
+    assert courses == [(0, 0), (0, 0), (1, 0), (1, 0), (1, 1)]
+
+
+async def test_what_a_digest_gathered_is_what_it_would_gather(shop: Project, ann: Person, bob: Person) -> None:
+    """And is not one too many, whatever the throttle says."""
+    windows = {"digest": {"windowSeconds": 3600, "leading": True}, "throttle": {"max": 2, "perSeconds": 3600}}
+    rule = await make_rule(shop, "realtime", "email", targetUsers=[ann.id], targetPayloadUser=True, **windows)
+    about = {"userId": bob.external_id}
+    await processed(shop, {"order": 1}, {"order": 2, **about}, {"order": 3}, {"order": 4, **about}, {"order": 5})
+    answer = await difference(shop, rule)
+    assert counts(answer, "throttledThen", "throttledNow", "gatheredThen", "gatheredNow") == [0, 0, 5, 5]
+    assert answer["examples"] == []
+    answer = await difference(shop, rule, rule=draft(rule, targetPayloadUser=True))
+    assert counts(answer, "gatheredThen", "gatheredNow") == [5, 0]
+    first = answer["examples"][0]
+    assert first["changes"] == ["digest", "throttle"]
+    assert first["then"]["course"] == first["now"]["course"] == {"gathered": 0, "throttled": 0, "toldAgain": 0}
+    assert answer["examples"][1]["then"]["course"] == {"gathered": 1, "throttled": 0, "toldAgain": 0}
+
+
+async def test_windows_go_by_when_the_events_were_processed(working: Working, shop: Project, ann: Person) -> None:
+    rule = await make_rule(shop, "email", targetUsers=[ann.id])
+    events = await processed(shop, *({"order": number} for number in range(4)))
+    for hours_ago, event in zip((9, 8, 4, 3), sorted(events), strict=True):
+        await working.sql.execute(
+            "UPDATE tocsin.events SET processed_at = now() - make_interval(hours => $2) WHERE id = $1",
+            *(event, hours_ago),
+        )
+    wanted = {"throttle": {"max": 1, "perSeconds": 7200}}
+    assert counts(await difference(shop, rule, rule=draft(rule, **wanted)), "throttledNow") == [2]
+    wanted = {"digest": {"windowSeconds": 7200, "leading": True}}
+    assert counts(await difference(shop, rule, rule=draft(rule, **wanted)), "gatheredNow") == [2]
+    critical = {"throttle": {"max": 1, "perSeconds": 7200}, "priority": "critical"}
+    assert counts(await difference(shop, rule, rule=draft(rule, **critical)), "throttledNow") == [0]
+
+
+async def test_a_draft_would_have_come_again_until_somebody_acknowledged(
+    working: Working, shop: Project, ann: Person
+) -> None:
+    rule = await make_rule(shop, "realtime", targetUsers=[ann.id], requireAck=True)
+    await processed(shop, {"order": 1})
+    await working.sql.execute(
+        "UPDATE tocsin.notifications SET created_at = now() - interval '1 hour',"
+        " acked_at = now() - interval '50 minutes' WHERE rule_id = $1",
+        rule["id"],
+    )
+    steps = [{"afterSeconds": 300, "roles": ["owner"]}, {"afterSeconds": 400, "roles": ["owner"]}]
+    wanted = {"requireAck": True, "repeat": {"everySeconds": 120, "maxTimes": 9}, "escalation": steps}
+    answer = await difference(shop, rule, rule=draft(rule, **wanted))
+    assert counts(answer, "toldAgainThen", "toldAgainNow") == [0, 5 + 1]
+    wanted["repeat"]["maxTimes"] = 2  # type: ignore[index]
+    assert counts(await difference(shop, rule, rule=draft(rule, **wanted)), "toldAgainNow") == [2 + 1]
+
+
+async def test_repeats_that_were_made_are_counted(working: Working, shop: Project, ann: Person) -> None:
+    rule = await make_rule(
+        shop, "realtime", targetUsers=[ann.id], requireAck=True, repeat={"everySeconds": 10, "maxTimes": 1}
+    )
+    await processed(shop, {"order": 1})
+    await working.sql.execute(
+        "UPDATE tocsin.insistences SET repeats_at = now(), due_at = now() WHERE project_id = $1", shop.id
+    )
+
+    async def repeated() -> bool:
+        return counts(await difference(shop, rule), "toldAgainThen") == [1]
+
+    await until(repeated)
 
 
 async def test_the_user_in_the_payload_is_told_as_live(shop: Project, ann: Person) -> None:

@@ -104,12 +104,25 @@ async def test_the_page_shows_the_persons_topics_and_switches_them_without_a_log
     assert page.count(" checked>") == 2
     assert await save(posted, path, ["orders", "stock & <news>"], ["stock & <news>"]) == 200
     wishes = (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"]
-    assert wishes == {"orders": {"muted": True, "channels": None, "ignoreQuietHours": False}}
+    assert wishes == {"orders": {"muted": True, "subscribed": False, "channels": None, "ignoreQuietHours": False}}
     assert (await opened(posted, path)).count(" checked>") == 1
     assert (await posted.actions(shop)).count("preferences.updated") == 1
     assert await save(posted, path, ["orders", "stock & <news>"], ["orders", "stock & <news>"]) == 200
     wishes = (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"]
     assert wishes["orders"]["muted"] is False
+
+
+async def test_the_page_subscribes_to_topics_that_ask_for_it(posted: Posted) -> None:
+    shop, ann = await reader(posted, "Shop")
+    await make_rule(shop, "email", targetUsers=[ann["id"]], topic="news", eventTypes=["news"])
+    assert (await shop.owner.put("/projects/me/settings", {"optInTopics": ["news"]})).status == 200
+    path = await told(posted, shop, ann)
+    assert (await opened(posted, path)).count(" checked>") == 0
+    for on, subscribed in ((["news"], True), ([], False)):
+        assert await save(posted, path, ["news"], on) == 200
+        (wish,) = (await shop.key.get(f"/users/{ann['id']}/preferences")).json["topics"].values()
+        assert (wish["subscribed"], wish["muted"]) == (subscribed, False)
+        assert (await opened(posted, path)).count(" checked>") == len(on)
 
 
 async def test_what_the_page_did_not_show_is_not_switched(posted: Posted) -> None:

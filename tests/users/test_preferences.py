@@ -10,7 +10,7 @@ from tests.people import join
 ALL: dict[str, Any] = {
     "fallback": {"telegram": False},
     "channels": {"sms": False, "email": True},
-    "topics": {"orders": {"muted": True, "channels": ["email"], "ignoreQuietHours": True}},
+    "topics": {"orders": {"muted": True, "subscribed": True, "channels": ["email"], "ignoreQuietHours": True}},
     "quietHours": {"from": "22:00", "to": "07:00", "days": ["mon", "fri"], "channels": ["sms", "email"]},
     "format": {"language": "de-AT", "length": "short", "time": "24h", "number": "1.234,5"},
     "dailySummary": {"enabled": True, "time": "18:00"},

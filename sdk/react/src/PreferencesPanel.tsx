@@ -1,10 +1,10 @@
 import { useEffect, useState } from "react";
 import { asProblem, type Problem } from "./problem.js";
-import type { Preferences, QuietHours, Topic } from "./shapes.js";
+import type { Preferences, QuietHours, Topic, TopicWish } from "./shapes.js";
 import { useGiven, usePush } from "./TocsinProvider.js";
 
 const NIGHT: QuietHours = { from: "22:00", to: "07:00" };
-const NO_WISH = { muted: false, channels: null, ignoreQuietHours: false };
+const NO_WISH = { muted: false, subscribed: false, channels: null, ignoreQuietHours: false };
 
 /** Topics, channels and quiet hours. Each change is saved at once. */
 export function PreferencesPanel({ channels }: { channels: string[] }) {
@@ -17,14 +17,13 @@ export function PreferencesPanel({ channels }: { channels: string[] }) {
       </div>
     );
   }
-  const switched = ({ name, wish }: Topic) => ({ topics: { [name]: { ...(wish ?? NO_WISH), muted: !wish?.muted } } });
   return (
     <form className="tocsin-scroll tocsin-preferences" onSubmit={(event) => event.preventDefault()}>
       <fieldset>
         <legend>{words.topics}</legend>
         {topics.length === 0 && <p>{words.noTopics}</p>}
         {topics.map((topic) => (
-          <Switch key={topic.name} label={topic.name} on={!topic.wish?.muted} change={() => save(switched(topic))} />
+          <Switch key={topic.name} label={topic.name} on={reaches(topic)} change={() => save({ topics: { [topic.name]: switched(topic) } })} />
         ))}
       </fieldset>
       <fieldset>
@@ -41,6 +40,16 @@ export function PreferencesPanel({ channels }: { channels: string[] }) {
       </p>
     </form>
   );
+}
+
+function reaches({ wish, optIn }: Topic): boolean {
+  return !wish?.muted && (!optIn || wish?.subscribed === true);
+}
+
+function switched(topic: Topic): TopicWish {
+  const wish = topic.wish ?? NO_WISH;
+  const on = !reaches(topic);
+  return topic.optIn ? { ...wish, muted: false, subscribed: on } : { ...wish, muted: !on };
 }
 
 /** Only where something can be switched: elsewhere nobody here could do anything about it. */

@@ -42,12 +42,15 @@ export interface Page {
 
 export interface TopicWish {
   muted: boolean;
+  subscribed: boolean;
   channels: string[] | null;
   ignoreQuietHours: boolean;
 }
 
 export interface Topic {
   name: string;
+  /** It reaches only those who subscribe. */
+  optIn: boolean;
   wish: TopicWish | null;
 }
 

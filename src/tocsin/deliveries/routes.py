@@ -150,7 +150,7 @@ async def retry(request: Request, call: Called, delivery_id: PathId) -> Delivery
 
 def _refuse_what_is_not_wished(delivery: Delivery) -> None:
     if (delivery.last_error or "").startswith(NOT_WISHED):
-        raise Conflict("not_retryable", "The person has switched this off.")
+        raise Conflict("not_retryable", "By the person's preferences it is not sent.")
 
 
 async def _count_what_was_over_quota(call: Call, delivery: Delivery) -> None:

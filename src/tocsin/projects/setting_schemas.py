@@ -9,6 +9,7 @@ from tocsin.projects.currencies import CURRENCIES
 from tocsin.projects.networks import AllowedNetworks
 from tocsin.users.contact import Email
 from tocsin.users.hours import QuietHours, Timezone
+from tocsin.users.preferences import MOST_TOPICS, TopicName
 
 
 def _known_currency(value: str) -> str:
@@ -17,11 +18,23 @@ def _known_currency(value: str) -> str:
     return value
 
 
+def _each_once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 Language = Annotated[
     str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$"), Field(examples=["de-AT"])
 ]
 Currency = Annotated[
     str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency), Field(examples=["EUR"])
+]
+
+
+_OPT_IN = "Topics of rules that reach only those who subscribe to them in their preferences."
+OptInTopics = Annotated[
+    list[TopicName],
+    Field(max_length=MOST_TOPICS, description=_OPT_IN, examples=[["marketing"]]),
+    AfterValidator(_each_once),
 ]
 
 
@@ -45,6 +58,7 @@ class SettingsUpdate(Body):
     language: Language = unsent()
     currency: Currency = unsent()
     quiet_hours: QuietHours | None = unsent()
+    opt_in_topics: OptInTopics = unsent()
     billing_email: Email | None = unsent()
     security: SecurityUpdate = unsent()
     connections: ConnectionsUpdate = unsent()
@@ -76,6 +90,7 @@ class SettingsAnswer(Answer):
     quiet_hours: QuietHours | None = Field(
         None, description="For everybody who has said nothing else, in their own timezone."
     )
+    opt_in_topics: list[str] = Field([], description=_OPT_IN)
     billing_email: str | None = Field(None, description="Who hears of quotas by mail; null: the owner.")
     security: SecurityAnswer = SecurityAnswer()
     connections: ConnectionsAnswer = ConnectionsAnswer()

@@ -22,6 +22,7 @@ from tocsin.kit.together import Alone
 from tocsin.rules import lookup
 from tocsin.rules.clocked import ClockRun, whose_time
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
+from tocsin.rules.going_on import GoingOn
 from tocsin.rules.idle import idle_reasons, unless_idle
 from tocsin.rules.jobs import Event, Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
@@ -64,9 +65,10 @@ class Replays:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to run, and over what: ``listens`` has the patterns of the rule as it would be, ``patterns`` those of the
-    events that concern it, then or now."""
+    events that concern it, then or now; ``going_on`` says what becomes of what it tells."""
 
     candidate: lookup.Rule
+    going_on: GoingOn
     active_times: Mapping[str, Any] | None
     listens: frozenset[str]
     patterns: frozenset[str]

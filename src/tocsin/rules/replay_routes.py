@@ -15,11 +15,12 @@ from tocsin.kit.errors import Forbidden
 from tocsin.kit.schema import PathId
 from tocsin.rules.difference import Difference
 from tocsin.rules.evaluator import Evaluator
+from tocsin.rules.going_on import said_by
 from tocsin.rules.replay import SECONDS, Portion, Replays, Wanted, judge, read_portion
 from tocsin.rules.replay_schemas import ReplayAnswer, ReplayCounts, RuleReplay
 from tocsin.rules.save import checked, drafted
 from tocsin.rules.show import find_rule
-from tocsin.rules.targets import read_targets
+from tocsin.rules.targets import Named, read_targets
 from tocsin.rules.translations import words_of
 from tocsin.rules.trial import as_candidate
 from tocsin.sounds.names import default_sound
@@ -57,17 +58,21 @@ async def replay(
 async def _wanted(call: Call, rule_id: UUID, body: RuleReplay) -> tuple[Wanted, UUID]:
     """What is asked for, and the id after which to begin. Raises NotFound, Invalid, BadRequest."""
     saved = rule = await find_rule(call.session, rule_id)
-    targets, _ = (await read_targets(call.session, [rule_id]))[rule_id]
+    targets, named = (await read_targets(call.session, [rule_id]))[rule_id]
+    steps = named.steps
     if body.rule is not None:
         targets = await checked(call.session, call.project_id, body.rule, "/rule")
         rule = drafted(call.project_id, call.env, body.rule)
         rule.id, rule.version = saved.id, saved.version
+        said = zip(body.rule.escalation or [], targets.steps, strict=True)
+        steps = [Named(step.roles, whom.users) for step, whom in said]
     first, before = (await call.session.execute(_BETWEEN, {"from": body.from_, "to": body.to})).one()
     listens = rule.event_types or [CLOCK_TYPE]
     candidate = as_candidate(rule, targets, await words_of(call.session, call.project_id, rule.template))
     candidate.sound = rule.sound or await default_sound(call.session, rule.topic, rule.priority)
     wanted = Wanted(
         candidate,
+        said_by(rule, steps),
         rule.active_times,
         frozenset(listens),
         frozenset(listens) | frozenset(saved.event_types or [CLOCK_TYPE]),
@@ -118,5 +123,14 @@ def _counts(difference: Difference) -> ReplayCounts:
         destinations_changed=counts["destinations"],
         priority_changed=counts["priority"],
         sound_changed=counts["sound"],
+        insistence_changed=counts["insistence"],
+        digest_changed=counts["digest"],
+        throttle_changed=counts["throttle"],
+        gathered_then=counts["gathered_then"],
+        gathered_now=counts["gathered_now"],
+        throttled_then=counts["throttled_then"],
+        throttled_now=counts["throttled_now"],
+        told_again_then=counts["told_again_then"],
+        told_again_now=counts["told_again_now"],
         errors=counts["error"],
     )

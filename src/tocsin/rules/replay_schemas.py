@@ -7,7 +7,15 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from tocsin.kit.schema import Answer, Body, FilterTime, Time
-from tocsin.rules.schemas import EventTypes, Priority, Rendering, RuleCreate
+from tocsin.rules.schemas import (
+    EscalationAnswer,
+    EventTypes,
+    Priority,
+    Rendering,
+    RepeatAnswer,
+    RuleCreate,
+    ThrottleAnswer,
+)
 
 MOST_EVENTS = 10_000
 
@@ -20,6 +28,9 @@ Change = Literal[
     "destinations",
     "priority",
     "sound",
+    "insistence",
+    "digest",
+    "throttle",
     "error",
 ]
 
@@ -57,17 +68,46 @@ class ReplayCounts(Answer):
     destinations_changed: int
     priority_changed: int
     sound_changed: int
+    insistence_changed: int = Field(description="Would ask for an acknowledgement, repeat or escalate otherwise.")
+    digest_changed: int
+    throttle_changed: int
+    gathered_then: int = Field(description="People for whom it waited for a digest, of all notifications together.")
+    gathered_now: int
+    throttled_then: int = Field(description="People for whom it was one too many, of all notifications together.")
+    throttled_now: int
+    told_again_then: int = Field(description="Repeats and steps of escalations.")
+    told_again_now: int
     errors: int = Field(description="The condition or a template would go wrong.")
 
 
+class ReplayDigest(Answer):
+    window_seconds: int
+    max_items: int
+    leading: bool
+
+
 class ReplayHow(Answer):
-    """By which ways something is told, and how loudly: what the rule says of it."""
+    """By which ways something is told, how loudly and how it goes on: what the rule says of it."""
 
     channels: list[str]
     after_seconds: int | None = Field(description="Between the turns of the channels; null: all are told at once.")
     destinations: list[str]
     priority: Priority
     sound: str | None = Field(description="The rule's, or the project's default.")
+    require_ack: bool
+    repeat: RepeatAnswer | None
+    escalation: list[EscalationAnswer] | None
+    escalation_loops: int
+    digest: ReplayDigest | None
+    throttle: ThrottleAnswer | None
+
+
+class ReplayCourse(Answer):
+    """What becomes of a notification once it is made."""
+
+    gathered: int = Field(description="For so many people it waits for a digest.")
+    throttled: int = Field(description="For so many people it is one too many.")
+    told_again: int = Field(description="Repeats and steps of the escalation, until it was acknowledged or until now.")
 
 
 class ReplayThen(Answer):
@@ -79,6 +119,7 @@ class ReplayThen(Answer):
     rendered: Rendering | None
     how: ReplayHow | None = Field(description="Null where nothing was told, or is not kept any more.")
     recipients_total: int
+    course: ReplayCourse | None = Field(description="Null as `how` is, and where it told more than 500 people.")
 
 
 class ReplayNow(Answer):
@@ -89,6 +130,7 @@ class ReplayNow(Answer):
     rendered: Rendering | None
     how: ReplayHow | None = Field(description="Null where nothing would be told.")
     recipients_total: int
+    course: ReplayCourse | None = Field(description="Null as `how` is, and where it would tell more than 500 people.")
 
 
 class ReplayExample(Answer):

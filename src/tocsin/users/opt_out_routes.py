@@ -45,7 +45,7 @@ async def show(request: Request, token: str) -> HTMLResponse:
         project = await session.scalar(_PROJECT, {"id": asked.project_id})
     if not topics:
         return page(f"{_NO_MORE}?", "This mailbox gets nothing more from this project.", button="Unsubscribe")
-    switches = Switches([(topic.name, not topic.muted) for topic in topics], "Save")
+    switches = Switches([(topic.name, topic.on) for topic in topics], "Save")
     words = f"{project}: what is switched off reaches you by no channel."
     return page("What do you want to hear of?", words, switches=switches, button=_NO_MORE)
 
@@ -84,11 +84,11 @@ async def _leave(request: Request, session: AsyncSession, asked: OptOut) -> None
 async def _switch(
     request: Request, session: AsyncSession, person: User, asked: OptOut, *, shown: list[str], on: list[str]
 ) -> None:
-    """Mute what was shown and is off, and take the muting from what is on; the rest of a wish stays."""
+    """Switch off what was shown and is off, and on what is on; the rest of a wish stays."""
     changed = {
-        topic.name: TopicWish.model_validate({**topic.wish, "muted": not topic.muted})
+        topic.name: TopicWish.model_validate(topic.switched(on=not topic.on))
         for topic in await topics_of(session, person.id)
-        if topic.name in shown and topic.muted == (topic.name in on)
+        if topic.name in shown and topic.on != (topic.name in on)
     }
     if changed:
         before = _audited(person)

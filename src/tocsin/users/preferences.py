@@ -29,7 +29,10 @@ _FALLBACK = (
     "By channel. False: where the person has a connection of their own, nothing else sends to them on that channel."
 )
 _CHANNELS = "By channel. False: nothing is sent there; over sockets it comes without a sound."
-_TOPICS = "By the topic that rules name. What is not named here comes by every channel of the rule."
+_TOPICS = (
+    "By the topic that rules name. What is not named here comes by every channel of the rule, unless the project's "
+    "`optInTopics` name it."
+)
 _QUIET = "In the person's timezone, else the project's. Null: none. Until it is said: the project's `quietHours`."
 
 
@@ -37,6 +40,9 @@ class TopicWish(Body):
     """How one topic reaches the person. What is left out of it is as it is without a wish."""
 
     muted: bool = Field(False, description="It stands in the feed and reaches the person by no channel.")
+    subscribed: bool = Field(
+        False, description="Topics that the project's `optInTopics` name reach only those who subscribe to them."
+    )
     channels: ChannelNames | None = Field(None, description="Only these; null: all of the rule's.")
     ignore_quiet_hours: bool = Field(False, description="It comes at night too.")
 
@@ -70,6 +76,7 @@ class PreferencesUpdate(Body):
 
 class TopicWishAnswer(Answer):
     muted: bool = False
+    subscribed: bool = False
     channels: list[str] | None = None
     ignore_quiet_hours: bool = False
 

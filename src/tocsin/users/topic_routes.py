@@ -14,6 +14,10 @@ class TopicAnswer(Answer):
     name: str
     rules: int | None = Field(None, description="Active rules that name it; null where you ask as a person.")
     muted_by: int | None = Field(None, description="How many people have muted it; null where you ask as a person.")
+    opt_in: bool = Field(description="It reaches only those who subscribe to it.")
+    subscribers: int | None = Field(
+        None, description="How many people have; null where it does not ask for it, and where you ask as a person."
+    )
     wish: TopicWishAnswer | None = Field(None, description="What you chose; null where you see the whole project's.")
 
 
@@ -26,5 +30,8 @@ async def list_topics(call: Called) -> list[TopicAnswer]:
     """
     if call.own_only and call.principal.user_id is not None:
         mine = await topics_of(call.session, call.principal.user_id)
-        return [TopicAnswer(name=each.name, wish=TopicWishAnswer.model_validate(each.wish)) for each in mine]
+        return [
+            TopicAnswer(name=each.name, opt_in=each.opt_in, wish=TopicWishAnswer.model_validate(each.wish))
+            for each in mine
+        ]
     return [TopicAnswer.model_validate(row) for row in await topics_here(call.session)]

@@ -5,6 +5,7 @@ test.each([
   ["held", "quiet hours until 07:00 Europe/Vienna", "/users/u#preferences"],
   ["held", "active times from 08:00 Europe/Vienna", "/rules/r"],
   ["switched_off", "preferences: the topic orders is muted", "/users/u#preferences"],
+  ["not_subscribed", "preferences: not subscribed to the topic news", "/users/u#preferences"],
   ["throttled", null, "/rules/r"],
   ["no_address", null, "/users/u"],
   ["no_connection", null, "/connections"],

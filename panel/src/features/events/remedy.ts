@@ -16,6 +16,7 @@ export function remedyOf({ code, detail }: Pick<Delivery, "code" | "detail">, ru
     case "held":
       return detail?.startsWith("active times") ? rule : { to: wishes, words: t("Their quiet hours") };
     case "switched_off":
+    case "not_subscribed":
       return { to: wishes, words: t("Their preferences") };
     case "throttled":
     case "gathered":

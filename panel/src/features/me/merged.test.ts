@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { merged, only, wished } from "./merged";
+import { merged, only, reaches, switched, wished } from "./merged";
 
-const NOTHING = { muted: false, channels: null, ignoreQuietHours: false };
+const NOTHING = { muted: false, subscribed: false, channels: null, ignoreQuietHours: false };
 
 test("maps change entry by entry, null takes one away, and the rest stays", () => {
   const before = { channels: { sms: false, email: true }, topics: { orders: { ...NOTHING, muted: true } }, quietHours: null };
@@ -23,4 +23,13 @@ test("a wish that says nothing is none", () => {
 test("every way there is is no restriction", () => {
   expect(only(["email", "realtime"], ["realtime", "email"])).toBeNull();
   expect(only(["email"], ["realtime", "email"])).toEqual(["email"]);
+});
+
+test("a topic is on unless it is muted, and one for subscribers once somebody subscribed", () => {
+  expect([reaches(NOTHING, false), reaches(NOTHING, true)]).toEqual([true, false]);
+  for (const optIn of [false, true]) {
+    for (const on of [false, true]) expect(reaches(switched(NOTHING, optIn, on), optIn)).toBe(on);
+  }
+  expect(reaches({ ...NOTHING, subscribed: true, muted: true }, true)).toBe(false);
+  expect(wished(switched(NOTHING, true, true))).toEqual({ ...NOTHING, subscribed: true });
 });

@@ -14,7 +14,16 @@ export function merged(before: Preferences, change: Change): Preferences {
 
 /** A wish that says nothing is none. */
 export function wished(wish: Wish): Wish | null {
-  return wish.muted || wish.channels || wish.ignoreQuietHours ? wish : null;
+  return wish.muted || wish.subscribed || wish.channels || wish.ignoreQuietHours ? wish : null;
+}
+
+/** Whether a topic reaches whoever wishes this of it; some reach only those who subscribe. */
+export function reaches(wish: Wish, optIn: boolean): boolean {
+  return !wish.muted && (!optIn || wish.subscribed === true);
+}
+
+export function switched(wish: Wish, optIn: boolean, on: boolean): Wish {
+  return optIn ? { ...wish, muted: false, subscribed: on } : { ...wish, muted: !on };
 }
 
 /** Only these channels, of those by which somebody can be reached; all of them is no restriction. */

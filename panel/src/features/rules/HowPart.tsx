@@ -98,15 +98,17 @@ function swapped<T>(all: T[], one: T, other: T): T[] {
 
 function TopicField({ rule: { values, set, error } }: { rule: Editing }) {
   const topics = useTopics();
-  const muted = topics.find((topic) => topic.name === values.topic)?.mutedBy ?? 0;
+  const topic = topics.find((each) => each.name === values.topic);
+  const muted = topic?.mutedBy ?? 0;
+  const said = muted ? tn(muted, "1 person has muted it.", "{n} people have muted it.") : t("By it people switch such news off and on.");
   return (
     <Autocomplete
       label={t("Topic")}
-      description={muted ? tn(muted, "1 person has muted it.", "{n} people have muted it.") : t("By it people switch such news off and on.")}
-      data={topics.map((topic) => topic.name)}
+      description={topic?.optIn ? tn(topic.subscribers ?? 0, "Only 1 person has subscribed to it.", "Only the {n} people who subscribed are told.") : said}
+      data={topics.map(({ name }) => name)}
       value={values.topic ?? ""}
       error={error("topic")}
-      onChange={(topic) => set({ topic: topic || null })}
+      onChange={(name) => set({ topic: name || null })}
     />
   );
 }

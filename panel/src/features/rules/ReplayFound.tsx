@@ -17,6 +17,9 @@ const CHANGES: Record<Change, { words: string; state: string; count: keyof Found
   destinations: { words: t("Other places"), state: "queued", count: "destinationsChanged" },
   priority: { words: t("Another priority"), state: "queued", count: "priorityChanged" },
   sound: { words: t("Another sound"), state: "queued", count: "soundChanged" },
+  insistence: { words: t("Insists otherwise"), state: "queued", count: "insistenceChanged" },
+  digest: { words: t("Another digest"), state: "queued", count: "digestChanged" },
+  throttle: { words: t("Another limit"), state: "queued", count: "throttleChanged" },
   error: { words: t("Goes wrong"), state: "error", count: "errors" },
 };
 
@@ -31,6 +34,7 @@ export function ReplayFound({ found: { counts, examples } }: { found: Found }) {
         <Figure name={t("Told then")} number={counts.matchedThen} />
         <Figure name={t("Would be told")} number={counts.matchedNow} />
       </div>
+      <Course counts={counts} />
       {kinds.length === 0 && <Text size="sm">{t("Nothing would be different.")}</Text>}
       {kinds.length > 0 && (
         <div className="days" role="group" aria-label={t("What would be different")}>
@@ -46,6 +50,21 @@ export function ReplayFound({ found: { counts, examples } }: { found: Found }) {
         <OneExample key={example.eventId} example={example} />
       ))}
     </>
+  );
+}
+
+/** What became of them, for so many people together, and would; nothing where none of it happens. */
+function Course({ counts }: { counts: Found["counts"] }) {
+  const shown = [
+    { name: t("In a digest"), past: counts.gatheredThen, now: counts.gatheredNow },
+    { name: t("One too many"), past: counts.throttledThen, now: counts.throttledNow },
+    { name: t("Told again"), past: counts.toldAgainThen, now: counts.toldAgainNow },
+  ].filter(({ past, now }) => past + now > 0);
+  if (shown.length === 0) return null;
+  return (
+    <Text size="sm" c="dimmed">
+      {shown.map(({ name, past, now }) => t("{name}: {past} then, {now} now", { name, past: past.toLocaleString(), now: now.toLocaleString() })).join(" · ")}
+    </Text>
   );
 }
 

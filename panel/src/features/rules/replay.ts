@@ -29,7 +29,7 @@ interface Progress {
 
 const MOST_EXAMPLES = 100;
 const NOTHING: Found = {
-  counts: { events: 0, matchedThen: 0, matchedNow: 0, newlyMatching: 0, noLongerMatching: 0, recipientsChanged: 0, textsChanged: 0, channelsChanged: 0, destinationsChanged: 0, priorityChanged: 0, soundChanged: 0, errors: 0 },
+  counts: { events: 0, matchedThen: 0, matchedNow: 0, newlyMatching: 0, noLongerMatching: 0, recipientsChanged: 0, textsChanged: 0, channelsChanged: 0, destinationsChanged: 0, priorityChanged: 0, soundChanged: 0, insistenceChanged: 0, digestChanged: 0, throttleChanged: 0, gatheredThen: 0, gatheredNow: 0, throttledThen: 0, throttledNow: 0, toldAgainThen: 0, toldAgainNow: 0, errors: 0 },
   examples: [],
   lastEventAt: null,
 };

@@ -34,7 +34,10 @@ test("further words in a line", () => {
 });
 
 test("only those ways are told that are different", () => {
-  const how = { channels: ["push", "email"], afterSeconds: 60, destinations: [], priority: "high" as const, sound: null };
+  const insists = { requireAck: true, repeat: { everySeconds: 60, maxTimes: 3 }, escalation: null, escalationLoops: 1 };
+  const windows = { digest: { windowSeconds: 90, maxItems: 100, leading: false }, throttle: null };
+  const how = { channels: ["push", "email"], afterSeconds: 60, destinations: [], priority: "high" as const, sound: null, ...insists, ...windows };
   expect(waysLine(how, ["recipients", "priority"])).toBe("priority high");
   expect(waysLine(how, ["channels", "destinations", "sound"])).toBe("push, email · one after the other, 1 minute apart · no place · no sound");
+  expect(waysLine(how, ["insistence", "digest", "throttle"])).toBe("Somebody has to acknowledge · every 1 minute, 3 times at most · gathered for 90 seconds · no limit");
 });

@@ -6,7 +6,7 @@ import { WEEKDAYS, weekdayName } from "@/lib/weekdays";
 import type { Draft } from "./draft";
 import type { Change } from "./replay";
 
-export function insistLine({ requireAck, repeat, escalation }: Draft): string {
+export function insistLine({ requireAck, repeat, escalation }: Pick<Draft, "requireAck" | "repeat" | "escalation">): string {
   if (!requireAck) return t("Told once; nobody has to acknowledge.");
   return joined([
     t("Somebody has to acknowledge"),
@@ -35,7 +35,8 @@ export function wordsLine({ action, translations, template }: Draft): string {
 }
 
 /** Of the ways by which something is told those that are different now. */
-export function waysLine({ channels, afterSeconds, destinations, priority, sound }: Schemas["ReplayHow"], changes: Change[]): string {
+export function waysLine(how: Schemas["ReplayHow"], changes: Change[]): string {
+  const { channels, afterSeconds, destinations, priority, sound, digest, throttle } = how;
   const changed = (name: Change) => changes.includes(name);
   return joined([
     changed("channels") && channels.join(", "),
@@ -43,6 +44,9 @@ export function waysLine({ channels, afterSeconds, destinations, priority, sound
     changed("destinations") && (destinations.join(", ") || t("no place")),
     changed("priority") && t("priority {name}", { name: priority }),
     changed("sound") && (sound ? t("sound {name}", { name: sound }) : t("no sound")),
+    changed("insistence") && insistLine(how),
+    changed("digest") && (digest ? t("gathered for {time}", { time: spoken(digest.windowSeconds) }) : t("no digest")),
+    changed("throttle") && (throttle ? t("{n} in {time} for each person", { n: throttle.max, time: spoken(throttle.perSeconds) }) : t("no limit")),
   ]);
 }
 

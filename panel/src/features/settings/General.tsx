@@ -11,6 +11,7 @@ import { reread } from "@/lib/session";
 import { t } from "@/lib/t";
 import { useMonths } from "../usage/months";
 import { currencies, languages, timezones } from "./choices";
+import { OptIn } from "./OptIn";
 import { Part } from "./Part";
 import { update, useProject, useSettings, type Project, type Settings } from "./project";
 import { QuietHours } from "./QuietHours";
@@ -26,6 +27,7 @@ export function General() {
           <>
             <Region settings={found} />
             <QuietHours quiet={found.quietHours ?? null} />
+            <OptIn topics={found.optInTopics ?? []} />
             <Sending settings={found} />
           </>
         )}

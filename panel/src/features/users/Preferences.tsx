@@ -37,6 +37,7 @@ function facts({ quietHours, channels, topics, dailySummary }: Preferences): [st
     [t("Quiet hours"), quietHours ? [`${quietHours.from}–${quietHours.to}`, ...(quietHours.days ?? []), ...(quietHours.channels ?? [])].join(" ") : t("none")],
     [t("Channels off"), off.map(([name]) => name).join(", ") || t("none")],
     [t("Topics muted"), wishes.filter(([, wish]) => wish.muted).map(([name]) => name).join(", ") || t("none")],
+    [t("Topics subscribed to"), wishes.filter(([, wish]) => wish.subscribed && !wish.muted).map(([name]) => name).join(", ") || t("none")],
     [t("Daily summary"), dailySummary?.enabled ? (dailySummary.time ?? t("on")) : t("off")],
   ];
 }

@@ -39,7 +39,7 @@ class DeliveryExplained(Answer):
         description="`sent`, `delivered`, `read`, `captured`, `in_feed`; `waiting`, `paced`, `retrying`, "
         "`waits_for_connection`, `held`, `gathered`, `in_digest`; `gave_up`, `no_connection`, `no_address`, "
         "`device_gone`, `blocked`, `opted_out`, `person_not_active`, `not_reachable`, `over_quota`, `switched_off`, "
-        "`throttled`, `read_meanwhile`, `acknowledged`; else the state. "
+        "`not_subscribed`, `throttled`, `read_meanwhile`, `acknowledged`; else the state. "
         "Later releases add some."
     )
     sentence: str

@@ -26,6 +26,7 @@ _REFUSALS = (
     ("the person does not exist", "person_not_active"),
     ("no connection for ", "not_reachable"),
     ("quota", "over_quota"),
+    (f"{_WISHED}not subscribed", "not_subscribed"),
     (_WISHED, "switched_off"),
     ("throttle: ", "throttled"),
     ("read meanwhile", "read_meanwhile"),
