@@ -172,6 +172,20 @@ async def _phone_code(s: Scene) -> dict[str, str]:
     return {"value": number, "code": code}
 
 
+async def _told_to_stop(s: Scene) -> dict[str, Any]:
+    """A bot that the person said `/stop` to, as it is noted then."""
+    bot, chat = await _bot(s), str(10**9 + secrets.randbelow(10**9))
+    await s.make(f"/users/{s.ids['user']}/addresses", {"channel": "telegram", "value": chat})
+    await s.working.sql.execute(
+        "INSERT INTO tocsin.reachability (project_id, connection_id, address_hash, state, connection_project, env)"
+        " VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), 'opted_out', $1, 'live')",
+        s.project.id,
+        str(bot),
+        chat,
+    )
+    return {"connectionId": bot, "address": chat, **_REASON}
+
+
 async def _link(s: Scene) -> dict[str, Id]:
     """To a bot as it is after it was verified."""
     bot = await _bot(s)
@@ -504,6 +518,8 @@ CASES = (
     case("list_templates", connection_id="connection"),
     case("link_telegram", user_id="user", body=_link),
     case("send_phone_code", user_id="user", body=_phone),
+    case("list_opt_outs", user_id="user"),
+    case("lift_opt_out", user_id="user", body=_told_to_stop, fleeting=True),
     case("verify_phone", user_id="user", body=_phone_code, fleeting=True),
     case("list_webhook_endpoints"),
     case("create_webhook_endpoint", body=lambda s: seeds.listening(s)),
