@@ -148,11 +148,14 @@ async def _bot(s: Scene) -> Id:
 
 
 async def _phone(s: Scene) -> dict[str, str]:
-    """A number that nobody has proven, and a connection as it is after it was verified."""
+    """A number that nobody has proven, and a connection as it is after it was verified, and before it is checked."""
     settings = {"url": s.hook_url, "accountSid": f"AC{_word()}", "sender": "Acme"}
     body = {"provider": "twilio", "name": _word(), "settings": settings, "credentials": {"authToken": _SECRET}}
     made = await s.make("/connections", body)
-    await s.working.sql.execute("UPDATE tocsin.connections SET status = 'active' WHERE id = $1", made["id"])
+    await s.working.sql.execute(
+        "UPDATE tocsin.connections SET status = 'active', next_check_at = now() + interval '1 day' WHERE id = $1",
+        made["id"],
+    )
     return {"value": f"+43660{secrets.randbelow(10**8):08d}"}
 
 
