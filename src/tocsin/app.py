@@ -25,6 +25,7 @@ from tocsin.connections.destination_routes import router as destination_routes
 from tocsin.connections.health_routes import router as connection_health_routes
 from tocsin.connections.hook_routes import router as hook_routes
 from tocsin.connections.meta_app_routes import router as meta_app_routes
+from tocsin.connections.opted_out_routes import router as opted_out_routes
 from tocsin.connections.phone_routes import router as phone_routes
 from tocsin.connections.platform_routes import router as all_connections_routes
 from tocsin.connections.routes import router as connection_routes
@@ -167,6 +168,7 @@ ROUTERS = (
     chat_routes,
     link_routes,
     phone_routes,
+    opted_out_routes,
     webhook_endpoint_routes,
     webhook_log_routes,
     stepping_in_routes,

@@ -4,15 +4,14 @@ Each command imports what it needs itself, so that `tocsin --help` answers at on
 cannot be done and the last lines say why, 2 the command line is wrong.
 """
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from tocsin.imports.report import Report
     from tocsin.startup import Installation
 
 app = typer.Typer(
@@ -394,49 +393,77 @@ def keys_drop_master(
 
 
 _Project = Annotated[str, typer.Option(help="Slug of the project that gets the connections.")]
+_FromEnv = Annotated[bool, typer.Option("--from-env", help="Read the variables in the environment of this command.")]
+_FromFile = Annotated[
+    Path | None,
+    typer.Option("--from-file", help="Read a .env file, or an export in JSON.", exists=True, dir_okay=False),
+]
+_For = Annotated[
+    str | None,
+    typer.Option(
+        "--for", help="project (the default), admins (each of them), or somebody's e-mail. An export says it itself."
+    ),
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")]
 _ReportFile = Annotated[Path | None, typer.Option("--report", help="File for the report as JSON.", dir_okay=False)]
 
 
-@imports.command("env", epilog="Example: tocsin import env shop.env --project acme --for admins --dry-run")
-def import_env(
+@imports.command(
+    "telegram",
+    epilog="Examples: tocsin import telegram --from-env --project acme;"
+    " tocsin import telegram --from-file shop.env --project acme --for admins --dry-run",
+)
+def import_telegram(
     project: _Project,
-    for_: Annotated[str, typer.Option("--for", help="project, admins (each of them), or somebody's e-mail.")],
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="A .env file. Default: the environment.", exists=True, dir_okay=False),
-    ] = None,
+    from_env: _FromEnv = False,
+    from_file: _FromFile = None,
+    for_: _For = None,
     dry_run: _DryRun = False,
     report: _ReportFile = None,
 ) -> None:
-    """Make connections of TELEGRAM_ and WHATSAPP_ variables.
+    """Make connections of Telegram bots.
 
-    Each gets the destinations orders and inventory, and sends once it is verified. A connection of the same owner with
-    the same bot or number is replaced. docs/import.md lists the variables. Exit code 1 where anything was skipped.
+    Of TELEGRAM_ variables, each with the destinations orders and inventory, or of an export. All are pending until
+    somebody verifies them. A connection of the same owner with the same bot is replaced. docs/import.md lists what is
+    read. Exit code 1 where anything was skipped.
     """
-    with _clear_failures():
-        import os
-
-        from tocsin.importing import import_env
-
-        _import(lambda installation: import_env(installation, file, os.environ, project, for_, dry_run=dry_run), report)
+    _import("telegram", project, from_env, from_file, for_, dry_run, report)
 
 
-@imports.command("export", epilog="Example: tocsin import export shop.json --project acme --report report.json")
-def import_export(
-    file: Annotated[Path, typer.Argument(help="As docs/import.md describes it.", exists=True, dir_okay=False)],
+@imports.command(
+    "whatsapp",
+    epilog="Examples: tocsin import whatsapp --from-env --project acme;"
+    " tocsin import whatsapp --from-file export.json --project acme --report report.json",
+)
+def import_whatsapp(
     project: _Project,
+    from_env: _FromEnv = False,
+    from_file: _FromFile = None,
+    for_: _For = None,
     dry_run: _DryRun = False,
     report: _ReportFile = None,
 ) -> None:
-    """Make connections of an export, for the project and its people.
+    """Make connections of WhatsApp numbers.
 
-    People are known by their e-mail and must be in the project. Exit code 1 where anything was skipped.
+    Of WHATSAPP_ variables or of an export, as `tocsin import telegram` does of bots.
     """
-    with _clear_failures():
-        from tocsin.importing import import_export
+    _import("whatsapp", project, from_env, from_file, for_, dry_run, report)
 
-        _import(lambda installation: import_export(installation, file, project, dry_run=dry_run), report)
+
+@imports.command("all", epilog="Example: tocsin import all --from-file export.json --project acme --dry-run")
+def import_all(
+    project: _Project,
+    from_env: _FromEnv = False,
+    from_file: _FromFile = None,
+    for_: _For = None,
+    dry_run: _DryRun = False,
+    report: _ReportFile = None,
+) -> None:
+    """Make connections of bots and numbers alike.
+
+    As one import, which is put back as one.
+    """
+    _import(None, project, from_env, from_file, for_, dry_run, report)
 
 
 @imports.command("rollback", epilog="Example: tocsin import rollback 01942f7e-...")
@@ -463,27 +490,39 @@ def import_rollback(
         typer.echo("Everything is as it was before." if done else "This import was put back before.")
 
 
-def _import(run: "Callable[[Installation], Coroutine[Any, Any, Report]]", file: Path | None) -> None:
-    """Run an import and tell of it; the file is opened first, so that nothing is written that cannot be reported."""
-    import asyncio
+def _import(
+    provider: str | None,
+    project: str,
+    from_env: bool,
+    from_file: Path | None,
+    whose: str | None,
+    dry_run: bool,
+    told: Path | None,
+) -> None:
+    """Import and tell of it; the report's file is opened first, so that nothing is written that cannot be reported."""
+    if from_env == (from_file is not None):
+        raise typer.BadParameter("Give --from-env, or --from-file with a file: one of them.")
+    with _clear_failures(), told.open("ab") if told else nullcontext() as opened:
+        import asyncio
+        import os
 
-    from tocsin.importing import NotImported
-    from tocsin.imports.report import as_json, in_words
-    from tocsin.logins import with_logins
+        from tocsin.importing import NotImported, bring
+        from tocsin.imports.report import as_json, in_words
+        from tocsin.logins import with_logins
 
-    installation = with_logins(_installation(beside_up=True))
-    with file.open("ab") if file else nullcontext() as opened:
+        installation = with_logins(_installation(beside_up=True))
+        run = bring(installation, from_file, os.environ, project, whose, provider, dry_run=dry_run)
         try:
-            report = asyncio.run(run(installation))
+            report = asyncio.run(run)
         except NotImported as error:
             _fail(str(error))
         if opened is not None:
             opened.truncate(0)
             opened.write(as_json(report))
-    for line in in_words(report):
-        typer.echo(line)
-    if not report.complete:
-        raise typer.Exit(1)
+        for line in in_words(report):
+            typer.echo(line)
+        if not report.complete:
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -1,15 +1,16 @@
 """`tocsin import`: what a single-tenant installation had, into a project of this one, and back out."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 
 from tocsin.imports.bring_in import bring_in
 from tocsin.imports.env_file import read_env_file
-from tocsin.imports.export import read_export
+from tocsin.imports.export import is_export, read_export
 from tocsin.imports.holders import NobodyThere, holders_of
 from tocsin.imports.report import Report
 from tocsin.imports.roll_back import ChangedSince, find_import, roll_back
@@ -31,28 +32,37 @@ class NotImported(Exception):
     """What was asked for cannot be; the message says why, a line for each reason."""
 
 
-async def import_env(
+async def bring(
     installation: Installation,
     file: Path | None,
     environment: Mapping[str, str],
     slug: str,
-    whose: str,
+    whose: str | None,
+    provider: str | None,
     *,
     dry_run: bool,
 ) -> Report:
-    """The variables of a file, else of the environment, for ``project``, ``admins`` or the person of an e-mail."""
-    wanted = _whose(whose)
+    """What a file says, a .env or an export, else what the environment does: of one provider, else of all.
+
+    Variables are for ``project``, ``admins`` or the person of an e-mail; an export names its people.
+    """
     with _named(str(file) if file else "the environment"):
-        accounts, left_out = read_variables(read_env_file(_content(file)) if file else environment)
-    parts = (Part(wanted, accounts),)
-    return await _import(installation, slug, "env", parts, left_out, must_be_there=wanted, dry_run=dry_run)
-
-
-async def import_export(installation: Installation, file: Path, slug: str, *, dry_run: bool) -> Report:
-    """An export, for the project and the people that it names."""
-    with _named(str(file)):
-        parts, left_out = read_export(_content(file))
-    return await _import(installation, slug, "export", parts, left_out, dry_run=dry_run)
+        given = _read(file, environment, whose, provider)
+    command = f"tocsin import {provider or 'all'}"
+    async with _database(installation) as db:
+        project_id = await _project(db, slug)
+        async with db.scope(project_id, "live") as session:
+            try:
+                await holders_of(session, given.must_be_there)
+            except NobodyThere as nobody:
+                raise NotImported(f"{slug}: {nobody}.") from None
+            work = Work(session, Vault(installation.master), project_id, command)
+            report = await bring_in(work, slug, given.source, given.parts, given.left_out)
+            if dry_run:
+                # Everything was done, limits and all, so the report is exact; none of it stays.
+                await session.rollback()
+                return report.of_dry_run()
+    return report
 
 
 async def undo(installation: Installation, import_id: str) -> list[str]:
@@ -68,6 +78,25 @@ async def undo(installation: Installation, import_id: str) -> list[str]:
         async with db.scope(project_id, "live") as session:
             work = Work(session, Vault(installation.master), project_id, "tocsin import rollback")
             return await _undone(work, id_)
+
+
+class _Given(NamedTuple):
+    source: Source
+    parts: tuple[Part, ...]
+    left_out: list[str]
+    must_be_there: str
+    """Without these people nothing is imported; whoever else is missing is skipped."""
+
+
+def _read(file: Path | None, environment: Mapping[str, str], whose: str | None, provider: str | None) -> _Given:
+    raw = _content(file) if file else None
+    if raw is not None and is_export(raw):
+        if whose is not None:
+            raise BadInput("this is an export, which says itself whose each connection is; leave --for away.")
+        return _Given("export", *read_export(raw, provider), "project")
+    wanted = _whose(whose or "project")
+    accounts, left_out = read_variables(environment if raw is None else read_env_file(raw), provider)
+    return _Given("env", (Part(wanted, accounts),), left_out, wanted)
 
 
 def _whose(whose: str) -> str:
@@ -94,32 +123,6 @@ def _content(file: Path) -> bytes:
     if len(raw) > MOST_BYTES:
         raise BadInput(f"the file is longer than {MOST_BYTES:,} bytes.")
     return raw
-
-
-async def _import(
-    installation: Installation,
-    slug: str,
-    source: Source,
-    parts: Sequence[Part],
-    left_out: list[str],
-    *,
-    must_be_there: str = "project",
-    dry_run: bool,
-) -> Report:
-    async with _database(installation) as db:
-        project_id = await _project(db, slug)
-        async with db.scope(project_id, "live") as session:
-            try:
-                await holders_of(session, must_be_there)
-            except NobodyThere as nobody:
-                raise NotImported(f"{slug}: {nobody}.") from None
-            work = Work(session, Vault(installation.master), project_id, f"tocsin import {source}")
-            report = await bring_in(work, slug, source, parts, left_out)
-            if dry_run:
-                # Everything was done, limits and all, so the report is exact; none of it stays.
-                await session.rollback()
-                return report.of_dry_run()
-    return report
 
 
 async def _project(db: Database, slug: str) -> UUID:

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     )
     slots: int = Field(512, ge=4, le=1024, description="Deliveries one worker has in flight at most.")
     opened_connections: int = Field(
-        1_000,
+        100,
         ge=1,
         le=100_000,
         description="Connections whose secrets a worker keeps opened at most, under 4 KiB each.",

@@ -105,6 +105,7 @@ RECORDED: dict[str, list[tuple[str, set[str]]]] = {
     "regenerate_webhook": [("connection.webhook_regenerated", NOTHING)],
     "link_telegram": [("address.link_made", {"connection"})],
     "send_phone_code": [("address.code_sent", {"channel", "value"})],
+    "lift_opt_out": [("address.opt_out_lifted", {"before", "reason"})],
     "verify_phone": [("address.verified", AFTER)],
     "create_webhook_endpoint": [("webhook_endpoint.created", AFTER)],
     "change_webhook_endpoint": [("webhook_endpoint.updated", BOTH)],

@@ -79,6 +79,37 @@ async def test_a_sound_of_the_library_is_a_resource_on_android_and_a_file_on_ios
     assert sent["apns"]["payload"]["aps"]["sound"] == "alarm.wav"
 
 
+FIREBASE_ADMIN = json.loads((Path(__file__).parent / "firebase_admin_7_7_0.json").read_text())
+"""What the encoder of Google's own library makes of messages that say the same as ours."""
+GENERAL = {"defaultChannel": "general", "ttlSeconds": 60}
+OF_THE_APP = {"sound_url": "https://tocsin.example.com/x"}
+BARE = {"sound": None, "action": None, "ack_url": None, "require_ack": False, "event": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "changes"),
+    [
+        ("everything", {}, {}),
+        ("a sound of the app", {}, {**OF_THE_APP, "priority": "high"}),
+        ("a critical alert", {"criticalAlerts": True, "soundExtension": "caf"}, OF_THE_APP),
+        ("no sound", GENERAL, {"sound": None, "priority": "normal"}),
+        ("low and bare", {"ttlSeconds": 0}, {**BARE, "priority": "low"}),
+    ],
+)
+async def test_a_message_is_what_the_library_of_google_sends(
+    message: Builder, door: Door, google: Google, name: str, settings: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    given = FcmSettings.model_validate(settings)
+    await Fcm().send(message(**changes), TOKEN, given, credentials(google), door)
+    expected = FIREBASE_ADMIN[name]
+    android = expected["android"]
+    android["priority"] = android["priority"].upper()
+    if channel := android["notification"].pop("channel_id", None):
+        android["notification"]["channelId"] = channel
+    assert google.asked[0].json["message"] == expected
+    SHAPES.validate(google.asked[0].json)
+
+
 async def test_a_token_is_asked_for_once_and_by_the_account_itself(
     message: Builder, door: Door, google: Google
 ) -> None:

@@ -70,7 +70,8 @@ class Harbour:
         return Said(code, text)
 
     async def import_env(self, file: Path, project: Project, whose: str = "project", *more: str) -> Said:
-        return await self.tocsin("import", "env", str(file), "--project", project.slug, "--for", whose, *more)
+        words = ("--from-file", str(file), "--project", project.slug, "--for", whose)
+        return await self.tocsin("import", "all", *words, *more)
 
     async def imported(self, file: Path, project: Project, whose: str = "project") -> str:
         """The id of an import in which all went well."""

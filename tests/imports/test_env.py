@@ -84,11 +84,27 @@ async def test_a_named_person_gets_one_in_this_project_alone(
     assert elsewhere["id"] not in refused.text
 
 
-async def test_without_a_file_the_environment_is_read(harbour: Harbour, shop: Project) -> None:
-    words = ("import", "env", "--project", shop.slug, "--for", "project")
-    said = await harbour.tocsin(*words, variables=telegram(bot_token()))
+async def test_from_the_environment_it_is_for_the_project_where_nobody_is_named(
+    harbour: Harbour, shop: Project
+) -> None:
+    words = ("import", "telegram", "--from-env", "--project", shop.slug)
+    said = await harbour.tocsin(*words, variables={**telegram(bot_token()), **WHATSAPP})
     assert said.code == 0, said.text
-    assert len(await connections_of(shop.key)) == 1
+    assert f"left out   WHATSAPP_ variables ({len(WHATSAPP)}) are for tocsin import whatsapp, or all." in said.text
+    assert [(each["provider"], each["owner"]) for each in await connections_of(shop.key)] == [("telegram", "project")]
+
+
+async def test_numbers_have_a_command_of_their_own(harbour: Harbour, shop: Project, tmp_path: Path) -> None:
+    file = env_file(tmp_path, {**telegram(bot_token()), **WHATSAPP})
+    said = await harbour.tocsin("import", "whatsapp", "--from-file", str(file), "--project", shop.slug)
+    assert said.code == 0, said.text
+    assert [each["provider"] for each in await connections_of(shop.key)] == ["whatsapp"]
+
+
+@pytest.mark.parametrize("sources", [(), ("--from-env", "--from-file", __file__)], ids=["neither", "both"])
+async def test_it_comes_from_one_place(harbour: Harbour, shop: Project, sources: tuple[str, ...]) -> None:
+    said = await harbour.tocsin("import", "telegram", *sources, "--project", shop.slug)
+    assert said.code == 2 and "--from-env, or --from-file" in said.text
 
 
 async def test_whatsapp_keeps_the_verify_token_that_stands_at_meta(
@@ -245,7 +261,7 @@ async def test_every_change_is_on_record_without_a_secret(harbour: Harbour, shop
     assert (rows[-1]["resource_id"], rows[-1]["actor_type"], rows[-1]["actor_id"]) == (
         id_,
         "system",
-        "tocsin import env",
+        "tocsin import all",
     )
     assert not any(token in row["metadata"] for row in rows)
 
@@ -264,7 +280,7 @@ async def test_a_persons_credentials_do_not_stand_in_the_record(
 async def test_a_project_that_is_not_there_is_named(harbour: Harbour, tmp_path: Path) -> None:
     file = env_file(tmp_path, telegram(bot_token()))
     for slug in ("nobody-1", "platform"):
-        said = await harbour.tocsin("import", "env", str(file), "--project", slug, "--for", "project")
+        said = await harbour.tocsin("import", "telegram", "--from-file", str(file), "--project", slug)
         assert (said.code, said.text) == (1, f"tocsin: There is no project {slug!r}; --project is its slug.\n")
 
 
@@ -292,7 +308,7 @@ async def test_for_nobody_that_can_be_is_explained(harbour: Harbour, shop: Proje
             "WHATSAPP_VERIFY_TOKEN: String should match pattern",
         ),
         ({**WHATSAPP, "WHATSAPP_ORDERS_RECIPIENT": "canary"}, "WHATSAPP_ORDERS_RECIPIENT: Is neither a phone number"),
-        ({"PORT": "80"}, "there is nothing to import; TELEGRAM_BOT_TOKEN and WHATSAPP_ACCESS_TOKEN"),
+        ({"PORT": "80"}, "there is nothing to import: give TELEGRAM_BOT_TOKEN and WHATSAPP_ACCESS_TOKEN"),
     ],
     ids=["no token", "token", "chat", "switch", "no number", "verify token", "recipient", "nothing"],
 )
@@ -319,11 +335,11 @@ async def test_all_mistakes_are_told_at_once(harbour: Harbour, shop: Project, tm
         ("TELEGRAM_BOT_TOKEN=1:abc\n".encode("utf-16"), "no text in UTF-8"),
         ("TELEGRAM_BOT_TOKEN=1:abc\n".encode("utf-16-le"), "UTF-16"),
         ("# Bücher\n".encode("latin-1"), "no text in UTF-8"),
-        (b'{"version": 1}', "line 1: this is no NAME=value. Is it a .env file?"),
+        (b"version: 1", "line 1: this is no NAME=value. Is it a .env file?"),
         (b"A=1\nB='never closed\nC=2\n", "line 2: this is no NAME=value"),
         (b"A=1\n" * 1_100_000, "longer than 4,194,304 bytes"),
     ],
-    ids=["utf-16", "utf-16 without a mark", "latin-1", "json", "quote", "long"],
+    ids=["utf-16", "utf-16 without a mark", "latin-1", "yaml", "quote", "long"],
 )
 async def test_what_is_no_env_file_is_refused(
     harbour: Harbour, shop: Project, tmp_path: Path, content: bytes, words: str

@@ -31,7 +31,7 @@ NUMBER = {
 
 
 async def brought_in(harbour: Harbour, project: Project, file: Path, *more: str) -> Said:
-    return await harbour.tocsin("import", "export", str(file), "--project", project.slug, *more)
+    return await harbour.tocsin("import", "all", "--from-file", str(file), "--project", project.slug, *more)
 
 
 def of_person(email: str, *connections: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +71,24 @@ async def test_rules_are_left_out_and_said_to_be(harbour: Harbour, shop: Project
     file = export_file(tmp_path, connections=[given_bot(bot_token())], rules=[{"name": "anything"}])
     said = await brought_in(harbour, shop, file)
     assert (said.code, "left out   rules are not imported" in said.text) == (0, True)
+
+
+async def test_of_one_provider_the_other_connections_are_left_for_its_own_command(
+    harbour: Harbour, shop: Project, tmp_path: Path
+) -> None:
+    file = export_file(tmp_path, connections=[NUMBER, given_bot(bot_token())])
+    words = ("--from-file", str(file), "--project", shop.slug)
+    said = await harbour.tocsin("import", "telegram", *words)
+    assert said.code == 0 and "left out   connections to whatsapp (1) are for tocsin import whatsapp" in said.text
+    assert [each["provider"] for each in await connections_of(shop.owner)] == ["telegram"]
+    assert (await harbour.tocsin("import", "whatsapp", *words)).code == 0
+    assert {each["provider"] for each in await connections_of(shop.owner)} == {"telegram", "whatsapp"}
+
+
+async def test_an_export_says_itself_whose_its_connections_are(harbour: Harbour, shop: Project, tmp_path: Path) -> None:
+    said = await brought_in(harbour, shop, export_file(tmp_path, connections=[NUMBER]), "--for", "admins")
+    assert said.code == 1 and "leave --for away" in said.text
+    assert await connections_of(shop.owner) == []
 
 
 async def test_a_dry_run_leaves_no_trace(harbour: Harbour, shop: Project, tmp_path: Path) -> None:
@@ -145,11 +163,11 @@ async def test_a_mistake_is_named_with_its_place(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"TELEGRAM_BOT_TOKEN=1:canary", "not valid JSON"),
-        ('{"version": 1}'.encode("utf-16"), "not valid JSON"),
+        (b'{"version": 1', "not valid JSON"),
+        ('{"version": 1}'.encode("utf-16"), "no text in UTF-8"),
         (b"[1]", "this is no JSON object; docs/import.md"),
         (b'{"version": 1, "version": 1}', "twice"),
-        (b"", "no body"),
+        (b"", "there is nothing to import"),
     ],
 )
 async def test_what_is_no_export_is_refused(

@@ -58,7 +58,7 @@ async def test_an_export_of_several_people_is_put_back_as_one(harbour: Harbour, 
     before = await harbour.rows(shop)
     people = [{"email": "ann@harbour.example", "connections": [given_bot(bot_token())]}]
     file = export_file(tmp_path, connections=[given_bot(bot_token())], users=people)
-    said = await harbour.tocsin("import", "export", str(file), "--project", shop.slug)
+    said = await harbour.tocsin("import", "all", "--from-file", str(file), "--project", shop.slug)
     assert {each["userId"] for each in await connections_of(shop.owner)} == {None, ann["id"]}
     assert (await harbour.tocsin("import", "rollback", said.import_id)).code == 0
     assert await harbour.rows(shop) == before

@@ -306,6 +306,9 @@ class Provider:
     """Names of settings that say whom the credentials are shown to: changing one asks for the credentials again,
     so that nobody can send stored ones to a server of their own."""
     setup_steps: ClassVar[tuple[Step, ...]] = ()
+    limits_addresses: ClassVar[bool] = False
+    """Whether a 429 may be the limit of one address alone, and does not say so: then others go on, until several have
+    met it."""
     has_destinations: ClassVar[bool] = False
     """Whether one connection can send to several places that are no person: topics, group chats. Then ``send`` is
     given the place as its ``address``, and ``address_problem`` judges it."""

@@ -56,6 +56,11 @@ class FcmSettings(Described):
         pattern=r"^[A-Za-z0-9_.-]{1,100}$",
     )
     sound_extension: SoundExtension = "wav"
+    critical_alerts: bool = Field(
+        False,
+        title="Critical alerts",
+        description="Critical notifications sound even when an iPhone is muted. The app needs Apple's entitlement.",
+    )
     ttl_seconds: int = Field(
         86_400, title="Time to live", description="Seconds that a phone may be out of reach.", ge=0, le=2_419_200
     )
@@ -185,9 +190,16 @@ def _post(message: Message, title: str, text: str, token: str, settings: FcmSett
         },
         "apns": {
             "headers": {"apns-priority": "5" if message.priority == "low" else "10", "apns-collapse-id": once},
-            "payload": {"aps": {"sound": bundled(message, settings.sound_extension) or "default"}},
+            "payload": {"aps": _aps(message, settings)},
         },
     }
+
+
+def _aps(message: Message, settings: FcmSettings) -> dict[str, Any]:
+    sound = bundled(message, settings.sound_extension) or "default"
+    if message.priority == "critical" and settings.critical_alerts:
+        return {"sound": {"critical": 1, "name": sound, "volume": 1.0}, "interruption-level": "critical"}
+    return {"sound": sound}
 
 
 def _channel(message: Message, settings: FcmSettings) -> str | None:

@@ -129,8 +129,9 @@ class Smtp(Channel[SmtpSettings, SmtpCredentials]):
         """Log in, and send nothing."""
         async with _session(settings, credentials, door) as server:
             await server.noop()
-        login = f"{credentials.username}@" if credentials.username else ""
-        return Account(id=f"{login}{settings.host.lower()}:{settings.port}", name=settings.from_address)
+        # A login is the same account on each of a server's ports.
+        host, login = settings.host.lower().rstrip("."), credentials.username
+        return Account(id=f"{login}@{host}" if login else f"{host}:{settings.port}", name=settings.from_address)
 
     async def check(self, settings: SmtpSettings, credentials: SmtpCredentials, door: Door) -> list[FieldError]:
         try:

@@ -165,6 +165,7 @@ class Telegram(
     reaches = "person"
     address_kind = "telegram"
     known_only = True
+    limits_addresses = True
     has_destinations = True
     settings = TelegramSettings
     credentials = TelegramCredentials

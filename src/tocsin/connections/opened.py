@@ -17,9 +17,9 @@ from tocsin.channels.contract import Channel, Described
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.vault import Vault
 
-OPENED_AT_MOST = 1_000
-"""More than a worker has deliveries in flight: with fewer, a batch over many connections would open each of them anew.
-A bot takes under 4 KiB here, no session and no client."""
+OPENED_AT_MOST = 100
+"""Unless the operator says another number. A bot takes under 4 KiB here, no session and no client, so what this bounds
+is how many secrets lie open in memory; one that had to give way is read again for its next message."""
 IDLE_SECONDS = 30 * 60
 LOOK_OVER_SECONDS = 5 * 60
 

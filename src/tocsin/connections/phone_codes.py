@@ -17,7 +17,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import case, extract, func, select, text
@@ -28,6 +28,7 @@ from tocsin.channels.contract import BadCredentials, Channel, Described, Message
 from tocsin.channels.masking import without_secrets
 from tocsin.channels.registry import providers
 from tocsin.channels.wording import shortened
+from tocsin.connections.announce import Changed
 from tocsin.connections.levels import SENDS
 from tocsin.connections.models import Connection
 from tocsin.connections.rows import opened_credentials, read_settings
@@ -195,12 +196,14 @@ async def _take_back(call: Call, kept: Kept) -> None:
 async def _note(call: Call, asked: Asked, failure: SendFailure) -> None:
     """Keep what the failure says of the connection."""
     row = (call.project_id, asked.connection_id)
-    reason = without_secrets(failure.reason, asked.credentials)
+    reason, news = without_secrets(failure.reason, asked.credentials), False
     async with call.gate.db.unit(call.project_id, call.env) as connection:
         if isinstance(failure, BadCredentials):
             await mark_error(connection, *row, asked.version, reason)
         elif is_too_many(failure):
-            await mark_paused(connection, *row, pause_of(failure.retry_after), reason)
+            news = await mark_paused(connection, *row, pause_of(failure.retry_after), reason)
+    if news:
+        cast(Changed, call.request.app.state.connection_changed)(call.project_id, call.env, asked.connection_id)
 
 
 def _refusal(failure: SendFailure) -> Problem:

@@ -8,7 +8,7 @@ it comes, and finds no reservation in its way that is longer than those moments.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from tocsin.connections.address_pauses import AddressPauses
 from tocsin.connections.standing import mark_paused, pause_of
 from tocsin.kit.loops import tried
 
@@ -27,6 +28,8 @@ LATEST_SECONDS = 300.0
 """Until what was put off asks again."""
 RESUMED_PER_SECOND = 50
 """In each process, of a connection whose pause is over and that has no limit of its own."""
+RESUMED_PER_ADDRESS = 1
+"""A second, of one address whose own pause is over."""
 PAUSED = "the provider asked for a pause"
 REMEMBERED = 1_000
 
@@ -101,8 +104,9 @@ class Pace:
     def __init__(self, pool: asyncpg.Pool, lease_seconds: int) -> None:
         self._pool = pool
         self._lease_seconds = lease_seconds
-        self._queues: OrderedDict[Sender, _Queue] = OrderedDict()
+        self._queues: OrderedDict[Hashable, _Queue] = OrderedDict()
         self._pauses: OrderedDict[Sender, _Pause] = OrderedDict()
+        self._addresses = AddressPauses()
         self._surplus: Counter[tuple[Sender, UUID]] = Counter()
         self._returning: asyncio.Task[None] | None = None
 
@@ -143,23 +147,31 @@ class Pace:
         rate = min(filter(None, (limits.per_second, limits.at_a_time)))
         return {**turns, **self._put_off(sender, messages[granted:], again_in, rate, "the connection's limit")}
 
-    def put_off(self, sender: Sender, id_: UUID, rank: int, read_at: float) -> PutOff | None:
-        """For a message whose turn has come, when the connection was paused after ``read_at``, of the loop's time."""
+    def put_off(self, sender: Sender, address: str | None, message: tuple[UUID, int], read_at: float) -> PutOff | None:
+        """For a message whose turn has come, when the connection was paused after ``read_at``, of the loop's time, or
+        its address is."""
         pause = self._pauses.get(sender)
-        if pause is None or pause.began < read_at or (seconds := pause.until - _now()) <= 0:
-            return None
-        return self._put_off(sender, [(id_, rank)], seconds, RESUMED_PER_SECOND, PAUSED)[id_]
+        if pause is not None and pause.began >= read_at and (seconds := pause.until - _now()) > 0:
+            return self._put_off(sender, [message], seconds, RESUMED_PER_SECOND, PAUSED)[message[0]]
+        if address is not None and (seconds := self._addresses.left(sender.id, address)):
+            place = (sender, address)
+            return self._put_off(place, [message], seconds, RESUMED_PER_ADDRESS, f"{PAUSED} here")[message[0]]
+        return None
 
     def _put_off(
-        self, sender: Sender, messages: Sequence[tuple[UUID, int]], seconds: float, per_second: int, reason: str
+        self, place: Hashable, messages: Sequence[tuple[UUID, int]], seconds: float, per_second: int, reason: str
     ) -> Mapping[UUID, PutOff]:
-        queue = self._queues.setdefault(sender, _Queue())
-        self._queues.move_to_end(sender)
+        queue = self._queues.setdefault(place, _Queue())
+        self._queues.move_to_end(place)
         if len(self._queues) > REMEMBERED:
             self._queues.popitem(last=False)
         now = _now()
         earliest = now + max(seconds, SOONEST_SECONDS)
         return {id_: PutOff(queue.place(rank, earliest, 1 / per_second) - now, reason) for id_, rank in messages}
+
+    def pause_address(self, sender: Sender, address: str, seconds: float | None) -> bool:
+        """Slow down what goes to one address; whether it is the connection that has to be slowed down."""
+        return self._addresses.note(sender.id, address, seconds)
 
     async def pause(self, connection: asyncpg.Connection, sender: Sender, seconds: float | None, reason: str) -> bool:
         """Slow one connection down on all processes, inside its project; whether that is news to its owner."""

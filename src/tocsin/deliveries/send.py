@@ -284,7 +284,8 @@ class SendStage:
             return outgoing.id
         try:
             sender = _sender(batch, outgoing.route)
-            if paused := self.pace.put_off(sender, outgoing.id, outgoing.rank, batch.claimed_at):
+            message = (outgoing.id, outgoing.rank)
+            if paused := self.pace.put_off(sender, outgoing.address, message, batch.claimed_at):
                 return _put_off(outgoing, outgoing.route, paused)
             if _waited(batch) and not await self._choice.still_sends(outgoing.route, batch.env):
                 return outgoing.id
@@ -338,7 +339,7 @@ class SendStage:
             gone_since = min(started_at, outcome.since or started_at)
             await self._note_gone(batch, outgoing, gone_since, told["error"])
         elif paused:
-            await self._pause(batch, route, outcome, told["error"])
+            await self._pause(batch, outgoing, route, outcome, told["error"])
         else:
             await self._note(batch, outgoing, route, outcome, told["error"], started_at)
         return Result(
@@ -422,9 +423,12 @@ class SendStage:
             async with self._db.unit(batch.project_id, batch.env) as connection:
                 await move_address(connection, route.channel.channel, outgoing.address, receipt.moved_to)
 
-    async def _pause(self, batch: Batch, route: Route, failure: Unavailable, reason: str) -> None:
-        """Slow the connection down, on all processes (D4)."""
+    async def _pause(self, batch: Batch, outgoing: Outgoing, route: Route, failure: Unavailable, reason: str) -> None:
+        """Slow the connection down, on all processes (D4), unless it may be the address's limit alone."""
         sender = _sender(batch, route)
+        address = outgoing.address if route.channel.limits_addresses else None
+        if address is not None and not self.pace.pause_address(sender, address, failure.retry_after):
+            return
         async with self._db.unit(*scope_of(sender.project_id, batch.env)) as connection:
             news = await self.pace.pause(connection, sender, failure.retry_after, reason)
         if news:

@@ -1,5 +1,6 @@
 """The export of a single-tenant installation (docs/import.md), as accounts of the project and of its people."""
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -31,8 +32,13 @@ class _Export(Body):
     rules: Any = None
 
 
-def read_export(raw: bytes) -> tuple[tuple[Part, ...], list[str]]:
-    """The parts, and what was left out in words. Raises BadInput with every mistake."""
+def is_export(raw: bytes) -> bool:
+    """Whether a file is JSON and no list of variables, of which none begins so."""
+    return raw.lstrip()[:1] in (b"{", b"[")
+
+
+def read_export(raw: bytes, provider: str | None = None) -> tuple[tuple[Part, ...], list[str]]:
+    """The parts, of one provider or of all, and what was left out in words. Raises BadInput with every mistake."""
     try:
         decoded = strict_json.decode(raw)
         if not isinstance(decoded, dict):
@@ -47,9 +53,10 @@ def read_export(raw: bytes) -> tuple[tuple[Part, ...], list[str]]:
     mistakes += _doubled(export)
     if mistakes:
         raise BadInput(*mistakes)
-    if not any(part.accounts for part in parts):
-        raise BadInput("there is nothing to import: neither the project nor anybody has connections here.")
-    return tuple(part for part in parts if part.accounts), _left_out(export)
+    wanted = [_of_provider(part, provider) for part in parts]
+    if not any(part.accounts for part in wanted):
+        raise BadInput(f"there is nothing to import: nobody here has connections{_to(provider)}, nor has the project.")
+    return tuple(part for part in wanted if part.accounts), _left_out(export, parts, provider)
 
 
 def _accounts(given: list[GivenConnection], pointer: str, mistakes: list[str]) -> tuple[Account, ...]:
@@ -73,8 +80,25 @@ def _doubled(export: _Export) -> list[str]:
     ]
 
 
-def _left_out(export: _Export) -> list[str]:
-    return ["rules are not imported; make them with POST /rules"] if export.rules else []
+def _of_provider(part: Part, provider: str | None) -> Part:
+    if provider is None:
+        return part
+    return Part(part.whose, tuple(each for each in part.accounts if each.channel.provider == provider))
+
+
+def _to(provider: str | None) -> str:
+    return "" if provider is None else f" to {provider}"
+
+
+def _left_out(export: _Export, parts: list[Part], provider: str | None) -> list[str]:
+    others = Counter(each.channel.provider for part in parts for each in part.accounts)
+    del others[provider or ""]
+    words = [
+        f"connections to {other} ({count}) are for tocsin import {other}, or all"
+        for other, count in sorted(others.items())
+        if provider is not None
+    ]
+    return [*words, "rules are not imported; make them with POST /rules"] if export.rules else words
 
 
 def _in_words(problem: Problem) -> list[str]:

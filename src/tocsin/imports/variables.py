@@ -58,13 +58,17 @@ _WHATSAPP = _Variables(
 _ALL = (_TELEGRAM, _WHATSAPP)
 
 
-def read_variables(given: Mapping[str, str]) -> tuple[tuple[Account, ...], list[str]]:
-    """The accounts, and what was left out in words. An empty variable is none. Raises BadInput with every mistake."""
+def read_variables(given: Mapping[str, str], provider: str | None = None) -> tuple[tuple[Account, ...], list[str]]:
+    """The accounts, of one provider or of all, and what was left out in words. An empty variable is none.
+
+    Raises BadInput with every mistake.
+    """
     values = {name: value.strip() for name, value in given.items() if value.strip()}
+    wanted = [variables for variables in _ALL if provider in (variables.provider, None)]
     accounts: list[Account] = []
     mistakes: list[str] = []
-    left_out = _unknown(values)
-    for variables in _ALL:
+    left_out = [words for variables in _ALL for words in _unread(variables, values, wanted=variables in wanted)]
+    for variables in wanted:
         if values.keys() & variables.names:
             try:
                 accounts.append(_account(variables, values, left_out))
@@ -73,15 +77,17 @@ def read_variables(given: Mapping[str, str]) -> tuple[tuple[Account, ...], list[
     if mistakes:
         raise BadInput(*mistakes)
     if not accounts:
-        wanted = " and ".join(name for variables in _ALL for name in variables.required)
-        raise BadInput(f"there is nothing to import; {wanted} are read, docs/import.md lists them all.")
+        names = " and ".join(name for variables in wanted for name in variables.required)
+        raise BadInput(f"there is nothing to import: give {names}; docs/import.md lists what else is read.")
     return tuple(accounts), left_out
 
 
-def _unknown(values: Mapping[str, str]) -> list[str]:
-    known = {name for variables in _ALL for name in variables.names}
-    ours = tuple(f"{variables.provider.upper()}_" for variables in _ALL)
-    return [f"{name} is not read" for name in sorted(values) if name.startswith(ours) and name not in known]
+def _unread(variables: _Variables, values: Mapping[str, str], *, wanted: bool) -> list[str]:
+    provider = variables.provider
+    ours = [name for name in sorted(values) if name.startswith(f"{provider.upper()}_")]
+    if wanted:
+        return [f"{name} is not read" for name in ours if name not in variables.names]
+    return [f"{provider.upper()}_ variables ({len(ours)}) are for tocsin import {provider}, or all"] if ours else []
 
 
 def _account(variables: _Variables, values: Mapping[str, str], left_out: list[str]) -> Account:

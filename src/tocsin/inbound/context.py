@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tocsin.connections.address_pauses import AddressPauses
 from tocsin.connections.announce import Changed
 from tocsin.connections.hooks import Hooked
 from tocsin.kit.broker import Broker
@@ -28,7 +29,8 @@ SUSPENDED = "the connection is suspended"
 class Context:
     """An item of one connection. Its ``scope`` is a transaction of its project and environment; none is open.
 
-    ``came_at`` is when the item was stored, ``changed`` tells of another status of the connection.
+    ``came_at`` is when the item was stored, ``changed`` tells of another status of the connection,
+    ``pauses`` are of the chats of this process.
     """
 
     project_id: UUID
@@ -40,6 +42,7 @@ class Context:
     door: Door
     broker: Broker
     changed: Changed
+    pauses: AddressPauses
 
     @property
     def suspended(self) -> bool:

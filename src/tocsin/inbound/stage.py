@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from tocsin.channels.contract import Unavailable
 from tocsin.channels.masking import without_secrets
+from tocsin.connections.address_pauses import AddressPauses
 from tocsin.connections.announce import Changed
 from tocsin.connections.hooks import Hooked, opened_hook
 from tocsin.inbound.context import Context
@@ -68,6 +69,7 @@ class InboundStage:
         self._door = door
         self._broker = broker
         self._changed = changed
+        self._pauses = AddressPauses()
         self._after = NOBODY
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -146,7 +148,7 @@ class InboundStage:
         return await self._opened(claimed)
 
     def _context(self, claimed: Claimed, hook: Hooked, came_at: datetime) -> Context:
-        use = (self._db, self._vault, self._door, self._broker, self._changed)
+        use = (self._db, self._vault, self._door, self._broker, self._changed, self._pauses)
         return Context(claimed.project_id, claimed.env, hook, came_at, *use)
 
     async def _give_back(self, claimed: Claimed, token: UUID) -> None:

@@ -42,7 +42,8 @@ CONNECT_SECONDS = 3.0
 TLS_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 
-_POOL = 512
+_POOL = 1_024
+"""Connections to the outside at most: no fewer than calls at a time and accounts that are asked for news together."""
 # Shorter than the idle timeout of the usual servers (Node and uvicorn 5 s), since a POST that meets a
 # connection being closed has to be counted as a failure.
 _KEEP_ALIVE_SECONDS = 4.0

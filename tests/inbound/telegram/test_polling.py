@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
@@ -239,3 +239,22 @@ async def test_a_suspended_bot_is_not_waited_for(inside: Town, village: Project,
         assert reply.status == 200, reply.json
         await until(hung_up, 10)
         assert len(bot.known.asked_after) == 1
+
+
+async def test_of_more_bots_than_a_worker_asks_for_at_once_each_has_its_turn(inside: Town, village: Project) -> None:
+    """Whoever waited longest comes first. No worker runs."""
+    bots = [await verified_bot(inside, village) for _ in range(3)]
+    await inside.sql.execute("UPDATE tocsin.hooks SET poll_until = now() - interval '1 s' WHERE polled")
+    asked = []
+    for _ in range(2 * len(bots)):
+        token = uuid4()
+        [claimed] = await inside.sql.fetch("SELECT connection_id FROM tocsin.claim_polls(1, 90, $1)", token)
+        asked.append(str(claimed["connection_id"]))
+        await inside.sql.execute(
+            "UPDATE tocsin.hooks SET poll_token = NULL, poll_until = clock_timestamp() WHERE connection_id = $1",
+            claimed["connection_id"],
+        )
+    assert sorted(asked[: len(bots)]) == sorted(bot.id for bot in bots)
+    assert asked[len(bots) :] == asked[: len(bots)]
+    for bot in bots:
+        await village.key.delete(f"/connections/{bot.id}")

@@ -11,9 +11,11 @@ from tests.client import Project
 from tests.inbound.telegram.bot_api import BotApi
 from tests.inbound.telegram.town import Bot, Town, new_chat, verified_bot
 from tests.pipeline import until
+from tocsin.connections.address_pauses import SEVERAL
 from tocsin.inbound.stage import RETRY_SECONDS
 
 LAST_TRY = len(RETRY_SECONDS) + 1
+TOO_MANY = (429, {"description": "Too Many Requests", "parameters": {"retry_after": 40}})
 AWAY = (502, "<html>Bad gateway</html>")
 
 
@@ -64,23 +66,38 @@ async def test_an_item_that_fails_waits_while_those_behind_it_go_on(town: Town, 
 
 async def test_a_bot_that_is_to_wait_hears_and_says_nothing_until_then(town: Town, shop: Project, far: BotApi) -> None:
     bot = await verified_bot(town, shop)
-    first, second = new_chat(), new_chat()
-    far.refusals["sendMessage"] = [(429, {"description": "Too Many Requests", "parameters": {"retry_after": 40}})]
-    await bot.told(start(1, first))
-    await until(lambda: tries(town.sql, bot.id, 1))
-    await bot.told(start(2, second))
-    await until(lambda: tries(town.sql, bot.id, 2))
-    for number in (1, 2):
+    several, last = [new_chat() for _ in range(SEVERAL)], new_chat()
+    far.refusals["sendMessage"] = SEVERAL * [TOO_MANY]
+    for number, chat in enumerate([*several, last], 1):
+        await bot.told(start(number, chat))
+        await until(lambda number=number: tries(town.sql, bot.id, number))
         assert 30 < (await item(town.sql, bot.id, number))["wait"].total_seconds() <= 40
-    assert await bot.reachable(second) == "reachable" and bot.answers(second) == []
+    assert await bot.reachable(last) == "reachable" and bot.answers(last) == []
     row = (await shop.key.get(f"/connections/{bot.id}")).json
     assert (row["status"], row["statusReason"]) == ("rate_limited", "Telegram answered 429: Too Many Requests")
     await town.sql.execute("UPDATE tocsin.connections SET paused_until = now() WHERE id = $1", bot.id)
     await until(lambda: town.sql.fetchval("SELECT status = 'active' FROM tocsin.connections WHERE id = $1", bot.id))
     await town.sql.execute("UPDATE tocsin.inbound_raw SET due_at = now() WHERE connection_id = $1", bot.id)
-    for number, chat, said in ((1, first, 2), (2, second, 1)):
-        await until(lambda number=number: bot.ended(number))
-        assert len(bot.answers(chat)) == said
+    await until(lambda: bot.ended(SEVERAL + 1))
+    assert len(bot.answers(last)) == 1
+
+
+async def test_a_chat_that_hears_too_much_keeps_the_bot_from_nobody_else(
+    town: Town, shop: Project, far: BotApi
+) -> None:
+    """Whoever writes to a bot without end would otherwise silence the alerts of its project (D4)."""
+    bot = await verified_bot(town, shop)
+    loud, other = new_chat(), new_chat()
+    far.refusals["sendMessage"] = [TOO_MANY]
+    await bot.told(start(1, loud))
+    await until(lambda: tries(town.sql, bot.id, 1))
+    await bot.told(start(2, loud))
+    waiting = await until(lambda: tries(town.sql, bot.id, 2))
+    assert "The chat is paused." in waiting["last_error"] and len(bot.answers(loud)) == 1
+    await bot.told(start(3, other))
+    await until(lambda: bot.ended(3))
+    assert len(bot.answers(other)) == 1
+    assert (await shop.key.get(f"/connections/{bot.id}")).json["status"] == "active"
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,14 @@ async def _bot(s: Scene) -> Id:
 
 
 async def _phone(s: Scene) -> dict[str, str]:
-    """A number that nobody has proven, and a connection as it is after it was verified."""
+    """A number that nobody has proven, and a connection as it is after it was verified, and before it is checked."""
     settings = {"url": s.hook_url, "accountSid": f"AC{_word()}", "sender": "Acme"}
     body = {"provider": "twilio", "name": _word(), "settings": settings, "credentials": {"authToken": _SECRET}}
     made = await s.make("/connections", body)
-    await s.working.sql.execute("UPDATE tocsin.connections SET status = 'active' WHERE id = $1", made["id"])
+    await s.working.sql.execute(
+        "UPDATE tocsin.connections SET status = 'active', next_check_at = now() + interval '1 day' WHERE id = $1",
+        made["id"],
+    )
     return {"value": f"+43660{secrets.randbelow(10**8):08d}"}
 
 
@@ -170,6 +173,20 @@ async def _phone_code(s: Scene) -> dict[str, str]:
         vault.fingerprints("phone codes", f"{id_}:{code}")[0],
     )
     return {"value": number, "code": code}
+
+
+async def _told_to_stop(s: Scene) -> dict[str, Any]:
+    """A bot that the person said `/stop` to, as it is noted then."""
+    bot, chat = await _bot(s), str(10**9 + secrets.randbelow(10**9))
+    await s.make(f"/users/{s.ids['user']}/addresses", {"channel": "telegram", "value": chat})
+    await s.working.sql.execute(
+        "INSERT INTO tocsin.reachability (project_id, connection_id, address_hash, state, connection_project, env)"
+        " VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), 'opted_out', $1, 'live')",
+        s.project.id,
+        str(bot),
+        chat,
+    )
+    return {"connectionId": bot, "address": chat, **_REASON}
 
 
 async def _link(s: Scene) -> dict[str, Id]:
@@ -504,6 +521,8 @@ CASES = (
     case("list_templates", connection_id="connection"),
     case("link_telegram", user_id="user", body=_link),
     case("send_phone_code", user_id="user", body=_phone),
+    case("list_opt_outs", user_id="user"),
+    case("lift_opt_out", user_id="user", body=_told_to_stop, fleeting=True),
     case("verify_phone", user_id="user", body=_phone_code, fleeting=True),
     case("list_webhook_endpoints"),
     case("create_webhook_endpoint", body=lambda s: seeds.listening(s)),

@@ -26,7 +26,7 @@ async def pressed(context: Context, press: Press) -> str | None:
         words = await _acknowledged(context, session, notification_id, str(press.sender.id))
     if words == DONE:
         tell(context.broker, context.project_id, context.env, notification_id)
-    await told(context, answer_press, press.id, words)
+    await told(context, press.sender.id, answer_press, press.id, words)
     if words != NOT_YOURS and press.message is not None:
         await _take_away(context, press.message)
     return None
@@ -55,7 +55,7 @@ async def _people(session: AsyncSession, chat: str) -> list[UUID]:
 async def _take_away(context: Context, message: Message) -> None:
     """The button, and none of the others."""
     rows = (message.reply_markup or {}).get("inline_keyboard", [])
-    await told(context, replace_buttons, message.chat.id, message.message_id, others(rows))
+    await told(context, message.chat.id, replace_buttons, message.chat.id, message.message_id, others(rows))
 
 
 _EXISTS = text("SELECT 1 FROM tocsin.notifications WHERE id = :id")
