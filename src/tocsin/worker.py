@@ -149,7 +149,6 @@ async def _work(installation: Installation) -> None:
         choice = Choice(db, vault, defaults, settings.opened_connections)
         changed = partial(tell_of_connection, broker)
         match_ear = await broker.waiter("events")
-        match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake)
         send_ear = await broker.waiter("deliveries")
         hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
         links = None
@@ -167,6 +166,7 @@ async def _work(installation: Installation) -> None:
             links=links,
             sounds=SoundLinks(installation.master, settings.base_url),
         )
+        match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake, sending=send)
         clock = ClockStage(db, broker)
         webhook_ear = await broker.waiter("webhooks")
         webhooks = WebhookStage(db, door, vault, settings.lease_seconds, freed=webhook_ear.wake)

@@ -30,9 +30,9 @@ import asyncio
 from tocsin.notifications.write import write_notifications
 from tocsin.rules import stage
 honest = stage._write_matched
-async def hasty(writing, project_id, env, token, decided, made):
+async def hasty(writing, project_id, env, token, decided, made, handed):
     connection = writing._connection
-    ours = await honest(writing, project_id, env, token, decided, [])
+    ours = await honest(writing, project_id, env, token, decided, [], handed)
     await connection.execute("COMMIT")
     await asyncio.sleep(0.3)
     await connection.execute("BEGIN")
@@ -63,10 +63,10 @@ from tocsin.deliveries import send
 from tocsin.kit.together import Alone
 from tocsin.rules import stage
 written, recorded = stage._write_matched, send.record
-async def write(writing, project_id, env, token, decided, made):
+async def write(writing, project_id, env, token, decided, made, handed):
     await writing._connection.execute(
         "UPDATE tocsin.events SET lease_token = $1 WHERE id = ANY($2)", token, [each.event.id for each in decided])
-    return await written(writing, project_id, env, token, decided, made)
+    return await written(writing, project_id, env, token, decided, made, handed)
 async def record(recording, project_id, env, token, results, untouched):
     async with recording._db.hot.acquire() as connection, connection.transaction():
         await connection.execute(

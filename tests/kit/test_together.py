@@ -151,7 +151,10 @@ async def test_projects_that_write_together_write_only_their_own(
     together = Together(db, _WRITE, MOST)
     decided = "[" + ",".join(f'{{"id": "{id_}", "outcome": "no_rule", "trace": []}}' for id_ in events.ids) + "]"
     answers = await asyncio.gather(
-        *[together.call(UUID(each.id), "live", events.token, decided, "[]", weight=2) for each in two_projects]
+        *[
+            together.call(UUID(each.id), "live", events.token, decided, "[]", None, None, weight=2)
+            for each in two_projects
+        ]
     )
     assert [row[1] for (row,) in answers] == [[id_] for id_ in events.ids]
 

@@ -2,16 +2,18 @@
 
 At most ``slots`` deliveries are in flight in a process, a quarter of them of one project and eight of one
 connection, and no more is claimed than there are free slots: a project whose endpoint hangs fills its own
-share and nobody else's. What a connection may over all processes, ``pace.py`` knows. Results of one claim are
-recorded in groups, as soon as none is being recorded.
+share and nobody else's. What is written while there is room for it comes with its lease and without a claim.
+What a connection may over all processes, ``pace.py`` knows. Results of one claim are recorded in groups, as
+soon as none is being recorded.
 """
 
 import asyncio
 import time
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -68,6 +70,8 @@ TOGETHER = 200
 """Deliveries that projects with little work read or record in one statement."""
 MOST_PROJECTS = 32
 PROJECT_SHARE = 4
+HANDED_SHARE = 2
+"""One slot of so many may be filled without a claim; the others are for whoever waits for a turn."""
 PER_CONNECTION = 8
 """In one process, of a connection without a limit of its own."""
 
@@ -103,6 +107,15 @@ class Batch(NamedTuple):
     env: Env
     token: UUID
     claimed_at: float
+
+
+@dataclass(slots=True)
+class Handed:
+    """The lease that deliveries may be written with, None where there is no room, and those that were."""
+
+    token: UUID | None = None
+    lease_seconds: int | None = None
+    ids: Sequence[UUID] = ()
 
 
 class SendStage:
@@ -151,7 +164,7 @@ class SendStage:
         """Of those who wait for the turn of their connection."""
 
     async def run_once(self) -> bool:
-        """Claim as much as there is room for and begin to send it; False when nothing could be claimed."""
+        """Claim as much as there is room for and begin to send it; False when nothing more can be claimed."""
         if self._leaving:
             return False
         free = self._slots - self._in_flight.total()
@@ -159,7 +172,7 @@ class SendStage:
         if free <= 0:
             return False
         token, claimed_at = uuid4(), asyncio.get_running_loop().time()
-        claimed = await self._claim(free, token)
+        claimed, more = await self._claim(free, token)
         if not claimed:
             return False
         crash.here("send.after_claim")
@@ -170,7 +183,28 @@ class SendStage:
             self._in_flight[project_id] += len(ids)
             self._begin(self._send_batch(Batch(project_id, env, token, claimed_at), ids))
         IN_FLIGHT.set(self._in_flight.total())
-        return True
+        return more
+
+    @contextmanager
+    def handing(self, project_id: UUID, env: Env, count: int) -> Iterator[Handed]:
+        """Room for so many deliveries of a project that are written meanwhile, which then are sent at once.
+
+        They take slots as claimed ones do, and what has no room, or is not written with the lease, waits to be claimed.
+        """
+        room = min(self._most_each - self._in_flight[project_id], self._slots // HANDED_SHARE - self._in_flight.total())
+        if self._leaving or not 0 < count <= room:
+            yield Handed()
+            return
+        batch = Batch(project_id, env, uuid4(), asyncio.get_running_loop().time())
+        handed = Handed(batch.token, self._lease_seconds)
+        self._in_flight[project_id] += count
+        try:
+            yield handed
+        finally:
+            self._free(project_id, count - len(handed.ids))
+            if handed.ids:
+                crash.here("send.after_claim")
+                self._begin(self._send_batch(batch, list(handed.ids)))
 
     @property
     def busy(self) -> bool:
@@ -204,9 +238,10 @@ class SendStage:
             return False
         return True
 
-    async def _claim(self, free: int, token: UUID) -> list[asyncpg.Record]:
-        """Deliveries of the next projects in turn, none of those whose share is full."""
-        busy = [(project_id, self._most_each - count) for project_id, count in self._in_flight.items() if count]
+    async def _claim(self, free: int, token: UUID) -> tuple[list[asyncpg.Record], bool]:
+        """Deliveries of the next projects in turn, none of those whose share is full; whether there may be more."""
+        rooms = {project_id: max(self._most_each - count, 0) for project_id, count in self._in_flight.items() if count}
+        began_at = self._after
         rows = await self._db.hot.fetch(
             _CLAIM,
             self._after,
@@ -215,17 +250,18 @@ class SendStage:
             free,
             self._lease_seconds,
             token,
-            [project_id for project_id, _ in busy],
-            [max(room, 0) for _, room in busy],
+            list(rooms),
+            list(rooms.values()),
         )
-        if not rows and self._after != NOBODY:
+        if not rows and began_at != NOBODY:
             self._after = NOBODY
             return await self._claim(free, token)
-        projects = {row["project_id"] for row in rows}
+        projects = Tally(row["project_id"] for row in rows)
         # Neither projects nor slots were too few: there are no further ones, and to find that out would be a claim.
         ended = len(projects) < MOST_PROJECTS and len(rows) < free
         self._after = NOBODY if ended else max(projects)
-        return list(rows)
+        filled = any(count >= rooms.get(project_id, self._most_each) for project_id, count in projects.items())
+        return list(rows), not ended or filled or began_at != NOBODY
 
     async def _send_batch(self, batch: Batch, ids: list[UUID]) -> None:
         """Read a batch and send each of it. One that cannot be read spoils only itself: its lease runs out."""

@@ -23,7 +23,7 @@ POINTS: Mapping[str, str] = {
     "match.after_evaluate": "the evaluator has answered",
     "match.under_way": "the statement that writes and commits all that follows has left, and its answer has not come",
     "match.after_commit": "it is committed; no hint was given and no socket was told",
-    "send.after_claim": "deliveries are leased",
+    "send.after_claim": "deliveries are leased, by a claim or as they were written",
     "send.after_read": "they are read, with their connections",
     "send.before_send": "the provider is about to be called",
     "send.after_send": "the provider has answered, and only this process knows",

@@ -246,13 +246,19 @@ def _to_place(place: Place) -> dict[str, Any]:
     return {"channel": place.channel, "personal": False, "instant": False, "ids": ids, **to}
 
 
-def waits_to_be_sent(notification: NewNotification) -> bool:
-    """Whether any of its deliveries does; instant ones (realtime) count as sent when they are written."""
-    known = kinds()
-    return not notification.over_quota and (
-        bool(notification.destinations)
-        or any(
-            not known[channel].instant and (notification.recipients or known[channel].reaches == "project")
-            for channel in notification.first_channels
-        )
-    )
+def to_be_sent(notification: NewNotification) -> int:
+    """How many of its deliveries are; instant ones (realtime) count as sent when they are written."""
+    if notification.over_quota:
+        return 0
+    waiting = [channel for channel in notification.first_channels if not kinds()[channel].instant]
+    return len(notification.destinations) + sum(_places(notification, channel) for channel in waiting)
+
+
+def _places(notification: NewNotification, channel: str) -> int:
+    """How many deliveries one channel makes."""
+    kind = kinds()[channel]
+    if kind.reaches != "person":
+        return 1
+    if not kind.each_address:
+        return len(notification.recipients)
+    return sum(len(notification.devices.get((channel, person), [None])) for person in notification.recipients)

@@ -12,7 +12,7 @@ holds up nobody else's events.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
@@ -23,6 +23,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from tocsin.channels.registry import kinds
+from tocsin.deliveries.send import Handed, SendStage
 from tocsin.event_types.judge import Judge
 from tocsin.kit import crash
 from tocsin.kit.away import is_away
@@ -31,7 +32,7 @@ from tocsin.kit.db import Database, Env, json_text
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone, Calls, Together
 from tocsin.notifications.quota import hold_quota, may_be_limited, within_quota
-from tocsin.notifications.write import DEVICES_OF, Gather, Insist, NewNotification, rows, waits_to_be_sent, with_devices
+from tocsin.notifications.write import DEVICES_OF, Gather, Insist, NewNotification, rows, to_be_sent, with_devices
 from tocsin.realtime.signal import channel_of, signals
 from tocsin.rules import strikes
 from tocsin.rules.clocked import ClockRun, whose_time
@@ -111,9 +112,11 @@ FROM set_config('synchronous_commit', 'off', true), tocsin.claim_idle_events($1,
 """
 
 _WRITE = """
-SELECT c.number, tocsin.write_matched_and_tell(c.project, c.env, c.token, c.decided::json, c.made::json)
-FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[])
-    WITH ORDINALITY AS c (project, env, token, decided, made, number)
+SELECT c.number, w.ours, w.leased
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::integer[])
+    WITH ORDINALITY AS c (project, env, token, decided, made, lease, seconds, number)
+CROSS JOIN LATERAL tocsin.write_matched_and_lease(
+    c.project, c.env, c.token, c.decided::json, c.made::json, c.lease, c.seconds) AS w
 """
 _HOLD = "SELECT id FROM tocsin.events WHERE project_id = $1 AND id = ANY($2) AND lease_token = $3 FOR UPDATE"
 _SUSPEND = """
@@ -126,9 +129,16 @@ class MatchStage:
     """Turns waiting events into notifications; one per worker process."""
 
     def __init__(
-        self, db: Database, broker: Broker, evaluator: Evaluator, lease_seconds: int, freed: Callable[[], None]
+        self,
+        db: Database,
+        broker: Broker,
+        evaluator: Evaluator,
+        lease_seconds: int,
+        freed: Callable[[], None],
+        sending: SendStage | None = None,
     ) -> None:
-        """``freed`` is called when a project may be claimed again that was passed over."""
+        """``freed`` is called when a project may be claimed again that was passed over. ``sending`` is handed what it
+        has room for; without it all deliveries wait to be claimed."""
         self._db = db
         self._broker = broker
         self._evaluator = evaluator
@@ -145,17 +155,20 @@ class MatchStage:
         self._under_way: dict[asyncio.Task[None], UUID] = {}
         self._slow: set[asyncio.Task[None]] = set()
         self._freed = freed
+        self._sending = sending
 
     async def run_once(self) -> bool:
         """One claim with a moment for what it brought; now and then one event that a process ended over, alone.
-        False when none could be claimed. Raises what kept it from the work, with the claims of that
+        False when nobody is known to have more. Raises what kept it from the work, with the claims of that
         given back."""
         await self.give_back()
-        token = uuid4()
+        token, began_at = uuid4(), self._after
         claimed = await self._claim(token)
         if claimed:
             await self._wait_for(self._begin(claimed, token))
-        return await self._try_suspect() or bool(claimed)
+        # A claim that went from the first project to the last and was not full has left nothing.
+        more = len(claimed) >= MOST_EACH or began_at != NOBODY or self._after != NOBODY
+        return await self._try_suspect() or (bool(claimed) and more)
 
     async def _try_suspect(self) -> bool:
         """Match one event that a process ended over, if it is time to look; whether there may be another."""
@@ -297,29 +310,32 @@ class MatchStage:
     async def _write(self, project_id: UUID, env: Env, token: UUID, decided: list[_Decided], *, limited: bool) -> None:
         """Outcomes, notifications, recipients and deliveries, of events whose lease is still ours; and hint at it."""
         made = await with_devices(self._devices, project_id, env, [n for each in decided for n in each.made])
-        if not may_be_limited(limited, env, made):
-            ours = await _write_matched(self._writing, project_id, env, token, decided, made)
-        else:
-            async with self._db.unit(project_id, env) as connection:
-                quota = await hold_quota(connection, project_id, made)
-                held = await _still_held(connection, project_id, token, decided)
-                made = await within_quota(connection, quota, [n for n in made if n.event_id in held])
-                ours = await _write_matched(Alone(connection, _WRITE), project_id, env, token, decided, made)
-        crash.here("match.after_commit")
-        self._tell(
-            project_id,
-            env,
-            [each.outcome for each in decided if each.event.id in ours],
-            [n for n in made if n.event_id in ours],
-        )
+        with self._handing(project_id, env, made) as handed:
+            if not may_be_limited(limited, env, made):
+                ours = await _write_matched(self._writing, project_id, env, token, decided, made, handed)
+            else:
+                async with self._db.unit(project_id, env) as connection:
+                    quota = await hold_quota(connection, project_id, made)
+                    held = await _still_held(connection, project_id, token, decided)
+                    made = await within_quota(connection, quota, [n for n in made if n.event_id in held])
+                    writing = Alone(connection, _WRITE)
+                    ours = await _write_matched(writing, project_id, env, token, decided, made, handed)
+            crash.here("match.after_commit")
+        made = [n for n in made if n.event_id in ours]
+        self._tell(project_id, env, [each.outcome for each in decided if each.event.id in ours], made)
+        if not handed.ids and any(map(to_be_sent, made)):
+            self._broker.wake("deliveries")
+
+    def _handing(self, project_id: UUID, env: Env, made: Sequence[NewNotification]) -> AbstractContextManager[Handed]:
+        if self._sending is None:
+            return nullcontext(Handed())
+        return self._sending.handing(project_id, env, sum(map(to_be_sent, made)))
 
     def _tell(self, project_id: UUID, env: Env, outcomes: list[str], made: list[NewNotification]) -> None:
         """Count what was committed, and hint at it."""
         for outcome in outcomes:
             MATCHED.labels(outcome).inc()
         NOTIFIED.inc(len(made))
-        if any(map(waits_to_be_sent, made)):
-            self._broker.wake("deliveries")
         for message in signals("created", [n.id for n in made if not n.over_quota]):
             self._broker.publish(channel_of(project_id, env), message)
 
@@ -528,15 +544,18 @@ async def _write_matched(
     token: UUID,
     decided: list[_Decided],
     made: list[NewNotification],
+    handed: Handed,
 ) -> set[UUID]:
-    """Write all of it, or what belongs to the events whose lease is still ours; those events."""
+    """Write all of it, or what belongs to the events whose lease is still ours; those events. Deliveries are leased
+    if there is room for all of them, and their project allows it."""
     outcomes = [
         {"id": each.event.id, "outcome": each.outcome, "trace": each.trace, "faults": each.faults} for each in decided
     ]
     texts = json_text(outcomes), rows(made)
     crash.soon("match.under_way")
     weight = len(decided) + sum(len(n.recipients) * len(n.channels) + len(n.devices) for n in made)
-    (row,) = await writing.call(project_id, env, token, *texts, weight=weight)
+    (row,) = await writing.call(project_id, env, token, *texts, handed.token, handed.lease_seconds, weight=weight)
+    handed.ids = row[2]
     return set(row[1])
 
 
