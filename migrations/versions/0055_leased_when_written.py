@@ -2,8 +2,8 @@
 
 from tocsin.kit.migrate import as_owner
 
-revision = "0054"
-down_revision = "0053"
+revision = "0055"
+down_revision = "0054"
 
 
 def upgrade() -> None:
