@@ -27,6 +27,13 @@ _PROBLEM = {
         "code": {"type": "string"},
         "requestId": {"type": "string"},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "quota": {"type": "string", "description": "Of `quota_exceeded` and `limit_reached`: what is used up."},
+        "limit": {"type": "integer", "description": "Of `limit_reached`: how much of it the plan allows."},
+        "resetsAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Of `quota_exceeded`: when it begins anew.",
+        },
     },
 }
 _FIELD_ERROR = {

@@ -27,6 +27,8 @@ async def test_an_event_over_the_quota_is_refused_with_the_quota_and_its_end(
     following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
     assert "quota events" in refused.json["detail"]
     assert f"resets at {following:%Y-%m-%dT%H:%M:%SZ}" in refused.json["detail"]
+    assert refused.json["quota"] == "events"
+    assert refused.json["resetsAt"] == f"{following:%Y-%m-%dT%H:%M:%SZ}"
     assert abs(int(refused.headers["Retry-After"]) - (following - now).total_seconds()) < 60
     assert await stored(sql, shop) == 1
 

@@ -24,6 +24,7 @@ async def test_a_rule_too_many_is_refused_with_limit_and_plan(shop: Project, sql
     refused = await shop.owner.post("/rules", RULE)
     assert (refused.status, refused.code) == (403, "limit_reached")
     assert refused.json["detail"] == "The plan Free allows 1 rules, and the project has them all."
+    assert (refused.json["quota"], refused.json["limit"]) == ("rules", 1)
 
 
 async def test_many_at_once_make_no_more_rules_than_there_is_room_for(shop: Project, sql: asyncpg.Connection) -> None:

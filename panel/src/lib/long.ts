@@ -20,7 +20,7 @@ const TOP: Place = { cursor: undefined, page: 0, row: 0, above: null };
 export function useLong<T>(
   key: readonly unknown[],
   load: (cursor: string | undefined, signal?: AbortSignal) => Promise<Page<T>>,
-  options: { refetchInterval?: number } = {},
+  options: { refetchInterval?: number | ((query: { state: { data?: InfiniteData<Page<T>> } }) => number | false) } = {},
 ) {
   const client = useQueryClient();
   const query = useInfiniteQuery<Page<T>, Error, InfiniteData<Page<T>, Place>, readonly unknown[], Place>({

@@ -8,6 +8,13 @@ export interface FieldError {
   line?: number;
 }
 
+/** What a plan has no more of: a total's limit, or when a period begins anew. */
+export interface UsedUp {
+  quota: string;
+  limit?: number;
+  resetsAt?: string;
+}
+
 /** A refusal of the API (RFC 9457), or no answer at all. */
 export class Problem extends Error {
   constructor(
@@ -16,6 +23,7 @@ export class Problem extends Error {
     detail: string,
     readonly requestId: string | null = null,
     readonly errors: FieldError[] = [],
+    readonly usedUp: UsedUp | null = null,
   ) {
     super(detail);
   }
@@ -34,7 +42,7 @@ export async function problemOf(answer: Response): Promise<Problem> {
   const id = answer.headers.get("x-request-id");
   try {
     const said = await answer.clone().json();
-    return new Problem(answer.status, said.code, said.detail, said.requestId ?? id, said.errors ?? []);
+    return new Problem(answer.status, said.code, said.detail, said.requestId ?? id, said.errors ?? [], said.quota ? said : null);
   } catch {
     return new Problem(answer.status, "unreadable", t("The server answered {status}.", { status: answer.status }), id);
   }

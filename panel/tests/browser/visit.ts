@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
-import { expect } from "vitest";
+import { afterEach, expect } from "vitest";
 
 export const URL_ = process.env.TOCSIN_URL ?? "http://127.0.0.1:8700";
 export const PASSWORD = "correct horse battery";
@@ -19,8 +19,17 @@ export interface Project {
 }
 
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  // Where there is no graphics card, painting without one is a third quicker than imitating it.
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"] });
 }
+
+const looked = new Set<Page>();
+
+/** How the pages stood when a test failed is kept beside the others. */
+afterEach(async ({ task }) => {
+  if (task.result?.state !== "fail") return;
+  for (const [n, page] of [...looked].entries()) await shot(page, `failed-${task.name.replace(/\W+/g, "-").slice(0, 60)}-${n}`).catch(() => {});
+});
 
 /** A page of a browser of its own, and everything that its console complained of. */
 export async function visit(browser: Browser, options: { width?: number; dark?: boolean } = {}): Promise<{ page: Page; complaints: string[] }> {
@@ -38,6 +47,8 @@ export async function visit(browser: Browser, options: { width?: number; dark?: 
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.setDefaultTimeout(15_000);
+  looked.add(page);
+  page.on("close", () => looked.delete(page));
   return { page, complaints };
 }
 

@@ -25,7 +25,8 @@ class FieldError:
 
 
 class Problem(Exception):
-    """An expected failure of a request. Subclasses name the status; ``code`` names the cause."""
+    """An expected failure of a request. Subclasses name the status; ``code`` names the cause, and ``more`` what
+    programs have to know of it beside the words."""
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
@@ -37,12 +38,14 @@ class Problem(Exception):
         *,
         errors: list[FieldError] | None = None,
         headers: dict[str, str] | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors or []
         self.headers = headers or {}
+        self.more = more or {}
 
     def as_json(self, request_id: str) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -52,6 +55,7 @@ class Problem(Exception):
             "detail": self.detail,
             "code": self.code,
             "requestId": request_id,
+            **self.more,
         }
         if self.errors:
             body["errors"] = [error.as_json() for error in self.errors]

@@ -43,8 +43,10 @@ def exhausted(quota: str, moment: datetime) -> TooManyRequests:
     """The refusal of something that was to count towards a quota at a moment, when nothing of that is left."""
     until = resets_at(quota, moment)
     seconds = max(1, ceil((until - datetime.now(UTC)).total_seconds()))
+    anew = f"{until:%Y-%m-%dT%H:%M:%SZ}"
     return TooManyRequests(
         "quota_exceeded",
-        f"The quota {quota} of the project's plan is used up; it resets at {until:%Y-%m-%dT%H:%M:%SZ}.",
+        f"The quota {quota} of the project's plan is used up; it resets at {anew}.",
         headers={"Retry-After": str(seconds)},
+        more={"quota": quota, "resetsAt": anew},
     )

@@ -86,7 +86,7 @@ async def limit_reached(session: AsyncSession, total: str, allowed: Entitlements
     detail = f"The plan {plan} allows {allowed.limit(total):,} {total}, and the project has them all."
     if total == "storageBytes":
         detail = f"The plan {plan} keeps {allowed.limit(total):,} bytes of files, and this would be more."
-    return Forbidden("limit_reached", detail)
+    return Forbidden("limit_reached", detail, more={"quota": total, "limit": allowed.limit(total)})
 
 
 async def _hold(session: AsyncSession, project_id: UUID, totals: Sequence[str]) -> Entitlements | None:

@@ -5,6 +5,7 @@ import { Link } from "react-router";
 import { asProblem, type Problem } from "@/lib/problem";
 import { t } from "@/lib/t";
 import { IconAlert } from "./icons";
+import { NoRoom, ofPlan } from "./NoRoom";
 
 interface EmptyProps {
   icon: Icon;
@@ -34,6 +35,7 @@ export function Empty({ icon: Picture, title, children, action }: EmptyProps) {
 /** A failure in the server's own words, with the id by which its log knows it. */
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = asProblem(error);
+  if (ofPlan(problem)) return <NoRoom problem={problem} />;
   return (
     <Alert color="red" icon={<IconAlert aria-hidden />} className="failed" role="alert">
       <Text size="sm">{problem.message}</Text>

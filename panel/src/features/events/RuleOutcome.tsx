@@ -2,6 +2,7 @@ import { Anchor, Text } from "@mantine/core";
 import { Link } from "react-router";
 import { Attempt } from "@/components/ui/Attempt";
 import { Badge } from "@/components/ui/Badge";
+import { Reason } from "@/components/ui/Reason";
 import type { Schemas } from "@/lib/api";
 import { t, tn } from "@/lib/t";
 import { When } from "@/components/ui/When";
@@ -59,11 +60,7 @@ export function DeliveryOutcome({ delivery }: { delivery: Delivery }) {
           </Text>
         )}
       </div>
-      {delivery.lastError && delivery.attempts.length === 0 && (
-        <Text size="sm" c="dimmed" mt={4}>
-          {delivery.lastError}
-        </Text>
-      )}
+      {delivery.lastError && delivery.attempts.length === 0 && <Reason words={delivery.lastError} />}
       {delivery.attempts.map((attempt) => (
         <Attempt key={attempt.number} {...attempt} />
       ))}

@@ -8,6 +8,8 @@ import { answered, api } from "@/lib/api";
 import { useMay, useSession } from "@/lib/session";
 import { t, tn } from "@/lib/t";
 import { EventRows, useEvents } from "../events/EventRows";
+import { useMonths } from "../usage/months";
+import { Spent } from "../usage/Spent";
 import { useTasks } from "./tasks";
 
 const A_DAY_HOURS = 24;
@@ -33,6 +35,7 @@ function ProjectHome() {
         )
       }
     >
+      <Exhausted />
       <Checklist />
       <Figures />
       <Section
@@ -53,6 +56,20 @@ function ProjectHome() {
         />
       </Section>
     </Page>
+  );
+}
+
+/** Of what flows, nothing goes any further. That the rules or people of a plan are all there is no trouble. */
+function Exhausted() {
+  const { data } = useMonths(useMay("project:read"));
+  const flowing = data?.quotas.filter(({ resetsAt }) => resetsAt !== null) ?? [];
+  return (
+    <Spent quotas={flowing}>
+      {t("What that means, and when it begins anew:")}{" "}
+      <Anchor component={Link} to="/usage" size="sm" underline="always">
+        {t("Plan and usage")}
+      </Anchor>
+    </Spent>
   );
 }
 

@@ -6,6 +6,7 @@ import { Badge } from "@/components/ui/Badge";
 import { Id } from "@/components/ui/Code";
 import { Facts } from "@/components/ui/Facts";
 import { Page, Section } from "@/components/ui/Page";
+import { Reason } from "@/components/ui/Reason";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
@@ -107,7 +108,7 @@ function OneDelivery({ delivery }: { delivery: Delivery }) {
         {delivery.address && <code>{delivery.address}</code>}
         {delivery.dueAt && <Text size="xs" c="dimmed">{t("next attempt")} <When time={delivery.dueAt} /></Text>}
         <RetryButton delivery={delivery} />
-        {delivery.lastError && <Text size="sm" c="dimmed" w="100%">{delivery.lastError}</Text>}
+        {delivery.lastError && <Reason words={delivery.lastError} />}
       </header>
       {delivery.attempts.map((attempt) => (
         <div key={attempt.number} className="delivery">

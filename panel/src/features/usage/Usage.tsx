@@ -1,15 +1,16 @@
-import { Alert, Progress, Text } from "@mantine/core";
+import { Progress, Text } from "@mantine/core";
 import { Chart } from "@/components/ui/Chart";
-import { IconAlert } from "@/components/ui/icons";
 import { Loaded } from "@/components/ui/Loaded";
 import { Page, Section } from "@/components/ui/Page";
 import type { Schemas } from "@/lib/api";
 import { useEnv } from "@/lib/env";
+import { amount, quotaName } from "@/lib/quota";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { lastMonths, monthName } from "../analytics/days";
 import { useMonths } from "./months";
-import { amount, consequence, quotaName, standing, type Quota } from "./quotas";
+import { consequence, standing, type Quota } from "./quotas";
+import { Spent } from "./Spent";
 
 type Month = Schemas["UsageAnswer"];
 
@@ -24,7 +25,7 @@ export function Component() {
       <Loaded query={usage} rows={8}>
         {({ quotas, items }) => (
           <>
-            <Spent quotas={quotas} />
+            <Spent quotas={quotas}>{t("What that means stands below. Whoever runs this installation can move the project to a larger plan.")}</Spent>
             <Group title={env === "live" ? t("This month") : t("Today")} lead={env === "live" ? t("Months are those of UTC. At 80 and at 100 percent the billing contact gets a mail.") : t("Test counts towards nothing else.")} quotas={quotas.filter(({ resetsAt }) => resetsAt !== null)} />
             <Group title={t("In all")} lead={t("What there is at this moment. Deleting something makes room.")} quotas={quotas.filter(({ resetsAt }) => resetsAt === null)} />
             {items.some(({ eventsReceived, notificationsMade }) => eventsReceived + notificationsMade > 0) && (
@@ -37,16 +38,6 @@ export function Component() {
         )}
       </Loaded>
     </Page>
-  );
-}
-
-function Spent({ quotas }: { quotas: Quota[] }) {
-  const spent = quotas.filter((quota) => standing(quota) === "spent").map(({ quota }) => quotaName(quota));
-  if (!spent.length) return null;
-  return (
-    <Alert color="red" icon={<IconAlert aria-hidden />} radius="lg" mb="md" title={t("Used up: {names}", { names: spent.join(", ") })}>
-      <Text size="sm">{t("What that means stands below. Whoever runs this installation can move the project to a larger plan.")}</Text>
-    </Alert>
   );
 }
 

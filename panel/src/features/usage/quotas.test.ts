@@ -1,16 +1,8 @@
 import { expect, test } from "vitest";
-import { amount, quotaName, standing } from "./quotas";
+import { standing } from "./quotas";
 
 const quota = (limit: number | null, percent: number | null) => ({ quota: "rules", used: 0, limit, overage: 0, percent, resetsAt: null });
 
 test("a quota is free, low from 80 percent on, spent at 100, and absent where the plan has none of it", () => {
   expect([quota(null, null), quota(5, 79), quota(5, 80), quota(5, 100), quota(0, 100)].map(standing)).toEqual(["free", "free", "low", "spent", "absent"]);
-});
-
-test("bytes are told in the unit that fits, anything else as it is", () => {
-  expect([amount("storageBytes", 0), amount("storageBytes", 52_000_000), amount("events", 1_200)]).toEqual(["0 kB", "52 MB", "1,200"]);
-});
-
-test("a quota that is newer than the panel has a name", () => {
-  expect(quotaName("moons")).toBe("moons");
 });

@@ -17,7 +17,10 @@ interface Props {
 /** Somebody to be told of things; with an invitation, somebody who may sign in too. */
 export function NewUser({ opened, close }: Props) {
   const roles = useRoles();
-  const form = useForm({ initialValues: { email: "", name: "", roles: [] as string[], invite: true } });
+  const form = useForm({
+    initialValues: { email: "", name: "", roles: [] as string[], invite: true },
+    validate: { roles: (roles, { invite }) => (invite && !roles.length ? t("Choose at least one.") : null) },
+  });
   const adding = useMutation({
     mutationFn: async ({ email, name, roles: held, invite }: typeof form.values) => {
       const body = { email, ...(name && { name }), roles: held };
@@ -32,11 +35,12 @@ export function NewUser({ opened, close }: Props) {
     },
     onError: (error) => form.setErrors(asProblem(error).byField),
   });
+  const problem = adding.error ? asProblem(adding.error) : null;
   return (
     <Modal opened={opened} onClose={close} title={t("Add somebody")}>
       <form onSubmit={form.onSubmit((values) => adding.mutate(values))}>
         <Stack>
-          {adding.error && <Failed error={adding.error} />}
+          {problem && !problem.errors.length && <Failed error={problem} />}
           <TextInput label={t("E-mail")} type="email" required data-autofocus {...form.getInputProps("email")} />
           <TextInput label={t("Name")} {...form.getInputProps("name")} />
           <MultiSelect label={t("Roles")} description={t("What they may do, and which rules reach them.")} data={roles.map((role) => role.name)} {...form.getInputProps("roles")} />

@@ -11,20 +11,25 @@ import { RemoveButton } from "@/components/ui/RemoveButton";
 import { RotatedSecret } from "@/components/ui/RotatedSecret";
 import { Secret } from "@/components/ui/Secret";
 import { Failed, RowSkeletons } from "@/components/ui/States";
-import { tell, tellProblem } from "@/components/ui/told";
+import { tellProblem } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useHanded } from "@/lib/handed";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
-import { milliseconds } from "@/lib/when";
+import { exact, milliseconds } from "@/lib/when";
 import { Log } from "./Log";
 
 type Endpoint = Schemas["WebhookEndpointAnswer"];
 
 const again = () => queries.invalidateQueries({ queryKey: ["webhooks"] });
 const path = (id: string) => ({ params: { path: { endpoint_id: id } } });
+
+/** Nobody announces how an endpoint fares. */
+const LOOK_MS = 5_000;
+const LOOK_AGAIN_MS = 1_000;
+const isRecovering = (one: Endpoint | undefined): boolean => Boolean(one?.recovery && !one.recovery.finishedAt);
 
 interface Shown {
   one: Endpoint;
@@ -42,6 +47,7 @@ function One({ id }: { id: string }) {
   const { data, error, refetch } = useQuery({
     queryKey: ["webhooks", "one", id],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-endpoints/{endpoint_id}", { ...path(id), signal })),
+    refetchInterval: ({ state }) => (isRecovering(state.data) ? LOOK_AGAIN_MS : LOOK_MS),
   });
   return (
     <Page title={data ? data.description || new URL(data.url).host : t("Endpoint")} lead={data?.url} back={{ to: "/webhooks", label: t("Webhooks") }} actions={data && <Actions one={data} />}>
@@ -132,26 +138,37 @@ function Recover({ one }: { one: Endpoint }) {
           body: { since: new Date(Date.now() - Number(hours) * AN_HOUR_MS).toISOString() },
         }),
       ),
-    onSuccess: () => tell(t("Failed calls are being sent again.")),
     onSettled: again,
-    onError: tellProblem,
   });
   if (!may) return null;
   return (
     <Section title={t("Recover")}>
+      <Text size="sm" c="dimmed" mb="sm">
+        {one.status === "active"
+          ? t("After an outage: whatever was given up is sent again, with the same ids. What arrived is left out.")
+          : t("What fails now is kept. Switch the endpoint on again, then send what it missed from here.")}
+      </Text>
       <Group align="flex-end">
         <Select label={t("Send again what failed in")} data={Object.entries(HOURS).map(([value, label]) => ({ value, label }))} value={hours} onChange={(value) => setHours(value ?? "24")} allowDeselect={false} />
-        <Button variant="default" loading={recovering.isPending} onClick={() => recovering.mutate()}>
+        <Button variant="default" disabled={one.status !== "active"} loading={recovering.isPending || isRecovering(one)} onClick={() => recovering.mutate()}>
           {t("Send again")}
         </Button>
-        {one.recovery && (
-          <Text size="sm" c="dimmed" role="status">
-            {tn(one.recovery.resent, "1 call sent again", "{n} calls sent again")}
-            {!one.recovery.finishedAt && ` … ${t("going on")}`}
-          </Text>
-        )}
       </Group>
+      {recovering.error && <Failed error={recovering.error} />}
+      {one.recovery && <Recovered {...one.recovery} />}
     </Section>
+  );
+}
+
+/** How far it has come. What became of each call stands in the log. */
+function Recovered({ since, resent, finishedAt }: NonNullable<Endpoint["recovery"]>) {
+  const start = exact(since);
+  const count = tn(resent, "1 call that had failed since {start} is sent again.", "{n} calls that had failed since {start} are sent again.", { start });
+  const none = resent === 0 && finishedAt;
+  return (
+    <Text size="sm" mt="sm" role="status">
+      {none ? t("Nothing had failed since {start}.", { start }) : count} {!finishedAt && t("It goes on …")}
+    </Text>
   );
 }
 

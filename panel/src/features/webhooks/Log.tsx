@@ -17,8 +17,12 @@ import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 
 const LOOK_AGAIN_MS = 1_000;
+const LOOK_THROUGH_MS = 3_000;
 
 type Entry = Schemas["WebhookLogAnswer"];
+
+/** Nobody announces an attempt, so what is under way is looked at until it is over. */
+const isUnderWay = ({ state }: { state: Entry["state"] }): boolean => state === "queued";
 
 /** Every call to an endpoint; one of them opens beside the list. */
 export function Log({ endpointId }: { endpointId: string }) {
@@ -30,6 +34,7 @@ export function Log({ endpointId }: { endpointId: string }) {
         signal,
       }),
     ),
+    { refetchInterval: ({ state }) => (state.data?.pages.some(({ items }) => items.some(isUnderWay)) ? LOOK_THROUGH_MS : false) },
   );
   return (
     <Section
@@ -78,7 +83,6 @@ function OneCall({ id }: { id: string }) {
   const { data, error, refetch } = useQuery({
     queryKey: ["webhooks", "call", id],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/webhook-logs/{log_id}", { ...path, signal })),
-    // Nobody announces an attempt, so one that is under way is looked at until it is over.
     refetchInterval: ({ state }) => (state.data && !state.data.finishedAt ? LOOK_AGAIN_MS : false),
   });
   const replaying = useMutation({
