@@ -2,7 +2,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { contrast } from "@/lib/colour";
 import { seeded, type Seeded } from "./seed";
-import { accessible, fits, launch, post, shot, signIn, visit } from "./visit";
+import { accessible, good, launch, post, settled, shot, signIn, visit } from "./visit";
 
 let browser: Browser;
 let acme: Seeded;
@@ -41,32 +41,19 @@ const PAGES: Record<string, (ids: Seeded["ids"]) => string> = {
   "not-there": () => "/nothing/such",
 };
 
-async function settled(page: Page): Promise<void> {
-  await page.getByRole("heading", { level: 1 }).waitFor();
-  await page.locator("[aria-busy=true], [data-loading=true]").first().waitFor({ state: "detached" });
-  await page.evaluate("document.fonts.ready");
-}
-
-describe.each([
-  ["light", { width: 1280, dark: false }],
-  ["dark", { width: 1280, dark: true }],
-  ["phone", { width: 390, dark: false }],
-])("%s", (look, options) => {
+describe("in light, dark and on a phone", () => {
   let page: Page;
   let complaints: string[];
   beforeAll(async () => {
-    ({ page, complaints } = await visit(browser, options));
+    ({ page, complaints } = await visit(browser));
     await signIn(page, acme.project);
   });
   afterAll(() => page?.context().close());
 
   test.each(Object.entries(PAGES))("%s is whole, accessible, and fits (P3)", async (name, path) => {
     complaints.length = 0;
-    await page.goto(`/panel${path(acme.ids)}`, { waitUntil: "networkidle" });
-    await settled(page);
-    await shot(page, `${look}-${name}`);
-    await accessible(page);
-    await fits(page);
+    await page.goto(`/panel${path(acme.ids)}`);
+    await good(page, name);
     expect(complaints).toEqual([]);
   });
 });

@@ -177,6 +177,29 @@ test("an edited rule is replayed over the past, and says what would be different
   expect((await rule("Orders")).condition).toBe("payload.amount > 1000");
 });
 
+test("a replay says which ways, sound and priority would be others, then beside now (D6)", async () => {
+  const made = await call("/rules", { name: "Alarms", eventTypes: ["alarm.raised"], targetRoles: ["on-call"], channels: ["realtime"], sound: "chime", title: "Alarm in {{ payload.hall }}", message: "Somebody should look." });
+  for (const hall of ["A", "B"]) await call("/events", { type: "alarm.raised", payload: { hall } });
+  await processed("alarm.raised", 2);
+  await page.goto(`/panel/rules/${made.id}`);
+  await pick("Channels", "email");
+  await page.getByText("Critical", { exact: true }).click();
+  await pick("Sound", "siren");
+  await page.getByRole("button", { name: "Replay over the past" }).click();
+  const drawer = page.getByRole("dialog");
+  await drawer.getByRole("button", { name: "Start" }).click();
+  await drawer.getByText("Done: 2 events").waitFor();
+  for (const name of ["Other channels · 2", "Another priority · 2", "Another sound · 2"]) await drawer.getByRole("button", { name }).waitFor();
+  await accessible(page);
+  await shot(page, "rules-replay-ways");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await fits(page);
+  await shot(page, "rules-replay-ways-phone");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.keyboard.press("Escape");
+  await drawer.waitFor({ state: "detached" });
+});
+
 test("an event says why a person got it or not, and leads to the reason (D6)", async () => {
   await call(`/users/${grace.id}/preferences`, { topics: { stock: { muted: true } } }, "PUT");
   await call("/rules", { name: "Low stock", eventTypes: ["stock.low"], targetRoles: ["on-call"], channels: ["email"], title: "{{ payload.item }} runs out", topic: "stock" });

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type Page, type Request } from "playwright-core";
 import { afterEach, expect } from "vitest";
 
 export const URL_ = process.env.TOCSIN_URL ?? "http://127.0.0.1:8700";
@@ -48,6 +48,7 @@ export async function visit(browser: Browser, options: { width?: number; dark?: 
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.setDefaultTimeout(15_000);
   looked.add(page);
+  await counting(page);
   page.on("close", () => looked.delete(page));
   return { page, complaints };
 }
@@ -74,12 +75,57 @@ export async function post(path: string, body: unknown, by?: Project, env: "live
   return said;
 }
 
+/** As the form of the sign-in would, which has tests of its own: by the same call of this browser. */
 export async function signIn(page: Page, { email }: { email: string }): Promise<void> {
-  await page.goto("/panel/signin");
-  await page.getByLabel("E-mail").fill(email);
-  await page.getByLabel(/^Password/).fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  const answer = await page.request.post("/api/v1/auth/login", { data: { email, password: PASSWORD } });
+  expect(answer.status(), await answer.text()).toBe(200);
+  const { tokens } = await answer.json();
+  await page.route("**/nowhere", (route) => route.fulfill({ contentType: "text/html", body: '<link rel="icon" href="data:,">' }));
+  await page.goto("/nowhere");
+  await page.evaluate((token) => localStorage.setItem("tocsin.refresh", token), tokens.refreshToken as string);
+  await page.goto("/panel/");
   await page.getByRole("navigation", { name: "Places" }).waitFor({ state: "attached" });
+}
+
+const asked = new WeakMap<Page, Set<Request>>();
+
+async function counting(page: Page): Promise<void> {
+  const open = new Set<Request>();
+  asked.set(page, open);
+  page.on("request", (request) => open.add(request));
+  page.on("requestfinished", (request) => open.delete(request));
+  page.on("requestfailed", (request) => open.delete(request));
+  page.on("framenavigated", (frame) => frame === page.mainFrame() && open.clear());
+}
+
+/** The page has its heading, and nothing that it asked for is still to come. */
+export async function settled(page: Page): Promise<void> {
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.locator("[aria-busy=true], [data-loading=true]").first().waitFor({ state: "detached" });
+  await page.evaluate("document.fonts.ready");
+  // What one answer brings may ask for the next.
+  for (let calm = 0; calm < 3; calm = asked.get(page)!.size === 0 ? calm + 1 : 0) await page.evaluate(TWO_FRAMES);
+}
+
+const TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+
+export const LOOKS = { light: { width: 1280, dark: false }, dark: { width: 1280, dark: true }, phone: { width: 390, dark: false } };
+
+/** The page that is open is whole, accessible and fits, in each of these looks. */
+export async function good(page: Page, name: string, looks = Object.keys(LOOKS) as (keyof typeof LOOKS)[]): Promise<void> {
+  for (const look of looks) {
+    await put(page, LOOKS[look]);
+    await settled(page);
+    await shot(page, `${look}-${name}`);
+    await accessible(page);
+    await fits(page);
+  }
+  if (looks.some((look) => look !== "light")) await put(page, LOOKS.light);
+}
+
+async function put(page: Page, { width, dark }: { width: number; dark: boolean }): Promise<void> {
+  await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+  await page.setViewportSize({ width, height: width < 600 ? 844 : 800 });
 }
 
 export async function shot(page: Page, name: string): Promise<void> {
@@ -93,9 +139,9 @@ export async function accessible(page: Page): Promise<void> {
   await page.evaluate(`Promise.allSettled(
     document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished))`);
   // By the debugger, which the page's policy does not bind.
-  await page.evaluate(AXE);
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(AXE);
   const found = (await page.evaluate(
-    `axe.run(document)
+    `axe.run(document, { resultTypes: ['violations'] })
       .then((all) => all.violations.map((one) => one.id + ": " + one.nodes.map((node) => node.html + " " + (node.failureSummary ?? "")).join("; ")))`,
   )) as string[];
   expect(found, page.url()).toEqual([]);

@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { Failed } from "@/components/ui/States";
 import { tell } from "@/components/ui/told";
+import { useFocusBack } from "@/components/ui/useFocusBack";
 import { answered, api, type Schemas } from "@/lib/api";
 import { asProblem, Problem } from "@/lib/problem";
 import { queries } from "@/lib/queries";
@@ -13,6 +14,7 @@ import { MOST_BYTES, nameOf, size } from "./file";
 
 /** What a file is to be called, and what is wrong with it. */
 export function Upload({ file, close }: { file: File; close: () => void }) {
+  useFocusBack();
   const [name, setName] = useState(() => nameOf(file.name));
   const url = useMemo(() => URL.createObjectURL(file), [file]);
   useEffect(() => () => {

@@ -4,6 +4,7 @@ import { useMutation } from "@tanstack/react-query";
 import { confirm } from "@/components/ui/confirm";
 import { Failed } from "@/components/ui/States";
 import { tell } from "@/components/ui/told";
+import { useFocusBack } from "@/components/ui/useFocusBack";
 import { answered, api } from "@/lib/api";
 import { queries } from "@/lib/queries";
 import { t } from "@/lib/t";
@@ -19,6 +20,7 @@ interface Props {
 
 /** One plan, kept with the whole catalogue. */
 export function PlanDrawer({ plan, plans, close }: Props) {
+  useFocusBack();
   const form = useForm({
     initialValues: {
       ...plan,
