@@ -13,9 +13,22 @@ interface Walk {
   reached: number;
 }
 
-/** From wherever the focus is, Tab goes through all of the page that can be used, in order, visibly, and out again. */
+/** From the top of a page that was just loaded, Tab goes through all of it that can be used, in order and visibly. */
 export async function walkable(page: Page): Promise<number> {
-  const count = (await page.evaluate(PREPARE)) as number;
+  return through(page, "body");
+}
+
+/** The same for what stands between the bars of a frame that was walked before: the first Tab and Enter skip them. */
+export async function walkableBeyondTheFrame(page: Page): Promise<number> {
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate("document.activeElement.className"), page.url()).toBe("skip");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => page.evaluate("document.activeElement.id"), { message: page.url() }).toBe("main");
+  return through(page, "main");
+}
+
+async function through(page: Page, within: "body" | "main"): Promise<number> {
+  const count = (await page.evaluate(`(${PREPARE})("${within}")`)) as number;
   for (let presses = 0; presses < count + 40; presses += STEP) {
     for (let n = 0; n < STEP; n++) await page.keyboard.press("Tab");
     if (await page.evaluate("walk.missed().length === 0")) break;
@@ -56,7 +69,7 @@ export async function opensAndCloses(page: Page, opener: Locator, inside: Locato
  * on a chosen value and the arrows of a number are parts of their field, whose keys do the same; and a step that
  * is still to come is no button yet.
  */
-const PREPARE = `(() => {
+const PREPARE = `((within) => {
   const USABLE = "a[href], button, input, select, textarea, summary, [contenteditable=true], [tabindex], [role=button], [role=link], [role=checkbox], [role=radio], [role=switch], [role=tab], [role=menuitem], [role=slider]";
   const PARTS = ".mantine-Pill-remove, .mantine-InputPlaceholder-placeholder, .mantine-NumberInput-control, [data-combobox-option], .mantine-CloseButton-root[tabindex='-1'], .mantine-Input-section button[tabindex='-1'], .mantine-Stepper-step[tabindex='-1']";
   document.head.append(Object.assign(document.createElement("style"), { textContent: "*, *::before, *::after { transition: none !important; }" }));
@@ -66,12 +79,11 @@ const PREPARE = `(() => {
   const first = (one) => one.type !== "radio" || !one.name || one === (document.querySelector('input[type=radio][name="' + CSS.escape(one.name) + '"]:checked') ?? document.querySelector('input[type=radio][name="' + CSS.escape(one.name) + '"]'));
   const roving = (one) => one.tabIndex < 0 && one.closest("[role=tablist], [role=radiogroup], [role=menu], [role=listbox]");
   const own = (one) => one.tabIndex >= 0 || !one.hasAttribute("tabindex") || /^(A|BUTTON|INPUT|SELECT|TEXTAREA)$/.test(one.tagName);
-  const all = [...document.querySelectorAll(USABLE)].filter((one) => usable(one) && first(one) && !roving(one) && !one.matches(PARTS) && own(one));
+  const all = [...document.querySelectorAll(within + ' :is(' + USABLE + ')')].filter((one) => usable(one) && first(one) && !roving(one) && !one.matches(PARTS) && own(one));
   const name = (one) => (one.outerHTML.replace(one.innerHTML, "") + " " + (one.getAttribute("aria-label") ?? one.textContent ?? "").trim()).slice(0, 260);
   const LOOK = ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "backgroundColor", "textDecorationLine", "opacity", "top"];
-  const around = (one) => [one, one.parentElement, one.parentElement?.parentElement, ...(one.parentElement?.children ?? [])].filter(Boolean);
+  const around = (one) => [one, one.parentElement, one.parentElement?.parentElement, one.previousElementSibling, one.nextElementSibling].filter(Boolean);
   const look = (one) => around(one).flatMap((each) => [null, "::before", "::after"].map((part) => { const style = getComputedStyle(each, part); return LOOK.map((key) => (key.startsWith("outline") && style.outlineStyle === "none" ? "" : style[key])).join(); })).join("|");
-  document.activeElement?.blur?.();
   const rest = new Map(all.map((one) => [one, look(one)]));
   const order = [], unseen = new Set();
   addEventListener("focusin", ({ target }) => {
@@ -86,4 +98,4 @@ const PREPARE = `(() => {
   // Where the walk began, it comes around once.
   window.walk = { missed, said: () => ({ missed: missed().map(name), unseen: [...unseen].map(name), disordered: late().slice(1).map(name), mouseOnly: clickable.map(name), reached: order.length }) };
   return all.length;
-})()`;
+})`;

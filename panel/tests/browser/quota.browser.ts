@@ -144,7 +144,7 @@ test("on a phone in the dark it is as plain, and the link leads to the plan", as
   await refused(phone.getByRole("dialog"), "Used up: People", "The plan allows 1");
   await accessible(phone);
   await shot(phone, "quota-phone-person");
-  await phone.getByRole("link", { name: "Plan and usage" }).click();
+  await phone.getByRole("dialog").getByRole("link", { name: "Plan and usage" }).click();
   await phone.getByText(/^Used up: Events, Notifications/).waitFor();
   await accessible(phone);
   await fits(phone);

@@ -190,6 +190,11 @@ test("a replay says which ways, sound and priority would be others, then beside 
   await drawer.getByRole("button", { name: "Start" }).click();
   await drawer.getByText("Done: 2 events").waitFor();
   for (const name of ["Other channels · 2", "Another priority · 2", "Another sound · 2"]) await drawer.getByRole("button", { name }).waitFor();
+  const sides = drawer.getByRole("article").first().locator(".ways");
+  expect(await sides.evaluateAll((all) => all.map((side) => [...side.querySelectorAll("dd")].map((each) => each.textContent)))).toEqual([
+    ["realtime", "normal", "chime"],
+    ["realtime, email", "critical", "siren"],
+  ]);
   await accessible(page);
   await shot(page, "rules-replay-ways");
   await page.setViewportSize({ width: 390, height: 844 });

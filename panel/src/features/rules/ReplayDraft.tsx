@@ -7,7 +7,7 @@ import { Failed } from "@/components/ui/States";
 import type { Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
 import { t, tn } from "@/lib/t";
-import { type Draft, judged } from "./draft";
+import { type Draft, replayed } from "./draft";
 import { share, useReplay } from "./replay";
 import { ReplayFound } from "./ReplayFound";
 
@@ -52,7 +52,7 @@ function Replay({ rule, draft, edited }: Props) {
   const under = progress?.status === "running" || progress?.status === "stopping";
   const begin = () => {
     const to = Date.now();
-    const draftNow = edited ? judged(draft, rule.name) : null;
+    const draftNow = edited ? replayed(draft, rule.name) : null;
     start({ from: new Date(to - PERIODS[period]).toISOString(), to: new Date(to).toISOString(), rule: draftNow });
   };
   return (

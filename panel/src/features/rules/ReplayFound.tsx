@@ -6,7 +6,7 @@ import { t, tn } from "@/lib/t";
 import { exact } from "@/lib/when";
 import { PersonName } from "../users/PersonName";
 import type { Change, Example, Found } from "./replay";
-import { waysLine } from "./summary";
+import { waysOf } from "./summary";
 
 const CHANGES: Record<Change, { words: string; state: string; count: keyof Found["counts"] }> = {
   newly_matching: { words: t("Newly told"), state: "ok", count: "newlyMatching" },
@@ -104,7 +104,7 @@ function OneExample({ example }: { example: Example }) {
 }
 
 function Side({ name, changes, matched, reason, rendered, how, recipientsTotal }: { name: string; changes: Change[] } & Example["now"]) {
-  const ways = how && waysLine(how, changes);
+  const ways = how ? waysOf(how, changes) : [];
   return (
     <div>
       <Text size="xs" c="dimmed">
@@ -123,10 +123,15 @@ function Side({ name, changes, matched, reason, rendered, how, recipientsTotal }
           <Text size="xs" c="dimmed">
             {tn(recipientsTotal, "1 person", "{n} people")}
           </Text>
-          {ways && (
-            <Text size="xs" c="dimmed">
-              {ways}
-            </Text>
+          {ways.length > 0 && (
+            <dl className="ways">
+              {ways.map(([way, value]) => (
+                <div key={way}>
+                  <dt>{way}</dt>
+                  <dd>{value}</dd>
+                </div>
+              ))}
+            </dl>
           )}
         </>
       ) : (

@@ -68,6 +68,12 @@ export function judged(draft: Draft, fallback: string): Schemas["RuleCreate"] {
   };
 }
 
+/** The same for a replay, which looks at the ways by which it is told, and at what follows, as well. */
+export function replayed(draft: Draft, fallback: string): Schemas["RuleCreate"] {
+  const { channelOrder, sound, topic, digest, throttle, requireAck, repeat, escalation, escalationLoops } = draft;
+  return { ...judged(draft, fallback), channelOrder, sound, topic, digest, throttle, requireAck, repeat, escalation, escalationLoops };
+}
+
 /** Every path into a payload that a condition can name. */
 export function fieldsOf(payload: unknown, prefix = "payload", depth = 3): string[] {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload) || depth === 0) return [];

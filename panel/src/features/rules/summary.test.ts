@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { draftOf } from "./draft";
-import { hoursLine, insistLine, waysLine, wordsLine } from "./summary";
+import { hoursLine, insistLine, waysOf, wordsLine } from "./summary";
 
 const BLANK = draftOf(null);
 
@@ -37,7 +37,15 @@ test("only those ways are told that are different", () => {
   const insists = { requireAck: true, repeat: { everySeconds: 60, maxTimes: 3 }, escalation: null, escalationLoops: 1 };
   const windows = { digest: { windowSeconds: 90, maxItems: 100, leading: false }, throttle: null };
   const how = { channels: ["push", "email"], afterSeconds: 60, destinations: [], priority: "high" as const, sound: null, ...insists, ...windows };
-  expect(waysLine(how, ["recipients", "priority"])).toBe("priority high");
-  expect(waysLine(how, ["channels", "destinations", "sound"])).toBe("push, email · one after the other, 1 minute apart · no place · no sound");
-  expect(waysLine(how, ["insistence", "digest", "throttle"])).toBe("Somebody has to acknowledge · every 1 minute, 3 times at most · gathered for 90 seconds · no limit");
+  expect(waysOf(how, ["recipients", "priority"])).toEqual([["Priority", "high"]]);
+  expect(waysOf(how, ["channels", "destinations", "sound"])).toEqual([
+    ["Channels", "push, email · one after the other, 1 minute apart"],
+    ["Places", "none"],
+    ["Sound", "none"],
+  ]);
+  expect(waysOf(how, ["insistence", "digest", "throttle"])).toEqual([
+    ["Insists", "Somebody has to acknowledge · every 1 minute, 3 times at most"],
+    ["Digest", "gathered for 90 seconds"],
+    ["Limit", "none"],
+  ]);
 });

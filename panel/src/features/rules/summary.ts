@@ -35,19 +35,19 @@ export function wordsLine({ action, translations, template }: Draft): string {
 }
 
 /** Of the ways by which something is told those that are different now. */
-export function waysLine(how: Schemas["ReplayHow"], changes: Change[]): string {
+export function waysOf(how: Schemas["ReplayHow"], changes: Change[]): [name: string, value: string][] {
   const { channels, afterSeconds, destinations, priority, sound, digest, throttle } = how;
-  const changed = (name: Change) => changes.includes(name);
-  return joined([
-    changed("channels") && channels.join(", "),
-    changed("channels") && afterSeconds && t("one after the other, {time} apart", { time: spoken(afterSeconds) }),
-    changed("destinations") && (destinations.join(", ") || t("no place")),
-    changed("priority") && t("priority {name}", { name: priority }),
-    changed("sound") && (sound ? t("sound {name}", { name: sound }) : t("no sound")),
-    changed("insistence") && insistLine(how),
-    changed("digest") && (digest ? t("gathered for {time}", { time: spoken(digest.windowSeconds) }) : t("no digest")),
-    changed("throttle") && (throttle ? t("{n} in {time} for each person", { n: throttle.max, time: spoken(throttle.perSeconds) }) : t("no limit")),
-  ]);
+  const inTurn = afterSeconds ? t("one after the other, {time} apart", { time: spoken(afterSeconds) }) : null;
+  const all: [Change, string, string][] = [
+    ["channels", t("Channels"), joined([channels.join(", ") || t("none"), inTurn])],
+    ["destinations", t("Places"), destinations.join(", ") || t("none")],
+    ["priority", t("Priority"), priority],
+    ["sound", t("Sound"), sound ?? t("none")],
+    ["insistence", t("Insists"), insistLine(how)],
+    ["digest", t("Digest"), digest ? t("gathered for {time}", { time: spoken(digest.windowSeconds) }) : t("none")],
+    ["throttle", t("Limit"), throttle ? t("{n} in {time} for each person", { n: throttle.max, time: spoken(throttle.perSeconds) }) : t("none")],
+  ];
+  return all.filter(([change]) => changes.includes(change)).map(([, name, value]) => [name, value]);
 }
 
 export function daysLine(days: readonly string[] | null | undefined): string {
