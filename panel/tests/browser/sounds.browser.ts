@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { accessible, fits, launch, PASSWORD, post, shot, signIn, URL_, visit, type Project } from "./visit";
+import { accessible, fits, launch, PASSWORD, post, shot, signInByForm as signIn, URL_, visit, type Project } from "./visit";
 
 let browser: Browser;
 let acme: Project;
