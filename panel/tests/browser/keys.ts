@@ -84,6 +84,7 @@ const PREPARE = `((within) => {
   const LOOK = ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "backgroundColor", "textDecorationLine", "opacity", "top"];
   const around = (one) => [one, one.parentElement, one.parentElement?.parentElement, one.previousElementSibling, one.nextElementSibling].filter(Boolean);
   const look = (one) => around(one).flatMap((each) => [null, "::before", "::after"].map((part) => { const style = getComputedStyle(each, part); return LOOK.map((key) => (key.startsWith("outline") && style.outlineStyle === "none" ? "" : style[key])).join(); })).join("|");
+  if (within === 'body') document.activeElement?.blur?.();
   const rest = new Map(all.map((one) => [one, look(one)]));
   const order = [], unseen = new Set();
   addEventListener("focusin", ({ target }) => {

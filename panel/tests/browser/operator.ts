@@ -7,7 +7,7 @@ let token: string | null = null;
 
 /** A call as the admin of the platform, whom `platform.browser.ts` makes by the link of the first one: until it has, this waits. */
 export async function operate(path: string, method = "GET", body?: unknown) {
-  token ??= await until(signedIn);
+  token ??= await until(signedIn, 80);
   const { status, said } = await send(path, method, body, token);
   if (status >= 400) throw new Error(`${path}: ${JSON.stringify(said)}`);
   return said;

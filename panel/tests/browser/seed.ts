@@ -48,13 +48,13 @@ export async function seeded(name: string, brand?: string): Promise<Seeded> {
   };
 }
 
-export async function until<T>(look: () => Promise<T | null>): Promise<T> {
-  for (let tries = 0; tries < 100; tries++) {
+export async function until<T>(look: () => Promise<T | null>, seconds = 20): Promise<T> {
+  for (const end = Date.now() + seconds * 1_000; Date.now() < end; ) {
     const found = await look();
     if (found) return found;
     await new Promise((done) => setTimeout(done, 200));
   }
-  throw new Error("it did not happen within 20 seconds");
+  throw new Error(`it did not happen within ${seconds} seconds`);
 }
 
 /** Somebody's backend on loopback: takes everything, but refuses every third call first. */
