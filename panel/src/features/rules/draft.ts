@@ -70,8 +70,8 @@ export function judged(draft: Draft, fallback: string): Schemas["RuleCreate"] {
 
 /** The same for a replay, which looks at the ways by which it is told, and at what follows, as well. */
 export function replayed(draft: Draft, fallback: string): Schemas["RuleCreate"] {
-  const { channelOrder, sound, topic, digest, throttle, requireAck, repeat, escalation, escalationLoops } = draft;
-  return { ...judged(draft, fallback), channelOrder, sound, topic, digest, throttle, requireAck, repeat, escalation, escalationLoops };
+  const { channelOrder, sound, topic, activeTimes, digest, throttle, requireAck, repeat, escalation, escalationLoops } = draft;
+  return { ...judged(draft, fallback), channelOrder, sound, topic, activeTimes, digest, throttle, requireAck, repeat, escalation, escalationLoops };
 }
 
 /** Every path into a payload that a condition can name. */
