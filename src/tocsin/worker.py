@@ -40,7 +40,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -70,14 +70,17 @@ from tocsin.inbound.poll import PollStage
 from tocsin.inbound.stage import InboundStage
 from tocsin.kit import broker as brokers
 from tocsin.kit import descriptors, garbage
+from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
+from tocsin.kit.http import Door
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.notifications.insist import InsistStage
 from tocsin.notifications.turns import TurnStage
 from tocsin.outgoing import outgoing_door
+from tocsin.plans import rollup
 from tocsin.plans.notices import NoticeStage
-from tocsin.plans.rollup import EVERY_SECONDS, RollupStage
+from tocsin.plans.rollup import RollupStage
 from tocsin.plans.sandbox import SandboxStage
 from tocsin.platform.purge import PurgeStage
 from tocsin.projects.domain_watch import DomainWatch
@@ -89,6 +92,7 @@ from tocsin.realtime.signal import tell_of_connection
 from tocsin.rules.digests import DigestStage
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.stage import MatchStage
+from tocsin.settings import Settings
 from tocsin.signin.forgotten import ForgottenStage
 from tocsin.sounds.links import SoundLinks
 from tocsin.startup import Installation
@@ -106,6 +110,42 @@ BEAT_SECONDS = 10.0
 """Between two signs of life of a stage that sleeps."""
 DRAIN_SECONDS = 20.0
 TIDY_AT_ONCE = 5_000
+
+SLEEP_SECONDS: Mapping[str, float] = {
+    "match": ANYWAY_SECONDS,
+    "send": ANYWAY_SECONDS,
+    "clock": ANYWAY_SECONDS,
+    "webhooks": ANYWAY_SECONDS,
+    "clocks": ANYWAY_SECONDS,
+    "insist": ANYWAY_SECONDS,
+    "order": ANYWAY_SECONDS,
+    "digest": ANYWAY_SECONDS,
+    "endpoints": 10.0,
+    "forgot": 10.0,
+    "mail": ANYWAY_SECONDS,
+    "tidy": 300.0,
+    "purge": 30.0,
+    "months": 3600.0,
+    "quotas": ANYWAY_SECONDS,
+    "usage": rollup.EVERY_SECONDS,
+    "sandbox": 600.0,
+    "expire": 600.0,
+    "checks": checks.EVERY_SECONDS,
+    "outages": ANYWAY_SECONDS,
+    "opened": LOOK_OVER_SECONDS,
+    "seal": ANYWAY_SECONDS,
+    "anchor": anchor.EVERY_SECONDS,
+    "domains": 300.0,
+    "poll": ANYWAY_SECONDS,
+    "hosted": hosted_apps.EVERY_SECONDS,
+    "inbound": ANYWAY_SECONDS,
+    "amend": ANYWAY_SECONDS,
+    "pulse": pulse.EVERY_SECONDS,
+}
+"""Each stage, and how long it sleeps at most."""
+
+HINTS = {"match": "events", "send": "deliveries"}
+"""What wakes a stage that has not the name of its work."""
 
 log = structlog.get_logger(__name__)
 
@@ -134,145 +174,169 @@ async def _work(installation: Installation) -> None:
     if settings.metrics_port:
         start_http_server(settings.metrics_port, "127.0.0.1")
     async with AsyncExitStack() as opened:
-        db = Database(
-            installation.app_url, ordinary=2, hot=6, statement_seconds=30, role_prefix=settings.db_role_prefix
-        )
-        await db.start()
-        opened.push_async_callback(db.close)
-        broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
-        await broker.start()
-        opened.push_async_callback(broker.close)
-        evaluator = Evaluator()
-        opened.push_async_callback(evaluator.close)
-        door = await opened.enter_async_context(outgoing_door(settings))
-        vault, defaults = Vault(installation.master), platform_defaults(settings)
-        choice = Choice(db, vault, defaults, settings.opened_connections)
-        changed = partial(tell_of_connection, broker)
-        match_ear = await broker.waiter("events")
-        send_ear = await broker.waiter("deliveries")
-        hooks_url = f"{settings.base_url}/api/v1/hooks" if settings.public_url else None
-        links = None
-        if hooks_url:
-            master, url = installation.master, settings.base_url
-            links = Links(AckLinks(master, url), OptOutLinks(master, url), hooks_url)
-        send = SendStage(
-            db,
-            door,
-            choice,
-            settings.slots,
-            settings.lease_seconds,
-            freed=send_ear.wake,
-            changed=changed,
-            links=links,
-            sounds=SoundLinks(installation.master, settings.base_url),
-        )
-        match = MatchStage(db, broker, evaluator, settings.lease_seconds, freed=match_ear.wake, sending=send)
-        clock = ClockStage(db, broker)
-        webhook_ear = await broker.waiter("webhooks")
-        webhooks = WebhookStage(db, door, vault, settings.lease_seconds, freed=webhook_ear.wake)
-        upkeep = UpkeepStage(db, broker, vault)
-        domains = DomainWatch(db, Names(settings.dns_servers))
-        forgotten = ForgottenStage(db, vault)
-        expiry = RetentionStage(db, settings.retention_days)
-        mail = MailStage(db, vault, door, mail_server(settings), OwnWords(db, evaluator))
-        purge = PurgeStage(db, partial(leave_all, db, vault, settings, door))
-        inbound = InboundStage(db, vault, door, broker, changed)
-        poll_ear = await broker.waiter("poll")
-        poll = PollStage(db, vault, door, broker, poll_ear)
-        hosted = HostedStage(db, broker, door, vault, changed)
-        insist_ear = await broker.waiter("insist")
-        insist = InsistStage(db, broker, insist_ear)
-        order_ear = await broker.waiter("order")
-        order = TurnStage(db, broker, order_ear)
-        digest_ear = await broker.waiter("digest")
-        digest = DigestStage(db, broker, evaluator, digest_ear)
-        await evaluator.start()
-
-        async def months() -> bool:
-            await db.hot.fetchval("SELECT tocsin.ensure_partitions(current_date, 4)")
-            return False
-
-        async def tidy() -> bool:
-            removed: int = await db.hot.fetchval("SELECT tocsin.tidy($1)", TIDY_AT_ONCE)
-            mails: int = await db.hot.fetchval("SELECT tocsin.tidy_mails($1)", TIDY_AT_ONCE)
-            checked: int = await db.hot.fetchval("SELECT tocsin.tidy_connection_checks($1)", TIDY_AT_ONCE)
-            inbound: int = await db.hot.fetchval("SELECT tocsin.tidy_inbound($1)", TIDY_AT_ONCE)
-            messages: int = await db.hot.fetchval("SELECT tocsin.tidy_webhooks($1)", TIDY_AT_ONCE)
-            throttles: int = await db.hot.fetchval("SELECT tocsin.tidy_throttles($1)", TIDY_AT_ONCE)
-            imports: int = await db.hot.fetchval("SELECT tocsin.tidy_imports($1)", TIDY_AT_ONCE)
-            hops: int = await db.hot.fetchval("SELECT tocsin.tidy_event_hops($1)", TIDY_AT_ONCE)
-            codes: int = await db.hot.fetchval("SELECT tocsin.tidy_phone_codes($1)", TIDY_AT_ONCE)
-            return max(removed, mails, checked, inbound, messages, throttles, imports, hops, codes) >= TIDY_AT_ONCE
-
-        stages = [
-            Stage("match", match.run_once, match_ear, ANYWAY_SECONDS),
-            Stage("send", send.run_once, send_ear, ANYWAY_SECONDS),
-            Stage("clock", clock.run_once, await broker.waiter("clock"), ANYWAY_SECONDS),
-            Stage("webhooks", webhooks.run_once, webhook_ear, ANYWAY_SECONDS),
-            Stage("clocks", ClocksStage(db, broker).run_once, await broker.waiter("clocks"), ANYWAY_SECONDS),
-            Stage("insist", insist.run_once, insist_ear, ANYWAY_SECONDS),
-            Stage("order", order.run_once, order_ear, ANYWAY_SECONDS),
-            Stage("digest", digest.run_once, digest_ear, ANYWAY_SECONDS),
-            Stage("endpoints", upkeep.run_once, await broker.waiter("endpoints"), 10.0),
-            Stage("forgot", forgotten.run_once, await broker.waiter("forgot"), 10.0),
-            Stage("mail", mail.run_once, await broker.waiter("mail"), ANYWAY_SECONDS),
-            Stage("tidy", tidy, await broker.waiter("tidy"), 300.0),
-            Stage("purge", purge.run_once, await broker.waiter("purge"), 30.0),
-            Stage("months", months, await broker.waiter("months"), 3600.0),
-            Stage("quotas", NoticeStage(db, broker, vault).run_once, await broker.waiter("quotas"), ANYWAY_SECONDS),
-            Stage("usage", RollupStage(db).run_once, await broker.waiter("usage"), EVERY_SECONDS),
-            Stage("sandbox", SandboxStage(db).run_once, await broker.waiter("sandbox"), 600.0),
-            Stage("expire", expiry.run_once, await broker.waiter("expire"), 600.0),
-            Stage(
-                "checks",
-                CheckStage(db, vault, door, changed, hooks_url).run_once,
-                await broker.waiter("checks"),
-                checks.EVERY_SECONDS,
-            ),
-            Stage(
-                "outages",
-                OutageStage(db, broker, vault, changed).run_once,
-                await broker.waiter("outages"),
-                ANYWAY_SECONDS,
-            ),
-            Stage("opened", choice.opened.look_over, await broker.waiter("opened"), LOOK_OVER_SECONDS),
-            Stage("seal", SealStage(db).run_once, await broker.waiter("seal"), ANYWAY_SECONDS),
-            Stage(
-                "anchor", AnchorStage(db, settings.home).run_once, await broker.waiter("anchor"), anchor.EVERY_SECONDS
-            ),
-            Stage("domains", domains.run_once, await broker.waiter("domains"), 300.0),
-            Stage("poll", poll.run_once, poll_ear, ANYWAY_SECONDS),
-            Stage("hosted", hosted.run_once, await broker.waiter("hosted"), hosted_apps.EVERY_SECONDS),
-            Stage("inbound", inbound.run_once, await broker.waiter("inbound"), ANYWAY_SECONDS),
-            Stage(
-                "amend",
-                AmendStage(db, vault, door, send.pace, changed).run_once,
-                await broker.waiter("amend"),
-                ANYWAY_SECONDS,
-            ),
+        shared = await _open(installation, opened)
+        ears = {name: await shared.broker.waiter(HINTS.get(name, name)) for name in SLEEP_SECONDS}
+        stages = _Stages(shared, ears)
+        looks = stages.looks()
+        loops = [
+            asyncio.create_task(_run(Stage(name, looks[name], ears[name], seconds), stop), name=name)
+            for name, seconds in SLEEP_SECONDS.items()
         ]
-        beat = pulse.Pulse(db, {stage.name: stage.ear for stage in stages})
-        stages.append(Stage("pulse", beat.run_once, await broker.waiter("pulse"), pulse.EVERY_SECONDS))
-        loops = [asyncio.create_task(_run(stage, stop), name=stage.name) for stage in stages]
         garbage.settle()
         log.info("worker ready")
         await stop.wait()
-        send.leave()
-        for stage in stages:
-            stage.ear.wake()
+        stages.leave()
+        for ear in ears.values():
+            ear.wake()
         await asyncio.gather(*loops)
+        await stages.end()
+    log.info("worker stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all stages of a process stand on."""
+
+    settings: Settings
+    master: MasterKey
+    db: Database
+    broker: brokers.Broker
+    evaluator: Evaluator
+    door: Door
+
+    @property
+    def links(self) -> Links | None:
+        """What a message may lead back to; None where nobody could reach us."""
+        if self.hooks_url is None:
+            return None
+        url = self.settings.base_url
+        return Links(AckLinks(self.master, url), OptOutLinks(self.master, url), self.hooks_url)
+
+    @property
+    def hooks_url(self) -> str | None:
+        return f"{self.settings.base_url}/api/v1/hooks" if self.settings.public_url else None
+
+
+async def _open(installation: Installation, opened: AsyncExitStack) -> _Shared:
+    settings = installation.settings
+    db = Database(installation.app_url, ordinary=2, hot=6, statement_seconds=30, role_prefix=settings.db_role_prefix)
+    await db.start()
+    opened.push_async_callback(db.close)
+    broker = brokers.connect(str(settings.redis_url) if settings.redis_url else None, db.url)
+    await broker.start()
+    opened.push_async_callback(broker.close)
+    evaluator = Evaluator()
+    opened.push_async_callback(evaluator.close)
+    door = await opened.enter_async_context(outgoing_door(settings))
+    await evaluator.start()
+    return _Shared(settings, installation.master, db, broker, evaluator, door)
+
+
+class _Stages:
+    """The stages of a process. Those that others need, or that have something to end, are kept by name."""
+
+    def __init__(self, shared: _Shared, ears: Mapping[str, brokers.Waiter]) -> None:
+        settings, db, broker, door = shared.settings, shared.db, shared.broker, shared.door
+        self._shared, self._ears = shared, ears
+        self._vault = Vault(shared.master)
+        self._changed = partial(tell_of_connection, broker)
+        self._choice = Choice(db, self._vault, platform_defaults(settings), settings.opened_connections)
+        self._send = SendStage(
+            db,
+            door,
+            self._choice,
+            settings.slots,
+            settings.lease_seconds,
+            freed=ears["send"].wake,
+            changed=self._changed,
+            links=shared.links,
+            sounds=SoundLinks(shared.master, settings.base_url),
+        )
+        self._match = MatchStage(
+            db, broker, shared.evaluator, settings.lease_seconds, freed=ears["match"].wake, sending=self._send
+        )
+        self._webhooks = WebhookStage(db, door, self._vault, settings.lease_seconds, freed=ears["webhooks"].wake)
+        self._inbound = InboundStage(db, self._vault, door, broker, self._changed)
+        self._poll = PollStage(db, self._vault, door, broker, ears["poll"])
+        self._hosted = HostedStage(db, broker, door, self._vault, self._changed)
+
+    def looks(self) -> dict[str, Callable[[], Awaitable[bool]]]:
+        """What each stage does when it looks."""
+        settings, db, broker, door = self._shared.settings, self._shared.db, self._shared.broker, self._shared.door
+        evaluator, vault, changed = self._shared.evaluator, self._vault, self._changed
+        return {
+            "match": self._match.run_once,
+            "send": self._send.run_once,
+            "clock": ClockStage(db, broker).run_once,
+            "webhooks": self._webhooks.run_once,
+            "clocks": ClocksStage(db, broker).run_once,
+            "insist": InsistStage(db, broker, self._ears["insist"]).run_once,
+            "order": TurnStage(db, broker, self._ears["order"]).run_once,
+            "digest": DigestStage(db, broker, evaluator, self._ears["digest"]).run_once,
+            "endpoints": UpkeepStage(db, broker, vault).run_once,
+            "forgot": ForgottenStage(db, vault).run_once,
+            "mail": MailStage(db, vault, door, mail_server(settings), OwnWords(db, evaluator)).run_once,
+            "tidy": partial(_tidy, db),
+            "purge": PurgeStage(db, partial(leave_all, db, vault, settings, door)).run_once,
+            "months": partial(_add_months, db),
+            "quotas": NoticeStage(db, broker, vault).run_once,
+            "usage": RollupStage(db).run_once,
+            "sandbox": SandboxStage(db).run_once,
+            "expire": RetentionStage(db, settings.retention_days).run_once,
+            "checks": CheckStage(db, vault, door, changed, self._shared.hooks_url).run_once,
+            "outages": OutageStage(db, broker, vault, changed).run_once,
+            "opened": self._choice.opened.look_over,
+            "seal": SealStage(db).run_once,
+            "anchor": AnchorStage(db, settings.home).run_once,
+            "domains": DomainWatch(db, Names(settings.dns_servers)).run_once,
+            "poll": self._poll.run_once,
+            "hosted": self._hosted.run_once,
+            "inbound": self._inbound.run_once,
+            "amend": AmendStage(db, vault, door, self._send.pace, changed).run_once,
+            "pulse": pulse.Pulse(db, self._ears).run_once,
+        }
+
+    def leave(self) -> None:
+        """Begin nothing more."""
+        self._send.leave()
+
+    async def end(self) -> None:
+        """Bring what is under way to its end, and give back what is not."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await match.drain()
-            await match.give_back()
-            await poll.leave()
-            await hosted.leave()
-            await asyncio.gather(*[each.drain(DRAIN_SECONDS) for each in (send, webhooks, inbound)])
+                await self._match.drain()
+            await self._match.give_back()
+            await self._poll.leave()
+            await self._hosted.leave()
+            await asyncio.gather(*[each.drain(DRAIN_SECONDS) for each in (self._send, self._webhooks, self._inbound)])
         except TimeoutError:
             log.warning("stopped while matching or sending; the leases will run out")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("not everything could be given back; leases will run out", error=str(error)[:200])
-    log.info("worker stopped")
+
+
+async def _add_months(db: Database) -> bool:
+    await db.hot.fetchval("SELECT tocsin.ensure_partitions(current_date, 4)")
+    return False
+
+
+TIDIED = (
+    "tidy",
+    "tidy_mails",
+    "tidy_connection_checks",
+    "tidy_inbound",
+    "tidy_webhooks",
+    "tidy_throttles",
+    "tidy_imports",
+    "tidy_event_hops",
+    "tidy_phone_codes",
+)
+"""Functions that remove so many rows whose time is over, and say how many there were."""
+
+
+async def _tidy(db: Database) -> bool:
+    removed = [await db.hot.fetchval(f"SELECT tocsin.{each}($1)", TIDY_AT_ONCE) for each in TIDIED]
+    return bool(max(removed) >= TIDY_AT_ONCE)
 
 
 def _told_to_stop(stop: asyncio.Event, number: int) -> None:
