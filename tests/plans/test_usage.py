@@ -222,6 +222,9 @@ async def test_quotas_stand_as_they_are_counted(root: asyncpg.Connection, shop: 
     report = (await shop.owner.get("/projects/me/usage")).json
     stands = {each["quota"]: each for each in report["quotas"]}
     assert (report["plan"], report["planLabel"]) == ("starter", "Starter")
+    lacked = {each["feature"]: each["plan"] for each in report["lacks"]}
+    assert (lacked["customDomain"], lacked["whiteLabel"]) == ("Professional", "Enterprise")
+    assert "webhooks" not in lacked
     assert (stands["events"]["used"], stands["events"]["percent"], stands["events"]["limit"]) == (3, 75, 4)
     assert datetime.fromisoformat(stands["events"]["resetsAt"]) > datetime.now(UTC)
     assert (stands["users"]["used"], stands["users"]["percent"], stands["users"]["resetsAt"]) == (1, 50, None)

@@ -113,18 +113,30 @@ test("one thing too many is refused where it is made, and what was typed stays (
   await shot(page, "quota-sound");
 });
 
-test("what the plan does not have is said where it is asked for, with the plan that has it (Q6)", async () => {
-  await page.goto("/panel/webhooks");
-  await page.getByRole("button", { name: "Add an endpoint" }).first().click();
-  await page.getByRole("dialog").getByLabel("Address").fill("https://backend.example.com/hooks");
-  await page.getByRole("dialog").getByRole("button", { name: "Add", exact: true }).click();
-  await refused(page.getByRole("dialog"), "Not in this plan", /feature webhooks; the plan Starter has it/);
+/** In the place of what the plan does not have. */
+async function lacking(plan: string): Promise<void> {
+  const notice = page.locator("main").getByRole("note").filter({ hasText: "Not in this plan" });
+  await notice.getByText(`The plan “${plan}” has it.`).waitFor();
+  expect(await notice.getByRole("link", { name: "Plan and usage" }).getAttribute("href")).toBe("/panel/usage");
   await accessible(page);
+}
+
+test("what the plan does not have is not offered, and there it is said which plan has it (Q6)", async () => {
+  await page.goto("/panel/webhooks");
+  await lacking("Starter");
+  expect(await page.getByRole("button", { name: "Add an endpoint" }).count()).toBe(0);
   await shot(page, "quota-feature");
+  await page.goto("/panel/connections/new?provider=webhook");
+  await lacking("Starter");
+  expect(await page.getByRole("button", { name: "Connect" }).count()).toBe(0);
   await page.goto("/panel/settings/domain");
-  await page.getByLabel("Name").fill(`alerts.${acme.slug}.example.net`);
-  await page.getByRole("button", { name: "Claim it" }).click();
-  await refused(page.locator("main"), "Not in this plan", /the plan Professional has it/);
+  await lacking("Professional");
+  expect(await page.getByRole("button", { name: "Claim it" }).count()).toBe(0);
+  await shot(page, "quota-domain");
+  await page.goto("/panel/rules/new?type=order.paid");
+  await page.getByText("Link and languages").click();
+  await lacking("Professional");
+  await shot(page, "quota-languages");
 });
 
 test("on a phone in the dark it is as plain, and the link leads to the plan", async () => {

@@ -1,5 +1,6 @@
 """What a project may: its plan with the project's overrides over it. The one place that answers this (Q1, Q6)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -41,9 +42,19 @@ async def check_feature(session: AsyncSession, project_id: UUID, feature: str) -
     if feature in allowed.features:
         return
     plan = await label_of(session, allowed.plan)
-    having = await session.scalar(_HAVING, {"feature": feature})
+    having = (await plans_having(session, [feature]))[feature]
     where = f"the plan {having} has it" if having else "no plan has it at the moment"
     raise Forbidden("feature_not_in_plan", f"The plan {plan} does not have the feature {feature}; {where}.")
 
 
-_HAVING = text("SELECT label FROM tocsin.plan_catalogue() WHERE :feature = ANY (features) ORDER BY position LIMIT 1")
+async def plans_having(session: AsyncSession, features: Iterable[str]) -> dict[str, str | None]:
+    """The cheapest plan that has each feature, as people read it; None where none has it."""
+    rows = await session.execute(_HAVING, {"features": sorted(features)})
+    return {row.feature: row.label for row in rows}
+
+
+_HAVING = text("""
+SELECT f.feature, (SELECT c.label FROM tocsin.plan_catalogue() AS c WHERE f.feature = ANY (c.features)
+    ORDER BY c.position LIMIT 1) AS label
+FROM unnest(CAST(:features AS text[])) AS f (feature)
+""")

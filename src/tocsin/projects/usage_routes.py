@@ -10,7 +10,8 @@ from tocsin.auth.guard import Called, guarded_router, needs
 from tocsin.kit.errors import FieldError, Invalid
 from tocsin.kit.schema import Answer, Time
 from tocsin.plans.catalogue import label_of
-from tocsin.plans.entitlements import entitlements
+from tocsin.plans.entitlements import entitlements, plans_having
+from tocsin.plans.quotas import FEATURES
 from tocsin.plans.usage import LATENCY_BOUNDS_MS, Period, standings, used_by_period
 
 router = guarded_router(tags=["project"])
@@ -63,12 +64,18 @@ class StandingAnswer(Answer):
     resets_at: Time | None = Field(description="Null for totals, which do not reset.")
 
 
+class LackedAnswer(Answer):
+    feature: str = Field(examples=["webhooks"])
+    plan: str | None = Field(description="The cheapest plan that has it, as people read it; null: none has it.")
+
+
 class UsageReport(Answer):
     plan: str
     plan_label: str = Field(description="The plan as people read it.")
     period: Period
     items: list[UsageAnswer] = Field(description="Periods in which anything happened, oldest first.")
     quotas: list[StandingAnswer] = Field(description="As they stand now.")
+    lacks: list[LackedAnswer] = Field(description="Features that the plan does not have.")
 
 
 @router.get("/projects/me/usage", operation_id="read_usage")
@@ -82,6 +89,7 @@ async def read_usage(
     """Usage by day or month of UTC, counted from what is stored; up to a minute old. Quotas are exact."""
     allowed = await entitlements(call.session, call.project_id)
     first, end = span(period, since, until)
+    lacked = await plans_having(call.session, FEATURES.keys() - allowed.features)
     return UsageReport(
         plan=allowed.plan,
         plan_label=await label_of(call.session, allowed.plan),
@@ -92,6 +100,7 @@ async def read_usage(
         quotas=[
             StandingAnswer.model_validate(stands) for stands in await standings(call.session, call.project_id, call.env)
         ],
+        lacks=[LackedAnswer(feature=feature, plan=plan) for feature, plan in lacked.items()],
     )
 
 

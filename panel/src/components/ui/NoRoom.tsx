@@ -1,6 +1,7 @@
 import { Alert, Anchor, Text } from "@mantine/core";
 import { Link, useInRouterContext } from "react-router";
 import { base } from "@/lib/place";
+import type { Lack } from "@/lib/plan";
 import type { Problem, UsedUp } from "@/lib/problem";
 import { amount, quotaName } from "@/lib/quota";
 import { useMay } from "@/lib/session";
@@ -15,6 +16,17 @@ export function NoRoom({ problem }: { problem: Problem }) {
   return (
     <Alert color="yellow" icon={<IconGauge aria-hidden />} className="notice" role="alert" title={titleOf(problem)}>
       <WayOut problem={problem} />
+    </Alert>
+  );
+}
+
+/** In the place of what the plan does not have: which one has it. */
+export function Lacking({ lack: { plan } }: { lack: Lack }) {
+  return (
+    <Alert color="gray" icon={<IconGauge aria-hidden />} className="notice" role="note" title={t("Not in this plan")}>
+      <Text size="sm">
+        {plan ? t("The plan “{plan}” has it. Whoever runs this installation can move the project to it.", { plan }) : t("No plan of this installation has it.")} <ToThePlan />
+      </Text>
     </Alert>
   );
 }

@@ -2,9 +2,11 @@ import { TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { nameOf } from "@/components/ui/channels";
+import { Lacking } from "@/components/ui/NoRoom";
 import { Page, Section } from "@/components/ui/Page";
 import { Failed, RowSkeletons } from "@/components/ui/States";
 import { handOver } from "@/lib/handed";
+import { useLack } from "@/lib/plan";
 import { t } from "@/lib/t";
 import { ConnectionForm } from "./ConnectionForm";
 import { GUIDED, useProviders, type Provider } from "./providers";
@@ -33,6 +35,7 @@ export function Connecting({ title, lead, store, fits = ALL, guided = NONE }: Pr
   const [search, setSearch] = useSearchParams();
   const { data: known, error, refetch } = useProviders();
   const data = known?.filter(fits);
+  const lack = useLack("webhooks");
   const done = (id: string, secret: string | null) => {
     handOver(id, secret);
     go(`/connections/${id}`);
@@ -48,7 +51,7 @@ export function Connecting({ title, lead, store, fits = ALL, guided = NONE }: Pr
       {!data && !error && <RowSkeletons />}
       {chosen && (
         <Section>
-          <ConnectionForm provider={chosen} store={store} done={done} />
+          {lack && chosen.channel === "webhook" && !store ? <Lacking lack={lack} /> : <ConnectionForm provider={chosen} store={store} done={done} />}
         </Section>
       )}
       {data && !chosen && <Choices providers={data} choose={(provider) => (guided.has(provider) ? void go(`/connections/${provider}`) : setSearch({ provider }))} />}

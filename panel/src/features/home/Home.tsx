@@ -8,7 +8,7 @@ import { answered, api } from "@/lib/api";
 import { useMay, useSession } from "@/lib/session";
 import { t, tn } from "@/lib/t";
 import { EventRows, useEvents } from "../events/EventRows";
-import { useMonths } from "../usage/months";
+import { useMonths } from "@/lib/plan";
 import { Spent } from "../usage/Spent";
 import { useTasks } from "./tasks";
 

@@ -1,6 +1,8 @@
 import { ActionIcon, Autocomplete, Button, Text, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { IconPlus, IconTrash } from "@/components/ui/icons";
+import { Lacking } from "@/components/ui/NoRoom";
+import { useLack } from "@/lib/plan";
 import { t } from "@/lib/t";
 import type { Editing } from "./editing";
 import type { Draft } from "./draft";
@@ -29,6 +31,7 @@ const names = new Intl.DisplayNames(undefined, { type: "language" });
 
 /** The words in further languages; what one leaves out is as above. */
 export function Translations({ path = "translations", links = true, translations, error, change }: Props) {
+  const lack = useLack("languages");
   const languages = Object.keys(translations);
   const put = (next: Record<string, Translation>) => change(Object.keys(next).length ? next : null);
   return (
@@ -52,7 +55,8 @@ export function Translations({ path = "translations", links = true, translations
           />
         ))}
       </div>
-      {languages.length < MOST && <NewLanguage taken={languages} add={(language) => put({ ...translations, [language]: {} })} />}
+      {lack && <Lacking lack={lack} />}
+      {!lack && languages.length < MOST && <NewLanguage taken={languages} add={(language) => put({ ...translations, [language]: {} })} />}
     </div>
   );
 }

@@ -5,11 +5,13 @@ import { Id } from "@/components/ui/Code";
 import { confirm } from "@/components/ui/confirm";
 import { Facts } from "@/components/ui/Facts";
 import { Loaded } from "@/components/ui/Loaded";
+import { Lacking } from "@/components/ui/NoRoom";
 import { Section } from "@/components/ui/Page";
 import { Failed } from "@/components/ui/States";
 import { tell, tellProblem } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
+import { useLack } from "@/lib/plan";
 import { queries } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -28,12 +30,25 @@ export function Domain() {
   return <Loaded query={domain}>{(claimed) => (claimed ? <Whole key={claimed.id} domain={claimed} /> : <Claim />)}</Loaded>;
 }
 
+const OWN = t("A domain of your own");
+const MEANING = t("Panel, sign-in and API answer under your name, in your look. Choose a name below a domain that is yours; two DNS records then prove it.");
+
 function Claim() {
+  const lack = useLack("customDomain");
+  if (lack)
+    return (
+      <Section title={OWN}>
+        <Text size="sm" c="dimmed" mb="md" maw={620}>
+          {MEANING}
+        </Text>
+        <Lacking lack={lack} />
+      </Section>
+    );
   const claim = ({ domain }: { domain: string }) => answered(api.POST("/api/v1/projects/me/domain", { body: { domain } }));
   return (
     <Part
-      title={t("A domain of your own")}
-      lead={t("Panel, sign-in and API answer under your name, in your look. Choose a name below a domain that is yours; two DNS records then prove it.")}
+      title={OWN}
+      lead={MEANING}
       initial={{ domain: "" }}
       save={claim}
       verb={t("Claim it")}

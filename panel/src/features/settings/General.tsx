@@ -9,7 +9,7 @@ import { When } from "@/components/ui/When";
 import { answered, api } from "@/lib/api";
 import { reread } from "@/lib/session";
 import { t } from "@/lib/t";
-import { useMonths } from "../usage/months";
+import { useMonths } from "@/lib/plan";
 import { currencies, languages, timezones } from "./choices";
 import { OptIn } from "./OptIn";
 import { Part } from "./Part";

@@ -8,7 +8,7 @@ import { amount, quotaName } from "@/lib/quota";
 import { useSession } from "@/lib/session";
 import { t } from "@/lib/t";
 import { lastMonths, monthName } from "../analytics/days";
-import { useMonths } from "./months";
+import { useMonths } from "@/lib/plan";
 import { consequence, standing, type Quota } from "./quotas";
 import { Spent } from "./Spent";
 

@@ -4,11 +4,13 @@ import { useNavigate } from "react-router";
 import { Badge } from "@/components/ui/Badge";
 import { IconPlus, IconWebhook } from "@/components/ui/icons";
 import { Listing } from "@/components/ui/Listing";
+import { Lacking } from "@/components/ui/NoRoom";
 import { Page, Section } from "@/components/ui/Page";
 import { Empty } from "@/components/ui/States";
 import { When } from "@/components/ui/When";
 import { answered, api } from "@/lib/api";
 import { handOver } from "@/lib/handed";
+import { useLack } from "@/lib/plan";
 import { usePages } from "@/lib/queries";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
@@ -17,6 +19,7 @@ import { NewEndpoint } from "./NewEndpoint";
 export function Component() {
   const go = useNavigate();
   const may = useMay("webhooks:manage");
+  const lack = useLack("webhooks");
   const [opened, { open, close }] = useDisclosure();
   const made = (id: string, secret: string | null) => {
     handOver(id, secret);
@@ -25,13 +28,14 @@ export function Component() {
   const list = usePages(["webhooks", "list"], (cursor, signal) =>
     answered(api.GET("/api/v1/webhook-endpoints", { params: { query: { cursor } }, signal })),
   );
-  const add = may && (
+  const add = may && !lack && (
     <Button onClick={open} leftSection={<IconPlus size={16} aria-hidden />}>
       {t("Add an endpoint")}
     </Button>
   );
   return (
     <Page title={t("Webhooks")} lead={t("Your backend hears what happens here: delivered, failed, acknowledged.")} actions={add}>
+      {may && lack && <Lacking lack={lack} />}
       <Section>
         <Listing
           label={t("Webhook endpoints")}
