@@ -6,6 +6,7 @@ import { Listing } from "@/components/ui/Listing";
 import { Loaded } from "@/components/ui/Loaded";
 import { Section } from "@/components/ui/Page";
 import { Empty } from "@/components/ui/States";
+import { saveAs } from "@/lib/save";
 import { tellProblem } from "@/components/ui/told";
 import { When } from "@/components/ui/When";
 import { answered, api, type Schemas } from "@/lib/api";
@@ -85,7 +86,7 @@ function Export() {
   const slug = useSession((session) => session.me?.project.slug ?? "project");
   const exporting = useMutation({
     mutationFn: () => answered(api.GET("/api/v1/projects/me/export", { parseAs: "blob" })),
-    onSuccess: (found) => save(found as unknown as Blob, `${slug}.jsonl`),
+    onSuccess: (found) => saveAs(found as unknown as Blob, `${slug}.jsonl`),
     onError: tellProblem,
   });
   return (
@@ -102,13 +103,6 @@ function Export() {
       </Text>
     </Section>
   );
-}
-
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(content);
-  const link = Object.assign(document.createElement("a"), { href: address, download: name });
-  link.click();
-  URL.revokeObjectURL(address);
 }
 
 function Visits() {

@@ -10,6 +10,7 @@ import { tellProblem } from "@/components/ui/told";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useEnv } from "@/lib/env";
 import { queries, usePages } from "@/lib/queries";
+import { saveAs } from "@/lib/save";
 import { useMay } from "@/lib/session";
 import { t } from "@/lib/t";
 import { Defaults } from "./Defaults";
@@ -141,10 +142,4 @@ function SoundMenu({ sound, mayManage }: { sound: Sound; mayManage: boolean }) {
       </Menu.Dropdown>
     </Menu>
   );
-}
-
-function saveAs(file: Blob, name: string): void {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
-  link.click();
-  URL.revokeObjectURL(link.href);
 }

@@ -1,6 +1,7 @@
-import { Button, Select, TextInput } from "@mantine/core";
+import { Button, Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Json } from "@/components/ui/Code";
+import { Days, moments } from "@/components/ui/Days";
 import { useFilters } from "@/components/ui/filters";
 import { IconList } from "@/components/ui/icons";
 import { Listing } from "@/components/ui/Listing";
@@ -17,15 +18,15 @@ type Entry = Schemas["AuditEntry"];
 
 const KINDS = ["project", "visit", "connection", "user", "plan", "settings", "session"];
 const NONE = { action: null, actorId: null, resourceType: null, resourceId: null, since: null, until: null };
-const DAY_MS = 86_400_000;
 
 export function Component() {
   const [filters, change] = useFilters(["action", "actorId", "resourceType", "resourceId", "since", "until"]);
   const { action, actorId, resourceType, resourceId, since, until } = filters;
+  const { from, to } = moments({ since, until });
   const list = useLong(["audit", action, actorId, resourceType, resourceId, since, until], (cursor, signal) =>
     answered(
       api.GET("/api/v1/platform/audit", {
-        params: { query: { action, actorId, resourceType, resourceId, since: since && `${since}T00:00:00Z`, until: until && after(until), cursor } },
+        params: { query: { action, actorId, resourceType, resourceId, since: from, until: to, cursor } },
         signal,
       }),
     ),
@@ -38,8 +39,7 @@ export function Component() {
         <Search label={t("Action")} placeholder={t("Action")} value={action} change={(value) => change({ action: value })} />
         {admins && <Select placeholder={t("Anybody")} aria-label={t("Who")} clearable searchable clearButtonProps={{ "aria-label": t("Clear") }} value={actorId ?? null} onChange={(value) => change({ actorId: value })} data={[...admins].map(([value, label]) => ({ value, label }))} />}
         <Select placeholder={t("Anything")} aria-label={t("What it is about")} clearable clearButtonProps={{ "aria-label": t("Clear") }} value={resourceType ?? null} onChange={(value) => change({ resourceType: value })} data={KINDS} />
-        <TextInput type="date" aria-label={t("From this day on")} leftSection={<span className="day">{t("from")}</span>} leftSectionWidth={52} value={since ?? ""} onChange={({ currentTarget }) => change({ since: currentTarget.value || null })} />
-        <TextInput type="date" aria-label={t("Until this day")} leftSection={<span className="day">{t("to")}</span>} leftSectionWidth={36} value={until ?? ""} onChange={({ currentTarget }) => change({ until: currentTarget.value || null })} />
+        <Days since={since} until={until} change={change} />
         {resourceId && (
           <Button variant="light" onClick={() => change({ resourceId: null })}>
             {t("Only …{id} ✕", { id: resourceId.slice(-8) })}
@@ -66,11 +66,6 @@ export function Component() {
       </Section>
     </Page>
   );
-}
-
-/** The end of a day, which is the beginning of the next. */
-function after(day: string): string {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + DAY_MS).toISOString();
 }
 
 /** Names of the admins by their ids, for whoever may read them. */

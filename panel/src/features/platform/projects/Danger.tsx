@@ -4,6 +4,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Section } from "@/components/ui/Page";
 import { Failed } from "@/components/ui/States";
+import { saveAs } from "@/lib/save";
 import { tellProblem } from "@/components/ui/told";
 import { answered, api, type Schemas } from "@/lib/api";
 import { useMay } from "@/lib/session";
@@ -61,7 +62,7 @@ function Export({ project }: { project: Project }) {
   const exporting = useMutation({
     mutationFn: async () => {
       const rows = await answered(api.GET("/api/v1/platform/projects/{project_id}/export", { ...path(project.id), parseAs: "blob" }));
-      download(rows as unknown as Blob, `${project.slug}.jsonl`);
+      saveAs(rows as unknown as Blob, `${project.slug}.jsonl`);
     },
     onError: tellProblem,
   });
@@ -70,14 +71,6 @@ function Export({ project }: { project: Project }) {
       {t("Export")}
     </Button>
   );
-}
-
-function download(content: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
 }
 
 function Cancel({ project }: { project: Project }) {
