@@ -2,6 +2,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { operate } from "./operator";
 import { accessible, fits, launch, post, project, type Project, shot, signIn, visit } from "./visit";
+import { tone } from "./wave";
 
 let browser: Browser;
 let acme: Project;
@@ -107,7 +108,7 @@ test("one thing too many is refused where it is made, and what was typed stays (
   await shot(page, "quota-connection");
 
   await page.goto("/panel/sounds");
-  await page.locator("input[type=file]").setInputFiles({ name: "ding.wav", mimeType: "audio/wav", buffer: silence() });
+  await page.locator("input[type=file]").setInputFiles({ name: "ding.wav", mimeType: "audio/wav", buffer: tone(0.1) });
   await page.getByRole("dialog").getByRole("button", { name: "Upload" }).click();
   await refused(page.getByRole("dialog"), "Used up: Own sounds", "The plan has none.");
   await shot(page, "quota-sound");
@@ -172,22 +173,3 @@ test("with a larger plan the same form goes on", async () => {
   await page.getByRole("heading", { name: "order.created" }).waitFor();
   expect(complaints.filter((each) => !/status of 4(03|29)/.test(each))).toEqual([]);
 });
-
-/** A tenth of a second of nothing, as a WAV. */
-function silence(): Buffer {
-  const data = Buffer.alloc(1_600, 0);
-  const head = Buffer.alloc(44);
-  head.write("RIFF", 0);
-  head.writeUInt32LE(36 + data.length, 4);
-  head.write("WAVEfmt ", 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(8_000, 24);
-  head.writeUInt32LE(16_000, 28);
-  head.writeUInt16LE(2, 32);
-  head.writeUInt16LE(16, 34);
-  head.write("data", 36);
-  head.writeUInt32LE(data.length, 40);
-  return Buffer.concat([head, data]);
-}
