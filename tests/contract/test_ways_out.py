@@ -190,6 +190,7 @@ NOT_CALLED = {
     ("discord_bot", "publicKey"): "checks signatures",
     ("create_destination", "/address"): "a name at the provider: a topic, a chat, a mailbox",
     ("change_destination", "/address"): "a name at the provider",
+    ("lift_opt_out", "/address"): "one that is known already, compared",
     ("create_user", "/avatarUrl"): "shown by browsers",
     ("change_user", "/avatarUrl"): "shown by browsers",
     ("sync_users", "/users/*/avatarUrl"): "shown by browsers",

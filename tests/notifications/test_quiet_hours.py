@@ -195,7 +195,9 @@ async def test_who_ends_before_the_commit_has_released_nothing_and_each_is_relea
     hands = [await asyncpg.connect(posted.site.app_url) for _ in range(6)]
     transaction = hands[0].transaction()
     await transaction.start()
-    await posted.sql.execute("UPDATE tocsin.projects SET suspended_at = now() WHERE id = $1", shop.id)
+    await posted.sql.execute(
+        "UPDATE tocsin.projects SET status = 'suspended', suspended_at = now() WHERE id = $1", shop.id
+    )
     await fall_due(posted.sql, *held[:10])
     await hands[0].fetch(RELEASE, [shop.id], ["live"], [ids])
     await transaction.rollback()
@@ -206,7 +208,7 @@ async def test_who_ends_before_the_commit_has_released_nothing_and_each_is_relea
         "SELECT state, count(*) FROM tocsin.deliveries WHERE project_id = $1 GROUP BY state", shop.id
     )
     assert dict(rows) == {"held": 10, "queued": 10}, "a halted project's wait in the queue"
-    await posted.sql.execute("UPDATE tocsin.projects SET suspended_at = NULL WHERE id = $1", shop.id)
+    await posted.sql.execute("UPDATE tocsin.projects SET status = 'active', suspended_at = NULL WHERE id = $1", shop.id)
     for each in held[:10]:
         sent = await becomes(shop, each, "sent")
         assert len(sent["attempts"]) == 1

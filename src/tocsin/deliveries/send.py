@@ -175,14 +175,12 @@ class SendStage:
         claimed, more = await self._claim(free, token)
         if not claimed:
             return False
-        crash.here("send.after_claim")
         batches: defaultdict[tuple[UUID, Env], list[UUID]] = defaultdict(list)
         for row in claimed:
             batches[row["project_id"], row["env"]].append(row["id"])
         for (project_id, env), ids in batches.items():
             self._in_flight[project_id] += len(ids)
-            self._begin(self._send_batch(Batch(project_id, env, token, claimed_at), ids))
-        IN_FLIGHT.set(self._in_flight.total())
+            self._take(Batch(project_id, env, token, claimed_at), ids)
         return more
 
     @contextmanager
@@ -203,8 +201,13 @@ class SendStage:
         finally:
             self._free(project_id, count - len(handed.ids))
             if handed.ids:
-                crash.here("send.after_claim")
-                self._begin(self._send_batch(batch, list(handed.ids)))
+                self._take(batch, list(handed.ids))
+
+    def _take(self, batch: Batch, ids: list[UUID]) -> None:
+        """Send what is leased, for which there is room."""
+        crash.here("send.after_claim")
+        IN_FLIGHT.set(self._in_flight.total())
+        self._begin(self._send_batch(batch, ids))
 
     @property
     def busy(self) -> bool:
