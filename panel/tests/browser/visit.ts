@@ -158,6 +158,7 @@ export async function accessible(page: Page): Promise<void> {
 
 /** Nothing reaches out of the screen sideways. */
 export async function fits(page: Page): Promise<void> {
-  const over = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-  expect(over, page.url()).toBeLessThanOrEqual(0);
+  const over = () => page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+  // A window that has just become another size takes a moment to be laid out.
+  await expect.poll(over, { timeout: 5_000, message: page.url() }).toBeLessThanOrEqual(0);
 }

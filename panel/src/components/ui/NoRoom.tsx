@@ -23,7 +23,7 @@ export function NoRoom({ problem }: { problem: Problem }) {
 /** In the place of what the plan does not have: which one has it. */
 export function Lacking({ lack: { plan } }: { lack: Lack }) {
   return (
-    <Alert color="gray" icon={<IconGauge aria-hidden />} className="notice" role="note" title={t("Not in this plan")}>
+    <Alert color="gray" mb="md" icon={<IconGauge aria-hidden />} className="notice" role="note" title={t("Not in this plan")}>
       <Text size="sm">
         {plan ? t("The plan “{plan}” has it. Whoever runs this installation can move the project to it.", { plan }) : t("No plan of this installation has it.")} <ToThePlan />
       </Text>
