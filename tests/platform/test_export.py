@@ -14,7 +14,7 @@ from tests.isolation.rows import Rows, insert, tables
 from tests.operators import Operator
 from tests.pipeline import make_rule, send_events
 
-KEPT_BY_PROCESSES = ("api_calls", "call_windows")
+KEPT_BY_PROCESSES = ("api_calls", "call_windows", "seen_event_types")
 """Written a moment after the call, whatever that was."""
 
 SEALED = re.compile(r"v1\.[0-9a-f-]{36}\.")

@@ -98,6 +98,7 @@ async def test_what_a_worker_that_is_killed_was_told_is_neither_lost_nor_doubled
 
 
 COUNT = "SELECT count(*) FROM tocsin.inbound_raw WHERE connection_id = $1"
+GIVEN_BACK = "SELECT poll_token IS NULL AND poll_until > now() FROM tocsin.hooks WHERE connection_id = $1"
 LEASES_OVER = (
     "UPDATE tocsin.hooks SET poll_until = now() - interval '1 s', lease_until = now() - interval '1 s'"
     " WHERE connection_id = $1"
@@ -116,6 +117,7 @@ async def test_somebody_else_who_is_called_for_the_bot_shows_as_its_health(insid
         row = await until(degraded)
         assert "webhook" in row["statusReason"] and row["status"] == "active"
         bot.known.webhook = {}
+        await until(lambda: inside.sql.fetchval(GIVEN_BACK, bot.id))
         await inside.sql.execute(LEASES_OVER, bot.id)
 
         async def well() -> bool:
@@ -161,9 +163,8 @@ async def conflicts(bot: Bot, times: int) -> None:
         await bot.town.sql.execute(LEASES_OVER, bot.id)
 
         async def met() -> bool:
-            given_back = "SELECT poll_token IS NULL AND poll_until > now() FROM tocsin.hooks WHERE connection_id = $1"
             taken = not bot.town.far.refusals["getUpdates"]
-            return taken and bool(await bot.town.sql.fetchval(given_back, bot.id))
+            return taken and bool(await bot.town.sql.fetchval(GIVEN_BACK, bot.id))
 
         await until(met)
 
@@ -244,7 +245,11 @@ async def test_a_suspended_bot_is_not_waited_for(inside: Town, village: Project,
 async def test_of_more_bots_than_a_worker_asks_for_at_once_each_has_its_turn(inside: Town, village: Project) -> None:
     """Whoever waited longest comes first. No worker runs."""
     bots = [await verified_bot(inside, village) for _ in range(3)]
-    await inside.sql.execute("UPDATE tocsin.hooks SET poll_until = now() - interval '1 s' WHERE polled")
+    await inside.sql.execute(
+        "UPDATE tocsin.hooks SET poll_until = now() + CASE WHEN connection_id = ANY ($1) THEN interval '-1 s'"
+        " ELSE interval '1 day' END WHERE polled",
+        [bot.id for bot in bots],
+    )
     asked = []
     for _ in range(2 * len(bots)):
         token = uuid4()
