@@ -36,8 +36,9 @@ class Balanced:
     async def watch(self) -> None:
         """Ask all of them again and again, until cancelled."""
         while True:
-            answers = await asyncio.gather(*(self._is_ready(process) for process in self.processes))
-            self.ready = [process for process, ready in zip(self.processes, answers, strict=False) if ready]
+            processes = self.processes  # it may be another list when all have answered
+            answers = await asyncio.gather(*(self._is_ready(process) for process in processes))
+            self.ready = [process for process, ready in zip(processes, answers, strict=True) if ready]
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _is_ready(self, process: Process) -> bool:
