@@ -12,6 +12,7 @@ import uvicorn
 from tocsin.app import create_app
 from tocsin.edge import Edge
 from tocsin.kit import descriptors
+from tocsin.kit.lifeline import end_within
 from tocsin.realtime.sockets import Sockets
 from tocsin.realtime.transport import websocket_protocol
 from tocsin.startup import Installation
@@ -54,6 +55,9 @@ def serve(installation: Installation) -> None:
     server.run()
 
 
+END_SECONDS = 50.0
+"""From the end of the grace. Whatever still hangs then is ended."""
+
 _TICKS_PER_SECOND = 10
 """Of uvicorn, which renews the date at every tenth."""
 
@@ -95,6 +99,7 @@ class _Server(uvicorn.Server):
             self._end(sig, frame)
             return
         self._api.draining = True
+        end_within(self._grace_seconds + END_SECONDS)
         self._loop.call_soon_threadsafe(self._begin_to_drain, sig)
 
     def _begin_to_drain(self, sig: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -56,6 +56,7 @@ from tocsin.kit.crypto import MasterKey
 from tocsin.kit.cursors import Cursors
 from tocsin.kit.db import Database
 from tocsin.kit.flush import flushed
+from tocsin.kit.loops import ended
 from tocsin.kit.vault import Vault
 from tocsin.meta import router as meta_routes
 from tocsin.methods import Methods, documented
@@ -248,9 +249,9 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
             watch = RevocationWatch(db, credentials, app.state.revocation_listeners)
             await watch.look()
             watching = asyncio.create_task(watch.run(), name="revocations")
-            opened.push_async_callback(_ended, watching)
+            opened.push_async_callback(ended, watching)
             looking = asyncio.create_task(backlog.run(), name="backlogs")
-            opened.push_async_callback(_ended, looking)
+            opened.push_async_callback(ended, looking)
             await sockets.census.listen()
             if settings.realtime:
                 await opened.enter_async_context(sockets.open())
@@ -324,9 +325,3 @@ def create_app(settings: Settings, app_url: str, platform_url: str, master: Mast
     for route in signed_routes:
         methods[route.path] = (route.methods or set()) - {"HEAD"}
     return Edge(app, express, counter, Crowd(settings.places), Methods(methods), settings.trusted_proxies)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

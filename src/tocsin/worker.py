@@ -73,6 +73,7 @@ from tocsin.kit import descriptors, garbage
 from tocsin.kit.crypto import MasterKey
 from tocsin.kit.db import Database
 from tocsin.kit.http import Door
+from tocsin.kit.lifeline import end_within
 from tocsin.kit.vault import Vault
 from tocsin.mail.stage import MailStage
 from tocsin.notifications.insist import InsistStage
@@ -109,6 +110,8 @@ ANYWAY_SECONDS = 60.0
 BEAT_SECONDS = 10.0
 """Between two signs of life of a stage that sleeps."""
 DRAIN_SECONDS = 20.0
+END_SECONDS = 50.0
+"""From being told to stop. Whatever still hangs then is ended, and leases run out."""
 TIDY_AT_ONCE = 5_000
 
 SLEEP_SECONDS: Mapping[str, float] = {
@@ -343,6 +346,7 @@ def _told_to_stop(stop: asyncio.Event, number: int) -> None:
     if stop.is_set():
         log.warning("stopped at once; leases will run out")
         os._exit(128 + number)
+    end_within(END_SECONDS)
     stop.set()
 
 

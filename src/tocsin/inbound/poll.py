@@ -25,6 +25,7 @@ from tocsin.kit.broker import Broker, Waiter
 from tocsin.kit.crypto import Unreadable
 from tocsin.kit.db import Database, driver
 from tocsin.kit.http import Door
+from tocsin.kit.loops import ended
 from tocsin.kit.vault import Vault
 
 MOST = 200
@@ -98,9 +99,7 @@ class PollStage:
 
     async def leave(self) -> None:
         """Stop asking. What a provider was about to tell, it tells the next worker."""
-        for asking in self._under_way:
-            asking.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await ended(*self._under_way)
 
     async def _ask_safely(self, place: Place, token: UUID) -> None:
         pause = PAUSE_SECONDS

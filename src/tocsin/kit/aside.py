@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from tocsin.kit.loops import ended
+
 MOST = 100
 SECONDS = 60.0
 """For one piece of work, whatever it waits for."""
@@ -37,9 +39,7 @@ class Aside:
         if not self._under_way:
             return
         _, late = await asyncio.wait(self._under_way, timeout=LEAVE_SECONDS)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await ended(*late)
 
 
 @asynccontextmanager

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from tocsin.kit.loops import again_and_again, tried
+from tocsin.kit.loops import again_and_again, ended, tried
 
 
 @asynccontextmanager
@@ -14,7 +14,5 @@ async def flushed(seconds: float, flush: Callable[[], Awaitable[None]]) -> Async
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await ended(task)
         await tried(flush)

@@ -30,6 +30,8 @@ from h2.events import (
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes
 
+from tocsin.kit.loops import ended
+
 HANDSHAKE_SECONDS = 5.0
 MOST_CONNECTIONS = 200
 MOST_BODY = 65_536
@@ -307,9 +309,7 @@ class Connection:
         """End at once."""
         self._retired = True
         self._fail(Broken("The connection was closed."), 0)
-        self._listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listening
+        await ended(self._listening)
         if not self._writer.is_closing():
             self._writer.transport.abort()
 

@@ -1,4 +1,4 @@
-"""A child process that ends when its parent ends, also when the parent is killed with signal 9."""
+"""Processes that surely end: a child with its parent, though that is killed with signal 9, and any one in time."""
 
 import ctypes
 import os
@@ -33,3 +33,8 @@ def tied_to_parent(signal_: signal.Signals) -> Callable[[], None] | None:
             os._exit(1)
 
     return tie
+
+
+def end_within(seconds: float) -> None:
+    """Have the kernel end this process after so many seconds, whatever it waits for then (SIGALRM)."""
+    signal.alarm(max(1, round(seconds)))

@@ -1,14 +1,17 @@
-"""A loop of a process that nothing ends but the process itself."""
+"""A loop of a process that nothing ends but the process itself, and how that ends it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 
 from tocsin.kit.away import is_away
 
 log = structlog.get_logger(__name__)
+
+CANCEL_AGAIN_SECONDS = 2.0
+"""Long enough for what a task gives back at its end."""
 
 
 async def again_and_again(seconds: float, look: Callable[[], Awaitable[object]]) -> NoReturn:
@@ -27,3 +30,18 @@ async def tried(look: Callable[[], Awaitable[object]]) -> None:
             log.warning("not done, will be tried again", what=look.__qualname__, error=str(error)[:200])
         else:
             log.exception("failed, will be tried again", what=look.__qualname__)
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended. What they raise is nobody's any more.
+
+    Once is not enough: where something else fails in the same moment, a task group raises that instead, and so does a
+    driver; then whatever survives every exception goes on for ever.
+    """
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()

@@ -34,6 +34,7 @@ from tocsin.connections.standing import mark_error
 from tocsin.kit.broker import Broker, Subscription
 from tocsin.kit.db import Database, Env
 from tocsin.kit.http import Door
+from tocsin.kit.loops import ended
 from tocsin.kit.vault import Vault
 from tocsin.realtime import announcement, reading
 from tocsin.realtime.room import panel_channel, user_channel
@@ -124,9 +125,7 @@ class HostedStage:
         if project.subscription is not None:
             await self._broker.unsubscribe(project.subscription)
         if project.worker is not None:
-            project.worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await project.worker
+            await ended(project.worker)
 
     def _heard(self, project: _Project, message: bytes) -> None:
         signal = read_signal(message)

@@ -8,7 +8,6 @@ connected is sent what came into their feed beyond what they were sent last, and
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
@@ -19,7 +18,7 @@ import structlog
 from tocsin.kit.away import is_away
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database, Env
-from tocsin.kit.loops import again_and_again
+from tocsin.kit.loops import again_and_again, ended
 from tocsin.realtime import announcement, protocol, reading
 from tocsin.realtime.hub import Hub
 from tocsin.realtime.relay import Relay
@@ -114,11 +113,7 @@ class Live:
         room.subscriptions.append(await self._broker.subscribe(told, partial(self._relay.heard, app.app_id)))
 
     async def _close(self, room: Room) -> None:
-        for task in (room.opening, room.worker):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        await ended(*filter(None, (room.opening, room.worker)))
         for subscription in room.subscriptions:
             await self._broker.unsubscribe(subscription)
 

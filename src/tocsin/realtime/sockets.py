@@ -6,7 +6,7 @@ linked. Processes without sockets publish to those who have them.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,7 @@ from tocsin.auth.keys import Credentials
 from tocsin.auth.tenant import Tenants
 from tocsin.kit.broker import Broker
 from tocsin.kit.db import Database
+from tocsin.kit.loops import ended
 from tocsin.kit.vault import Vault
 from tocsin.realtime.apps import Apps
 from tocsin.realtime.away import away_is_unavailable
@@ -94,10 +95,7 @@ class Sockets:
             yield
         finally:
             self._serve(False)
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await ended(*tasks)
             await self._live.close()
 
     async def drain(self) -> None:

@@ -17,6 +17,7 @@ from tocsin.kit.broker.leading_edge import LeadingEdge
 from tocsin.kit.broker.link import Frame, Link
 from tocsin.kit.broker.outbox import Outbox
 from tocsin.kit.ids import PLATFORM_ID
+from tocsin.kit.loops import ended
 
 _log = structlog.get_logger()
 
@@ -139,8 +140,7 @@ class Broker:
             except TimeoutError:
                 _log.warning("broker.closed_unsent")
         self._hint_others.stop()
-        self._supervisor.cancel()
-        await asyncio.wait([self._supervisor])
+        await ended(self._supervisor)
         self._supervisor = None
 
     async def waiter(self, topic: str) -> Waiter:
