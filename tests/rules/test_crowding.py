@@ -17,8 +17,10 @@ from tocsin.rules.crowding import MOST_RULES, refuse_crowding
 from tocsin.rules.matching import patterns_for, widest
 
 PATTERNS = ["a", "b", "a.a", "a.b", "a.a.a", "a.a.b", "*", "a.*", "b.*", "a.a.*", "a.b.*", "a.a.a.*"]
+PATTERNS += ["tocsin.*", "tocsin.a", "tocsin.a.*", "tocsin.a.a"]
 # Every type that the patterns tell apart: the named ones, and one that none of them names under each prefix.
 TYPES = ["a", "b", "a.a", "a.b", "a.a.a", "a.a.b", "z", "a.z", "b.z", "a.a.z", "a.b.z", "a.a.a.z"]
+TYPES += ["tocsin.a", "tocsin.z", "tocsin.a.a", "tocsin.a.z"]
 
 _WRITE = text("""
 WITH made AS (

@@ -40,6 +40,12 @@ def test_patterns_of_a_type_go_from_exact_to_star() -> None:
     assert patterns_for("order") == ["order", "*"]
 
 
+def test_what_is_tocsins_own_is_for_those_who_name_it() -> None:
+    assert patterns_for("tocsin.quota.warning") == ["tocsin.quota.warning", "tocsin.quota.*", "tocsin.*"]
+    assert patterns_for("tocsins.own") == ["tocsins.own", "tocsins.*", "*"]
+    assert widest(["*", "tocsin.*", "tocsin.quota.*", "order.*"]) == ["*", "tocsin.*"]
+
+
 @given(event_types)
 def test_every_pattern_of_a_type_is_valid_and_named_once(event_type: str) -> None:
     patterns = patterns_for(event_type)

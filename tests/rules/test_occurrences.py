@@ -91,7 +91,7 @@ async def test_a_delivery_that_tells_of_an_occurrence_makes_no_other(working: Wo
     async with answering() as far:
         far.status = 410
         await make_hook(shop.key, far.url)
-        await make_rule(shop, "webhook", eventTypes=["*"], targetRoles=["owner"])
+        await make_rule(shop, "webhook", eventTypes=["*", "tocsin.*"], targetRoles=["owner"])
         await ended(shop.key, await send_event(shop.key))
         event = await occurred(shop, "tocsin.delivery.failing")
         # Let the hour pass that would hide a second one.
@@ -107,6 +107,17 @@ async def test_a_delivery_that_tells_of_an_occurrence_makes_no_other(working: Wo
         await until(told)
         now = await working.sql.fetchval("SELECT count(*) FROM tocsin.events WHERE project_id = $1", shop.id)
         assert (now, counted) == (2, 2), event
+
+
+async def test_a_rule_for_all_that_is_sent_hears_nothing_of_it(shop: Project) -> None:
+    async with answering() as far:
+        far.status = 410
+        await make_hook(shop.key, far.url)
+        everything = await make_rule(shop, "webhook", eventTypes=["*"])
+        await ended(shop.key, await send_event(shop.key))
+        event = await story(shop.key, (await occurred(shop, "tocsin.delivery.failing"))["id"])
+    assert everything["id"] not in [each["ruleId"] for each in event["trace"]]
+    assert len((await shop.key.get("/deliveries", channel="webhook")).json["items"]) == 1
 
 
 async def test_the_same_is_told_once_an_hour_and_a_kind_so_often_at_most(working: Working, shop: Project) -> None:

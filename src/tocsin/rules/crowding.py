@@ -1,8 +1,8 @@
 """At most 200 active rules can meet one event type (E6), counted exactly and before it happens.
 
-A type is met by the rules of its own name, of each of its dotted prefixes and of ``*``. Whatever a project's
-patterns are, a most crowded type is found among the patterns themselves: a named type, or any other type
-directly under a prefix, which stands for all those that no longer pattern knows.
+A type is met by the rules of its own name, of each of its dotted prefixes and, unless it is one of Tocsin's own
+(``:own``), of ``*``. Whatever a project's patterns are, a most crowded type is found among the patterns themselves: a
+named type, or any other type directly under a prefix, which stands for all those that no longer pattern knows.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.kit.errors import Conflict, FieldError
-from tocsin.rules.matching import patterns_for
+from tocsin.rules.matching import OWN, patterns_for
 
 MOST_RULES = 200
 
@@ -26,7 +26,8 @@ WITH counted AS MATERIALIZED (
     SELECT unnest(CAST(:mine AS text[])) AS pattern
     UNION
     SELECT c.pattern FROM counted c
-    WHERE EXISTS (SELECT 1 FROM unnest(CAST(:beginnings AS text[])) AS b (words) WHERE starts_with(c.pattern, b.words))
+    WHERE EXISTS (SELECT 1 FROM unnest(CAST(:beginnings AS text[])) AS b (words)
+        WHERE starts_with(c.pattern, b.words) AND (b.words <> '' OR NOT starts_with(c.pattern, :own)))
 ), split AS (
     SELECT c.pattern, string_to_array(c.pattern, '.') AS words FROM candidates c
 ), met AS (
@@ -35,7 +36,7 @@ WITH counted AS MATERIALIZED (
     SELECT s.pattern, array_to_string(s.words[1:n], '.') || '.*'
     FROM split s CROSS JOIN generate_series(1, cardinality(s.words) - 1) AS n
     UNION
-    SELECT s.pattern, '*' FROM split s
+    SELECT s.pattern, '*' FROM split s WHERE NOT starts_with(s.pattern, :own)
 )
 SELECT m.pattern FROM met m JOIN counted c ON c.pattern = m.by
 GROUP BY m.pattern HAVING sum(c.n) >= :most ORDER BY sum(c.n) DESC, m.pattern LIMIT 1
@@ -57,6 +58,7 @@ async def refuse_crowding(
             "rule": rule_id,
             "mine": list(patterns),
             "beginnings": [pattern.removesuffix("*") for pattern in patterns if pattern.endswith("*")],
+            "own": OWN,
             "most": MOST_RULES,
         },
     )

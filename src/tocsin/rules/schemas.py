@@ -66,7 +66,11 @@ EventTypes = Annotated[
 ]
 Triggers = Annotated[
     list[Pattern],
-    Field(max_length=50, description="Event types, prefixes (`order.*`) or `*`; none where there is a `clock`."),
+    Field(
+        max_length=50,
+        description="Event types, prefixes (`order.*`), or `*` for all that the project sends; what Tocsin itself tells"
+        " of begins with `tocsin.` and is for rules that name it. None where there is a `clock`.",
+    ),
     AfterValidator(without_doubles),
 ]
 Channel = Annotated[str, AfterValidator(_channel), Field(json_schema_extra={"enum": sorted(kinds())})]

@@ -50,7 +50,7 @@ export function TriggerPart({ rule, types, fields }: Props) {
         ) : (
           <TagsInput
             label={t("Event types")}
-            description={t("A type, a prefix such as order.*, or * for all. Enter adds one.")}
+            description={t("A type, a prefix such as order.*, or * for all that you send. Enter adds one.")}
             data={types}
             acceptValueOnBlur
             required={values.eventTypes.length === 0}

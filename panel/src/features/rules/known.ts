@@ -32,6 +32,7 @@ export function useKnown(type: string | undefined, instead?: Sample): { types: s
   };
 }
 
+/** What Tocsin itself tells of is for rules that name it. */
 function fits(type: string, pattern: string): boolean {
-  return pattern === "*" || type === pattern || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
+  return (pattern === "*" && !type.startsWith("tocsin.")) || type === pattern || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
 }
