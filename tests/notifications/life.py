@@ -110,11 +110,12 @@ class World:
         self.opened.push_async_callback(evaluator.close)
         door = await self.opened.enter_async_context(Door(allowed=[ip_network("127.0.0.0/8")]))
         choice = Choice(self.db, Vault(self._site.master), {})
-        self._match = MatchStage(self.db, broker, evaluator, 60, freed=_nothing)
         sounds = SoundLinks(self._site.master, self._url)
         self._send = SendStage(
             self.db, door, choice, 8, 60, freed=_nothing, changed=_nothing, links=None, sounds=sounds
         )
+        self._match = MatchStage(self.db, broker, evaluator, 60, freed=_nothing)
+        self._match_and_hand = MatchStage(self.db, broker, evaluator, 60, freed=_nothing, sending=self._send)
         self._insist = InsistStage(self.db, broker, await broker.waiter("insist"))
         self._clock = ClockStage(self.db, broker)
         self._turns = TurnStage(self.db, broker, await broker.waiter("turns"))
@@ -122,6 +123,8 @@ class World:
 
     async def begin(self) -> None:
         """Everything as at first, but for what has happened."""
+        while self._send.busy:
+            await asyncio.sleep(0.002)
         if time.monotonic() - self._signed_in_at > TOKEN_SECONDS:
             await self._sign_in()
         self.far.status = 200
@@ -141,18 +144,20 @@ class World:
         self.project.owner.headers.update(self.api.with_token(reply.json["tokens"]["accessToken"]).headers)
         self._signed_in_at = time.monotonic()
 
-    async def make(self, people: list[str], events: int = 1, **fields: Any) -> list[Made]:
-        """A rule of its own type, so many events of that, and their notifications."""
+    async def make(self, people: list[str], events: int = 1, *, handed: bool = False, **fields: Any) -> list[Made]:
+        """A rule of its own type, so many events of that, and their notifications. What is ``handed`` is being sent as
+        soon as it is written; the rest waits to be claimed."""
         type_ = f"life.{next(_numbers)}"
         targets = [self.people[name] for name in people]
         channels = ("realtime", "webhook", "telegram")
         rule = await make_rule(self.project, *channels, eventTypes=[type_], targetUsers=targets, **fields)
-        return [await self._happen(type_, rule["id"], fields) for _ in range(events)]
+        match = self._match_and_hand if handed else self._match
+        return [await self._happen(match, type_, rule["id"], fields) for _ in range(events)]
 
-    async def _happen(self, type_: str, rule_id: str, fields: dict[str, Any]) -> Made:
+    async def _happen(self, match: MatchStage, type_: str, rule_id: str, fields: dict[str, Any]) -> Made:
         event = await send_event(self.project.key, type_)
-        await self._repeated(self._match.run_once)
-        await self._match.drain()
+        await self._repeated(match.run_once)
+        await match.drain()
         row = await self.sql.fetchrow(
             "SELECT state, outcome, trace->0->>'notificationId' AS id FROM tocsin.events WHERE id = $1", event
         )

@@ -70,12 +70,13 @@ class Life(RuleBasedStateMachine):
         self.rounds_when_acked: dict[UUID, int] = {}
         self.first: dict[UUID, tuple[Any, ...]] = {}
         self.suspended = False
+        self.handed = False
         self.world.run(self.world.begin())
 
     # What is made.
 
     def _make(self, who: list[str], **fields: Any) -> None:
-        self.made += self.world.run(self.world.make(who, **fields))
+        self.made += self.world.run(self.world.make(who, handed=self.handed, **fields))
 
     @makes
     @rule(person=people, ack=st.booleans())
@@ -130,6 +131,10 @@ class Life(RuleBasedStateMachine):
             assert self.world.run(self.world.reason(made)).startswith(("throttle: ", "preferences: "))
 
     # What the world does.
+
+    @rule(handed=st.booleans())
+    def the_worker_has_room_to_send(self, handed: bool) -> None:
+        self.handed = handed
 
     @rule(status=st.sampled_from([200, 200, 500, 400]))
     def the_provider_answers(self, status: int) -> None:

@@ -121,6 +121,9 @@ WORDS: dict[Kind, Words] = {
     ),
 }
 
+REWORDABLE: tuple[str, ...] = tuple(kind for kind in WORDS if kind != "admin_invitation")
+"""Those that a project may say in words of its own. An installation's own admins are mailed in the installation's."""
+
 
 def written(kind: str, project_name: str, details: Mapping[str, str]) -> Words:
     """The mail of this kind in its final words."""

@@ -11,7 +11,7 @@ import structlog
 
 from tocsin.kit.schema import iso
 from tocsin.rules.jobs import DIGEST, Event, Job, RuleOutcome, RuleSource
-from tocsin.rules.translations import printed, sources, together
+from tocsin.rules.wording import printed, sources, together
 from tocsin.users.language import Words, best, words_in
 
 log = structlog.get_logger(__name__)

@@ -20,7 +20,7 @@ from tocsin.kit.together import Calls, uuids
 from tocsin.rules.clocked import ClockRun, run_of
 from tocsin.rules.jobs import RuleSource
 from tocsin.rules.matching import patterns_for
-from tocsin.rules.translations import sources, together
+from tocsin.rules.wording import sources, together
 
 ACTION_URL = "actionUrl"
 ACTION_LABEL = "actionLabel"

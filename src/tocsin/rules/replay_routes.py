@@ -21,8 +21,8 @@ from tocsin.rules.replay_schemas import ReplayAnswer, ReplayCounts, RuleReplay
 from tocsin.rules.save import checked, drafted
 from tocsin.rules.show import find_rule
 from tocsin.rules.targets import Named, read_targets
-from tocsin.rules.translations import words_of
 from tocsin.rules.trial import as_candidate
+from tocsin.rules.wording import words_of
 from tocsin.sounds.names import default_sound
 
 router = guarded_router(tags=["rules"])

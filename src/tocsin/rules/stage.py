@@ -54,8 +54,8 @@ from tocsin.rules.lookup import (
     read_claimed,
 )
 from tocsin.rules.strikes import Strikes
-from tocsin.rules.translations import printed
 from tocsin.rules.ways import InWays, asking_reader, in_their_ways
+from tocsin.rules.wording import printed
 from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16

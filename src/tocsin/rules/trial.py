@@ -15,7 +15,7 @@ from tocsin.kit.errors import FieldError, Invalid, Unavailable
 from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
 from tocsin.kit.together import Alone
-from tocsin.rules import lookup, translations
+from tocsin.rules import lookup, wording
 from tocsin.rules.destinations import Meant, destinations_for
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.idle import idle_reasons, unless_idle
@@ -43,7 +43,7 @@ async def try_rule(
     if not set(patterns_for(sent.type)) & set(rule.event_types or [CLOCK_TYPE]):
         return _not_covered(rule, sent.type)
     connection = await driver(session)
-    candidate = as_candidate(rule, targets, await translations.words_of(session, rule.project_id, rule.template))
+    candidate = as_candidate(rule, targets, await wording.words_of(session, rule.project_id, rule.template))
     subject = await lookup.subject_of(connection, rule.project_id, lookup.payload_user(payload))
     event = Event(str(new_id()), sent.type, sent.source or "", iso(datetime.now(UTC)), payload)
     project = await lookup.project_of(connection, rule.project_id)
@@ -129,5 +129,5 @@ def rendering(texts: dict[str, str]) -> Rendering:
         message=texts["message"],
         action_url=texts.get(lookup.ACTION_URL),
         action_label=texts.get(lookup.ACTION_LABEL),
-        translations=translations.printed(texts) or {},
+        translations=wording.printed(texts) or {},
     )

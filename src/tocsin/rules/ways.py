@@ -24,7 +24,7 @@ from tocsin.notifications.write import NewNotification
 from tocsin.rules.evaluator import Evaluator
 from tocsin.rules.jobs import NOBODYS, Job, RuleOutcome, RuleSource
 from tocsin.rules.pieces import Most, cut
-from tocsin.rules.translations import printed
+from tocsin.rules.wording import printed
 from tocsin.users.language import in_way
 
 MOST_WAYS = 20

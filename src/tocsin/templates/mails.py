@@ -8,12 +8,11 @@ import asyncpg
 import structlog
 
 from tocsin.kit.db import Database, Env
-from tocsin.mail.words import WORDS, Words, no_link, unlinked
+from tocsin.mail.words import REWORDABLE, WORDS, Words, no_link, unlinked
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
 from tocsin.rules.jobs import Job, RuleSource
-from tocsin.templates.preview import empty_event, printed
-from tocsin.templates.system_mails import NAMES
+from tocsin.templates.printing import empty_event, printed
 from tocsin.users.language import best
 
 _BUTTONS = {str(kind): words.button for kind, words in WORDS.items()}
@@ -40,7 +39,7 @@ class OwnWords:
         self, project_id: UUID, env: Env, kind: str, details: Mapping[str, str], locale: str | None
     ) -> Words | None:
         """None where the words of the installation stand."""
-        if kind not in NAMES:
+        if kind not in REWORDABLE:
             return None
         async with self._db.unit(project_id, env) as connection:
             rows = await connection.fetch(_WORDINGS, project_id, kind)

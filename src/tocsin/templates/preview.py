@@ -1,6 +1,5 @@
 """What a template prints, in the child as the worker would have it printed. Nothing is sent."""
 
-import asyncio
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,13 +13,11 @@ from tocsin.kit.ids import new_id
 from tocsin.kit.schema import iso
 from tocsin.rules import lookup
 from tocsin.rules.evaluator import Evaluator, EvaluatorUnavailable
-from tocsin.rules.jobs import DIGEST, Event, Job, RuleOutcome, RuleSource
+from tocsin.rules.jobs import DIGEST, Event, Job, RuleSource
 from tocsin.templates import layouts, system_mails
 from tocsin.templates.models import Template
+from tocsin.templates.printing import empty_event, printed
 from tocsin.templates.schemas import Preview
-
-# Below the 10 s after which PostgreSQL ends a transaction that asks nothing.
-MOST_SECONDS = 6
 
 _OF_NO_EVENT = ("digest", layouts.KIND)
 
@@ -44,18 +41,6 @@ async def previewed(session: AsyncSession, evaluator: Evaluator, row: Template, 
     if outcome.error:
         raise Invalid([FieldError("/eventId" if event_id else "", "render_error", outcome.reason)])
     return Preview(subject=outcome.rendered["title"], body=outcome.rendered["message"], missing=outcome.missing)
-
-
-async def printed(evaluator: Evaluator, job: Job) -> RuleOutcome:
-    """The outcome of the one text of a job. Raises EvaluatorUnavailable and TimeoutError."""
-    async with asyncio.timeout(MOST_SECONDS):
-        (outcome,) = await evaluator.evaluate([job])
-    return outcome.rules[0]
-
-
-def empty_event(payload: dict[str, str]) -> Event:
-    """The event of what is no event's: its values stand under ``payload``."""
-    return Event(str(new_id()), "template.preview", "", iso(datetime.now(UTC)), msgspec.json.encode(payload))
 
 
 def _empty(row: Template) -> Event:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.kit.db import Env
 from tocsin.kit.errors import Conflict, FieldError, Invalid
 from tocsin.kit.ids import new_id
+from tocsin.mail.words import REWORDABLE
 from tocsin.plans.entitlements import check_feature
 from tocsin.rules import templates
 from tocsin.rules.translations import FEATURE, MOST_CHARACTERS
@@ -88,8 +89,8 @@ def _mistakes(body: TemplateBody | DraftPreviewBody) -> Iterator[FieldError]:
     if body.kind != "system_mail":
         return
     yield from _of_all_channels(body, "A mail of Tocsin's own")
-    if body.name not in system_mails.NAMES:
-        known = ", ".join(system_mails.NAMES)
+    if body.name not in REWORDABLE:
+        known = ", ".join(REWORDABLE)
         yield FieldError("/name", "unknown_name", f"There is no such mail; there are {known}.")
     elif not wrong:
         yield from system_mails.check(body.name, body.subject, body.body)

@@ -8,11 +8,8 @@ from string import Formatter
 from typing import NamedTuple
 
 from tocsin.kit.errors import FieldError
-from tocsin.mail.words import WORDS
+from tocsin.mail.words import REWORDABLE, WORDS
 from tocsin.rules import templates
-
-NAMES = tuple(str(kind) for kind in WORDS if kind != "admin_invitation")
-"""An installation's own admins are mailed in its own words."""
 
 MUST_SAY: dict[str, frozenset[str]] = {
     "email_change_notice": frozenset({"address"}),
@@ -40,7 +37,7 @@ class Standing(NamedTuple):
 
 
 def standing() -> list[Standing]:
-    return [_standing(name) for name in NAMES]
+    return [_standing(name) for name in REWORDABLE]
 
 
 def _standing(name: str) -> Standing:

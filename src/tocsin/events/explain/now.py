@@ -19,8 +19,8 @@ from tocsin.rules.jobs import Job, RuleOutcome
 from tocsin.rules.matching import patterns_for
 from tocsin.rules.models import Rule
 from tocsin.rules.targets import read_targets
-from tocsin.rules.translations import words_of
 from tocsin.rules.trial import as_candidate, judged
+from tocsin.rules.wording import words_of
 
 MOST_RULES = 200
 
