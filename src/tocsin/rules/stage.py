@@ -10,6 +10,7 @@ holds up nobody else's events.
 """
 
 import asyncio
+from collections import Counter as Count
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -60,14 +61,18 @@ from tocsin.sounds.built_in import digest_of
 
 MOST_PROJECTS = 16
 MOST_EACH = 200
+SHARED_EACH = 20
+"""Of each project while several have work: a large batch of one takes a tenth of a second of everybody's time."""
+SHARED_SECONDS = 1.0
+"""How long somebody else's work is remembered."""
 TOGETHER = 200
 """Events, recipients and deliveries that projects with little work read or write in one statement."""
 TOLD_TOGETHER = 10_000
 """Recipients written in one transaction, unless a single event has more."""
 PATIENCE_SECONDS = 0.01
 """What most batches take; those that take longer are no longer waited for."""
-MOST_SLOW = 3
-"""Batches that may be left to themselves: they hold connections, of which sending needs some too."""
+MOST_SLOW = 5
+"""Batches that may be left to themselves: large ones hold connections, of which sending needs one too."""
 HOLDING_SHARE = 0.5
 """Of its lease a batch may begin further transactions; what is left of it then goes back."""
 SUSPECT_SECONDS = 0.5
@@ -148,6 +153,7 @@ class MatchStage:
         self._devices = Together(db, DEVICES_OF, TOGETHER)
         self._writing = Together(db, _WRITE, TOGETHER)
         self._after = NOBODY
+        self._shared_until = 0.0
         self._strikes = Strikes()
         self._judge = Judge()
         self._owed: list[_Owed] = []
@@ -162,12 +168,13 @@ class MatchStage:
         False when nobody is known to have more. Raises what kept it from the work, with the claims of that
         given back."""
         await self.give_back()
-        token, began_at = uuid4(), self._after
-        claimed = await self._claim(token)
+        token, began_at, each = uuid4(), self._after, self._each
+        claimed = await self._claim(token, each)
         if claimed:
             await self._wait_for(self._begin(claimed, token))
-        # A claim that went from the first project to the last and was not full has left nothing.
-        more = len(claimed) >= MOST_EACH or began_at != NOBODY or self._after != NOBODY
+        # A claim that went from the first project to the last and took all that each had has left nothing.
+        most = max(Count(row["project_id"] for row in claimed).values(), default=0)
+        more = most >= each or began_at != NOBODY or self._after != NOBODY
         return await self._try_suspect() or (bool(claimed) and more)
 
     async def _try_suspect(self) -> bool:
@@ -224,14 +231,21 @@ class MatchStage:
             self._slow.discard(task)
             self._freed()
 
-    async def _claim(self, token: UUID) -> list[asyncpg.Record]:
+    @property
+    def _each(self) -> int:
+        """Events of one project that are claimed at once."""
+        return SHARED_EACH if asyncio.get_running_loop().time() < self._shared_until else MOST_EACH
+
+    async def _claim(self, token: UUID, each: int) -> list[asyncpg.Record]:
         """Events of the next projects in turn that have none under way; from the beginning again after the last."""
         busy = [project_id for task, project_id in self._under_way.items() if not task.done()]
-        rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, MOST_EACH, self._lease_seconds, token, busy)
+        rows = await self._db.hot.fetch(_CLAIM, self._after, MOST_PROJECTS, each, self._lease_seconds, token, busy)
         if not rows and self._after != NOBODY:
             self._after = NOBODY
-            return await self._claim(token)
+            return await self._claim(token, each)
         projects = {row["project_id"] for row in rows}
+        if len(projects.union(busy)) > 1:
+            self._shared_until = asyncio.get_running_loop().time() + SHARED_SECONDS
         # Fewer than were asked for: there are no further ones, and to find that out would be a claim of its own.
         self._after = max(projects) if len(projects) == MOST_PROJECTS else NOBODY
         return list(rows)
