@@ -139,3 +139,27 @@ async def test_large_events_travel_to_the_child_a_few_at_a_time(
         pass
     assert await told(sql, project) == 10
     assert max(messages) < 1.1e6, "all at once it was 2 MB"
+
+
+async def test_while_several_have_work_little_of_each_is_matched_at_a_time(
+    match: Match, api: Client, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flood, quiet = await sign_up(api, "Flood"), await sign_up(api, "Quiet")
+    alone = stage.SHARED_EACH + 1
+    await send_events(flood.key, *[{}] * alone)
+    assert not await match(), "all of one project at once"
+    assert await matched(sql, flood) == alone
+    monkeypatch.setattr(stage, "SHARED_SECONDS", 60.0)
+    await send_events(flood.key, *[{}] * 2 * alone)
+    await send_event(quiet.key)
+    while not await matched(sql, quiet):
+        await match()
+    before = await matched(sql, flood)
+    await send_events(flood.key, *[{}] * alone)
+    assert await match(), "a full claim is followed by another"
+    assert await matched(sql, flood) == before + stage.SHARED_EACH
+
+
+async def matched(sql: asyncpg.Connection, project: Project) -> int:
+    query = "SELECT count(*) FROM tocsin.events WHERE project_id = $1 AND state = 'processed'"
+    return int(await sql.fetchval(query, project.id))
