@@ -108,7 +108,10 @@ export async function delivering(page: Page): Promise<(text: string) => Promise<
   });
   await debug.send("ServiceWorker.enable");
   return async (data) => {
-    const [found] = [...registrations].filter(([scope]) => scope.endsWith("/panel/"));
+    const known = () => [...registrations].find(([scope]) => scope.endsWith("/panel/"));
+    // The page may know of its worker before the debugger does.
+    for (let tries = 0; tries < 50 && !known(); tries++) await new Promise((done) => setTimeout(done, 100));
+    const found = known();
     if (!found) throw new Error("The panel has no worker.");
     await debug.send("ServiceWorker.deliverPushMessage", { origin: new URL(found[0]).origin, registrationId: found[1], data });
   };
