@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { as, person, type Person } from "./far";
-import { delivering, forget, isSubscribed, PushService, shownBySystem, withPushService } from "./pushing";
+import { delivering, forget, isSubscribed, nothingShown, PushService, shownBySystem, withPushService } from "./pushing";
 import { accessible, fits, launch, post, project, type Project, shot, signIn, URL_, visit } from "./visit";
 
 const SWITCH = "Notify me in this browser even when this page is closed";
@@ -64,36 +64,44 @@ test("switched on, this browser is an address of the person's own", async () => 
   await shot(page, "push-on");
 });
 
+// Tried once more, it tells of other ovens, of which alone the system shows anything.
+let tries = 0;
+let [first, second] = ["", ""];
+
 test("what a rule sends is shown while the panel is closed; looked at, without a sound", async () => {
+  const kind = `oven${++tries}`;
+  [first, second] = [`Oven ${tries}3`, `Oven ${tries}4`];
+  await page.goto("/panel/me");
+  await nothingShown(page);
   const words = { title: "Oven {{ payload.oven }}", message: "It is too hot." };
-  await post("/rules", { name: "Ovens", eventTypes: ["oven.*"], targetUsers: [ann.id], channels: ["realtime", "web_push"], sound: "chime", requireAck: true, ...words }, acme);
-  await post("/events", { type: "oven.hot", payload: { oven: 3 } }, acme);
-  const { text, told } = await service.newest("Oven 3");
+  await post("/rules", { name: "Ovens", eventTypes: [`${kind}.hot`], targetUsers: [ann.id], channels: ["realtime", "web_push"], sound: "chime", requireAck: true, ...words }, acme);
+  await post("/events", { type: `${kind}.hot`, payload: { oven: `${tries}3` } }, acme);
+  const { text, told } = await service.newest(first);
   await deliver(text);
-  const looked = { title: "Oven 3", body: "It is too hot.", tag: told.notificationId, requireInteraction: true, silent: true };
+  const looked = { title: first, body: "It is too hot.", tag: told.notificationId, requireInteraction: true, silent: true };
   await expect.poll(() => shownBySystem(page), { timeout: 5_000 }).toEqual([looked]);
   await page.goto("about:blank");
-  await post("/events", { type: "oven.hot", payload: { oven: 4 } }, acme);
-  await deliver((await service.newest("Oven 4")).text);
+  await post("/events", { type: `${kind}.hot`, payload: { oven: `${tries}4` } }, acme);
+  await deliver((await service.newest(second)).text);
   await page.goto("/panel/me");
-  await expect.poll(() => shownBySystem(page), { timeout: 5_000 }).toMatchObject([{ title: "Oven 3" }, { title: "Oven 4", silent: false }]);
+  await expect.poll(() => shownBySystem(page), { timeout: 5_000 }).toMatchObject([{ title: first }, { title: second, silent: false }]);
 });
 
 test("a click leads to the notification in the tab that is open, from Test back to Live", async () => {
-  const { told } = await service.newest("Oven 3");
-  await page.getByRole("link", { name: "Oven 3" }).waitFor();
+  const { told } = await service.newest(first);
+  await page.getByRole("link", { name: first }).waitFor();
   await look("test");
   const [worker] = page.context().serviceWorkers();
   // A click of a script is no click: what it may not is to bring the tab to the front.
   await worker!.evaluate(`self.registration.getNotifications({ tag: "${told.notificationId}" })
     .then(([notification]) => self.dispatchEvent(new NotificationEvent("notificationclick", { notification })))`);
   await page.waitForURL(({ pathname }) => pathname === `/panel/notifications/${told.notificationId}`);
-  await page.getByRole("heading", { name: "Oven 3" }).waitFor();
-  expect(await shownBySystem(page)).toMatchObject([{ title: "Oven 4" }]);
+  await page.getByRole("heading", { name: first }).waitFor();
+  expect(await shownBySystem(page)).toMatchObject([{ title: second }]);
 });
 
 test("an acknowledgement, by whomever, takes it away", async () => {
-  const { told } = await service.newest("Oven 4");
+  const { told } = await service.newest(second);
   await page.locator('.line-dot[data-line="live"]').waitFor();
   await as(ann.token, "PUT", `/notifications/${told.notificationId}/acknowledge`, {});
   await expect.poll(() => shownBySystem(page), { timeout: 5_000 }).toEqual([]);

@@ -122,3 +122,9 @@ export const shownBySystem = (page: Page) =>
   page.evaluate(`navigator.serviceWorker.getRegistration("/panel/")
     .then((worker) => worker.getNotifications())
     .then((all) => all.map(({ title, body, tag, silent, requireInteraction }) => ({ title, body, tag, silent, requireInteraction })))`) as Promise<Record<string, unknown>[]>;
+
+/** Takes away what the system shows. */
+export const nothingShown = (page: Page) =>
+  page.evaluate(`navigator.serviceWorker.getRegistration("/panel/")
+    .then((worker) => worker.getNotifications())
+    .then((all) => all.forEach((one) => one.close()))`);
